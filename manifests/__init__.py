@@ -1,0 +1,1 @@
+"""Record types, Arrow schemas, ledger, shard index: everything that is written down."""

@@ -1,0 +1,177 @@
+"""The records that every stage shares.
+
+A `Recording` is one row of work: a whole recording, or one bounded span of a long one. It holds its `Segment`s.
+All times are whole samples at 16 kHz counted from the start of the *recording* (not of the span), so that the
+accounting is exact; seconds are derived when something is shown or published.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16_000
+"""Hz. Every waveform inside the pipeline is mono float32 at this rate."""
+
+Wave = npt.NDArray[np.float32]
+"""A mono waveform, shape (samples,), float32, nominally within -1..1, at `SAMPLE_RATE`."""
+
+Status = Literal["kept", "rejected", "failed"]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of a segment (or of a whole recording), and why.
+
+    `reason` of a rejection is the configuration field that caused it (`consensus.max_pwer`), with the measured
+    `value` and the `threshold`. `reason` of a failure is the stage (`transcribe`), and `detail` is the error: a
+    failure is retried, and never counted as a rejection.
+    """
+
+    status: Status
+    reason: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Word:
+    """A word with its place in time. `start` and `end` are samples of the recording; `confidence` is 0..1 or None."""
+
+    text: str
+    start: int
+    end: int
+    confidence: float | None = None
+
+
+@dataclass(slots=True)
+class Hypothesis:
+    """What one ASR system heard. `error` is set, and `text` empty, where the system failed on this segment."""
+
+    system: str
+    text: str
+    language: str = ""
+    confidence: float | None = None
+    """0..1, the geometric mean of the token probabilities where the system gives them."""
+    words: list[Word] = field(default_factory=list)
+    error: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    """System-specific figures, e.g. `no_speech_probability`, `compression_ratio`."""
+
+
+@dataclass(slots=True)
+class Edit:
+    """One change to the punctuation, with the pause that justified it (for the auditor)."""
+
+    kind: Literal["insert", "remove", "recase"]
+    before: str
+    after: str
+    position: int
+    """Index of the word (0-based, in the text before all edits) after which the mark stands or stood."""
+    pause_ms: float | None
+
+
+@dataclass(slots=True)
+class Segment:
+    """A stretch of one recording: an utterance, or speech that cannot become one (overlap, too short)."""
+
+    start: int
+    end: int
+    speaker: str = ""
+    """Label within the recording: S0, S1, … in order of first appearance; empty for overlapped speech."""
+    verdict: Verdict | None = None
+    """Set where the segment is out whatever the thresholds are; thresholds are applied by `manifests.verdicts`."""
+    scores: dict[str, float] = field(default_factory=dict)
+    language: str = ""
+    hypotheses: list[Hypothesis] = field(default_factory=list)
+    text: str = ""
+    words: list[Word] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What was chosen for this segment, e.g. `denoise.chosen`, `consensus.normalizer`, `punctuate.aligner`."""
+    speaker_embedding: npt.NDArray[np.float32] | None = None
+    audio: Wave | None = None
+    """The utterance as it is published, peak 0.6; None where there is a verdict already."""
+
+    @property
+    def num_samples(self) -> int:
+        """Length in samples."""
+        return self.end - self.start
+
+    @property
+    def live(self) -> bool:
+        """True while nothing has ruled the segment out."""
+        return self.verdict is None
+
+
+@dataclass(slots=True)
+class Source:
+    """Where a recording comes from, as the input listing or the manifest says it."""
+
+    id: str
+    path: str
+    """Local path or fsspec URL."""
+    language: str = ""
+    """ISO 639-1 code from the manifest; empty: to be identified."""
+    speaker: str = ""
+    transcript: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further manifest columns, carried through as they are (JSON types)."""
+
+
+@dataclass(slots=True)
+class MediaInfo:
+    """What the file was before decoding."""
+
+    sample_rate: int = 0
+    channels: int = 0
+    codec: str = ""
+    container: str = ""
+    seconds: float | None = None
+    """Duration that the container declares, where it declares one."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """One row of work: a recording, or span number `span` of a long one."""
+
+    source: Source
+    media: MediaInfo = field(default_factory=MediaInfo)
+    span: int = 0
+    offset: int = 0
+    """First sample of this span in the recording."""
+    num_samples: int = 0
+    last: bool = True
+    """True for the final span of the recording."""
+    verdict: Verdict | None = None
+    """A verdict on the whole row; then it has no segments and no audio."""
+    segments: list[Segment] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    audio: Wave | None = None
+    """(num_samples,): the whole span, as the last stage that worked on whole spans left it."""
+
+    @property
+    def end(self) -> int:
+        """One past the last sample of this span."""
+        return self.offset + self.num_samples
+
+    @property
+    def live_segments(self) -> list[Segment]:
+        """Segments that nothing has ruled out yet."""
+        return [segment for segment in self.segments if segment.live]
+
+    def slice(self, start: int, end: int) -> Wave:
+        """Audio between two times of the recording (samples). Raises ValueError outside this span."""
+        if self.audio is None or not self.offset <= start <= end <= self.end:
+            msg = f"{self.source.id}: no audio for samples {start}..{end} in span {self.offset}..{self.end}"
+            raise ValueError(msg)
+        return self.audio[start - self.offset : end - self.offset]
+
+
+def fail(stage: str, error: BaseException | str) -> Verdict:
+    """The verdict for something that broke in `stage`: to be retried, never counted as a rejection."""
+    detail = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    return Verdict("failed", reason=stage, detail=detail[:2000])

@@ -1,0 +1,63 @@
+"""What a speech tokenizer is, for the official ones and for the compact ones alike.
+
+Waves are mono float32 at 16 kHz, shape (samples,). Ids are int32, shape (tokens,). The ids of a clip never depend on
+what else is in the batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.manifests.records import Wave
+
+Ids = npt.NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class CodecTokens:
+    """What a codec makes of a clip: `semantic` (50 a second) says what, `global_` (32 a clip) says who."""
+
+    semantic: Ids
+    global_: Ids
+
+
+class ContentTokenizer(Protocol):
+    """The ASR-side stream (the GLM-4-Voice tokenizer in the paper): 12.5 tokens a second."""
+
+    name: str
+    fingerprint: str
+    """Hex digest of the kind of tokenizer, its settings and its weights; shards carry it."""
+    codebook_size: int
+
+    def num_tokens(self, num_samples: int) -> int:
+        """How many ids a clip of this length has."""
+        ...
+
+    def encode(self, waves: Sequence[Wave]) -> list[Ids]:
+        """Ids for each clip."""
+        ...
+
+
+class CodecTokenizer(Protocol):
+    """The synthesis-side streams (BiCodec in the paper): 50 semantic tokens a second and 32 global ones a clip."""
+
+    name: str
+    fingerprint: str
+    semantic_size: int
+    global_size: int
+    num_global: int
+
+    def num_semantic(self, num_samples: int) -> int:
+        """How many semantic ids a clip of this length has."""
+        ...
+
+    def encode(self, waves: Sequence[Wave]) -> list[CodecTokens]:
+        """Tokens for each clip."""
+        ...
+
+    def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:
+        """Speech from tokens: a wave for each item."""
+        ...
