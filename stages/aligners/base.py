@@ -1,0 +1,35 @@
+"""What a forced aligner is: it gives the place in time of each word of a text that is known to be spoken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from curation.manifests.records import Wave
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where a word is: samples at 16 kHz, counted from the start of the wave that was aligned; `start` < `end`."""
+
+    start: int
+    end: int
+
+
+class Aligner(Protocol):
+    """One adapter file per aligner. The result must depend on the arguments alone, not on earlier calls."""
+
+    name: str
+    """As stored in `punctuate.aligner`."""
+
+    def load(self) -> None:
+        """Load the models. Called once in each worker process, before the first `align`."""
+
+    def speaks(self, language: str) -> bool:
+        """Whether this aligner has a model for the language (ISO 639-1)."""
+
+    def align(self, wave: Wave, words: Sequence[str], language: str) -> list[Interval | None] | None:
+        """Place `words` (case and punctuation do not matter) in `wave`, shape (samples,).
+
+        One result per word, in order and without overlap; None for a word that cannot be spoken (a lone symbol).
+        None instead of the list where the text does not fit the audio.
+        """

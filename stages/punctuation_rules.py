@@ -1,0 +1,212 @@
+# ruff: noqa: RUF001 - the marks of many scripts are what this file is about
+"""Where punctuation goes and where it does not, given the pauses between words. Pure text; no audio, no models.
+
+Source: the GPA paper, section on data curation: a comma at pauses of at least 300 ms, no punctuation where the
+pause is shorter than 50 ms. What must not be touched (abbreviations, numbers, hyphens, quotations, brackets) and the
+repair of capitals are our own.
+
+A text is cut into words and the gaps around them, so that joining them gives the text back exactly:
+
+    "Well, e.g. cold-hearted."  ->  words ["Well", "e.g", "cold-hearted"], gaps ["", ", ", ". ", "."]
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from curation.manifests.records import Edit
+
+SENTENCE_MARKS = ".?!…。？！"
+MARKS = SENTENCE_MARKS + ",;:，、；：،؛؟।"
+"""Marks that a fluent transition removes."""
+DASHES = "-–—―‒〜～"
+CLOSERS = "\"'”’»)]}」』）】》"
+BRACKETS = "()[]{}（）【】《》"
+QUOTES = "\"'“”‘’„«»「」『』¿¡"
+COMMAS = {"zh": "，", "ja": "、", "ar": "،", "fa": "،", "ur": "،", "th": "", "lo": "", "km": "", "my": ""}
+"""Language -> the mark for a pause; empty where none is written. All others get the ASCII comma."""
+ABBREVIATIONS = frozenset(
+    """
+    mr mrs ms dr prof capt lt sgt maj sen st mt jr sr esq inc ltd corp dept univ ave blvd rd nos vol vols figs
+    eds pp cf vs etc approx hrs jan feb apr jun jul aug sep sept oct nov dec tue tues wed thu thur thurs fri hr
+    bzw usw evtl bspw nr sra dra mme mlle rev hon gen col gov rep pres ft co al est ca mon mar fr
+    """.split()  # noqa: SIM905 - one word per line would take a page
+)
+"""Words that keep their full stop (lower case). Initials and words with inner full stops keep theirs too."""
+NUMBERED = frozenset({"no", "fig", "sec", "art"})
+"""Abbreviations before a number; elsewhere they are ordinary words (lower case)."""
+CAPITALISED = frozenset(
+    """
+    monday tuesday wednesday thursday friday saturday sunday january february march april june july august
+    september october november december mr mrs ms dr prof
+    """.split()  # noqa: SIM905 - one word per line would take a page
+)
+"""Written with a capital wherever they stand (lower case). `may` is left out: it is a verb more often."""
+
+
+def _combining() -> str:
+    r"""Vowel signs and accents of all scripts, as a regular expression class; `\w` lacks them."""
+    codes = [code for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M")]
+    starts = [code for code in codes if not unicodedata.category(chr(code - 1)).startswith("M")]
+    ends = [code for code in codes if not unicodedata.category(chr(code + 1)).startswith("M")]
+    return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))
+
+
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_LETTER = rf"(?:(?![{_CJK}_])[\w{_combining()}])"
+WORD = re.compile(
+    r"(?:https?://|www\.)\S*[\w/]"  # addresses
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    rf"|[{_CJK}]"  # a word of Chinese or Japanese is a character
+    rf"|{_LETTER}+(?:[-'’.,:/&‐‑]{_LETTER}+)*"  # e.g, 3.14, 1,000, 10:30, cold-hearted, don't, R&B
+)
+CJK_WORD = re.compile(rf"[{_CJK}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A text in `words` and one more `gaps`: gaps[0] stands before the first word, gaps[-1] after the last."""
+
+    words: list[str]
+    gaps: list[str]
+
+    def join(self) -> str:
+        """The text."""
+        return self.gaps[0] + "".join(word + gap for word, gap in zip(self.words, self.gaps[1:], strict=True))
+
+
+def split(text: str) -> Pieces:
+    """Cut a text into words and gaps; `split(text).join() == text` for every text."""
+    words, gaps, end = [], [], 0
+    for match in WORD.finditer(text):
+        words.append(match.group())
+        gaps.append(text[end : match.start()])
+        end = match.end()
+    return Pieces(words, [*gaps, text[end:]])
+
+
+def refine(  # noqa: PLR0913 - the two limits and the evidence are keywords
+    text: str,
+    pauses_ms: Sequence[float | None],
+    *,
+    language: str = "",
+    insert_ms: float = 300,
+    remove_ms: float = 50,
+    evidence: Sequence[str] = (),
+) -> tuple[str, list[Edit]]:
+    """Insert and remove punctuation by the pauses, and repair the capital after a removed full stop.
+
+    `pauses_ms[i]` is the pause after word i of `split(text)`, None where it is unknown; a pause after the last word
+    is ignored. `evidence` are other writings of the same speech, which tell names from sentence starts. Returns the
+    new text and its edits in order, see `replay`. Raises ValueError when the pauses do not fit the words.
+    """
+    pieces = split(text)
+    if len(pauses_ms) < len(pieces.words) - 1:
+        msg = f"{len(pieces.words)} words need {len(pieces.words) - 1} pauses, got {len(pauses_ms)}"
+        raise ValueError(msg)
+    comma = COMMAS.get(language.partition("-")[0].lower(), ",")
+    forms = mid_sentence_forms([text, *evidence])
+    edits = []
+    for index, pause in enumerate(pauses_ms[: len(pieces.words) - 1]):
+        gap, following = pieces.gaps[index + 1], pieces.words[index + 1]
+        if pause is not None and pause >= insert_ms and (new := with_comma(gap, comma)) != gap:
+            edits.append(Edit("insert", gap, new, index, pause))
+        if pause is not None and pause < remove_ms and (new := without_marks(pieces, index)) != gap:
+            edits.append(Edit("remove", gap, new, index, pause))
+            if ends_sentence(gap) and not ends_sentence(new) and not keeps_capital(following, forms, language):
+                edits.append(Edit("recase", following, following[0].lower() + following[1:], index + 1, pause))
+    refined = replay(text, edits)
+    # Without its mark, "and./or" would become one word; such freaks of a recogniser are left as they are.
+    return (refined, edits) if len(split(refined).words) == len(pieces.words) else (text, [])
+
+
+def replay(text: str, edits: Sequence[Edit]) -> str:
+    """Apply edits to the text they were made from. Raises ValueError when they do not belong to it."""
+    return _apply(text, [(edit, edit.before, edit.after) for edit in edits])
+
+
+def revert(text: str, edits: Sequence[Edit]) -> str:
+    """The text before the edits: `revert(replay(text, edits), edits) == text`."""
+    return _apply(text, [(edit, edit.after, edit.before) for edit in edits])
+
+
+def _apply(text: str, changes: Sequence[tuple[Edit, str, str]]) -> str:
+    pieces = split(text)
+    for edit, old, new in changes:
+        row, at = (pieces.words, edit.position) if edit.kind == "recase" else (pieces.gaps, edit.position + 1)
+        if at >= len(row) or row[at] != old:
+            msg = f"edit {edit} does not belong to the text {text!r}"
+            raise ValueError(msg)
+        row[at] = new
+    return pieces.join()
+
+
+def with_comma(gap: str, comma: str) -> str:
+    """The gap with a comma after quotes and brackets that close; unchanged where a mark, dash or bracket is."""
+    if any(char in MARKS or char in DASHES for char in gap):
+        return gap
+    at = len(gap) - len(gap.lstrip(CLOSERS + "%°"))
+    if any(char in BRACKETS for char in gap[at:]):
+        return gap
+    return gap[:at] + comma + gap[at:]
+
+
+def without_marks(pieces: Pieces, index: int) -> str:
+    """The gap after word `index` without its marks; unchanged where they are not for a pause to decide.
+
+    Left alone: marks beside quotes, brackets and dashes; between two numbers; the full stop of an abbreviation; and
+    question and exclamation marks that an ¿ or ¡ has opened.
+    """
+    gap, before, after = pieces.gaps[index + 1], pieces.words[index], pieces.words[index + 1]
+    if any(char in QUOTES or char in BRACKETS or char in DASHES for char in gap):
+        return gap
+    if before[-1].isdecimal() and after[0].isdecimal():
+        return gap
+    kept = "?!" if any("¿" in text or "¡" in text for text in pieces.gaps) else ""
+    stop = "." if gap.startswith(".") and not gap.startswith("..") and is_abbreviation(before, after) else ""
+    rest = stop + "".join(char for char in gap[len(stop) :] if char not in MARKS or char in kept)
+    written_apart = not (CJK_WORD.match(before) and CJK_WORD.match(after))
+    return " " if gap and not rest and written_apart else rest
+
+
+def is_abbreviation(word: str, following: str) -> bool:
+    """Whether the full stop after this word belongs to the word: Mr, etc, the J of J. Smith, e.g of e.g., No. 5."""
+    if word.lower() in NUMBERED:
+        return following[0].isdecimal()
+    return word.lower() in ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or "." in word
+
+
+def ends_sentence(gap: str) -> bool:
+    """Whether the gap ends a sentence."""
+    return any(char in SENTENCE_MARKS for char in gap)
+
+
+def mid_sentence_forms(writings: Sequence[str]) -> Counter[str]:
+    """How often each word is written which way inside a sentence. Writings without any case tell nothing."""
+    forms: Counter[str] = Counter()
+    for writing in writings:
+        if writing in {writing.lower(), writing.upper()}:
+            continue
+        pieces = split(writing)
+        pairs = zip(pieces.words[1:], pieces.gaps[1:-1], strict=True)
+        forms.update(word for word, gap in pairs if not ends_sentence(gap))
+    return forms
+
+
+def keeps_capital(word: str, forms: Counter[str], language: str) -> bool:
+    """Whether a word keeps its form where it no longer starts a sentence.
+
+    It does when it is more than an initial capital (acronym, mixed case, digits), is I or a contraction of it, or a
+    title, day or month. Otherwise the evidence decides: inside a sentence, is the word written with a capital (a
+    name) or without? Without any evidence it is taken for an ordinary word, which most words that start a sentence
+    are; in German, where nouns have capitals, it is left.
+    """
+    stem = re.split("['’]", word)[0]
+    if word[1:] != word[1:].lower() or not word[0].isupper() or stem == "I" or stem.lower() in CAPITALISED:
+        return True
+    lowered = word[0].lower() + word[1:]
+    if forms[word] or forms[lowered]:
+        return forms[word] > forms[lowered]
+    return language.partition("-")[0].lower() == "de"
