@@ -1,0 +1,66 @@
+"""Audio for tests: tones made in memory, and real speech that installed packages carry."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+
+
+def package_file(package: str, member: str) -> Path:
+    """A data file of an installed package, located without importing it."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / member
+
+
+def monologue() -> Path:
+    """44 s of one reader, 48 kHz WAV."""
+    return package_file("moonshine_voice", "assets/two_cities.wav")
+
+
+def dialogue() -> Path:
+    """30 s of two speakers, 16 kHz WAV; `sample.rttm` and `sample.stm` lie beside it."""
+    return package_file("pyannote", "audio/sample/sample.wav")
+
+
+@cache
+def _monologue_wave() -> Wave:
+    wave, rate = soundfile.read(monologue(), dtype="float32")
+    resampled: Wave = soxr.resample(wave, rate, SAMPLE_RATE, quality="VHQ")
+    resampled.setflags(write=False)
+    return resampled
+
+
+def speech(seconds: float, start: float = 0.0) -> Wave:
+    """(samples,) real speech at 16 kHz, repeated where `seconds` is more than the 44 s there are."""
+    wave = np.roll(_monologue_wave(), -round(start * SAMPLE_RATE))
+    return np.resize(wave, round(seconds * SAMPLE_RATE))
+
+
+def tone(seconds: float, hertz: float = 440.0, peak: float = 0.5, rate: int = SAMPLE_RATE) -> Wave:
+    """(samples,) a sine at `rate`."""
+    times = np.arange(round(seconds * rate)) / rate
+    return (peak * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+def noise(seconds: float, seed: int = 0, rate: int = SAMPLE_RATE) -> Wave:
+    """(samples,) white Gaussian noise with a standard deviation of 1."""
+    return np.random.default_rng(seed).standard_normal(round(seconds * rate)).astype(np.float32)
+
+
+def mix(wave: Wave, other: Wave, snr_db: float) -> Wave:
+    """`wave` with `other` added at a signal-to-noise ratio, in dB of the mean power."""
+    gain = np.sqrt(np.mean(np.square(wave)) / np.mean(np.square(other)) / 10 ** (snr_db / 10))
+    return (wave + gain * other).astype(np.float32)
+
+
+def write_wav(path: Path, wave: Wave, rate: int = SAMPLE_RATE, subtype: str = "PCM_16") -> Path:
+    """Write (samples,) or (samples, channels) as WAV; `subtype` is soundfile's (PCM_16, PCM_24, FLOAT, ...)."""
+    soundfile.write(path, wave, rate, subtype=subtype, format="WAV")
+    return path
