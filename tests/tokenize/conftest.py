@@ -1,0 +1,77 @@
+"""Checkpoints made from the rule in tests/data/*/weights.json, in the layouts of the official releases."""
+
+import json
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def make_tensors(table, file):
+    tensors = {}
+    for entry in table["checkpoints"][file]["tensors"]:
+        seed = zlib.crc32((table["salt"] + entry["key"]).encode()) & 0xFFFFFFFF
+        x = np.asarray(np.random.RandomState(seed).standard_normal(entry["shape"])).astype(np.float32)
+        x = x * np.float32(entry["scale"]) + np.float32(entry["offset"])
+        x = np.abs(x) if entry.get("abs") else x
+        tensors[entry["key"]] = torch.from_numpy(np.asarray(x.astype(entry["dtype"])).reshape(entry["shape"]))
+    return tensors
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def glm_tensors():
+    return make_tensors(json.loads((DATA / "glm/weights.json").read_text()), 0)
+
+
+@pytest.fixture(scope="session")
+def write_glm(glm_tensors):
+    """write_glm(folder, prefix="", config={}, **changed tensors) -> folder"""
+
+    def write(folder, prefix="", config=(), drop=(), **changed):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DATA / "glm/preprocessor_config.json", folder)
+        merged = json.loads((DATA / "glm/config.json").read_text()) | dict(config)
+        (folder / "config.json").write_text(json.dumps(merged))
+        tensors = {key: value for key, value in (glm_tensors | changed).items() if key not in drop}
+        save_file({prefix + key: value for key, value in tensors.items()}, folder / "model.safetensors")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def glm_folder(write_glm, tmp_path_factory):
+    return write_glm(tmp_path_factory.mktemp("glm"))
+
+
+@pytest.fixture(scope="session")
+def glm(glm_folder):
+    from curation.tokenize.glm import GlmTokenizer
+
+    return GlmTokenizer(glm_folder)
+
+
+@pytest.fixture(scope="session")
+def glm_cases():
+    return load_cases(DATA / "glm/cases.npz")
+
+
+def load_cases(path):
+    """{case: {array: value}}; arrays outside cases are under the first part of their name."""
+    cases = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            case, _, name = key.partition("/")
+            cases.setdefault(case, {})[name] = arrays[key]
+    return cases
