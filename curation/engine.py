@@ -1,0 +1,140 @@
+"""Runs the work on Ray Data, on this machine or on a cluster. The only file that imports Ray.
+
+Units are decoded by tasks and labelled by a pool of actors; between them travel batches of recordings. What Ray
+knows is not needed for resuming: a batch is done when its staging file is there, so that tasks may be repeated or
+lost at will.
+"""
+
+import logging
+import os
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import ray
+import ray.data
+
+from curation.config import EngineConfig
+from curation.manifests.plan import Unit
+from curation.watchdog import Watchdog
+from curation.worker import Decoder, Job, Labeller, Report
+
+TASKS_PER_CPU = 16
+BLOCK_BYTES = 2**16  # every batch of recordings is a block of its own, so that all workers get some
+
+
+class RayRuntime:
+    """The runtime `ray`: a context that joins a cluster, or starts Ray on this machine."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+
+    def __enter__(self) -> Self:
+        address = self._config.address or os.environ.get("RAY_ADDRESS")
+        local = {} if address else {"num_cpus": os.cpu_count(), "include_dashboard": False}
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **local)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = BLOCK_BYTES
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ray.shutdown()
+
+    @property
+    def num_cpus(self) -> float:
+        """CPUs of the cluster."""
+        return float(ray.cluster_resources().get("CPU", 1))
+
+    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[Report]:
+        """Label the units, without the batches that are committed; a report for each batch."""
+        rows = [pickle.dumps((unit, sorted(done.get(unit.number, ())))) for unit in units]
+        batches = self._dataset(rows).map_batches(
+            _decode,
+            fn_kwargs={"job": job},
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=self._config.decode_cpus,
+        )
+        yield from self._on_actors(batches, lambda: _label_with(job))
+
+    def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
+        """Give each task to a worker."""
+        rows = [pickle.dumps(task) for task in tasks]
+        yield from self._on_actors(self._dataset(rows), make_worker)
+
+    def _dataset(self, rows: list[bytes]) -> Any:
+        """The rows in as many blocks as give every CPU several: a block is one task."""
+        cpus = max(1, int(self.num_cpus))
+        size = max(1, len(rows) // (cpus * TASKS_PER_CPU))
+        table = pa.table({"payload": pa.array(rows, pa.large_binary())})
+        return ray.data.from_arrow([table.slice(start, size) for start in range(0, len(rows), size)])
+
+    def _on_actors(self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]]) -> Iterator[Report]:
+        reports = dataset.map_batches(
+            _Actor,
+            fn_constructor_kwargs={"make_worker": make_worker},
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=self._config.worker_cpus,
+            num_gpus=self._config.worker_gpus,
+            compute=ray.data.ActorPoolStrategy(size=self._num_workers()),
+        )
+        for row in reports.iter_rows():
+            yield pickle.loads(row["payload"])  # noqa: S301 - written by our own worker in this run
+
+    def _num_workers(self) -> int:
+        """As many workers as fit: a pool that asks for more CPUs or GPUs than there are would never start."""
+        resources = ray.cluster_resources()
+        fit = int(resources.get("CPU", 1) / self._config.worker_cpus + 1e-6)
+        if self._config.worker_gpus > 0:
+            fit = min(fit, int(resources.get("GPU", 0) / self._config.worker_gpus + 1e-6))
+        if fit < 1:
+            msg = (
+                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = "
+                f"{self._config.worker_gpus:g}, but the cluster has {resources.get('CPU', 0):g} CPUs and "
+                f"{resources.get('GPU', 0):g} GPUs"
+            )
+            raise ValueError(msg)
+        return min(fit, self._config.workers or fit)
+
+
+class _Actor:
+    """Holds one worker, and with it the models, for the life of a process."""
+
+    def __init__(self, make_worker: Callable[[], Callable[[Any], Report]]) -> None:
+        self._worker = make_worker()
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        reports = [self._worker(pickle.loads(item)) for item in _payloads(rows)]  # noqa: S301 - our own
+        return pa.table({"payload": pa.array([pickle.dumps(report) for report in reports], pa.large_binary())})
+
+
+def _label_with(job: Job) -> Callable[[Any], Report]:
+    labeller = Labeller(job, job.watchdog())
+    return lambda item: labeller.label(*item)
+
+
+@cache
+def _decode_watchdog(job_run: str, timeout_seconds: float, max_gib: float) -> Watchdog:  # noqa: ARG001 - cache key
+    return Watchdog(timeout_seconds, max_gib)
+
+
+def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
+    engine = job.config.engine
+    decoder = Decoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
+    for payload in _payloads(rows):
+        unit, done = pickle.loads(payload)  # noqa: S301 - written by our own driver in this run
+        for item in decoder.batches(unit, done):
+            yield pa.table({"payload": pa.array([pickle.dumps(item)], pa.large_binary())})
+
+
+def _payloads(rows: pa.Table) -> Iterator[bytes]:
+    for value in rows["payload"]:
+        yield value.as_py()

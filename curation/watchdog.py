@@ -1,0 +1,60 @@
+"""Ends this process when a task takes too long or too much memory: the engine starts it again and the attempt is noted.
+
+A hanging C extension cannot be interrupted from Python, and a process that has exhausted the memory of its machine
+takes its neighbours along; ending the process is the only clean way out of both.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+GIB = 2**30
+POLL_SECONDS = 0.1
+EXIT_CODE = 70
+
+
+class Watchdog:
+    """Watches one process. `limit` starts the clock for a block; `on_kill` is told why just before the end."""
+
+    def __init__(self, timeout_seconds: float, max_gib: float) -> None:
+        self._timeout = timeout_seconds
+        self._max_bytes = max_gib * GIB
+        self._process = psutil.Process()
+        self._task: tuple[str, float, Callable[[str], None]] | None = None
+        self.peak_bytes = 0
+        threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
+
+    @contextmanager
+    def limit(self, what: str, on_kill: Callable[[str], None]) -> Iterator[None]:
+        """Apply the limits to the block, which `what` names in the explanation."""
+        self._task = (what, time.monotonic(), on_kill)
+        try:
+            yield
+        finally:
+            self._task = None
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(POLL_SECONDS)
+            used = self._process.memory_info().rss
+            self.peak_bytes = max(self.peak_bytes, used)
+            task = self._task
+            if task is None:
+                continue
+            what, since, on_kill = task
+            if time.monotonic() - since > self._timeout:
+                self._end(on_kill, f"{what} did not end within engine.timeout_seconds = {self._timeout:g}")
+            if used > self._max_bytes:
+                limit = self._max_bytes / GIB
+                self._end(on_kill, f"{what} used {used / GIB:.1f} GiB, over engine.max_worker_gib = {limit:g}")
+
+    @staticmethod
+    def _end(on_kill: Callable[[str], None], reason: str) -> None:
+        try:
+            on_kill(reason)
+        finally:
+            os._exit(EXIT_CODE)

@@ -1,0 +1,191 @@
+"""The work of the label pass, as plain classes: decode units into batches, label batches, commit them.
+
+`engine.py` runs these on Ray and `in_process.py` in a loop; both give the same rows.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from curation.attempts import Attempt, Attempts, Death
+from curation.config import BuildConfig
+from curation.manifests import staging
+from curation.manifests.plan import Unit
+from curation.manifests.records import SAMPLE_RATE, Recording, Source, fail
+from curation.manifests.staging import BatchName
+from curation.manifests.storage import Storage
+from curation.pipeline import build_stages
+from curation.stages.base import Stage, run_stage
+from curation.stages.clock import take_model_seconds
+from curation.stages.decode import decode_spans
+from curation.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker of a run needs to know."""
+
+    config: BuildConfig
+    root: str
+    """Output folder or URL."""
+    run: str
+    """Identifier of this run, new at each start."""
+
+    @property
+    def out(self) -> Storage:
+        """The output folder."""
+        return Storage(self.root)
+
+    def watchdog(self) -> Watchdog:
+        """A watchdog for the current process, with the limits of the configuration."""
+        return Watchdog(self.config.engine.timeout_seconds, self.config.engine.max_worker_gib)
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of one task, for the progress on screen."""
+
+    task: str
+    seconds: float = 0.0
+    """Seconds of audio."""
+    recordings: int = 0
+    failed: int = 0
+    timing: dict[str, Any] = field(default_factory=dict)
+
+
+class Decoder:
+    """Reads units of recordings and groups their spans into batches."""
+
+    def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
+        self._job = job
+        self._attempts = Attempts(job.out, job.run)
+        self._watchdog = watchdog
+
+    def batches(self, unit: Unit, done: Collection[int] = ()) -> Iterator[tuple[BatchName, list[Recording]]]:
+        """The batches of a unit in order, without those in `done`. Which rows a batch holds depends on nothing else."""
+        with self._attempts.of(f"decode-{unit.number:08d}") as attempt:
+            pending: tuple[BatchName, list[Recording]] | None = None
+            for number, batch in enumerate(self._group(self._spans(unit, attempt))):
+                if pending is not None and pending[0].batch not in done:
+                    yield pending
+                pending = BatchName(unit.number, number), batch
+            if pending is not None and pending[0].batch not in done:
+                yield BatchName(unit.number, pending[0].batch, last=True), pending[1]
+
+    def _group(self, spans: Iterator[Recording]) -> Iterator[list[Recording]]:
+        limit = self._job.config.engine.batch_seconds * SAMPLE_RATE
+        batch: list[Recording] = []
+        for span in spans:
+            if batch and (
+                sum(item.num_samples for item in batch) + span.num_samples > limit or len(batch) >= MAX_BATCH_ROWS
+            ):
+                yield batch
+                batch = []
+            batch.append(span)
+        if batch:
+            yield batch
+
+    def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
+        for source in unit.sources:
+            if source.id in attempt.victims:
+                yield from self._up_to_death(source, attempt.victims[source.id])
+                continue
+            spans = decode_spans(source, self._job.config.decode)
+            for number in range(1_000_000):
+                if attempt.careful:
+                    attempt.note(source.id, "decode", spans=number)
+                span = self._watched(spans, source, attempt)
+                if span is None:
+                    break
+                yield span
+
+    def _watched(self, spans: Iterator[Recording], source: Source, attempt: Attempt) -> Recording | None:
+        if self._watchdog is None:
+            return next(spans, None)
+        with self._watchdog.limit(f"decoding {source.path}", attempt.explain):
+            return next(spans, None)
+
+    def _up_to_death(self, source: Source, death: Death) -> Iterator[Recording]:
+        """The spans that were decoded before the recording killed its worker, then one failed row for the rest."""
+        end, span = 0, None
+        for span in islice(decode_spans(source, self._job.config.decode), death.spans):
+            span.last = False
+            end = span.end
+            yield span
+        rest = Recording(source=source, span=death.spans, offset=end, verdict=fail("decode", death.detail))
+        if span is not None:
+            rest.media = span.media
+            declared = round((span.media.seconds or 0.0) * SAMPLE_RATE)
+            rest.num_samples = max(0, declared - end)
+        yield rest
+
+
+class Labeller:
+    """Runs the stages on batches and commits them. Models are loaded with the first batch."""
+
+    def __init__(
+        self,
+        job: Job,
+        watchdog: Watchdog | None = None,
+        make_stages: Callable[[BuildConfig], list[Stage]] = build_stages,
+    ) -> None:
+        self._job = job
+        self._out = job.out
+        self._attempts = Attempts(job.out, job.run)
+        self._watchdog = watchdog
+        self._make_stages = make_stages
+        self._stages: list[Stage] | None = None
+
+    def label(self, name: BatchName, batch: list[Recording]) -> Report:
+        """Label a batch and commit it; nothing is done where it is committed already."""
+        report = Report(str(name), seconds=sum(item.num_samples for item in batch) / SAMPLE_RATE, recordings=len(batch))
+        if self._out.exists(name.file):
+            return report
+        with self._attempts.of(str(name)) as attempt:
+            report.timing = self._run(batch, attempt)
+            staging.commit(self._out, name, batch, report.timing, audio=self._job.config.engine.staging_audio)
+        report.failed = sum(item.verdict is not None and item.verdict.status == "failed" for item in batch)
+        return report
+
+    def _run(self, batch: list[Recording], attempt: Attempt) -> dict[str, Any]:
+        for recording in batch:
+            death = attempt.victims.get(_key(recording))
+            if death is not None:
+                recording.verdict, recording.audio = fail("worker", death.detail), None
+        seconds: dict[str, float] = {}
+        take_model_seconds()
+        for group in [[item] for item in batch] if attempt.careful else [batch]:
+            for stage in self._loaded_stages():
+                if attempt.careful:
+                    attempt.note(_key(group[0]), f"stage {stage.name}")
+                start = time.perf_counter()
+                self._watched(stage, group, attempt)
+                seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
+        peak = self._watchdog.peak_bytes if self._watchdog else 0
+        return {"stages": seconds, "models": take_model_seconds(), "peak_bytes": peak}
+
+    def _watched(self, stage: Stage, group: list[Recording], attempt: Attempt) -> None:
+        if self._watchdog is None:
+            run_stage(stage, group)
+            return
+        with self._watchdog.limit(f"stage {stage.name}", attempt.explain):
+            run_stage(stage, group)
+
+    def _loaded_stages(self) -> list[Stage]:
+        if self._stages is None:
+            stages = self._make_stages(self._job.config)
+            for stage in stages:
+                stage.setup()
+            self._stages = stages
+        return self._stages
+
+
+def _key(recording: Recording) -> str:
+    return f"{recording.source.id}#{recording.span}"

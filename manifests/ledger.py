@@ -1,0 +1,164 @@
+"""The ledger: every second of every recording with its verdict, as rows that tile the recording without a gap.
+
+    SELECT status, reason, sum(seconds) FROM 'OUT/ledger/*.parquet' GROUP BY ALL      -- DuckDB
+
+Rows are stretches of time: an utterance with its verdict, speech that could not become one, or what was not speech.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.manifests.records import SAMPLE_RATE
+from curation.manifests.selection import Selection, column
+
+FOLDER = "ledger"
+NON_SPEECH = "non_speech"
+COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
+    # name, type, unit, meaning
+    ("recording_id", pa.string(), "", "the recording"),
+    ("path", pa.string(), "", "its file or URL"),
+    ("utterance_id", pa.string(), "", "the utterance, as in the shards; null for what was never a segment"),
+    ("speaker", pa.string(), "", "label within the recording; null or empty where there is none"),
+    ("start_sample", pa.int64(), "1/16000 s", "begin in the recording"),
+    ("end_sample", pa.int64(), "1/16000 s", "end in the recording; the next row begins here"),
+    ("seconds", pa.float64(), "s", "duration"),
+    ("status", pa.string(), "", "kept, rejected, failed or non_speech"),
+    ("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage"),
+    ("value", pa.float64(), "", "rejected: what was measured"),
+    ("threshold", pa.float64(), "", "rejected: the threshold that it was compared with"),
+    ("detail", pa.string(), "", "failed: the error"),
+]
+SCHEMA = pa.schema([(name, kind) for name, kind, _, _ in COLUMNS])
+_DECISION = ["status", "reason", "value", "threshold", "detail"]
+
+
+class ConservationError(RuntimeError):
+    """The stretches of a recording do not add up to it. This is a defect of a stage, never of the input."""
+
+
+def ledger_rows(selection: Selection) -> pa.Table:
+    """Rows of `SCHEMA` for a run. Raises ConservationError where they would not tile each recording exactly."""
+    spans = selection.spans
+    recording, names = _recordings(spans)
+    offset, length = spans["offset"].to_numpy(), spans["num_samples"].to_numpy()
+    _check_spans(recording, names, offset, length, spans["last"].to_numpy(zero_copy_only=False))
+    stretches = pa.concat_tables([_from_segments(selection, recording), _from_verdicts(spans, recording)])
+    order = pc.sort_indices(
+        stretches, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")]
+    )
+    stretches = stretches.take(order)
+    total = np.zeros(len(names), dtype=np.int64)
+    np.add.at(total, recording, length)
+    tiled = pa.concat_tables([stretches, _gaps(stretches, names, total)])
+    return _finish(tiled, spans, recording)
+
+
+def _recordings(spans: pa.Table) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Number of the recording of each span, and the ids; spans come sorted by recording and span."""
+    encoded = column(spans, "source", "id").dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _check_spans(
+    recording: npt.NDArray[np.int64],
+    names: list[str],
+    offset: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+    last: npt.NDArray[np.bool_],
+) -> None:
+    first = np.r_[True, recording[1:] != recording[:-1]] if len(recording) else np.zeros(0, bool)
+    expected = np.where(first, 0, np.r_[0, (offset + length)[:-1]]) if len(recording) else offset
+    final = np.r_[first[1:], True] if len(recording) else first
+    wrong = (offset != expected) | (last != final)
+    if wrong.any():
+        msg = f"the spans of recording {names[recording[np.argmax(wrong)]]} do not follow one another"
+        raise ConservationError(msg)
+
+
+def _from_segments(selection: Selection, recording: npt.NDArray[np.int64]) -> pa.Table:
+    segments = selection.segments
+    row = segments["row"].to_numpy()
+    start, end = segments["start"].to_numpy(), segments["end"].to_numpy()
+    offset = selection.spans["offset"].to_numpy()[row]
+    outside = (start < offset) | (end > offset + selection.spans["num_samples"].to_numpy()[row]) | (end < start)
+    if outside.any():
+        msg = f"segment {segments['id'][int(np.argmax(outside))]} is not inside its span"
+        raise ConservationError(msg)
+    return pa.table(
+        {
+            "recording": recording[row],
+            "start": start,
+            "end": end,
+            "utterance_id": segments["id"],
+            "speaker": segments["speaker"],
+            **{name: segments[name] for name in _DECISION},
+        }
+    )
+
+
+def _from_verdicts(spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Table:
+    """Whole rows with a verdict: what could not be decoded, was silent, or broke a stage."""
+    judged = pc.is_valid(column(spans, "verdict", "status"))
+    part = spans.filter(judged)
+    start = part["offset"].to_numpy()
+    return pa.table(
+        {
+            "recording": recording[judged.to_numpy(zero_copy_only=False)],
+            "start": start,
+            "end": start + part["num_samples"].to_numpy(),
+            "utterance_id": pa.nulls(part.num_rows, pa.string()),
+            "speaker": pa.nulls(part.num_rows, pa.string()),
+            **{name: column(part, "verdict", name) for name in _DECISION},
+        }
+    )
+
+
+def _gaps(stretches: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -> pa.Table:
+    """What lies between the stretches: non-speech. Stretches that overlap raise."""
+    recording = np.r_[stretches["recording"].to_numpy(), np.arange(len(names))]
+    start = np.r_[stretches["start"].to_numpy(), total]
+    end = np.r_[stretches["end"].to_numpy(), total]
+    order = np.lexsort((end, start, recording))
+    recording, start, end = recording[order], start[order], end[order]
+    first = np.r_[True, recording[1:] != recording[:-1]] if len(recording) else np.zeros(0, bool)
+    previous = np.where(first, 0, np.r_[0, end[:-1]])
+    if (start < previous).any():
+        where = int(np.argmax(start < previous))
+        msg = f"stretches of recording {names[recording[where]]} overlap at sample {start[where]}"
+        raise ConservationError(msg)
+    gap = start > previous
+    count = int(gap.sum())
+    nothing = {name: pa.nulls(count, SCHEMA.field(name).type) for name in ("utterance_id", "speaker", *_DECISION[1:])}
+    return pa.table(
+        {
+            "recording": recording[gap],
+            "start": previous[gap],
+            "end": start[gap],
+            "utterance_id": nothing["utterance_id"],
+            "speaker": nothing["speaker"],
+            "status": pa.array([NON_SPEECH] * count, pa.string()),
+            **{name: nothing[name] for name in _DECISION[1:]},
+        }
+    )
+
+
+def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Table:
+    order = pc.sort_indices(tiled, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")])
+    tiled = tiled.take(order)
+    number = tiled["recording"].to_numpy()
+    representative = np.searchsorted(recording, number)
+    source = spans.take(pa.array(representative))
+    start, end = tiled["start"].to_numpy(), tiled["end"].to_numpy()
+    columns = {
+        "recording_id": column(source, "source", "id"),
+        "path": column(source, "source", "path"),
+        "utterance_id": tiled["utterance_id"],
+        "speaker": tiled["speaker"],
+        "start_sample": start,
+        "end_sample": end,
+        "seconds": (end - start) / SAMPLE_RATE,
+        **{name: tiled[name] for name in _DECISION},
+    }
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

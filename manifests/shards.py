@@ -1,0 +1,191 @@
+"""The published shards: one row for each kept utterance, sorted by id, in files of nearly equal hours.
+
+import pyarrow.dataset as ds
+table = ds.dataset("OUT/shards", format="parquet", exclude_invalid_files=True).to_table(columns=["text", "glm"])
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.manifests.records import SAMPLE_RATE
+from curation.manifests.selection import Selection, column
+from curation.manifests.staging import NOTES, SCORES
+
+FOLDER = "shards"
+INDEX = f"{FOLDER}/index.json"
+FORMAT_VERSION = "1"
+
+_WORD = pa.struct([("text", pa.string()), ("start", pa.float32()), ("end", pa.float32()), ("confidence", pa.float32())])
+_HYPOTHESIS = pa.struct(
+    [
+        ("system", pa.string()),
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("confidence", pa.float64()),
+        ("error", pa.string()),
+        ("scores", SCORES),
+    ]
+)
+_EDIT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("before", pa.string()),
+        ("after", pa.string()),
+        ("position", pa.int32()),
+        ("pause_ms", pa.float64()),
+    ]
+)
+
+COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
+    # name, type, unit, meaning
+    ("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
+    ("recording_id", pa.string(), "", "the recording that it is cut from"),
+    ("path", pa.string(), "", "file or URL of the recording"),
+    ("start", pa.float64(), "s", "begin of the utterance in the recording"),
+    ("end", pa.float64(), "s", "end of the utterance in the recording"),
+    ("seconds", pa.float64(), "s", "duration"),
+    (
+        "speaker",
+        pa.string(),
+        "",
+        "the manifest's speaker, else recording id and label: the same voice, the same name",
+    ),
+    ("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
+    ("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified"),
+    ("text", pa.string(), "", "final transcript: consensus of the systems, punctuation checked against pauses"),
+    ("words", pa.list_(_WORD), "s", "aligned words; times from the begin of the utterance"),
+    ("pwer", pa.float64(), "", "average pairwise word error rate of the systems (GPA, curation)"),
+    ("confidence", pa.float64(), "0..1", "confidence of the final text"),
+    ("hypotheses", pa.list_(_HYPOTHESIS), "", "what each ASR system heard"),
+    ("edits", pa.list_(_EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
+    ("scores", SCORES, "", "every score of the utterance and of its recording, by name"),
+    ("notes", NOTES, "", "what was chosen on the way: denoiser, text normalisation, aligner, ..."),
+    ("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, length 1"),
+    ("glm", pa.list_(pa.int32()), "12.5/s", "ids of the content tokenizer"),
+    ("semantic", pa.list_(pa.int32()), "50/s", "semantic ids of the codec"),
+    ("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),
+    ("transcript", pa.string(), "", "transcript of the whole recording from the manifest, if it had one"),
+    ("extra", pa.string(), "JSON", "further columns of the manifest"),
+    ("source_sample_rate", pa.int32(), "Hz", "sample rate of the recording's file"),
+    ("source_codec", pa.string(), "", "codec of the recording's file"),
+    ("audio", pa.binary(), "FLAC", "the utterance, 16 kHz mono, peak 0.6; null unless publish.audio"),
+]
+SCHEMA = pa.schema(
+    [
+        pa.field(name, kind, metadata={"unit": unit, "meaning": meaning} if unit else {"meaning": meaning})
+        for name, kind, unit, meaning in COLUMNS
+    ]
+)
+
+
+def file_name(shard: int, count: int) -> str:
+    """Name of a shard inside the build."""
+    return f"{FOLDER}/part-{shard:05d}-of-{count:05d}.parquet"
+
+
+def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int) -> npt.NDArray[np.int64]:
+    """Which of `count` shards each utterance belongs to, so that all hold nearly the same time.
+
+    `lengths` are samples, (utterances,); `before` is how many samples all earlier runs keep, `total` the whole.
+    """
+    middle = before + np.cumsum(lengths) - lengths / 2
+    return np.minimum((middle * count / max(total, 1)).astype(np.int64), count - 1)
+
+
+def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
+    """The kept segments as rows of `SCHEMA`."""
+    kept = selection.kept
+    spans = selection.spans.take(kept["row"])
+    start, end = kept["start"].to_numpy(), kept["end"].to_numpy()
+    scores = _merged_maps(kept["scores"], spans["scores"], SCORES)
+    columns: dict[str, Any] = {name: kept[name] for name in SCHEMA.names if name in kept.column_names}
+    columns |= {
+        "recording_id": column(spans, "source", "id"),
+        "path": column(spans, "source", "path"),
+        "start": start / SAMPLE_RATE,
+        "end": end / SAMPLE_RATE,
+        "seconds": (end - start) / SAMPLE_RATE,
+        "speaker": _speaker(spans, kept),
+        "speaker_label": kept["speaker"],
+        "words": _words(kept),
+        "pwer": _score(kept, "pwer"),
+        "confidence": _score(kept, "confidence"),
+        "hypotheses": _hypotheses(kept),
+        "scores": scores,
+        "notes": _merged_maps(kept["notes"], spans["notes"], NOTES),
+        "transcript": column(spans, "source", "transcript"),
+        "extra": column(spans, "source", "extra"),
+        "source_sample_rate": column(spans, "media", "sample_rate"),
+        "source_codec": column(spans, "media", "codec"),
+    }
+    if not audio:
+        columns["audio"] = pa.nulls(kept.num_rows, pa.binary())
+    for field in SCHEMA:
+        columns.setdefault(field.name, pa.nulls(kept.num_rows, field.type))
+    return pa.table([_cast(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def _cast(values: Any, kind: pa.DataType) -> Any:
+    if isinstance(values, np.ndarray):
+        return pa.array(values, kind)
+    return values if values.type == kind else values.cast(kind)
+
+
+def _speaker(spans: pa.Table, kept: pa.Table) -> Any:
+    named = column(spans, "source", "speaker")
+    generated = pc.binary_join_element_wise(column(spans, "source", "id"), kept["speaker"].combine_chunks(), "-")
+    return pc.if_else(pc.equal(named, ""), generated, named)
+
+
+def _score(kept: pa.Table, name: str) -> Any:
+    if kept.num_rows == 0:
+        return pa.array([], pa.float64())
+    return pc.map_lookup(kept["scores"].combine_chunks(), pa.scalar(name), "first")
+
+
+def _words(kept: pa.Table) -> pa.Array:
+    """Word times in seconds from the begin of the utterance."""
+    lists = _one(kept["words"])
+    flat = lists.flatten()
+    parent = pc.list_parent_indices(lists).to_numpy()
+    origin = kept["start"].to_numpy()[parent]
+    start = (pc.struct_field(flat, "start").to_numpy() - origin) / SAMPLE_RATE
+    end = (pc.struct_field(flat, "end").to_numpy() - origin) / SAMPLE_RATE
+    arrays = [
+        pc.struct_field(flat, "text"),
+        pa.array(start, pa.float32()),
+        pa.array(end, pa.float32()),
+        pc.struct_field(flat, "confidence").cast(pa.float32()),
+    ]
+    return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(_WORD)))
+
+
+def _hypotheses(kept: pa.Table) -> pa.Array:
+    lists = _one(kept["hypotheses"])
+    flat = lists.flatten()
+    arrays = [pc.struct_field(flat, field.name) for field in _HYPOTHESIS]
+    return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(_HYPOTHESIS)))
+
+
+def _merged_maps(first: pa.ChunkedArray, second: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    merged = [
+        sorted({**dict(b or ()), **dict(a or ())}.items())
+        for a, b in zip(first.to_pylist(), second.to_pylist(), strict=True)
+    ]
+    return pa.array(merged, kind)
+
+
+def _one(array: pa.ChunkedArray) -> pa.Array:
+    combined = array.combine_chunks()
+    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
+
+
+def _relist(lists: pa.Array, values: pa.Array) -> pa.Array:
+    """New values in the lists of `lists`; works for slices too."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    offsets = np.r_[0, np.cumsum(lengths)].astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)

@@ -1,0 +1,277 @@
+"""The staging data set: what the label pass commits, one Parquet file for each batch of recordings.
+
+A row is a `Recording` with its segments nested in it. A file's name is `UNIT-BATCH.parquet`, or
+`UNIT-BATCH-last.parquet` for the final batch of a unit; since a file appears whole or not at all, the names alone
+say what is done. The time that went into a file is in its metadata, not in its rows: equal input gives equal rows.
+"""
+
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+
+from curation.manifests.records import (
+    SAMPLE_RATE,
+    Edit,
+    Hypothesis,
+    MediaInfo,
+    Recording,
+    Segment,
+    Source,
+    Verdict,
+    Wave,
+    Word,
+)
+from curation.manifests.storage import Storage
+
+FOLDER = "staging"
+STAGING_VERSION = "1"
+
+SCORES = pa.map_(pa.string(), pa.float64())
+NOTES = pa.map_(pa.string(), pa.string())
+VERDICT = pa.struct(
+    [
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)
+WORD = pa.struct([("text", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("confidence", pa.float64())])
+HYPOTHESIS = pa.struct(
+    [
+        ("system", pa.string()),
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("confidence", pa.float64()),
+        ("words", pa.list_(WORD)),
+        ("error", pa.string()),
+        ("scores", SCORES),
+    ]
+)
+EDIT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("before", pa.string()),
+        ("after", pa.string()),
+        ("position", pa.int32()),
+        ("pause_ms", pa.float64()),
+    ]
+)
+SEGMENT = pa.struct(
+    [
+        ("id", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("speaker", pa.string()),
+        ("verdict", VERDICT),
+        ("scores", SCORES),
+        ("language", pa.string()),
+        ("hypotheses", pa.list_(HYPOTHESIS)),
+        ("text", pa.string()),
+        ("words", pa.list_(WORD)),
+        ("edits", pa.list_(EDIT)),
+        ("notes", NOTES),
+        ("speaker_embedding", pa.list_(pa.float32())),
+        ("audio", pa.binary()),
+    ]
+)
+SOURCE = pa.struct(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("language", pa.string()),
+        ("speaker", pa.string()),
+        ("transcript", pa.string()),
+        ("extra", pa.string()),
+    ]
+)
+MEDIA = pa.struct(
+    [
+        ("sample_rate", pa.int32()),
+        ("channels", pa.int32()),
+        ("codec", pa.string()),
+        ("container", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        ("source", SOURCE),
+        ("media", MEDIA),
+        ("span", pa.int32()),
+        ("offset", pa.int64()),
+        ("num_samples", pa.int64()),
+        ("last", pa.bool_()),
+        ("verdict", VERDICT),
+        ("scores", SCORES),
+        ("notes", NOTES),
+        ("segments", pa.list_(SEGMENT)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BatchName:
+    """Which batch of which unit a staging file holds."""
+
+    unit: int
+    batch: int
+    last: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.unit:08d}-{self.batch:06d}" + ("-last" if self.last else "")
+
+    @property
+    def file(self) -> str:
+        """Name of its file inside the build."""
+        return f"{FOLDER}/{self}.parquet"
+
+    @classmethod
+    def parse(cls, name: str) -> "BatchName":
+        """The inverse of `str`, with or without the file's extension. ValueError for any other name."""
+        match = re.fullmatch(r"(\d{8})-(\d{6})(-last)?(\.parquet)?", name)
+        if match is None:
+            msg = f"{FOLDER}/{name} is not a staging file of this software: remove it"
+            raise ValueError(msg)
+        return cls(int(match[1]), int(match[2]), match[3] is not None)
+
+
+def segment_id(source_id: str, start: int, end: int) -> str:
+    """Identifier of an utterance: the recording and its place in it (samples at 16 kHz)."""
+    return f"{source_id}-{start:010d}-{end:010d}"
+
+
+def encode_flac(wave: Wave) -> bytes:
+    """16-bit FLAC of a waveform at 16 kHz."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(wave, -1.0, 32767 / 32768), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def decode_flac(content: bytes) -> Wave:
+    """The inverse of `encode_flac`: (samples,) float32 on the 16-bit grid."""
+    wave: Wave = soundfile.read(io.BytesIO(content), dtype="float32")[0]
+    return wave
+
+
+def to_row(recording: Recording, *, audio: bool) -> dict[str, Any]:
+    """A recording as the row of `SCHEMA`; utterance audio as FLAC if asked."""
+    source = dataclasses.asdict(recording.source)
+    source["extra"] = json.dumps(source["extra"], sort_keys=True, ensure_ascii=False)
+    segments = sorted(recording.segments, key=lambda segment: segment.start)
+    return {
+        "source": source,
+        "media": dataclasses.asdict(recording.media),
+        "span": recording.span,
+        "offset": recording.offset,
+        "num_samples": recording.num_samples,
+        "last": recording.last,
+        "verdict": _optional(recording.verdict),
+        "scores": _map(recording.scores),
+        "notes": _map(recording.notes),
+        "segments": [_segment_row(segment, recording.source.id, audio=audio) for segment in segments],
+    }
+
+
+def _segment_row(segment: Segment, source_id: str, *, audio: bool) -> dict[str, Any]:
+    embedding = segment.speaker_embedding
+    return {
+        "id": segment_id(source_id, segment.start, segment.end),
+        "start": segment.start,
+        "end": segment.end,
+        "speaker": segment.speaker,
+        "verdict": _optional(segment.verdict),
+        "scores": _map(segment.scores),
+        "language": segment.language,
+        "hypotheses": [
+            {**_fields(item), "words": [_fields(word) for word in item.words], "scores": _map(item.scores)}
+            for item in segment.hypotheses
+        ],
+        "text": segment.text,
+        "words": [_fields(word) for word in segment.words],
+        "edits": [_fields(edit) for edit in segment.edits],
+        "notes": _map(segment.notes),
+        "speaker_embedding": None if embedding is None else embedding.astype(np.float32),
+        "audio": encode_flac(segment.audio) if audio and segment.audio is not None else None,
+    }
+
+
+def _fields(record: Word | Edit | Hypothesis | Verdict) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def _optional(verdict: Verdict | None) -> dict[str, Any] | None:
+    return None if verdict is None else _fields(verdict)
+
+
+def _map(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(values.items())
+
+
+def from_row(row: dict[str, Any]) -> Recording:
+    """The inverse of `to_row`, with utterance audio where it was stored."""
+    source = {**row["source"], "extra": json.loads(row["source"]["extra"])}
+    return Recording(
+        source=Source(**source),
+        media=MediaInfo(**row["media"]),
+        span=row["span"],
+        offset=row["offset"],
+        num_samples=row["num_samples"],
+        last=row["last"],
+        verdict=Verdict(**row["verdict"]) if row["verdict"] else None,
+        scores=dict(row["scores"]),
+        notes=dict(row["notes"]),
+        segments=[_segment(item) for item in row["segments"]],
+    )
+
+
+def _segment(row: dict[str, Any]) -> Segment:
+    fields = {key: value for key, value in row.items() if key != "id"}
+    hypotheses = [
+        Hypothesis(**{**item, "words": [Word(**word) for word in item["words"]], "scores": dict(item["scores"])})
+        for item in row["hypotheses"]
+    ]
+    embedding = row["speaker_embedding"]
+    fields.update(
+        verdict=Verdict(**row["verdict"]) if row["verdict"] else None,
+        scores=dict(row["scores"]),
+        notes=dict(row["notes"]),
+        hypotheses=hypotheses,
+        words=[Word(**word) for word in row["words"]],
+        edits=[Edit(**edit) for edit in row["edits"]],
+        speaker_embedding=None if embedding is None else np.asarray(embedding, dtype=np.float32),
+        audio=None if row["audio"] is None else decode_flac(row["audio"]),
+    )
+    return Segment(**fields)
+
+
+def commit(
+    out: Storage, name: BatchName, recordings: Sequence[Recording], timing: dict[str, Any], *, audio: bool
+) -> None:
+    """Write the batch. Its file appearing is what makes it done; writing it again changes nothing."""
+    table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=SCHEMA)
+    metadata = {"curation.staging": STAGING_VERSION, "curation.timing": json.dumps(timing, sort_keys=True)}
+    out.write_table(name.file, table.replace_schema_metadata(metadata))
+
+
+def read_timing(out: Storage, name: BatchName) -> dict[str, Any]:
+    """The time that went into a batch, as `commit` was told it."""
+    with out.open(name.file) as file:
+        metadata = pq.read_metadata(pa.PythonFile(file, mode="r")).metadata
+    timing: dict[str, Any] = json.loads(metadata[b"curation.timing"])
+    return timing
+
+
+def committed(out: Storage) -> list[BatchName]:
+    """All batches that are done, in order."""
+    return sorted(BatchName.parse(name) for name in out.names(FOLDER))

@@ -1,0 +1,120 @@
+"""Files of a build, local or on any fsspec file system, written so that a reader sees all of a file or none.
+
+out = Storage("/data/corpus")          # or s3://bucket/corpus
+out.write_bytes("shards/index.json", b"{}")
+"""
+
+import json
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A folder. Names are relative, with forward slashes, and may not leave it (ValueError)."""
+
+    root: str
+
+    @cached_property
+    def _fs_and_base(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        return cast("tuple[fsspec.AbstractFileSystem, str]", fsspec.core.url_to_fs(self.root))
+
+    @property
+    def is_local(self) -> bool:
+        """True where the folder is on this machine's own file system."""
+        return isinstance(self._fs_and_base[0], LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        """Full path of `name` inside the folder, as the file system wants it."""
+        parts = name.split("/")
+        if posixpath.isabs(name) or ".." in parts or "" in parts:
+            msg = f"{name!r} would leave the output folder {self.root}"
+            raise ValueError(msg)
+        return posixpath.join(self._fs_and_base[1], name)
+
+    def exists(self, name: str) -> bool:
+        """Whether a file of this name is there."""
+        return bool(self._fs_and_base[0].exists(self.path(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """Sorted base names of the finished files in a sub-folder; empty if there is no such folder."""
+        fs, _ = self._fs_and_base
+        try:
+            listing = fs.ls(self.path(folder), detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        found = (posixpath.basename(item.rstrip("/")) for item in listing)
+        return sorted(name for name in found if not name.startswith("."))
+
+    def remove(self, name: str) -> None:
+        """Delete a file; nothing happens if it is not there."""
+        fs, _ = self._fs_and_base
+        try:
+            fs.rm_file(self.path(name))
+        except FileNotFoundError:
+            return
+
+    def open(self, name: str) -> BinaryIO:
+        """Open for reading."""
+        return cast("BinaryIO", self._fs_and_base[0].open(self.path(name), "rb"))
+
+    def read_bytes(self, name: str) -> bytes:
+        """The whole content. FileNotFoundError if it is not there."""
+        with self.open(name) as file:
+            return file.read()
+
+    def read_json(self, name: str) -> Any:
+        """The content, parsed."""
+        return json.loads(self.read_bytes(name))
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write all of it or nothing: temporary file, fsync, rename. Object stores commit a put as one step."""
+        fs, _ = self._fs_and_base
+        path = self.path(name)
+        if not self.is_local:
+            fs.pipe_file(path, content)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """JSON with sorted keys, so that equal values give equal files."""
+        self.write_bytes(name, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+
+    def write_table(self, name: str, table: pa.Table, *, row_group_size: int | None = None) -> bytes:
+        """Write a Parquet file (zstd) and return its bytes."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", row_group_size=row_group_size)
+        content = cast("bytes", sink.getvalue().to_pybytes())
+        self.write_bytes(name, content)
+        return content
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """Read a Parquet file, or some of its columns (dotted names reach into structs)."""
+        with self.open(name) as file:
+            return pq.read_table(pa.PythonFile(file, mode="r"), columns=columns)
+
+    def iter_tables(self, folder: str, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
+        """Name and table of each Parquet file of a sub-folder, in the order of the names."""
+        for name in self.names(folder):
+            if name.endswith(".parquet"):
+                yield name, self.read_table(f"{folder}/{name}", columns)

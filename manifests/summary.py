@@ -1,0 +1,106 @@
+"""The accounting of a build: hours in, kept, rejected by reason, failed, not speech; and where the time went."""
+
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow.compute as pc
+
+from curation.manifests import ledger, shards
+from curation.manifests.storage import Storage
+
+FILE = "summary.json"
+
+
+@dataclass(slots=True)
+class Line:
+    """One kind of verdict: how many stretches of time, and their seconds."""
+
+    status: str
+    reason: str
+    count: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Summary:
+    """What `curation summary` shows and `summary.json` holds."""
+
+    recordings: int
+    failed_recordings: int
+    seconds: float
+    lines: list[Line]
+    shards: int
+    utterances: int
+    kept_seconds: float
+    tokens: dict[str, int]
+    speakers: int
+    languages: dict[str, int]
+    timing: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed_fraction(self) -> float:
+        """Share of the recordings in which something failed."""
+        return self.failed_recordings / max(1, self.recordings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "failed_fraction": self.failed_fraction}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Summary":
+        """The inverse of `to_json`."""
+        fields = {key: value for key, value in values.items() if key != "failed_fraction"}
+        return cls(**{**fields, "lines": [Line(**line) for line in fields["lines"]]})
+
+
+def summarize(out: Storage, timing: dict[str, Any]) -> Summary:
+    """Add up the ledger and the index of a published build, one file after the other."""
+    count: Counter[tuple[str, str]] = Counter()
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    recordings = failed = 0
+    columns = ["recording_id", "status", "reason", "seconds"]
+    for _, table in out.iter_tables(ledger.FOLDER, columns):
+        recordings += pc.count_distinct(table["recording_id"]).as_py()
+        failed += pc.count_distinct(table.filter(pc.equal(table["status"], "failed"))["recording_id"]).as_py()
+        grouped = table.group_by(["status", "reason"]).aggregate([("seconds", "sum"), ("seconds", "count")])
+        for row in grouped.to_pylist():
+            key = row["status"], row["reason"] or ""
+            count[key] += row["seconds_count"]
+            seconds[key] += row["seconds_sum"]
+    index = out.read_json(shards.INDEX)
+    speakers, languages = _voices(out)
+    order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3}
+    keys = sorted(count, key=lambda key: (order[key[0]], -seconds[key]))
+    return Summary(
+        recordings=recordings,
+        failed_recordings=failed,
+        seconds=sum(seconds.values()),
+        lines=[Line(status, reason, count[status, reason], seconds[status, reason]) for status, reason in keys],
+        shards=len(index["shards"]),
+        utterances=index["rows"],
+        kept_seconds=index["seconds"],
+        tokens={name: sum(part["tokens"][name] for part in index["shards"]) for name in ("glm", "semantic", "global")},
+        speakers=speakers,
+        languages=languages,
+        timing=timing,
+    )
+
+
+def failed_recordings(out: Storage) -> list[str]:
+    """Ids of the recordings in which something failed, from the ledger."""
+    found: set[str] = set()
+    for _, table in out.iter_tables(ledger.FOLDER, ["recording_id", "status"]):
+        found.update(table.filter(pc.equal(table["status"], "failed"))["recording_id"].to_pylist())
+    return sorted(found)
+
+
+def _voices(out: Storage) -> tuple[int, dict[str, int]]:
+    """Number of speakers, and utterances by language, of the shards."""
+    speakers: set[str] = set()
+    languages: Counter[str] = Counter()
+    for _, table in out.iter_tables(shards.FOLDER, ["speaker", "language"]):
+        speakers.update(pc.unique(table["speaker"]).to_pylist())
+        for row in pc.value_counts(table["language"]).to_pylist():
+            languages[row["values"]] += row["counts"]
+    return len(speakers), dict(sorted(languages.items()))

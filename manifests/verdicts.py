@@ -1,0 +1,82 @@
+"""Applies the thresholds: scores of segments in, verdicts out, a whole table at a time.
+
+The label pass stores scores only, so that a threshold can be changed without running a model again. A segment that
+has a verdict already (overlap, too short, a failure) keeps it. Otherwise the first rule that it breaks is the reason;
+a missing score is a failure, since nothing is kept without evidence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SCHEMA = pa.schema(
+    [
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A segment is rejected where its `score` is `breaks` the threshold."""
+
+    field: str
+    """The configuration field that holds the threshold: the reason of a rejection."""
+    score: str
+    breaks: Literal["<", ">", ">="]
+    threshold: float
+
+    def broken_by(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Where the values break the rule (NaN never does)."""
+        compare = {"<": np.less, ">": np.greater, ">=": np.greater_equal}[self.breaks]
+        return np.asarray(compare(values, self.threshold), dtype=np.bool_)
+
+
+def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Table:
+    """Verdict of each segment, as a table of `SCHEMA`.
+
+    `scores` is an array of map<string, double> and `verdicts` one of structs or nulls, both (segments,).
+    """
+    columns = {name: _field(verdicts, name, SCHEMA.field(name).type) for name in SCHEMA.names}
+    status = np.asarray(columns["status"].to_pylist(), dtype=object)
+    open_ = status == None  # noqa: E711 - element by element
+    reason, value, threshold, detail = (
+        np.asarray(columns[name].to_pylist(), dtype=object) for name in SCHEMA.names[1:]
+    )
+    for rule in rules:
+        measured = _lookup(scores, rule.score)
+        missing = open_ & np.isnan(measured)
+        broken = open_ & rule.broken_by(measured)
+        status[missing], reason[missing] = "failed", rule.field
+        detail[missing] = f"no score {rule.score}: label again"
+        status[broken], reason[broken], threshold[broken] = "rejected", rule.field, rule.threshold
+        value[broken] = measured[broken]
+        open_ &= ~(missing | broken)
+    status[open_] = "kept"
+    arrays = [status, reason, value, threshold, detail]
+    return pa.table(
+        [pa.array(array, type=field.type, from_pandas=True) for array, field in zip(arrays, SCHEMA, strict=True)],
+        schema=SCHEMA,
+    )
+
+
+def _field(structs: pa.Array, name: str, kind: pa.DataType) -> pa.Array:
+    if len(structs) == 0:
+        return pa.array([], kind)
+    return pc.struct_field(structs, name)
+
+
+def _lookup(scores: pa.Array, key: str) -> npt.NDArray[np.float64]:
+    if len(scores) == 0:
+        return np.empty(0)
+    found = pc.map_lookup(scores, pa.scalar(key), "first")
+    return np.asarray(pc.fill_null(found, float("nan")), dtype=np.float64)
