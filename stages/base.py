@@ -1,11 +1,12 @@
 """What a stage is: a configuration, `setup` once per process, and `process` for a batch of recordings.
 
 A stage gives back one result per input, in order (it changes the records in place). It never drops anything, and it
-knows nothing of Ray. `process` must be idempotent: when it raises, `run_stage` calls it again row by row, so that
-one bad recording costs only itself.
+knows nothing of Ray. `run_stage` gives it one recording at a time, or a whole batch where the stage says `batched`:
+then, when it raises, `run_stage` calls it again row by row, so that one bad recording costs only itself.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -27,36 +28,41 @@ def threshold(default: float | int | None, description: str, **limits: Any) -> A
     return Field(default, description=description, json_schema_extra={"pass": "publish"}, **limits)
 
 
-class Stage:
+class Stage(ABC):
     """One processing step. Subclasses set `name` and implement `process`; models are loaded in `setup`."""
 
     name: ClassVar[str]
+    batched: ClassVar[bool] = False
+    """True where recordings are worked on together. `process` must then be idempotent: called again on recordings
+    that it has seen, it gives the same result."""
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027 - many stages have nothing to load
         """Load models. Called once in each worker process, before the first `process`."""
 
+    @abstractmethod
     def process(self, batch: Sequence[Recording]) -> None:
         """Work on the recordings in place. Recordings that have a verdict never arrive here."""
-        raise NotImplementedError
 
 
 def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
     """Run `stage` on the recordings without a verdict; a recording on which it raises becomes `failed`."""
     live = [recording for recording in batch if recording.verdict is None]
-    if not live:
-        return
-    try:
-        stage.process(live)
-    except Exception as error:  # noqa: BLE001 - any error of a stage belongs to the row that caused it
-        if len(live) == 1:
-            log.exception("stage %s failed on %s", stage.name, live[0].source.path)
-            _mark_failed(live[0], stage.name, error)
+    if stage.batched and len(live) > 1:
+        try:
+            stage.process(live)
+        except Exception:
+            log.exception("stage %s failed on a batch of %d recordings: each is tried alone", stage.name, len(live))
+        else:
             return
-        for recording in live:
-            run_stage(stage, [recording])
+    for recording in live:
+        _run_alone(stage, recording)
 
 
-def _mark_failed(recording: Recording, stage: str, error: Exception) -> None:
-    recording.verdict = fail(stage, error)
-    recording.segments = []
-    recording.audio = None
+def _run_alone(stage: Stage, recording: Recording) -> None:
+    try:
+        stage.process([recording])
+    except Exception as error:
+        log.exception("stage %s failed on %s", stage.name, recording.source.path)
+        recording.verdict = fail(stage.name, error)
+        recording.segments = []
+        recording.audio = None
