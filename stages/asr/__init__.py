@@ -1,0 +1,24 @@
+"""The ASR systems, by `kind`. To add one: a file with a configuration section and a class, and a line here."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from curation.stages.asr.base import AsrSystem, LanguageIdentifier, SystemConfig
+from curation.stages.asr.moonshine import Moonshine, MoonshineConfig
+from curation.stages.asr.pocketsphinx import PocketSphinx, PocketSphinxConfig
+from curation.stages.asr.whisper import Whisper, WhisperConfig
+
+AnySystemConfig = Annotated[WhisperConfig | MoonshineConfig | PocketSphinxConfig, Field(discriminator="kind")]
+"""One section of `transcribe.systems`; its `kind` says which."""
+
+SYSTEMS: dict[str, type[Any]] = {"whisper": Whisper, "moonshine": Moonshine, "pocketsphinx": PocketSphinx}
+
+
+def build_system(config: AnySystemConfig) -> AsrSystem:
+    """The adapter for a configuration section; nothing is loaded yet."""
+    system: AsrSystem = SYSTEMS[config.kind](config)
+    return system
+
+
+__all__ = ["SYSTEMS", "AnySystemConfig", "AsrSystem", "LanguageIdentifier", "SystemConfig", "build_system"]

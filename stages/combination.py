@@ -1,0 +1,125 @@
+"""One text out of several hypotheses, with casing and punctuation kept.
+
+`mbr`: minimum Bayes risk; the hypothesis with the fewest expected word errors when each other hypothesis is taken as
+the truth with the weight of its system (Goel and Byrne 2000).
+`vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words
+(or their absence) win by the sum of their weights. Words are compared without casing and punctuation; the winner is
+written as the system with the highest weight writes it. Ties go to the MBR choice, then to the earlier system.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz.distance import Levenshtein
+
+from curation.manifests.records import Hypothesis
+from curation.stages.normalization import Normalizer, clean_unicode
+
+Method = Literal["vote", "mbr"]
+
+UNKNOWN_CONFIDENCE = 0.5
+"""Weight of a system that gives no confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A text; `confidence` 0..1 is the mean share of the weights behind its words, times the systems' confidence."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ballot:
+    """What one system has at one place: `key` is compared, `surface` is written; both empty: nothing here."""
+
+    key: str
+    surface: str
+    weight: float
+
+
+def combine(
+    hypotheses: Sequence[Hypothesis], units: Sequence[Sequence[str]], normalizer: Normalizer, method: Method
+) -> Combined:
+    """Combine hypotheses (without errors); `units` are their normalised words. No hypotheses: an empty text."""
+    if not hypotheses:
+        return Combined("", 0.0)
+    weights = [_weight(hypothesis) for hypothesis in hypotheses]
+    best = minimum_risk(units, weights)
+    order = [best, *(place for place in range(len(hypotheses)) if place != best)]
+    join = "" if normalizer.unit == "character" else " "
+    surfaces = [_surface_words(hypotheses[place].text, join) for place in order]
+    places = _places(surfaces, [weights[place] for place in order])
+    winners = [_winner(ballots) for ballots in places]
+    mean_confidence = sum(weight * weight for weight in weights) / sum(weights)
+    support = sum(share for _, share in winners) / len(winners) if winners else 1.0
+    voted = join.join(surface for surface, _ in winners if surface)
+    return Combined(voted if method == "vote" else hypotheses[best].text, support * mean_confidence)
+
+
+def minimum_risk(units: Sequence[Sequence[str]], weights: Sequence[float]) -> int:
+    """Index of the hypothesis with the least expected edit distance; ties go to the higher weight, then the first."""
+    risks = [
+        sum(weight * Levenshtein.distance(other, candidate) for other, weight in zip(units, weights, strict=True))
+        for candidate in units
+    ]
+    return min(range(len(units)), key=lambda place: (round(risks[place], 9), -weights[place], place))
+
+
+def _weight(hypothesis: Hypothesis) -> float:
+    return UNKNOWN_CONFIDENCE if hypothesis.confidence is None else max(hypothesis.confidence, 1e-3)
+
+
+def _surface_words(text: str, join: str) -> list[tuple[str, str]]:
+    """(key, surface) of each written word or character; marks that stand alone join what is before them."""
+    pieces = text.split() if join else list(text)
+    words: list[tuple[str, str]] = []
+    for piece in pieces:
+        key = clean_unicode(piece)
+        if key or not words:
+            words.append((key, piece))
+        else:
+            words[-1] = (words[-1][0], words[-1][1] + join + piece)
+    return words
+
+
+def _places(surfaces: Sequence[list[tuple[str, str]]], weights: Sequence[float]) -> list[list[_Ballot]]:
+    """The ballots at each place of the alignment with the first hypothesis, in the order of the text.
+
+    Words that others have between two words of the first form places of their own, counted from the left.
+    """
+    skeleton = [key for key, _ in surfaces[0]]
+    slots: dict[tuple[int, int], dict[int, tuple[str, str]]] = {}
+    for place, word in enumerate(surfaces[0]):
+        slots[place, 0] = {0: word}
+    for system, words in enumerate(surfaces[1:], start=1):
+        for slot, word in _aligned(skeleton, words):
+            slots.setdefault(slot, {})[system] = word
+    nothing = ("", "")
+    return [
+        [_Ballot(*found.get(system, nothing), weight) for system, weight in enumerate(weights)]
+        for _, found in sorted(slots.items())
+    ]
+
+
+def _aligned(skeleton: list[str], words: list[tuple[str, str]]) -> list[tuple[tuple[int, int], tuple[str, str]]]:
+    """(slot, word) of each word: slot (p, 0) is skeleton word p; (p, -k) are places for words before it."""
+    aligned = []
+    for step in Levenshtein.opcodes(skeleton, [key for key, _ in words]):
+        count = step.dest_end - step.dest_start
+        for offset in range(count):
+            inserted = step.tag == "insert"
+            slot = (step.src_start, offset - count) if inserted else (step.src_start + offset, 0)
+            aligned.append((slot, words[step.dest_start + offset]))
+    return aligned
+
+
+def _winner(ballots: Sequence[_Ballot]) -> tuple[str, float]:
+    """(surface, share of the weights) of the winning key; the first ballot is the MBR choice's and wins ties."""
+    totals: dict[str, float] = {}
+    for ballot in ballots:
+        totals[ballot.key] = totals.get(ballot.key, 0.0) + ballot.weight
+    key = max(totals, key=lambda item: round(totals[item], 9))
+    written = max((ballot for ballot in ballots if ballot.key == key), key=lambda ballot: ballot.weight)
+    return written.surface, totals[key] / sum(totals.values())

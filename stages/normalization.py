@@ -1,0 +1,67 @@
+"""Text normalisation before words are compared, by language.
+
+English: the normaliser of the Whisper paper (appendix C), as the whisper-normalizer package has it; it spells out
+contractions and titles, writes numbers as digits and unifies British and American spelling. Other languages:
+Unicode normalisation of our own, because Whisper's basic one deletes combining marks and so the vowels of Indic,
+Thai and Burmese (openai/whisper discussion 2849). Neither unifies numbers outside English.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Unit = Literal["word", "character"]
+
+CHARACTER_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
+"""Written without spaces between words, so errors are counted in characters. Korean has spaces: words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalizer:
+    """How texts of one language are compared: `name` and `unit` go into the record."""
+
+    name: str
+    unit: Unit
+    clean: Callable[[str], str]
+
+    def units(self, text: str) -> list[str]:
+        """The words (or characters) of a text that count when it is compared."""
+        words = self.clean(text).split()
+        return words if self.unit == "word" else list("".join(words))
+
+
+@cache
+def normalizer_for(language: str) -> Normalizer:
+    """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
+    if language == "en":
+        return Normalizer("whisper-english", "word", _whisper_english())
+    unit: Unit = "character" if language in CHARACTER_LANGUAGES else "word"
+    return Normalizer("unicode", unit, clean_unicode)
+
+
+def clean_unicode(text: str) -> str:
+    """Lower case (casefold), compatibility forms unified (NFKC), decimal digits as 0-9, marks kept.
+
+    Punctuation and symbols become spaces. Format characters (soft hyphen, joiners, direction marks) disappear:
+    systems write them or not at will.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join("".join(_clean_character(character) for character in folded).split())
+
+
+def _clean_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category == "Cf":
+        return ""
+    return " " if category[0] in "PSZC" else character
+
+
+def _whisper_english() -> Callable[[str], str]:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    english: Callable[[str], str] = EnglishTextNormalizer()
+    return lambda text: english(unicodedata.normalize("NFKC", text))
