@@ -1,0 +1,1 @@
+"""The parts of speaker diarization: the pipeline, the speaker encoder, and turns of speech."""

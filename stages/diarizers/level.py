@@ -1,0 +1,94 @@
+"""The level of a waveform over time: where the pauses are.
+
+A frame of 10 ms is quiet when its level is near the noise floor around it: below the floor plus 30 % of the
+distance from there to the loudest frames, both taken over the second it lies in and 5 s on each side.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+
+FRAME = SAMPLE_RATE // 100
+SMOOTH_FRAMES = 3
+BLOCK_FRAMES, AROUND_FRAMES = 100, 500
+PERCENTILES = (5, 95)
+"""Of the levels around a frame: the noise floor and the voice."""
+QUIET_FRACTION = 0.3
+MIN_PAUSE_FRAMES = 6
+"""60 ms: the closure of a stop consonant is rarely longer."""
+FADE_FRAMES = 10
+"""Silence that an utterance takes along at its edges, at most: 0.1 s."""
+
+
+class Level:
+    """Smoothed level of `wave` in dB per 10 ms. All arguments and results are samples of `wave`."""
+
+    def __init__(self, wave: Wave) -> None:
+        self.length = len(wave)
+        frames = -(-len(wave) // FRAME)
+        power = np.square(np.pad(wave, (0, frames * FRAME - len(wave))).reshape(frames, FRAME)).mean(axis=1)
+        self.db = 10 * np.log10(uniform_filter1d(power.astype(np.float64), SMOOTH_FRAMES) + 1e-10)
+        self.quiet = self.db <= quiet_level(self.db)
+
+    def quietest(self, start: int, end: int) -> int:
+        """The middle of the quietest 10 ms in start..end, or `start` where there is no whole frame."""
+        first, last = self._frames(start, end)
+        return start if last <= first else (first + int(np.argmin(self.db[first:last]))) * FRAME
+
+    def pauses(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Quiet stretches of at least 60 ms within start..end."""
+        first, last = self._frames(start, end)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.quiet[first:last], [False]]).astype(np.int8)))
+        runs = edges.reshape(-1, 2) + first
+        return [(int(a) * FRAME, int(b) * FRAME) for a, b in runs if b - a >= MIN_PAUSE_FRAMES]
+
+    def first_pause(self, start: int, end: int) -> int:
+        """Where the voice is back after the first pause in start..end; the quietest moment if there is none."""
+        pauses = self.pauses(start, end)
+        return pauses[0][1] if pauses else self.quietest(start, end)
+
+    def last_pause(self, start: int, end: int) -> int:
+        """Where the voice stops for the last pause in start..end; the quietest moment if there is none."""
+        pauses = self.pauses(start, end)
+        return pauses[-1][0] if pauses else self.quietest(start, end)
+
+    def longest_pause(self, start: int, end: int) -> tuple[int, int]:
+        """The longest pause within start..end, the one nearest to the middle if there are several; the quietest
+        moment, as an empty stretch, if there is none.
+        """
+        pauses = self.pauses(start, end)
+        if not pauses:
+            moment = self.quietest(start, end)
+            return moment, moment
+        return max(pauses, key=lambda pause: (pause[1] - pause[0], -abs(sum(pause) - start - end)))
+
+    def fade(self, edge: int, limit: int) -> int:
+        """The edge moved towards `limit`: to the first quiet frame and up to 0.1 s further while it stays quiet; to
+        the quietest moment on the way where nothing is quiet.
+        """
+        step = 1 if limit >= edge else -1
+        first, last = self._frames(min(edge, limit), max(edge, limit))
+        quiet, db = self.quiet[first:last][::step], self.db[first:last][::step]
+        if len(quiet) == 0:
+            return edge
+        if not quiet.any():
+            return edge + step * FRAME * int(np.argmin(db))
+        begin = int(np.argmax(quiet))
+        run = quiet[begin : begin + FADE_FRAMES]
+        return edge + step * FRAME * (begin + (len(run) if run.all() else int(np.argmin(run))))
+
+    def _frames(self, start: int, end: int) -> tuple[int, int]:
+        """Frames that lie wholly within start..end."""
+        return -(-start // FRAME), end // FRAME
+
+
+def quiet_level(db: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The level below which a frame is quiet, for each frame (dB)."""
+    limits = np.empty_like(db)
+    for first in range(0, len(db), BLOCK_FRAMES):
+        around = db[max(0, first - AROUND_FRAMES) : first + BLOCK_FRAMES + AROUND_FRAMES]
+        floor, voice = np.percentile(around, PERCENTILES)
+        limits[first : first + BLOCK_FRAMES] = floor + QUIET_FRACTION * (voice - floor)
+    return limits
