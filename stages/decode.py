@@ -17,7 +17,7 @@ from pydantic import Field
 
 from curation.manifests.records import SAMPLE_RATE, MediaInfo, Recording, Source, Verdict, Wave, fail
 from curation.stages.base import StageConfig
-from curation.stages.media import Media, MediaError, OpenFile, open_binary, open_media
+from curation.stages.media import Gap, Media, MediaError, OpenFile, open_binary, open_media
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,7 @@ ENERGY_HOP = SAMPLE_RATE // 100
 class DecodeConfig(StageConfig):
     """How recordings are decoded and cut into spans."""
 
-    max_span_seconds: float = Field(
-        600.0, gt=0, description="Longest span that is processed as one row, in seconds"
-    )
+    max_span_seconds: float = Field(600.0, gt=0, description="Longest span that is processed as one row, in seconds")
     span_search_seconds: float = Field(
         15.0, ge=0, description="A span ends at the quietest place within these seconds before its longest end"
     )
@@ -87,21 +85,34 @@ def explain(error: BaseException) -> str:
 
 
 def _decode(media: Media, spans: "_Spans") -> Iterator[Recording]:
-    broken = None
-    blocks = media.blocks()
+    broken, gap = "", Gap(0, "")
+    pieces = media.pieces()
     while True:
         try:
-            block = next(blocks, None)
+            piece = next(pieces, None)
         except Exception as error:  # noqa: BLE001 - see decode_spans; what came before the error is used
             log.warning("%s broke after %.2f s: %s", spans.source.path, spans.received / SAMPLE_RATE, error)
             broken = explain(error)
             break
-        if block is None:
+        if piece is None:
             break
-        yield from spans.add(block)
-    missing = media.declared_samples - spans.received
-    if broken is None and media.exact and missing > _tolerated(media, spans.config):
-        broken = "truncated: the file declares more audio than it holds; fetch it again"
+        if isinstance(piece, Gap):
+            gap = piece
+        elif len(piece):
+            yield from spans.skip(gap)
+            yield from spans.add(piece)
+            gap = Gap(0, "")
+    yield from _end(media, spans, broken, gap)
+
+
+def _end(media: Media, spans: "_Spans", broken: str, gap: Gap) -> Iterator[Recording]:
+    """The last rows: `gap` is audio that could not be decoded at the very end."""
+    declared = media.declared_samples - spans.received
+    missing = max(declared if media.counted or broken else 0, gap.samples)
+    if not broken and (missing > _tolerated(media, spans.config) or not spans.received):
+        broken = gap.error or (
+            "truncated: the file declares more audio than it holds; fetch it again" if missing else ""
+        )
     yield from spans.finish(broken, max(missing, 0))
 
 
@@ -135,13 +146,25 @@ class _Spans:
             self._blocks = [audio[cut:].copy()]
             yield self._row(audio[:cut].copy(), last=False)
 
-    def finish(self, broken: str | None, missing: int) -> Iterator[Recording]:
+    def skip(self, gap: Gap) -> Iterator[Recording]:
+        """End the span at a gap of the source, and yield it and a failed row for the gap."""
+        if not gap.error:
+            return
+        if self._blocks:
+            yield self._row(np.concatenate(self._blocks), last=False)
+        self._blocks = []
+        self.received += gap.samples
+        row = self._next_row(gap.samples, last=False)
+        row.verdict = fail("decode", gap.error)
+        yield row
+
+    def finish(self, broken: str, missing: int) -> Iterator[Recording]:
         """Yield the final rows: what is left, and where the file is `broken` a failed row of `missing` samples."""
         audio = np.concatenate([*self._blocks, np.zeros(0, np.float32)])
         self._blocks = []
         if len(audio):
-            yield self._row(audio, last=broken is None)
-        if broken is not None:
+            yield self._row(audio, last=not broken)
+        if broken:
             yield self.failure(broken, missing)
         elif not len(audio):
             yield self.failure("the audio stream holds no samples; remove the file or fetch it again", missing=0)
@@ -180,9 +203,7 @@ def _judge(audio: Wave, min_peak: float) -> Verdict | None:
     bad = np.flatnonzero(~np.isfinite(audio))
     if len(bad):
         where = f"first at {bad[0] / SAMPLE_RATE:.2f} s of the span"
-        return fail(
-            "decode", f"{len(bad)} samples are not numbers (NaN, infinite or absurd), {where}: export it again"
-        )
+        return fail("decode", f"{len(bad)} samples are not numbers (NaN, infinite or absurd), {where}: export it again")
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < min_peak:
         return Verdict("rejected", "decode.min_peak", value=peak, threshold=min_peak, detail="silent")

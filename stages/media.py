@@ -4,8 +4,10 @@ Files are opened here and handed to FFmpeg as byte streams, never as names: a pa
 protocols, and a playlist cannot make it open anything else. Memory stays bounded whatever a header declares.
 """
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,23 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.manifests.records import SAMPLE_RATE, MediaInfo, Wave
+from curation.stages.durations import counts_samples, declared_seconds, riff_seconds
 
 OpenFile = Callable[[str], BinaryIO]
 
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Hz. Outside of it a header is damaged, and a resampler for it could need gigabytes."""
 MAX_CHANNELS = 64
-MAX_DECLARED_SECONDS = 1000 * 3600.0
-"""A longer declared duration is taken for a damaged header."""
+MAX_GAPS = 20
+"""Damaged places after which the rest of a file is given up."""
+MAX_PACKET_SECONDS = 10.0
+"""No codec puts more into one packet; a longer one is a damaged header."""
 BLOCK_SECONDS = 1.0
 """Decoded frames (20 ms or so) are joined to blocks of this length before they are resampled."""
 LOUDEST = 1e10
 """Float samples beyond it are noise of a damaged file; files in 16- and 32-bit integer units stay below."""
 
-_EXACT = {"aiff", "au", "caf", "flac", "mov", "ogg", "w64", "wav"}
-"""Containers whose stream duration is a count of samples, not an estimate from a bit rate."""
-_UNKNOWN_WAV_BYTES = 0x7FFF0000
-"""A WAV written to a pipe declares a data size near 2^31 (SoX) or 2^32 (FFmpeg): its writer did not know it."""
+_NO_PROTOCOLS = {"protocol_whitelist": "none"}
 _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
@@ -48,6 +50,14 @@ def open_binary(path: str) -> BinaryIO:
     return file
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place where packets could not be decoded: how much audio they should have held, and why not."""
+
+    samples: int
+    error: str
+
+
 @dataclass(slots=True)
 class Media:
     """The best audio stream of an open file."""
@@ -55,7 +65,7 @@ class Media:
     container: Any
     stream: Any
     info: MediaInfo
-    exact: bool
+    counted: bool
     """Whether the declared duration counts samples, so that missing ones mean a truncated file."""
 
     @property
@@ -63,20 +73,45 @@ class Media:
         """Samples at 16 kHz that the container declares; 0 if it does not say."""
         return round((self.info.seconds or 0.0) * SAMPLE_RATE)
 
-    def blocks(self) -> Iterator[Wave]:
-        """Mono blocks of about `BLOCK_SECONDS`, in order; samples that are not numbers come through as NaN.
+    def pieces(self) -> Iterator[Wave | Gap]:
+        """Mono blocks of about `BLOCK_SECONDS` in order, with a `Gap` where damaged packets were left out.
 
-        Raises whatever FFmpeg or the file system raises at the place where the stream breaks; what was decoded
-        before that place has been yielded by then.
+        Samples that are not numbers come through as NaN. Raises whatever FFmpeg or the file system raises at the
+        place where the stream ends early; what was decoded before that place has been yielded by then.
         """
         joiner = _Joiner()
         try:
-            for frame in self.container.decode(self.stream):
-                yield from joiner.feed(mono(frame), frame.sample_rate)
+            for part in self._frames():
+                if isinstance(part, Gap):
+                    yield joiner.flush()
+                    yield part
+                else:
+                    yield from joiner.feed(mono(part), part.sample_rate)
         except Exception:
             yield joiner.flush()
             raise
         yield joiner.flush()
+
+    def _frames(self) -> Iterator[Any]:
+        """Decoded frames; one `Gap` for each run of packets that FFmpeg calls invalid."""
+        import av
+
+        gaps, lost, error = 0, 0.0, ""
+        for packet in self.container.demux(self.stream):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError as invalid:
+                lost, error = lost + _packet_seconds(packet), f"damaged audio: {invalid.strerror}"
+                continue
+            if frames and error:
+                yield Gap(round(lost * SAMPLE_RATE), error)
+                gaps, lost, error = gaps + 1, 0.0, ""
+            if gaps > MAX_GAPS:
+                msg = f"more than {MAX_GAPS} damaged places: the rest is given up; fetch the file again"
+                raise MediaError(msg)
+            yield from frames
+        if error:
+            yield Gap(round(lost * SAMPLE_RATE), error)
 
 
 @contextmanager
@@ -84,10 +119,12 @@ def open_media(path: str, open_file: OpenFile = open_binary) -> Iterator[Media]:
     """Open the best audio stream of a file. Raises MediaError without one, and what PyAV or fsspec raise."""
     import av
 
-    with (
-        open_file(path) as file,
-        av.open(file, metadata_errors="replace", container_options={"protocol_whitelist": "none"}) as container,
-    ):
+    with ExitStack() as stack:
+        file = stack.enter_context(open_file(path))
+        if not file.seekable():
+            file = _seekable_copy(file, stack)
+        riff = riff_seconds(file)
+        container = stack.enter_context(av.open(file, metadata_errors="replace", container_options=_NO_PROTOCOLS))
         stream = container.streams.best("audio")
         if stream is None:
             kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
@@ -96,8 +133,8 @@ def open_media(path: str, open_file: OpenFile = open_binary) -> Iterator[Media]:
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
-        stream.codec_context.thread_count = 1
-        yield Media(container, stream, _describe(container, stream), _counts_samples(container))
+        seconds = declared_seconds(container, stream, riff)
+        yield Media(container, stream, _describe(container, stream, seconds), counts_samples(container, stream))
 
 
 def mono(frame: Any) -> Wave:
@@ -162,33 +199,24 @@ def _check(rate: int, channels: int) -> None:
         raise MediaError(msg)
 
 
-def _describe(container: Any, stream: Any) -> MediaInfo:
+def _describe(container: Any, stream: Any, seconds: float | None) -> MediaInfo:
     codec = stream.codec_context
-    return MediaInfo(
-        sample_rate=codec.sample_rate or 0,
-        channels=codec.channels or 0,
-        codec=codec.name,
-        container=container.format.name,
-        seconds=_declared_seconds(container, stream),
-    )
+    if codec is None:
+        return MediaInfo(container=container.format.name, seconds=seconds)
+    codec.thread_count = 1
+    return MediaInfo(codec.sample_rate or 0, codec.channels or 0, codec.name, container.format.name, seconds)
 
 
-def _declared_seconds(container: Any, stream: Any) -> float | None:
-    """Read what the audio stream declares, or the container, where it holds nothing but this stream."""
-    seconds = None
-    if stream.duration is not None and stream.time_base is not None:
-        seconds = float(stream.duration * stream.time_base)
-    elif container.duration is not None and len(container.streams) == 1:
-        seconds = container.duration / 1e6
-    if seconds is None or not 0.0 < seconds <= MAX_DECLARED_SECONDS:
-        return None
-    if container.format.name == "wav":
-        frame_bytes = (stream.codec_context.format.bytes or 0) * (stream.codec_context.channels or 0)
-        if seconds * stream.codec_context.sample_rate * frame_bytes >= _UNKNOWN_WAV_BYTES > container.size:
-            return None
-    return seconds
+def _packet_seconds(packet: Any) -> float:
+    """Length of a packet; 0 where the container does not say."""
+    if not packet.duration or packet.time_base is None:
+        return 0.0
+    return min(max(float(packet.duration * packet.time_base), 0.0), MAX_PACKET_SECONDS)
 
 
-def _counts_samples(container: Any) -> bool:
-    names = set(container.format.name.split(","))
-    return bool(names & _EXACT) or (bool(names & {"matroska", "webm"}) and len(container.streams) == 1)
+def _seekable_copy(file: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """Copy a stream (a server without range requests) to disk: many containers are not readable front to back."""
+    copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    shutil.copyfileobj(file, copy)
+    copy.seek(0)
+    return copy

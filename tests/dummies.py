@@ -64,3 +64,26 @@ def write_wav(path: Path, wave: Wave, rate: int = SAMPLE_RATE, subtype: str = "P
     """Write (samples,) or (samples, channels) as WAV; `subtype` is soundfile's (PCM_16, PCM_24, FLOAT, ...)."""
     soundfile.write(path, wave, rate, subtype=subtype, format="WAV")
     return path
+
+
+def encode(
+    path: Path, wave: Wave, codec: str, rate: int = 48_000, layout: str = "mono", *, video: bool = False, **options: str
+) -> Path:
+    """Encode 16 kHz speech with FFmpeg; the container follows from the suffix. All channels carry the same audio."""
+    import av
+
+    resampled = soxr.resample(wave, SAMPLE_RATE, rate, quality="VHQ") if rate != SAMPLE_RATE else wave
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        picture = container.add_stream("mpeg4", rate=10, width=64, height=64, pix_fmt="yuv420p") if video else None
+        channels = np.repeat(resampled[None], stream.codec_context.channels, axis=0)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = rate, 0
+        frames = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate).resample(frame)
+        for audio in [*frames, None]:
+            container.mux(stream.encode(audio))
+        for number in range(round(len(wave) / SAMPLE_RATE * 10) if picture else 0):
+            image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), number % 255, np.uint8), format="rgb24")
+            container.mux(picture.encode(image))
+        container.mux(picture.encode(None) if picture else [])
+    return path

@@ -1,0 +1,73 @@
+"""How long a container says that its audio is, and whether that is a count of samples or an estimate.
+
+A count that is larger than what can be decoded means a truncated file; an estimate (an MP3 without its Xing header,
+raw AAC) means nothing.
+"""
+
+import struct
+from typing import Any, BinaryIO
+
+MAX_DECLARED_SECONDS = 1000 * 3600.0
+"""A longer declared duration is taken for a damaged header."""
+
+_COUNTING = {"aiff", "au", "caf", "flac", "mov", "ogg", "w64", "wav"}
+_MATROSKA = {"matroska", "webm"}
+_UNKNOWN_DATA_BYTES = 0x7FFF0000
+"""A WAV written to a pipe declares a data size near 2^31 (SoX) or 2^32 (FFmpeg): its writer did not know it."""
+_MAX_RIFF_CHUNKS = 64
+_PCM_TAGS = {1, 3, 6, 7, 0xFFFE}
+"""Integer PCM, float, A-law, mu-law, extensible."""
+
+
+def declared_seconds(container: Any, stream: Any, riff: float | None) -> float | None:
+    """Return what the stream declares, or the container where it holds only this stream; None if unknown.
+
+    `riff` is the result of `riff_seconds`: FFmpeg itself goes by the file size of a WAV, which hides a truncation.
+    """
+    seconds = riff
+    if seconds is None and stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    if seconds is None and container.duration is not None and len(container.streams) == 1:
+        seconds = container.duration / 1e6
+    return seconds if seconds is not None and 0.0 < seconds <= MAX_DECLARED_SECONDS else None
+
+
+def counts_samples(container: Any, stream: Any) -> bool:
+    """Tell whether the declared duration counts samples."""
+    names = set(container.format.name.split(","))
+    if "mp3" in names:
+        # FFmpeg sets the start time to the encoder delay of the Info/Xing header, which also counts the frames.
+        return bool(stream.start_time)
+    return bool(names & _COUNTING) or (bool(names & _MATROSKA) and len(container.streams) == 1)
+
+
+def riff_seconds(file: BinaryIO) -> float | None:
+    """Seconds that the header of a PCM WAV declares; 0 where its writer did not know; None: no PCM WAV.
+
+    Leaves the file at its start.
+    """
+    try:
+        return _walk_riff(file)
+    except struct.error:  # the header is cut off
+        return None
+    finally:
+        file.seek(0)
+
+
+def _walk_riff(file: BinaryIO) -> float | None:
+    head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None
+    bytes_per_second = 0
+    for _ in range(_MAX_RIFF_CHUNKS):
+        name, size = struct.unpack("<4sI", file.read(8))
+        start = file.tell()
+        if name == b"fmt ":
+            tag, _, rate, _, block = struct.unpack("<HHIIH", file.read(14))
+            bytes_per_second = rate * block if tag in _PCM_TAGS else 0
+        elif name == b"data":
+            if size == 0 or size >= _UNKNOWN_DATA_BYTES:
+                return 0.0
+            return size / bytes_per_second if bytes_per_second else None
+        file.seek(start + size + size % 2)
+    return None
