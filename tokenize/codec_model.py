@@ -1,7 +1,7 @@
 """The network of the compact codec: ConvNeXt blocks around finite scalar quantisation (Mentzer et al. 2023).
 
 Encoder: Whisper states and speaker-normalised frames -> one of 8192 codes per 20 ms.
-Decoder: codes in context and the clip's global vector -> normalised log-mel, pitch and voicing at 100 frames a second.
+Decoder: codes in context and the clip's globals -> normalised log-mel, pitch and voicing, 100 frames a second.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Block(nn.Module):
         """Shape (batch, time, dim) in and out."""
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
         y = self.down(nn.functional.gelu(self.up(self.norm(y))))
-        return x + y
+        return torch.as_tensor(x + y)
 
 
 class ScalarQuantizer(nn.Module):

@@ -1,7 +1,7 @@
 """The compact content tokenizer: Whisper tiny's encoder states, four averaged to a token, nearest of a codebook.
 
-12.5 tokens a second, ceil(samples / 1280) a clip, as the GLM-4-Voice tokenizer has them, of which it is the embedded
-stand-in; its ids mean something else.
+12.5 tokens a second, ceil(samples / 1280) a clip, as the GLM-4-Voice tokenizer has them. It is the embedded stand-in
+for that one; its ids mean something else.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def averaged_states(states: WhisperStates, wave: Wave) -> Floats:
     """Means of four states, shape (ceil(samples / 1280), 384)."""
     count = -(-len(wave) // TOKEN_SAMPLES)
     found = states(wave, count * STATES_PER_TOKEN)
-    return np.asarray(found.reshape(count, STATES_PER_TOKEN, -1).mean(axis=1), np.float32)
+    return np.asarray(found.reshape(count, STATES_PER_TOKEN, found.shape[1]).mean(axis=1), np.float32)
 
 
 def nearest(points: Floats, codebook: Floats) -> Ids:

@@ -50,7 +50,7 @@ def log_mel(wave: Wave, count: int) -> Floats:
     """Natural log of the mel magnitudes, floor 1e-5; shape (count, NUM_MELS)."""
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     spectrum = np.abs(np.fft.rfft(frames(wave, count, WINDOW) * window, FFT)).astype(np.float32)
-    return np.log(np.maximum(spectrum @ mel_filters().T, FLOOR))
+    return np.asarray(np.log(np.maximum(spectrum @ mel_filters().T, FLOOR)), np.float32)
 
 
 def pitch(wave: Wave, count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -129,7 +129,7 @@ class WhisperStates:
         self.extractor = FeatureExtractor()
 
     def __call__(self, wave: Wave, count: int) -> Floats:
-        """The first `count` states, shape (count, STATES_SIZE); the clip is padded with zeros as far as needed."""
+        """Give the first `count` states, shape (count, STATES_SIZE); the clip is padded with zeros as far as needed."""
         per_chunk = CHUNK_SAMPLES // STATE_SAMPLES
         out = []
         for first in range(0, count, per_chunk):
@@ -145,4 +145,5 @@ class WhisperStates:
         padded[: len(wave)] = wave
         mel = self.extractor(padded, padding=HOP)[:, : 2 * size]
         mel = np.ascontiguousarray(mel[None], dtype=np.float32)
-        return np.array(self.model.encode(ctranslate2.StorageView.from_array(mel)))[0]
+        states = self.model.encode(ctranslate2.StorageView.from_array(mel))
+        return np.asarray(np.array(states)[0], np.float32)

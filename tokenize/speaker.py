@@ -31,7 +31,7 @@ def cosines(terms: int) -> Floats:
 
 
 def describe(mel: Floats, log_f0: Floats, voiced: npt.NDArray[np.bool_]) -> Floats:
-    """The 32 raw values of a clip, from frames (count, NUM_MELS), (count,), (count,)."""
+    """Give the 32 raw values of a clip, from frames (count, NUM_MELS), (count,), (count,)."""
     level = mel.mean(axis=1)
     speech = mel[level >= np.percentile(level, 95) - SPEECH_RANGE]
     spread = np.log(speech.std(axis=0).clip(0.2))
@@ -51,10 +51,10 @@ class SpeakerSpace:
     def ids(self, values: Floats) -> Ids:
         """Global tokens 0..255 of raw values."""
         steps = np.rint((values - self.centre) / self.scale * STEPS_PER_DEVIATION) + GLOBAL_SIZE // 2
-        return steps.clip(0, GLOBAL_SIZE - 1).astype(np.int32)
+        return np.asarray(steps.clip(0, GLOBAL_SIZE - 1), np.int32)
 
     def standard(self, ids: Ids) -> Floats:
-        """What the network is told: deviations from the centre, about -4..4."""
+        """Give what the network is told: deviations from the centre, about -4..4."""
         return np.asarray((ids - GLOBAL_SIZE // 2) / STEPS_PER_DEVIATION, np.float32)
 
     def values(self, ids: Ids) -> Floats:

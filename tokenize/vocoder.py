@@ -1,4 +1,4 @@
-"""Speech from log-mel frames and pitch: a harmonic-plus-noise source, shaped until its mel spectrum is the wanted one.
+"""Speech from log-mel frames and pitch: a harmonic-plus-noise source, shaped until it has the wanted mel spectrum.
 
 The source has the right pitch and phases, so a few rounds of projection (as in Griffin & Lim 1984, but on the mel
 magnitudes) are enough. Everything is seeded and depends on the clip alone.
@@ -8,17 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.tokenize.features import FFT, HOP, NUM_MELS, WINDOW, Floats, mel_filters
+from curation.tokenize.features import FFT, HOP, WINDOW, Floats, frames, mel_filters
 
 ROUNDS = 6
 NOISE_FROM_HZ, NOISE_WIDTH_HZ = 4200.0, 900.0
 
 
 def vocode(mel: Floats, log_f0: Floats, voicing: Floats, rounds: int = ROUNDS) -> Wave:
-    """A wave of 160 samples for each frame: `mel` (frames, NUM_MELS) as `features.log_mel` makes it, `log_f0` and
-    `voicing` (0..1) of shape (frames,)."""
+    """Make 160 samples for each frame.
+
+    `mel` (frames, NUM_MELS) is as `features.log_mel` makes it; `log_f0` and `voicing` (0..1) have shape (frames,).
+    """
     count = len(mel)
-    target = np.exp(mel)
     spectrum = _source(log_f0, voicing, count)
     spread = mel_filters() / mel_filters().sum(axis=0, keepdims=True).clip(1e-8)
     for _ in range(rounds):
@@ -26,7 +27,6 @@ def vocode(mel: Floats, log_f0: Floats, voicing: Floats, rounds: int = ROUNDS) -
         gain = np.exp(np.clip(mel - np.log(found.clip(1e-8)), -12, 12)) @ spread
         wave = inverse_stft(spectrum * gain)
         spectrum = stft(wave, count)
-    del target
     return wave[: count * HOP].astype(np.float32)
 
 
@@ -50,13 +50,11 @@ def _window() -> Floats:
 
 def stft(wave: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.complex64]:
     """Windows centred on 160·j + 80, shape (count, FFT/2 + 1)."""
-    from curation.tokenize.features import frames
-
     return np.asarray(np.fft.rfft(frames(wave.astype(np.float32), count, WINDOW) * _window(), FFT), np.complex64)
 
 
 def inverse_stft(spectrum: npt.NDArray[np.complex64]) -> Wave:
-    """The wave whose `stft` is nearest to `spectrum` in the least-squares sense."""
+    """Find the wave whose `stft` is nearest to `spectrum` in the least-squares sense."""
     count = len(spectrum)
     window = _window()
     pieces = np.fft.irfft(spectrum, FFT)[:, :WINDOW].astype(np.float32) * window
@@ -67,6 +65,3 @@ def inverse_stft(spectrum: npt.NDArray[np.complex64]) -> Wave:
         out[j * HOP : j * HOP + WINDOW] += pieces[j]
         weight[j * HOP : j * HOP + WINDOW] += window**2
     return np.asarray(out / weight.clip(1e-3), np.float32)[before : before + count * HOP]
-
-
-assert NUM_MELS == len(mel_filters())  # noqa: S101

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def fingerprint(kind: str, settings: dict[str, object], tensors: dict[str, npt.N
     return digest.hexdigest()
 
 
-def save_weights(folder: Path, file: str, tensors: dict[str, npt.NDArray[np.generic]]) -> str:
+def save_weights(folder: Path, file: str, tensors: Mapping[str, npt.NDArray[np.generic]]) -> str:
     """Write `folder`/`file` and give its hex SHA-256; the same tensors make the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, folder / file)
