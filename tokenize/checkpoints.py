@@ -66,28 +66,31 @@ def require(config: Mapping[str, Any], field: str, source: Path) -> Any:
 
 
 def load_strict(
-    module: nn.Module, tensors: Mapping[str, Tensor], source: Path, optional: Collection[str] = ()
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    source: Path,
+    optional: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Put `tensors` into `module` (built on any device, `meta` included) as float32, frozen, in evaluation mode.
 
-    `optional` keys may be missing if the module holds values for them. Raises ValueError naming the keys otherwise.
+    `optional` keys may be missing if the module holds values for them; `names` maps keys of the module to keys of
+    the file where they differ. Raises ValueError that names every key that is missing, extra or misshapen.
     """
-    expected = module.state_dict()
+    own = module.state_dict()
+    names = {key: key for key in own} if names is None else names
+    expected = {names[key]: value for key, value in own.items()}
     problems = _key_problems(expected, tensors, optional)
     if problems:
         msg = f"{source}: not the checkpoint that its configuration describes: " + "; ".join(problems)
         raise ValueError(msg)
-    cast = {key: value.to(expected[key].dtype) for key, value in tensors.items()}
+    cast = {key: tensors[names[key]].to(value.dtype) for key, value in own.items() if names[key] in tensors}
     module.load_state_dict(cast, strict=False, assign=True)
     module.requires_grad_(requires_grad=False).eval()
 
 
-def _key_problems(
-    expected: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: Collection[str]
-) -> list[str]:
-    missing = [
-        f"{key} {tuple(expected[key].shape)}" for key in expected if key not in given and key not in optional
-    ]
+def _key_problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: Collection[str]) -> list[str]:
+    missing = [f"{key} {tuple(expected[key].shape)}" for key in expected if key not in given and key not in optional]
     extra = [f"{key} {tuple(given[key].shape)}" for key in given if key not in expected]
     shapes = [
         f"{key} {tuple(given[key].shape)} instead of {tuple(expected[key].shape)}"
