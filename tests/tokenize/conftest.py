@@ -75,3 +75,58 @@ def load_cases(path):
             case, _, name = key.partition("/")
             cases.setdefault(case, {})[name] = arrays[key]
     return cases
+
+
+def write_weights(path, tensors, prefix=""):
+    tensors = {prefix + key: value for key, value in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save(tensors, path)
+
+
+@pytest.fixture(scope="session")
+def bicodec_tensors():
+    table = json.loads((DATA / "bicodec/weights.json").read_text())
+    return make_tensors(table, 0), make_tensors(table, 1)
+
+
+@pytest.fixture(scope="session")
+def write_bicodec(bicodec_tensors):
+    """write_bicodec(folder, layout, wav2vec2_file, drop=keys, changed={key: tensor}) -> folder"""
+
+    def write(folder, layout="spark", wav2vec2_file="pytorch_model.bin", drop=(), changed=()):
+        codec, wav2vec2 = (dict(tensors) for tensors in bicodec_tensors)
+        for key, value in dict(changed).items():
+            (wav2vec2 if key.startswith("wav2vec2.") else codec)[key] = value
+        for key in drop:
+            (wav2vec2 if key.startswith("wav2vec2.") else codec).pop(key)
+        home = folder / "BiCodec" if layout == "gpa" else folder
+        shutil.copytree(DATA / "bicodec/wav2vec2-large-xlsr-53", home / "wav2vec2-large-xlsr-53")
+        write_weights(home / "wav2vec2-large-xlsr-53" / wav2vec2_file, wav2vec2)
+        write_weights(folder / "BiCodec/model.safetensors", codec)
+        own, settings = ((DATA / "bicodec" / name).read_text() for name in ("BiCodec/config.yaml", "config.yaml"))
+        (folder / "BiCodec/config.yaml").write_text(own + settings if layout == "gpa" else own)
+        if layout == "spark":
+            (folder / "config.yaml").write_text(settings)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def bicodec_folder(write_bicodec, tmp_path_factory):
+    return write_bicodec(tmp_path_factory.mktemp("bicodec"))
+
+
+@pytest.fixture(scope="session")
+def bicodec(bicodec_folder):
+    from curation.tokenize.bicodec import BiCodecTokenizer
+
+    return BiCodecTokenizer(bicodec_folder)
+
+
+@pytest.fixture(scope="session")
+def bicodec_cases():
+    return load_cases(DATA / "bicodec/cases.npz")

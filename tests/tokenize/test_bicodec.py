@@ -1,0 +1,318 @@
+"""BiCodec against the released implementation, and the properties that the released code lacks."""
+
+import copy
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.tokenize.base import CodecTokens
+from curation.tokenize.bicodec import BiCodecTokenizer
+from curation.tokenize.bicodec_features import normalize_volume
+from curation.tokenize.checkpoints import exact_float32
+
+CASES = ["quiet_chirps", "speech_2s", "am_noise", "speech_6s", "clicks_speech"]
+VOLUMES = [
+    "silence",
+    "tiny",
+    "quiet",
+    "few_loud",
+    "max_gain",
+    "peak_limit",
+    "min_gain",
+    "plain",
+    "edge_max_0p1",
+]
+
+
+def noise(samples, seed):
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal(samples) * rng.uniform(0.005, 0.3)).astype(np.float32)
+
+
+def random_tokens(tokenizer, count, seed):
+    rng = np.random.default_rng(seed)
+    semantic = rng.integers(0, tokenizer.semantic_size, count).astype(np.int32)
+    return CodecTokens(semantic, rng.integers(0, tokenizer.global_size, tokenizer.num_global).astype(np.int32))
+
+
+def assert_same_tokens(tokens, expected):
+    np.testing.assert_array_equal(tokens.semantic, expected.semantic)
+    np.testing.assert_array_equal(tokens.global_, expected.global_)
+
+
+def golden_tokens(case):
+    return CodecTokens(case["semantic"].astype(np.int32), case["global"].astype(np.int32))
+
+
+@pytest.fixture(scope="module")
+def double(bicodec):
+    """The same codec in float64, in which only a wrong value differs: rounding is below 1e-11."""
+    tokenizer = copy.copy(bicodec)
+    tokenizer.model = copy.deepcopy(bicodec.model).double()
+    return tokenizer
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_tokens_are_those_of_the_released_implementation(bicodec, bicodec_cases, case):
+    golden = bicodec_cases[case]
+    tokens = bicodec.encode([golden["wave"]])[0]
+    assert tokens.semantic.dtype == tokens.global_.dtype == np.int32
+    assert_same_tokens(tokens, golden_tokens(golden))
+    assert len(tokens.semantic) == (len(golden["wave"]) - 400) // 320 + 1
+
+
+def intermediates(tokenizer, wave):
+    """Every array that the golden data holds, by name, as that data has it."""
+    model, speaker = tokenizer.model, tokenizer.model.speaker_encoder
+    loud = tokenizer.volume_normalized(wave)
+    with exact_float32():
+        features = tokenizer.features([loud])[0]
+        z = model.encoder(features)
+        mel = tokenizer.mel([loud])
+        latent = speaker.speaker_encoder(mel)
+        read = speaker.latents(mel)
+        scalars = speaker.quantizer.project_in(read)
+        ids = speaker.ids(mel)[0][0].numpy()
+        semantic = model.quantizer.ids(model.quantizer.project(z))[0][0].numpy()
+        vector = tokenizer.dvector([ids])
+        frames = tokenizer.prenet([semantic], vector)[0]
+        arrays = {
+            "feat4": features[0, :4],
+            "mel4": mel[0, :, :4].T,
+            "z4": z[0, :4],
+            "ze4": model.quantizer.project(z)[0, :4],
+            "ecapa_latent_mean": latent[0].mean(0),  # over channels: one value for each frame
+            "perceiver4": read[0, :4],
+            "fsq_in": scalars[0],
+            "fsq_bound": speaker.quantizer.bound(scalars)[0],
+            "dvector": vector[0],
+            "prenet4": frames[0, :, :4].T,
+            "recon": tokenizer.synthesize([semantic], vector)[0],
+        }
+    return {name: array.numpy() for name, array in arrays.items()}
+
+
+TOLERANCES = {
+    "feat4": 3e-4,
+    "mel4": 1e-5,
+    "z4": 1e-4,
+    "ze4": 1e-4,
+    "ecapa_latent_mean": 1e-5,
+    "perceiver4": 5e-5,
+    "fsq_in": 5e-5,
+    "fsq_bound": 5e-5,
+    "dvector": 1e-5,
+    "prenet4": 3e-5,
+    "recon": 5e-5,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_intermediate_arrays_are_within_the_advised_tolerance(bicodec, bicodec_cases, case):
+    arrays = intermediates(bicodec, bicodec_cases[case]["wave"])
+    for name, tolerance in TOLERANCES.items():
+        golden = bicodec_cases[case][name]
+        np.testing.assert_allclose(arrays[name], golden, rtol=0, atol=tolerance, err_msg=name)
+
+
+def test_one_batch_gives_the_same_tokens_and_speech(bicodec, bicodec_cases):
+    golden = [bicodec_cases[case] for case in CASES]
+    tokens = bicodec.encode([case["wave"] for case in golden])
+    for item, case in zip(tokens, golden, strict=True):
+        assert_same_tokens(item, golden_tokens(case))
+    for wave, case in zip(bicodec.decode(tokens), golden, strict=True):
+        np.testing.assert_allclose(wave, case["recon"], rtol=0, atol=5e-5)
+
+
+def test_content_and_voice_of_different_clips_combine(bicodec, bicodec_cases):
+    swap = bicodec_cases["swap"]
+    semantic = bicodec_cases[str(swap["semantic_from"])]["semantic"]
+    global_ = bicodec_cases[str(swap["global_from"])]["global"]
+    np.testing.assert_allclose(bicodec.decode([CodecTokens(semantic, global_)])[0], swap["recon"], rtol=0, atol=5e-5)
+
+
+def test_scalar_codes(bicodec, bicodec_cases):
+    codes = bicodec.model.speaker_encoder.quantizer.codes(torch.from_numpy(bicodec_cases["fsq"]["ids"]))
+    np.testing.assert_array_equal(codes.numpy(), bicodec_cases["fsq"]["codes"])
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_volume_rule(bicodec_cases, name):
+    given_wave, expected = (bicodec_cases["volume"][f"{name}/{side}"] for side in ("in", "out"))
+    np.testing.assert_allclose(normalize_volume(given_wave), expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gain_of_the_whole_clip(bicodec, bicodec_cases, case):
+    wave = bicodec_cases[case]["wave"]
+    loudest = np.abs(wave).argmax()
+    gain = bicodec.volume_normalized(wave)[loudest] / wave[loudest].astype(np.float64)
+    np.testing.assert_allclose(gain, bicodec_cases[case]["gain"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layout", "wav2vec2_file"),
+    [("spark", "model.safetensors"), ("gpa", "pytorch_model.bin"), ("gpa", "model.safetensors")],
+)
+def test_every_disk_layout_gives_the_same_tokens(write_bicodec, bicodec_cases, tmp_path, layout, wav2vec2_file):
+    golden = bicodec_cases["quiet_chirps"]
+    folder = write_bicodec(tmp_path, layout, wav2vec2_file)
+    assert_same_tokens(BiCodecTokenizer(folder).encode([golden["wave"]])[0], golden_tokens(golden))
+    if layout == "gpa":
+        moved = BiCodecTokenizer(folder / "BiCodec").encode([golden["wave"]])[0]
+        assert_same_tokens(moved, golden_tokens(golden))
+
+
+@settings(max_examples=6, deadline=None)
+@given(lengths=st.lists(st.integers(400, 16_000), min_size=2, max_size=5), seed=st.integers(0, 2**16))
+def test_tokens_do_not_depend_on_the_batch(bicodec, lengths, seed):
+    waves = [noise(samples, seed + i) for i, samples in enumerate(lengths)]
+    for wave, together in zip(waves, bicodec.encode(waves), strict=True):
+        assert_same_tokens(together, bicodec.encode([wave])[0])
+        assert (len(together.semantic), len(together.global_)) == ((len(wave) - 400) // 320 + 1, 32)
+
+
+@settings(max_examples=6, deadline=None)
+@given(counts=st.lists(st.integers(1, 40), min_size=2, max_size=5), seed=st.integers(0, 2**16))
+def test_speech_does_not_depend_on_the_batch_up_to_the_last_sample(double, counts, seed):
+    tokens = [random_tokens(double, count, seed + i) for i, count in enumerate(counts)]
+    for item, together in zip(tokens, double.decode(tokens), strict=True):
+        assert together.shape == (320 * len(item.semantic),)
+        np.testing.assert_allclose(together, double.decode([item])[0], rtol=0, atol=1e-11)
+
+
+@settings(max_examples=6, deadline=None)
+@given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=8), seed=st.integers(0, 2**16))
+def test_streaming_with_the_whole_reach_is_exact(double, sizes, seed):
+    item = random_tokens(double, sum(sizes) + 1, seed)
+    chunks = np.split(item.semantic, np.cumsum(sizes))
+    pieces = list(double.decode_stream(iter(chunks), item.global_))
+    np.testing.assert_allclose(np.concatenate(pieces), double.decode([item])[0], rtol=0, atol=1e-11)
+
+
+def test_streaming_speaks_as_soon_as_the_look_ahead_allows(bicodec):
+    item = random_tokens(bicodec, 100, 1)
+    arrived = []
+
+    def chunks():
+        for start in range(0, 100, 10):
+            arrived.append(start + 10)
+            yield item.semantic[start : start + 10]
+
+    said = 0
+    for piece in bicodec.decode_stream(chunks(), item.global_, look_ahead=15):
+        said += len(piece) // 320
+        assert said == (arrived[-1] - 15 if arrived[-1] < 100 else said)
+    assert said == 100
+
+
+def test_a_shorter_look_ahead_errs_only_near_the_joins_and_more_of_it_less(double):
+    item = random_tokens(double, 120, 3)
+    offline = double.decode([item])[0]
+    errors = []
+    for look_ahead in (0, 4, 12, double.reach[1]):
+        stream = double.decode_stream(np.array_split(item.semantic, 6), item.global_, look_ahead)
+        errors.append(np.sqrt(np.mean((np.concatenate(list(stream)) - offline) ** 2)))
+    assert errors[0] > errors[1] > errors[2] > errors[3]
+    assert errors[3] < 1e-11 < errors[2]
+
+
+def test_reach_is_no_larger_than_needed(double):
+    # Changing one token must change samples as far away as `reach` says, and none beyond.
+    before, after = double.reach
+    item = random_tokens(double, before + after + 21, 5)
+    changed = item.semantic.copy()
+    middle = after + 10
+    changed[middle] = (changed[middle] + 1) % double.semantic_size
+    waves = [double.decode([tokens])[0] for tokens in (item, CodecTokens(changed, item.global_))]
+    touched = np.flatnonzero((waves[0] != waves[1]).reshape(-1, 320).any(1))
+    assert middle - touched[0] == after
+    assert touched[-1] - middle == before
+
+
+def test_reach_at_the_official_sizes():
+    from curation.tokenize.bicodec_backbone import FeatureDecoder
+    from curation.tokenize.bicodec_decoder import WaveGenerator, reach
+
+    with torch.device("meta"):
+        prenet = FeatureDecoder(1024, 384, 2048, 12, 1024, condition_dim=1024)
+        assert reach([prenet, WaveGenerator(1024, 1536, [8, 5, 4, 2], [16, 11, 8, 4])], 320) == (67, 67)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 399])
+def test_too_short_a_clip_is_an_error_with_the_minimum(bicodec, samples):
+    assert bicodec.num_semantic(samples) == 0
+    with pytest.raises(ValueError, match="minimum is 400 samples"):
+        bicodec.encode([np.zeros(samples, np.float32)])
+
+
+def test_the_shortest_clip_and_silence_have_tokens(bicodec):
+    for wave in (np.zeros(400, np.float32), noise(719, 1)):
+        assert len(bicodec.encode([wave])[0].semantic) == 1
+
+
+@pytest.mark.parametrize(
+    ("semantic", "global_", "message"),
+    [
+        ([8192], [0] * 32, "semantic ids"),
+        ([-1], [0] * 32, "semantic ids"),
+        ([0], [4096] * 32, "global ids"),
+        ([0], [0] * 31, "31 global ids, expected 32"),
+    ],
+)
+def test_ids_out_of_range_are_errors(bicodec, semantic, global_, message):
+    with pytest.raises(ValueError, match=message):
+        bicodec.decode([CodecTokens(np.array(semantic), np.array(global_))])
+
+
+@pytest.mark.parametrize(
+    ("drop", "changed", "message"),
+    [
+        (["prenet.linear.bias"], {}, r"missing: prenet\.linear\.bias \(72,\)"),
+        (["decoder.model.0.weight_g"], {}, r"missing: decoder\.model\.0\.weight_g"),
+        (["postnet.linear.bias"], {}, r"missing: postnet\.linear\.bias"),
+        ([], {"encoder.more": torch.zeros(1)}, r"extra: encoder\.more"),
+        ([], {"quantizer.codebook.weight": torch.zeros(8192, 7)}, r"quantizer\.codebook\.weight \(8192, 7\) instead"),
+        ([], {"wav2vec2.encoder.more": torch.zeros(1)}, r"extra: wav2vec2\.encoder\.more"),
+        (["wav2vec2.encoder.pos_conv_embed.conv.weight_g"], {}, r"missing: wav2vec2\.\S+\.conv\.weight_g"),
+        (["wav2vec2.encoder.layers.19.layer_norm.bias"], {}, r"missing: wav2vec2\.encoder\.layers\.19"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_an_error_that_names_the_key(write_bicodec, tmp_path, drop, changed, message):
+    with pytest.raises(ValueError, match=message):
+        BiCodecTokenizer(write_bicodec(tmp_path, drop=drop, changed=changed))
+
+
+def test_a_stored_mel_filter_bank_is_used(write_bicodec, tmp_path, bicodec):
+    key = "mel_transformer.mel_scale.fb"
+    bank = bicodec.model.mel_transformer.mel_scale.fb
+    tokenizer = BiCodecTokenizer(write_bicodec(tmp_path, changed={key: bank * 2}))
+    wave = noise(4000, 1).astype(np.float64)
+    torch.testing.assert_close(tokenizer.mel([wave]), 2 * bicodec.mel([wave]))
+
+
+def test_weights_that_hold_code_are_not_run(write_bicodec, tmp_path):
+    folder = write_bicodec(tmp_path)
+    torch.save({"x": shutil.rmtree}, folder / "wav2vec2-large-xlsr-53/pytorch_model.bin")
+    with pytest.raises(Exception, match="weights_only"):
+        BiCodecTokenizer(folder)
+
+
+def test_missing_parts_are_named(write_bicodec, tmp_path):
+    folder = write_bicodec(tmp_path)
+    shutil.rmtree(folder / "wav2vec2-large-xlsr-53")
+    with pytest.raises(ValueError, match="no folder wav2vec2-large-xlsr-53"):
+        BiCodecTokenizer(folder)
+    (folder / "BiCodec/config.yaml").unlink()
+    with pytest.raises(ValueError, match=r"BiCodec/config\.yaml: file not found"):
+        BiCodecTokenizer(folder)
+
+
+def test_fingerprint_follows_the_weights(bicodec, write_bicodec, tmp_path):
+    assert BiCodecTokenizer(write_bicodec(tmp_path / "a")).fingerprint == bicodec.fingerprint
+    other = write_bicodec(tmp_path / "b", changed={"wav2vec2.encoder.layer_norm.bias": torch.zeros(64)})
+    assert BiCodecTokenizer(other).fingerprint != bicodec.fingerprint
