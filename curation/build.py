@@ -29,8 +29,10 @@ from curation.manifests.staging import committed
 from curation.manifests.storage import Storage
 from curation.manifests.summary import FILE as SUMMARY_FILE
 from curation.manifests.summary import Summary, failed_recordings, summarize
+from curation.pipeline import build_stages
 from curation.publish import publish
 from curation.runlog import RunLog, read_runs
+from curation.stages.base import Stage
 from curation.worker import Job, Report
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 CONFIG_FILE = "build.yaml"
 LABEL_FILE = "plan/settings.json"
 
+MakeStages = Callable[[BuildConfig], list[Stage]]
 OnStep = Callable[[str, Report, int], None]
 """Called as (step, report of a finished task, tasks or units in all)."""
 
@@ -67,9 +70,10 @@ def build(
     *,
     retry_failed: bool = False,
     on_step: OnStep = lambda *_: None,
+    make_stages: MakeStages = build_stages,
 ) -> Summary:
     """Label what is not labelled yet, publish, and account for it. Raises ConfigError before any work."""
-    job = Job(config, output, run=uuid.uuid4().hex)
+    job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
     out = job.out
     plan = _plan(out, config, inputs, retry_failed=retry_failed)
     _clear_attempts(out)

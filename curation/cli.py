@@ -79,7 +79,7 @@ def _plain(error: Exception) -> str:
 
 
 @app.command()
-def build(  # noqa: PLR0913 - the options of the main command
+def build(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(help="files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these"),

@@ -65,9 +65,12 @@ class RayRuntime:
         yield from self._on_actors(batches, lambda: _label_with(job))
 
     def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
-        """Give each task to a worker."""
-        rows = [pickle.dumps(task) for task in tasks]
-        yield from self._on_actors(self._dataset(rows), make_worker)
+        """Give each task to a worker; a single one is done here, since starting a process would take longer."""
+        every = list(tasks)
+        if len(every) == 1:
+            yield make_worker()(every[0])
+            return
+        yield from self._on_actors(self._dataset([pickle.dumps(task) for task in every]), make_worker)
 
     def _dataset(self, rows: list[bytes]) -> Any:
         """The rows in as many blocks as give every CPU several: a block is one task."""

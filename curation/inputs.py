@@ -25,7 +25,9 @@ from curation.manifests.records import Source
 log = logging.getLogger(__name__)
 
 MEDIA_SUFFIXES = frozenset(
-    ".wav .flac .mp3 .m4a .aac .ogg .oga .opus .webm .mp4 .mkv .mov .wma .aif .aiff .amr .ac3 .caf .au .3gp .mka".split()
+    f".{name}"
+    for names in ("wav flac mp3 m4a aac ogg oga opus webm mp4 mkv mov", "wma aif aiff amr ac3 caf au 3gp mka")
+    for name in names.split()
 )
 MANIFEST_SUFFIXES = frozenset({".jsonl", ".csv", ".parquet"})
 PATH_COLUMNS = ("path", "audio_filepath", "audio")

@@ -6,10 +6,12 @@ from curation.manifests.verdicts import Rule
 
 def rules_of(config: BuildConfig) -> list[Rule]:
     """The first rule that a segment breaks is the reason of its rejection."""
+    transcribe, consensus = config.transcribe, config.consensus
     rules = [
-        Rule("transcribe.min_systems", "transcribe.systems", "<", config.transcribe.min_systems),
-        Rule("consensus.min_words", "consensus.words", "<", config.consensus.min_words),
-        Rule("consensus.max_pwer", "pwer", ">=", config.consensus.max_pwer),
+        Rule("transcribe.min_systems", "transcribe.systems", "<", transcribe.min_systems),
+        Rule("consensus.min_words", "text.words", "<", consensus.min_words),
+        # One system alone has no pairwise WER; it gets here only where min_systems = 1 allows it.
+        Rule("consensus.max_pwer", "pwer", ">=", consensus.max_pwer, required=transcribe.min_systems > 1),
     ]
     if config.boundary is not None:
         rules.insert(0, Rule("boundary.max_cut", "boundary.cut", ">", config.boundary.max_cut))

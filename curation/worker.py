@@ -37,6 +37,8 @@ class Job:
     """Output folder or URL."""
     run: str
     """Identifier of this run, new at each start."""
+    make_stages: Callable[[BuildConfig], list[Stage]] = build_stages
+    """Gives the stages of the label pass; another one puts a stage of your own into a build."""
 
     @property
     def out(self) -> Storage:
@@ -130,17 +132,11 @@ class Decoder:
 class Labeller:
     """Runs the stages on batches and commits them. Models are loaded with the first batch."""
 
-    def __init__(
-        self,
-        job: Job,
-        watchdog: Watchdog | None = None,
-        make_stages: Callable[[BuildConfig], list[Stage]] = build_stages,
-    ) -> None:
+    def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
         self._job = job
         self._out = job.out
         self._attempts = Attempts(job.out, job.run)
         self._watchdog = watchdog
-        self._make_stages = make_stages
         self._stages: list[Stage] | None = None
 
     def label(self, name: BatchName, batch: list[Recording]) -> Report:
@@ -180,7 +176,7 @@ class Labeller:
 
     def _loaded_stages(self) -> list[Stage]:
         if self._stages is None:
-            stages = self._make_stages(self._job.config)
+            stages = self._job.make_stages(self._job.config)
             for stage in stages:
                 stage.setup()
             self._stages = stages

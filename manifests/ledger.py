@@ -118,17 +118,18 @@ def _from_verdicts(spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Tabl
 def _gaps(stretches: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -> pa.Table:
     """What lies between the stretches: non-speech. Stretches that overlap raise."""
     recording = np.r_[stretches["recording"].to_numpy(), np.arange(len(names))]
+    is_end = np.r_[np.zeros(stretches.num_rows, bool), np.ones(len(names), bool)]
     start = np.r_[stretches["start"].to_numpy(), total]
     end = np.r_[stretches["end"].to_numpy(), total]
-    order = np.lexsort((end, start, recording))
-    recording, start, end = recording[order], start[order], end[order]
+    order = np.lexsort((is_end, end, start, recording))
+    recording, start, end, is_end = recording[order], start[order], end[order], is_end[order]
     first = np.r_[True, recording[1:] != recording[:-1]] if len(recording) else np.zeros(0, bool)
     previous = np.where(first, 0, np.r_[0, end[:-1]])
     if (start < previous).any():
         where = int(np.argmax(start < previous))
         msg = f"stretches of recording {names[recording[where]]} overlap at sample {start[where]}"
         raise ConservationError(msg)
-    gap = start > previous
+    gap = (start > previous) | (first & is_end)  # a recording without a sample still gets a row
     count = int(gap.sum())
     nothing = {name: pa.nulls(count, SCHEMA.field(name).type) for name in ("utterance_id", "speaker", *_DECISION[1:])}
     return pa.table(

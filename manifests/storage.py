@@ -109,9 +109,9 @@ class Storage:
         return content
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Read a Parquet file, or some of its columns (dotted names reach into structs)."""
+        """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
         with self.open(name) as file:
-            return pq.read_table(pa.PythonFile(file, mode="r"), columns=columns)
+            return pq.ParquetFile(pa.PythonFile(file, mode="r")).read(columns=columns)
 
     def iter_tables(self, folder: str, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
         """Name and table of each Parquet file of a sub-folder, in the order of the names."""

@@ -1,8 +1,8 @@
 """Applies the thresholds: scores of segments in, verdicts out, a whole table at a time.
 
 The label pass stores scores only, so that a threshold can be changed without running a model again. A segment that
-has a verdict already (overlap, too short, a failure) keeps it. Otherwise the first rule that it breaks is the reason;
-a missing score is a failure, since nothing is kept without evidence.
+has a verdict already (overlap, too short, a failure) keeps it. Otherwise the first rule that it breaks is the
+reason; a missing score is a failure, since nothing is kept without evidence.
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,8 @@ class Rule:
     score: str
     breaks: Literal["<", ">", ">="]
     threshold: float
+    required: bool = True
+    """Whether a segment without the score is a failure."""
 
     def broken_by(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Where the values break the rule (NaN never does)."""
@@ -54,7 +56,7 @@ def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Tab
     )
     for rule in rules:
         measured = _lookup(scores, rule.score)
-        missing = open_ & np.isnan(measured)
+        missing = open_ & np.isnan(measured) & rule.required
         broken = open_ & rule.broken_by(measured)
         status[missing], reason[missing] = "failed", rule.field
         detail[missing] = f"no score {rule.score}: label again"

@@ -1,0 +1,60 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both install what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+TORCH := torch==2.13.0
+APT_PACKAGES := pocketsphinx-testdata espeak-ng
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
+
+.PHONY: help install system demo test test-slow lint format clean
+
+help:
+	@echo "make demo       build a corpus from real recordings with real models, and say where it is"
+	@echo "make test       lint, types and tests"
+	@echo "make test-slow  the long tests too"
+	@echo "make install    only install, into $(VENV)"
+
+install: $(VENV)/installed
+
+# A CPU build of torch first: anything else that asks for torch would bring gigabytes of CUDA.
+$(VENV)/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off $(TORCH)
+	$(BIN)/python -m pip install --quiet --progress-bar off --editable '.[dev]'
+	touch $@
+
+# Debian packages: real speech with transcripts, and a synthetic voice for tests.
+system:
+	@missing=$$(for package in $(APT_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	  sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	fi
+
+demo: install system
+	$(BIN)/python -m curation.demo $(DEMO)/recordings
+	$(BIN)/curation models fetch >/dev/null
+	$(BIN)/curation doctor --output $(DEMO)
+	$(BIN)/curation build $(DEMO)/recordings/manifest.jsonl --output $(DEMO)/corpus
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: install system lint
+	$(BIN)/curation models fetch >/dev/null
+	$(BIN)/pytest
+
+test-slow: install system
+	$(BIN)/curation models fetch >/dev/null
+	$(BIN)/pytest -m "slow or not slow" --timeout 3600
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis

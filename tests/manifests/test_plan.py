@@ -1,0 +1,47 @@
+"""Plans: every recording is in exactly one unit of a generation, and the latest counts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.manifests.plan import Plan, extend_plan, read_plan
+from curation.manifests.records import Source
+from curation.manifests.selection import Run, ordered_runs
+from curation.manifests.storage import Storage
+
+ids = st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=30, unique=True)
+
+
+@given(names=ids, sizes=st.lists(st.integers(0, 100), min_size=30, max_size=30), unit_files=st.integers(1, 5))
+def test_units_are_bounded_and_complete(names, sizes, unit_files, tmp_path_factory):
+    out = Storage(str(tmp_path_factory.mktemp("plan")))
+    inputs = [(Source(name, f"{name}.wav"), size) for name, size in zip(names, sizes, strict=False)]
+    extend_plan(out, Plan([]), inputs, unit_files=unit_files, unit_bytes=100)
+    plan = read_plan(out)
+    units = list(plan.units(range(plan.num_units)))
+    size_of = {source.id: size for source, size in inputs}
+    assert [source.id for unit in units for source in unit.sources] == sorted(names)
+    assert [unit.number for unit in units] == list(range(plan.num_units))
+    for unit in units:
+        total = sum(size_of[source.id] for source in unit.sources)
+        assert len(unit.sources) == 1 or (len(unit.sources) <= unit_files and total <= 100)
+
+
+@given(first=ids, data=st.data())
+def test_generations_merge_in_the_order_of_ids(first, data, tmp_path_factory):
+    out = Storage(str(tmp_path_factory.mktemp("plan")))
+    plan = extend_plan(out, Plan([]), [(Source(name, name), 0) for name in first], unit_files=3, unit_bytes=1)
+    again = data.draw(st.lists(st.sampled_from(first), unique=True))
+    new = data.draw(ids.map(lambda names: [f"{name}x" for name in names]))
+    second = sorted({*again, *new} - (set(first) - set(again)))
+    plan = extend_plan(out, plan, [(Source(name, name), 0) for name in second], unit_files=2, unit_bytes=1)
+    current = plan.current_units()
+    flat = [(name, run.unit) for run in ordered_runs(plan) for name in run.ids or ()]
+    assert flat == sorted(current.items())
+    assert all(current[name] >= plan.generations[0]["unit"].to_pylist()[-1] for name in second)
+
+
+def test_one_generation_needs_no_ids(tmp_path):
+    plan = extend_plan(
+        Storage(str(tmp_path)), Plan([]), [(Source(name, name), 0) for name in "abc"], unit_files=2, unit_bytes=9
+    )
+    assert list(ordered_runs(plan)) == [Run(0), Run(1)]

@@ -1,0 +1,42 @@
+"""Guards the arrangement of folders: `tokenize/` shares its name with the standard library."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LINKED = ["stages", "manifests", "tokenize", "train"]
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_links_lead_to_the_top_level(name):
+    link = ROOT / "curation" / name
+    assert link.is_symlink()
+    assert link.resolve() == ROOT / name
+
+
+def test_tokenize_is_no_regular_package():
+    assert not (ROOT / "tokenize/__init__.py").exists()
+
+
+@pytest.mark.parametrize("module", ["torch", "ray"])
+def test_standard_library_is_found_from_the_root(module):
+    code = f"import tokenize, {module}; print(tokenize.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "main" not in done.stdout.splitlines()[-1].split("/")[-1]
+    assert done.stdout.splitlines()[-1].endswith("tokenize.py")
+    assert str(ROOT) not in done.stdout.replace(str(ROOT / ".venv"), "")
+
+
+def test_only_the_engine_knows_ray():
+    users = [path for path in ROOT.glob("*/*.py") if "import ray" in path.read_text() and path.parts[-2] != "tests"]
+    assert [path.relative_to(ROOT).as_posix() for path in users if not path.parent.is_symlink()] == ["curation/engine.py"]
+
+
+def test_nothing_is_imported_by_a_second_name():
+    banned = tuple(f"{verb} {name}" for verb in ("import", "from") for name in ("stages", "manifests", "train"))
+    for path in [*ROOT.glob("*/*.py"), *ROOT.glob("*/*/*.py")]:
+        lines = path.read_text().splitlines()
+        assert not [line for line in lines if line.startswith(banned)], path

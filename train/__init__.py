@@ -1,0 +1,1 @@
+"""Data loading, model, trainer, generation and evaluation."""
