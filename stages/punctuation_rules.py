@@ -87,7 +87,7 @@ def split(text: str) -> Pieces:
     return Pieces(words, [*gaps, text[end:]])
 
 
-def refine(  # noqa: PLR0913 - the two limits and the evidence are keywords
+def refine(
     text: str,
     pauses_ms: Sequence[float | None],
     *,

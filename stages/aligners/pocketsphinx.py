@@ -10,17 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.manifests.records import Wave
 from curation.models import resolve
 from curation.stages.aligners.base import Interval
 from curation.stages.aligners.pronounce import pronounce
+from curation.stages.energy import HOP, Levels, frame_energy
 
-HOP = 160
-"""Samples per decoder frame (10 ms)."""
-WINDOW = 320
-"""Samples of the energy window (20 ms), centred on the frame."""
 MIN_WORD_FRAMES = 3
 """Trimming leaves at least this much of a word: the shortest that its three-state phones can take."""
 ABOVE_FLOOR_DB = 10.0
@@ -28,6 +24,11 @@ BELOW_SPEECH_DB = 45.0
 """A frame is silent when it is less than 10 dB above the noise floor, or 45 dB below the speech level …"""
 MIN_CONTRAST_DB = 12.0
 """… but never when it is within 12 dB of the speech level: in noise nothing is trimmed."""
+ATTEMPTS = ({"silprob": 1.0, "wip": 0.65}, {"silprob": 0.005, "wip": 1e4})
+"""Decoder settings, the second where the first fails. With a known text a silence need not cost anything (PocketSphinx
+has 0.005): more of the short pauses are found. But the search ends in the best state, final or not, and a path that
+takes the last words for silence can win; the second attempt rewards words."""
+FILLERS = {"<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]"}
 TOKEN = re.compile(r"(?:[$€£](?=\d))?[^\W_]+(?:['.,:][^\W_]+)*|[%$€£&+@=]")
 
 
@@ -45,13 +46,11 @@ class PocketSphinx:
         from pocketsphinx import Decoder
 
         folder = resolve(self.model)
-        # silprob 1 instead of 0.005: with a known text, a silence costs nothing; it finds more of the short pauses.
         self._decoder = Decoder(
             hmm=str(folder / "en-us"),
             dict=str(folder / "cmudict-en-us.dict"),
             lm=None,
             loglevel="FATAL",
-            silprob=1.0,
         )
 
     def speaks(self, language: str) -> bool:
@@ -99,31 +98,29 @@ class PocketSphinx:
         return bool(pronunciations)
 
     def _frames(self, wave: Wave, tokens: list[str]) -> list[tuple[int, int]] | None:
-        """First and one past the last frame of each token; None where the decoder did not reach the end."""
+        """First and one past the last frame of each token; None where no attempt reached the last word."""
+        pcm = np.clip(np.round(wave * 32767), -32768, 32767).astype("<i2").tobytes()
+        for settings in ATTEMPTS:
+            found = self._decode(pcm, " ".join(tokens), settings)
+            if [word for word, _, _ in found] == tokens:
+                return [(start, end) for _, start, end in found]
+        return None
+
+    def _decode(self, pcm: bytes, text: str, settings: dict[str, float]) -> list[tuple[str, int, int]]:
         decoder = self._decoder
+        for name, value in settings.items():
+            decoder.config[name] = value
         # The noise estimate lives in the feature extraction and would carry over from the utterance before.
         decoder.reinit_feat()
-        decoder.set_align_text(" ".join(tokens))
+        decoder.set_align_text(text)
         decoder.start_utt()
-        decoder.process_raw(np.clip(np.round(wave * 32767), -32768, 32767).astype("<i2").tobytes(), full_utt=True)
+        decoder.process_raw(pcm, full_utt=True)
         decoder.end_utt()
         found = [(re.sub(r"\(\d+\)$", "", s.word), s.start_frame, s.end_frame + 1) for s in decoder.seg() or ()]
-        spoken = [item for item in found if item[0] not in {"<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]"}]
-        if [word for word, _, _ in spoken] != tokens:
-            return None
-        return [(start, end) for _, start, end in spoken]
+        return [item for item in found if item[0] not in FILLERS]
 
 
-def frame_energy(wave: Wave) -> npt.NDArray[np.float64]:
-    """Energy of each 10 ms frame in dB, shape (ceil(samples / 160),), over a centred window of 20 ms."""
-    count = -(-len(wave) // HOP)
-    half = (WINDOW - HOP) // 2
-    padded = np.pad(wave.astype(np.float64), (half, count * HOP + half - len(wave)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    return 10 * np.log10(np.var(frames, axis=1) + 1e-10)
-
-
-def trim(spans: list[tuple[int, int]], energy: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+def trim(spans: list[tuple[int, int]], energy: Levels) -> list[tuple[int, int]]:
     """Move word ends back, and word starts on, over silent frames; times only ever shrink."""
     floor, speech = np.quantile(energy, [0.05, 0.9])
     silent_below = min(max(floor + ABOVE_FLOOR_DB, speech - BELOW_SPEECH_DB), speech - MIN_CONTRAST_DB)
