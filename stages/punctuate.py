@@ -19,11 +19,9 @@ from curation.stages.punctuation_rules import refine, revert, split
 class PunctuateConfig(StageConfig):
     """Settings of the punctuation stage."""
 
-    aligner: str = Field(default="pocketsphinx", description=f"Forced aligner: {", ".join(ALIGNERS)}, or none")
-    insert_pause_ms: float = Field(default=300.0, gt=0, description="A comma is inserted at pauses of at least this, in ms")
-    remove_pause_ms: float = Field(
-        50.0, ge=0, description="Punctuation is removed at pauses shorter than this, in ms"
-    )
+    aligner: str = Field(default="pocketsphinx", description=f"Forced aligner: {', '.join(ALIGNERS)}, or none")
+    insert_pause_ms: float = Field(default=300.0, gt=0, description="Pause from which on a comma is inserted, in ms")
+    remove_pause_ms: float = Field(default=50.0, ge=0, description="Pause below which punctuation is removed, in ms")
 
     @model_validator(mode="after")
     def _check(self) -> "PunctuateConfig":
