@@ -29,7 +29,7 @@ ENERGY_HOP = SAMPLE_RATE // 100
 class DecodeConfig(StageConfig):
     """How recordings are decoded and cut into spans."""
 
-    max_span_seconds: float = Field(600.0, gt=0, description="Longest span that is processed as one row, in seconds")
+    max_span_seconds: float = Field(600.0, ge=1.0, description="Longest span that is processed as one row, in seconds")
     span_search_seconds: float = Field(
         15.0, ge=0, description="A span ends at the quietest place within these seconds before its longest end"
     )
@@ -74,13 +74,13 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MediaError):
         return str(error)
     name = type(error).__name__
+    if isinstance(error, av.FFmpegError):
+        reason = error.strerror or "unknown error"
+        return f"{name}: FFmpeg cannot decode it ({reason}); the file is damaged, or no media: fetch it again"
     if isinstance(error, FileNotFoundError):
         return f"{name}: no such file; check the path in the manifest"
     if isinstance(error, PermissionError):
         return f"{name}: not allowed to read it; check its permissions or your credentials"
-    if isinstance(error, av.FFmpegError):
-        reason = error.strerror or "unknown error"
-        return f"{name}: FFmpeg cannot decode it ({reason}); the file is damaged, or no media: fetch it again"
     return f"{name}: {error}"
 
 

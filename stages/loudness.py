@@ -24,10 +24,10 @@ class LoudnessConfig(StageConfig):
     """The compressor, and the peak after it."""
 
     threshold_db: float = Field(-20.0, le=0, description="Level above which gain is reduced, dB below the peak")
-    ratio: float = Field(3.0, ge=1, description="dB in per dB out above the threshold; 1 switches compression off")
+    ratio: float = Field(2.0, ge=1, description="dB in per dB out above the threshold; 1 switches compression off")
     knee_db: float = Field(6.0, ge=0, description="Width of the soft knee around the threshold, dB")
     attack_ms: float = Field(5.0, gt=0, description="Time constant with which the gain falls, ms")
-    release_ms: float = Field(100.0, gt=0, description="Time constant with which the gain recovers, ms")
+    release_ms: float = Field(250.0, gt=0, description="Time constant with which the gain recovers, ms")
     peak: float = Field(PEAK, gt=0, le=1, description="Absolute peak after normalisation, full scale 1")
 
 

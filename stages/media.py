@@ -23,8 +23,10 @@ OpenFile = Callable[[str], BinaryIO]
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Hz. Outside of it a header is damaged, and a resampler for it could need gigabytes."""
 MAX_CHANNELS = 64
-MAX_GAPS = 20
+MAX_GAPS = 100
 """Damaged places after which the rest of a file is given up."""
+MIN_GAP_SECONDS, MAX_GAP_SECONDS = 0.1, 600.0
+"""Jumps of the time stamps: shorter ones are jitter of the muxer (or a lost packet), longer ones damaged stamps."""
 MAX_PACKET_SECONDS = 10.0
 """No codec puts more into one packet; a longer one is a damaged header."""
 BLOCK_SECONDS = 1.0
@@ -52,7 +54,7 @@ def open_binary(path: str) -> BinaryIO:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A place where packets could not be decoded: how much audio they should have held, and why not."""
+    """A place where audio is missing: how many samples at 16 kHz (0: nobody knows), and why."""
 
     samples: int
     error: str
@@ -74,11 +76,14 @@ class Media:
         return round((self.info.seconds or 0.0) * SAMPLE_RATE)
 
     def pieces(self) -> Iterator[Wave | Gap]:
-        """Mono blocks of about `BLOCK_SECONDS` in order, with a `Gap` where damaged packets were left out.
+        """Mono blocks of about `BLOCK_SECONDS` in order, with a `Gap` where audio is missing.
 
         Samples that are not numbers come through as NaN. Raises whatever FFmpeg or the file system raises at the
         place where the stream ends early; what was decoded before that place has been yielded by then.
         """
+        if self.stream.codec_context is None:
+            msg = "FFmpeg has no decoder for the audio stream: convert the file"
+            raise MediaError(msg)
         joiner = _Joiner()
         try:
             for part in self._frames():
@@ -93,25 +98,54 @@ class Media:
         yield joiner.flush()
 
     def _frames(self) -> Iterator[Any]:
-        """Decoded frames; one `Gap` for each run of packets that FFmpeg calls invalid."""
+        """Decoded frames, with a `Gap` before each that does not follow on the one before it."""
         import av
 
-        gaps, lost, error = 0, 0.0, ""
+        clock, gaps = _Clock(), 0
         for packet in self.container.demux(self.stream):
             try:
                 frames = packet.decode()
-            except av.InvalidDataError as invalid:
-                lost, error = lost + _packet_seconds(packet), f"damaged audio: {invalid.strerror}"
+            except av.FFmpegError as error:  # no reading happens here: the packet is bad, or its codec is
+                clock.lose(_packet_seconds(packet), f"damaged audio ({error.strerror}): fetch the file again")
                 continue
-            if frames and error:
-                yield Gap(round(lost * SAMPLE_RATE), error)
-                gaps, lost, error = gaps + 1, 0.0, ""
+            for frame in frames:
+                if (gap := clock.gap_before(frame)) is not None:
+                    gaps += 1
+                    yield gap
+                yield frame
             if gaps > MAX_GAPS:
                 msg = f"more than {MAX_GAPS} damaged places: the rest is given up; fetch the file again"
                 raise MediaError(msg)
-            yield from frames
-        if error:
-            yield Gap(round(lost * SAMPLE_RATE), error)
+        if clock.error:
+            yield Gap(round(clock.lost * SAMPLE_RATE), clock.error)
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Finds holes: packets that were lost, and time stamps that jump where a demuxer skipped damage silently."""
+
+    lost: float = 0.0
+    error: str = ""
+    _end: float | None = None
+    """Time stamp, in seconds, at which the next frame should start."""
+
+    def lose(self, seconds: float, error: str) -> None:
+        self.lost, self.error = self.lost + seconds, error
+
+    def gap_before(self, frame: Any) -> Gap | None:
+        """The hole before this frame, if there is one; takes the frame as good."""
+        hole, error, start = self.lost, self.error, frame.time
+        if start is not None and self._end is not None:
+            hole = start - self._end
+        if hole >= MIN_GAP_SECONDS and not error:
+            error = "damaged audio (packets are missing): fetch the file again"
+        if start is None:
+            start = (self._end or 0.0) + self.lost
+        self._end = start + frame.samples / frame.sample_rate
+        self.lost, self.error = 0.0, ""
+        if not error:
+            return None
+        return Gap(round(hole * SAMPLE_RATE) if 0.0 < hole <= MAX_GAP_SECONDS else 0, error)
 
 
 @contextmanager
@@ -146,7 +180,8 @@ def mono(frame: Any) -> Wave:
     kind = data.dtype.str[1:]
     if kind == "u1":
         data = data.astype(np.float32) - 128.0
-    wave = data.mean(axis=0, dtype=np.float64) / _FULL_SCALE.get(kind, 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):  # damaged float samples
+        wave = data.mean(axis=0, dtype=np.float64) / _FULL_SCALE.get(kind, 1.0)
     if kind in {"f4", "f8"}:
         wave[~(np.abs(wave) <= LOUDEST)] = np.nan
     return np.asarray(wave, dtype=np.float32)
@@ -204,6 +239,7 @@ def _describe(container: Any, stream: Any, seconds: float | None) -> MediaInfo:
     if codec is None:
         return MediaInfo(container=container.format.name, seconds=seconds)
     codec.thread_count = 1
+    codec.options = {"err_detect": "crccheck+explode"}  # FLAC: a bad checksum is an error, not a burst of noise
     return MediaInfo(codec.sample_rate or 0, codec.channels or 0, codec.name, container.format.name, seconds)
 
 
