@@ -35,11 +35,13 @@ class RayRuntime:
     def __enter__(self) -> Self:
         address = self._config.address or os.environ.get("RAY_ADDRESS")
         local = {} if address else {"num_cpus": os.cpu_count(), "include_dashboard": False}
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **local)
+        if local:
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings would interrupt the progress bars
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.target_max_block_size = BLOCK_BYTES
-        logging.getLogger("ray.data").setLevel(logging.WARNING)
         return self
 
     def __exit__(
