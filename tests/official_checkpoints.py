@@ -1,6 +1,6 @@
 """Checkpoints with random weights in the official layouts, at the official sizes or at any other.
 
-    python -m tests.official_checkpoints OUT        writes OUT/glm (1.4 GB) and OUT/bicodec (1.9 GB)
+python -m tests.official_checkpoints OUT        writes OUT/glm (1.4 GB) and OUT/bicodec (1.9 GB)
 """
 
 import json
@@ -133,6 +133,9 @@ def write_glm(folder, config=GLM, seed=0):
     with torch.device("meta"):
         encoder = Encoder(config, folder)
     tensors = random_tensors(encoder, seed)
+    for key in tensors:  # sharper attention and wider features: else every frame gives the same token
+        if "q_proj.weight" in key or "k_proj.weight" in key or "conv" in key:
+            tensors[key] *= 2.2
     sizes = tensors["codebook.weight"].shape
     tensors |= {"ema_count": torch.ones(sizes[0]), "ema_weight": torch.zeros(sizes)}
     save_file(tensors, folder / "model.safetensors")
