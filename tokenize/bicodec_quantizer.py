@@ -78,20 +78,14 @@ class ScalarQuantizer(nn.Module):
         certain = (bounded - bounded.round()).abs() < 0.5 - FSQ_TIE
         return (places * torch.tensor(self.basis, device=bounded.device)).sum(-1), certain.all(-1)
 
-    def codes(self, ids: Tensor) -> Tensor:
+    def codes(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Look up ids (...) -> scalars (..., len(levels)), -1..1."""
         levels = torch.tensor(self.levels, device=ids.device)
         half_width = levels // 2
         places = ids[..., None] // torch.tensor(self.basis, device=ids.device) % levels
-        return (places - half_width) / half_width.to(self.dtype)
+        return (places - half_width) / half_width.to(dtype)
 
-    def vectors(self, ids: Tensor) -> Tensor:
+    def vectors(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Look up ids (...) -> (..., dim)."""
-        projected: Tensor = self.project_out(self.codes(ids))
+        projected: Tensor = self.project_out(self.codes(ids, dtype))
         return projected
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Floating-point type of the codes: that of the weights."""
-        weights = next(self.parameters(), None)
-        return torch.float32 if weights is None else weights.dtype

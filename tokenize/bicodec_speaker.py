@@ -205,5 +205,6 @@ class SpeakerEncoder(nn.Module):
 
     def dvector(self, ids: Tensor) -> Tensor:
         """Decode ids (batch, tokens) -> (batch, out_dim); the code vectors are flattened channel by channel."""
-        vector: Tensor = self.project(self.quantizer.vectors(ids).transpose(1, 2).flatten(1))
+        codes = self.quantizer.vectors(ids, self.project.weight.dtype)
+        vector: Tensor = self.project(codes.transpose(1, 2).flatten(1))
         return vector

@@ -54,9 +54,7 @@ class Layer(nn.Module):
         """One layer: x (batch, frames, dim); mask (batch, 1, frames, frames), true where a query sees a key."""
         normed = self.self_attn_layer_norm(x)
         q, k, v = (self.self_attn[f"{name}_proj"](normed).unflatten(-1, (self.heads, -1)) for name in "qkv")
-        seen = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask
-        )
+        seen = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
         x = x + self.self_attn["out_proj"](seen.transpose(1, 2).flatten(2))
         inner: Tensor = self.activation(self.fc1(self.final_layer_norm(x)))
         return torch.add(x, self.fc2(inner))
@@ -96,6 +94,10 @@ class Encoder(nn.Module):
 
     def forward(self, mel: Tensor, frames: Tensor) -> Tensor:
         """Encode mel (batch, mels, 2·F) with `frames` (batch,) valid encoder frames: (batch, tokens, dim)."""
+        positions = self.embed_positions.num_embeddings
+        if mel.shape[-1] > CONV_STRIDE * positions:
+            msg = f"a chunk has {mel.shape[-1] // CONV_STRIDE} frames, more than max_source_positions {positions}"
+            raise ValueError(msg)
         x = F.gelu(self.conv1(F.pad(mel, (self.left_padding, 0))))
         x = F.gelu(self.conv2(F.pad(x, (self.left_padding, 0)))).transpose(1, 2)
         x = x + self.embed_positions.weight[: x.shape[1]]
@@ -174,9 +176,7 @@ class GlmTokenizer:
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
         """Ids (num_tokens,) int32 of each clip. Raises ValueError for a clip that is empty or not finite."""
         clips = [check_wave(wave, 1, self.name) for wave in waves]
-        pieces = [
-            (clip, start) for clip, wave in enumerate(clips) for start in range(0, len(wave), self.chunk_samples)
-        ]
+        pieces = [(clip, start) for clip, wave in enumerate(clips) for start in range(0, len(wave), self.chunk_samples)]
         chunks = [clips[clip][start : start + self.chunk_samples] for clip, start in pieces]
         ids = run_buckets(chunks, [len(chunk) for chunk in chunks], self.batch_samples, self._encode_chunks)
         joined = [
@@ -246,9 +246,4 @@ def _check_extractor(tokenizer: GlmTokenizer, source: Path) -> None:
         raise ValueError(msg)
     if extractor.feature_size != encoder.conv1.in_channels:
         msg = f"{source}: feature_size {extractor.feature_size} is not num_mel_bins {encoder.conv1.in_channels}"
-        raise ValueError(msg)
-    frames = -(-tokenizer.chunk_samples // tokenizer.frame_samples)
-    if frames > encoder.embed_positions.num_embeddings:
-        positions = encoder.embed_positions.num_embeddings
-        msg = f"{source}: a chunk has {frames} frames, more than max_source_positions {positions}"
         raise ValueError(msg)
