@@ -57,22 +57,28 @@ class Denoise(Stage):
 
     def process(self, batch: Sequence[Recording]) -> None:
         """Replace `audio` of each recording that has some."""
-        for recording in batch:
-            if recording.audio is not None:
-                self._denoise(recording, recording.audio)
+        heard = [(recording, recording.audio) for recording in batch if recording.audio is not None]
+        results = [self._denoise(audio) for _, audio in heard]  # all or none: may be called again
+        for (recording, _), (audio, chosen, scores) in zip(heard, results, strict=True):
+            recording.audio = audio
+            recording.notes["denoise.chosen"] = chosen
+            recording.scores.update(scores)
 
-    def _denoise(self, recording: Recording, audio: Wave) -> None:
+    def _denoise(self, audio: Wave) -> tuple[Wave, str, dict[str, float]]:
+        """Choose the audio to go on with, which one it is, and the scores of both."""
         original = peak_normalize(audio, self.config.peak)
         with inside_model(f"denoise.{self.config.denoiser}"):
             denoised = peak_normalize(self._denoiser.denoise(original), self.config.peak)
         before, after = self._score(original), self._score(denoised)
-        for when, quality in (("before", before), ("after", after)):
-            scores = {f"dnsmos.{when}.{key}": round(value, 4) for key, value in asdict(quality).items()}
-            recording.scores.update(scores)
+        scores = {
+            f"dnsmos.{when}.{key}": round(value, 4)
+            for when, quality in (("before", before), ("after", after))
+            for key, value in asdict(quality).items()
+        }
         better = self.config.choose == "better" and after.ovrl > before.ovrl
-        take = better or self.config.choose == "always"
-        recording.audio = denoised if take else original
-        recording.notes["denoise.chosen"] = self.config.denoiser if take else "original"
+        if better or self.config.choose == "always":
+            return denoised, self.config.denoiser, scores
+        return original, "original", scores
 
     def _score(self, wave: Wave) -> Quality:
         windows = math.ceil(len(wave) / SAMPLE_RATE / self.config.seconds_per_window)

@@ -41,9 +41,12 @@ class Loudness(Stage):
 
     def process(self, batch: Sequence[Recording]) -> None:
         """Replace `audio` of each recording that has some."""
-        for recording in batch:
-            if recording.audio is not None:
-                recording.audio = peak_normalize(compress(recording.audio, self.config), self.config.peak)
+        results = [self._normalize(recording.audio) for recording in batch]  # all or none: may be called again
+        for recording, audio in zip(batch, results, strict=True):
+            recording.audio = audio
+
+    def _normalize(self, audio: Wave | None) -> Wave | None:
+        return None if audio is None else peak_normalize(compress(audio, self.config), self.config.peak)
 
 
 def peak_normalize(wave: Wave, peak: float = PEAK) -> Wave:

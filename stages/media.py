@@ -162,7 +162,7 @@ def open_media(path: str, open_file: OpenFile = open_binary) -> Iterator[Media]:
         stream = container.streams.best("audio")
         if stream is None:
             kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
-            msg = f"no audio stream (the file holds {kinds}): remove it from the inputs"
+            msg = f"no usable audio stream (streams: {kinds}): remove the file from the inputs, or convert it"
             raise MediaError(msg)
         for other in container.streams:
             if other.index != stream.index:
@@ -240,6 +240,8 @@ def _describe(container: Any, stream: Any, seconds: float | None) -> MediaInfo:
         return MediaInfo(container=container.format.name, seconds=seconds)
     codec.thread_count = 1
     codec.options = {"err_detect": "crccheck+explode"}  # FLAC: a bad checksum is an error, not a burst of noise
+    if not MIN_RATE <= (codec.sample_rate or 0) <= MAX_RATE:
+        seconds = None  # a damaged header counts no samples either
     return MediaInfo(codec.sample_rate or 0, codec.channels or 0, codec.name, container.format.name, seconds)
 
 
