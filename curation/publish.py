@@ -159,7 +159,8 @@ def _write_shards(
     tasks = []
     for shard in range(count):
         low, high = total * shard / count, total * (shard + 1) / count
-        mine = [i for i in range(len(runs)) if kept[i] and before[i] < high and before[i + 1] > low]
+        first, last = np.searchsorted(before, low, "right") - 1, np.searchsorted(before, high, "left")
+        mine = [i for i in range(int(first), min(int(last), len(runs))) if kept[i]]
         tasks.append(
             json.dumps(
                 {
