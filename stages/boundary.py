@@ -25,7 +25,7 @@ MAX_RANGE_DB = 50.0
 MIN_RANGE_DB = 6.0
 """Limits of the distance between noise floor and speech level: digital silence is not a better pause than a quiet
 room, and in an utterance without contrast nothing can be seen."""
-SLOPE, OFFSET = 6.2, 0.4
+SLOPE, OFFSET = 6.6, 0.356
 """Of the logistic curve: at a relative level of `OFFSET`, cut and whole are equally likely."""
 
 
