@@ -49,7 +49,7 @@ class BiCodecTokenizer:
         self.semantic_size: int = self.model.quantizer.codebook.num_embeddings
         self.global_size: int = self.model.speaker_encoder.quantizer.size
         self.num_global: int = len(self.model.speaker_encoder.perceiver_sampler.latents)
-        self.frames_per_token = math.prod(self.model.encoder.downsample.ratios)
+        self.frames_per_token: int = math.prod(self.model.encoder.downsample.ratios)
         self.token_samples: int = self.model.decoder.rate * math.prod(self.model.prenet.downsample.ratios)
         self.reach = reach([self.model.prenet, self.model.decoder], self.token_samples)
         files = [*sorted({layout.config, layout.settings}), weights, *self.features.files]
