@@ -3,10 +3,13 @@
 `mbr`: minimum Bayes risk; the hypothesis with the fewest expected word errors when each other hypothesis is taken as
 the truth with the weight of its system (Goel and Byrne 2000).
 `vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words
-(or their absence) win by the sum of their weights. Words are compared without casing and punctuation; the winner is
-written as the system with the highest weight writes it. Ties go to the MBR choice, then to the earlier system.
+(or their absence) win by the sum of their weights. Words are compared without casing and punctuation. The winner is
+written as the MBR choice writes it, so that marks and capitals fit together, or, where that has another word or knows
+no marks and capitals at all, as the system with the highest weight. Ties go to the MBR choice, then to the earlier
+system.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,13 +21,10 @@ from curation.stages.normalization import Normalizer, clean_unicode
 
 Method = Literal["vote", "mbr"]
 
-UNKNOWN_CONFIDENCE = 0.5
-"""Weight of a system that gives no confidence."""
-
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """A text; `confidence` 0..1 is the mean share of the weights behind its words, times the systems' confidence."""
+    """A text, and its confidence 0..1: mean share of the weights behind its words x mean confidence of the systems."""
 
     text: str
     confidence: float
@@ -37,6 +37,8 @@ class _Ballot:
     key: str
     surface: str
     weight: float
+    styled: bool
+    """True where the system writes marks or capitals at all."""
 
 
 def combine(
@@ -50,12 +52,12 @@ def combine(
     order = [best, *(place for place in range(len(hypotheses)) if place != best)]
     join = "" if normalizer.unit == "character" else " "
     surfaces = [_surface_words(hypotheses[place].text, join) for place in order]
-    places = _places(surfaces, [weights[place] for place in order])
-    winners = [_winner(ballots) for ballots in places]
-    mean_confidence = sum(weight * weight for weight in weights) / sum(weights)
+    voters = [(weights[place], _styled(hypotheses[place].text)) for place in order]
+    winners = [_winner(ballots) for ballots in _places(surfaces, voters)]
     support = sum(share for _, share in winners) / len(winners) if winners else 1.0
     voted = join.join(surface for surface, _ in winners if surface)
-    return Combined(voted if method == "vote" else hypotheses[best].text, support * mean_confidence)
+    confidence = support * _mean_confidence(hypotheses, weights)
+    return Combined(voted if method == "vote" else hypotheses[best].text, confidence)
 
 
 def minimum_risk(units: Sequence[Sequence[str]], weights: Sequence[float]) -> int:
@@ -68,7 +70,17 @@ def minimum_risk(units: Sequence[Sequence[str]], weights: Sequence[float]) -> in
 
 
 def _weight(hypothesis: Hypothesis) -> float:
-    return UNKNOWN_CONFIDENCE if hypothesis.confidence is None else max(hypothesis.confidence, 1e-3)
+    """0.5 to 1, so that one system, however sure of itself, never outvotes two that agree."""
+    return 0.5 + 0.5 * (hypothesis.confidence or 0.0)
+
+
+def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float]) -> float:
+    """By weight, over the systems that give a confidence; 1 where none does."""
+    given = [(item.confidence, weight) for item, weight in zip(hypotheses, weights, strict=True)]
+    known = [(confidence, weight) for confidence, weight in given if confidence is not None]
+    if not known:
+        return 1.0
+    return sum(confidence * weight for confidence, weight in known) / sum(weight for _, weight in known)
 
 
 def _surface_words(text: str, join: str) -> list[tuple[str, str]]:
@@ -84,7 +96,11 @@ def _surface_words(text: str, join: str) -> list[tuple[str, str]]:
     return words
 
 
-def _places(surfaces: Sequence[list[tuple[str, str]]], weights: Sequence[float]) -> list[list[_Ballot]]:
+def _styled(text: str) -> bool:
+    return text != text.lower() or any(unicodedata.category(character)[0] == "P" for character in text)
+
+
+def _places(surfaces: Sequence[list[tuple[str, str]]], voters: Sequence[tuple[float, bool]]) -> list[list[_Ballot]]:
     """The ballots at each place of the alignment with the first hypothesis, in the order of the text.
 
     Words that others have between two words of the first form places of their own, counted from the left.
@@ -98,7 +114,7 @@ def _places(surfaces: Sequence[list[tuple[str, str]]], weights: Sequence[float])
             slots.setdefault(slot, {})[system] = word
     nothing = ("", "")
     return [
-        [_Ballot(*found.get(system, nothing), weight) for system, weight in enumerate(weights)]
+        [_Ballot(*found.get(system, nothing), *voter) for system, voter in enumerate(voters)]
         for _, found in sorted(slots.items())
     ]
 
@@ -121,5 +137,6 @@ def _winner(ballots: Sequence[_Ballot]) -> tuple[str, float]:
     for ballot in ballots:
         totals[ballot.key] = totals.get(ballot.key, 0.0) + ballot.weight
     key = max(totals, key=lambda item: round(totals[item], 9))
-    written = max((ballot for ballot in ballots if ballot.key == key), key=lambda ballot: ballot.weight)
+    same = [ballot for ballot in ballots if ballot.key == key]
+    written = max(same, key=lambda ballot: (ballot.styled, ballot is ballots[0], ballot.weight))
     return written.surface, totals[key] / sum(totals.values())

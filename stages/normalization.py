@@ -64,4 +64,10 @@ def _whisper_english() -> Callable[[str], str]:
     from whisper_normalizer.english import EnglishTextNormalizer
 
     english: Callable[[str], str] = EnglishTextNormalizer()
-    return lambda text: english(unicodedata.normalize("NFKC", text))
+
+    def clean(text: str) -> str:
+        words = english(unicodedata.normalize("NFKC", text)).split()
+        # It leaves a lone mark where a text ends in "..." or "$".
+        return " ".join(word for word in words if any(character.isalnum() for character in word))
+
+    return clean

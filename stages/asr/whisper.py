@@ -166,13 +166,21 @@ class Whisper:
 
 
 def _words(pieces: Sequence[dict[str, Any]]) -> list[Word]:
-    """Words in samples of the wave, each with the mean probability of its tokens; marks join the word before."""
+    """Words in samples of the wave, each with the mean probability of its tokens.
+
+    Marks join the word before, and so does what is written to it without a space, such as the end of `ill-disposed`.
+    """
     words: list[Word] = []
     for piece in pieces:
+        text = piece["word"].strip()
         start, end = (round(float(piece[side]) * SAMPLE_RATE) for side in ("start", "end"))
         probability = round(float(piece["probability"]), DECIMALS)
-        if words and not any(character.isalnum() for character in piece["word"]):
-            words[-1].text += piece["word"].strip()
-        elif piece["word"].strip():
-            words.append(Word(piece["word"].strip(), start, end, probability))
+        spoken = any(character.isalnum() for character in text)
+        if not words or (spoken and (piece["word"][0].isspace() or text[0].isalnum())):
+            words.append(Word(text, start, end, probability))
+        elif spoken:
+            confidence = min(words[-1].confidence or 0.0, probability)
+            words[-1] = Word(words[-1].text + text, words[-1].start, end, confidence)
+        else:
+            words[-1].text += text
     return words

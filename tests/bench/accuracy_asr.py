@@ -119,7 +119,9 @@ def print_utterances(material: Sequence[Passage], segments: list[list[Segment]])
             alone = len(group) == 1
             wrong, words = errors(item.reference, segment.text) if alone else (np.nan, 1)
             rates = word_error_rates([ENGLISH.units(hypothesis.text) for hypothesis in segment.hypotheses])
-            print(f"{pairwise_wer(rates):5.2f} {wrong / words:5.2f} {segment.scores['confidence']:5.2f}  {segment.text}")
+            print(
+                f"{pairwise_wer(rates):5.2f} {wrong / words:5.2f} {segment.scores['confidence']:5.2f}  {segment.text}"
+            )
 
 
 if __name__ == "__main__":
