@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from curation.manifests.speakers import JOIN_THRESHOLD
 from curation.stages.base import StageConfig
 from curation.stages.boundary import BoundaryConfig
 from curation.stages.consensus import ConsensusConfig
@@ -50,6 +51,9 @@ class PublishConfig(StageConfig):
 
     shard_hours: float = publish_field(10.0, "hours of speech in a shard, at most", gt=0)
     row_group_rows: int = publish_field(512, "rows of a Parquet row group: what a training job seeks to", ge=1)
+    speaker_join_threshold: float = publish_field(
+        JOIN_THRESHOLD, "cosine distance below which the speakers of two spans of a recording are one", ge=0, le=2
+    )
     audio: bool = publish_field(False, "put each utterance's FLAC into the shards")  # noqa: FBT003 - a default
 
 

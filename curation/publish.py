@@ -57,7 +57,7 @@ class Catalog:
             self.files[run.unit],
             self.rules,
             fingerprint=self.fingerprint,
-            speaker_threshold=self.job.config.diarize.clustering_threshold,
+            speaker_threshold=self.job.config.publish.speaker_join_threshold,
             columns=columns,
         )
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from curation.manifests.speakers import join_speakers
+from curation.manifests.records import SAMPLE_RATE
+from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
 
 from curation.manifests import staging, tokens
 from curation.manifests.plan import Plan
@@ -126,21 +126,18 @@ def _with_joined_speakers(spans: pa.Table, segments: pa.Table, threshold: float)
         if len(members) == 1:
             continue
         where = [np.flatnonzero(rows == row) for row in members]
-        renamed = join_speakers([_centroids(segments, labels, index) for index in where], threshold=threshold)
+        renamed = join_speakers([_centroids(segments.take(pa.array(index))) for index in where], threshold)
         for index, names in zip(where, renamed, strict=True):
             labels[index] = [names.get(label, label) for label in labels[index]]
     position = segments.column_names.index("speaker")
     return segments.set_column(position, "speaker", pa.array(labels.tolist(), pa.string()))
 
 
-def _centroids(
-    segments: pa.Table, labels: npt.NDArray[np.object_], index: npt.NDArray[np.intp]
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Mean embedding of each speaker of one span, weighted by duration, of length 1."""
-    part = segments.take(pa.array(index))
-    seconds = part["end"].to_numpy() - part["start"].to_numpy()
-    sums: dict[str, npt.NDArray[np.float64]] = {}
-    for label, embedding, weight in zip(labels[index], part["speaker_embedding"].to_pylist(), seconds, strict=True):
-        if embedding is not None and label:
-            sums[label] = sums.get(label, np.zeros(len(embedding))) + weight * np.asarray(embedding)
-    return {label: (total / np.linalg.norm(total)).astype(np.float32) for label, total in sums.items()}
+def _centroids(part: pa.Table) -> dict[str, Embedding]:
+    """Centroid of each speaker of one span, from its segments in order of time."""
+    seconds = (part["end"].to_numpy() - part["start"].to_numpy()) / SAMPLE_RATE
+    embeddings = [
+        None if item is None else np.asarray(item, np.float32) for item in part["speaker_embedding"].to_pylist()
+    ]
+    utterances = zip(part["speaker"].to_pylist(), seconds, embeddings, strict=True)
+    return speaker_centroids(item for item in utterances if item[0])

@@ -1,0 +1,83 @@
+"""Speakers across the spans of one recording: each span was diarized alone, with labels of its own.
+
+Average-linkage clustering of the spans' speakers by cosine distance, where two speakers of the same span are never
+joined. It needs the stored speaker embeddings only, no model.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Embedding = npt.NDArray[np.float32]
+"""A speaker embedding, shape (dimension,), of length 1."""
+
+JOIN_THRESHOLD = 0.2
+"""Cosine distance of two GE2E centroids below which they are one speaker. Measured on 119 span speakers of 29 real
+and mixed recordings (pieces of about 15 s): with 4 s of speech and more, the same speaker is at 0.12 or nearer in 95 of
+100 pairs, another one at 0.29 or farther."""
+
+
+def speaker_centroids(utterances: Iterable[tuple[str, float, Embedding | None]]) -> dict[str, Embedding]:
+    """Centroid of each speaker of one span, of length 1, from (label, seconds, embedding) of its utterances.
+
+    Utterances weigh by their seconds. A speaker without any embedding gets zeros, which `join_speakers` joins with
+    nobody. Labels come in order of first appearance.
+    """
+    sums: dict[str, npt.NDArray[np.float64]] = {}
+    for label, seconds, embedding in utterances:
+        weighted = np.zeros(1) if embedding is None else seconds * embedding.astype(np.float64)
+        sums[label] = sums.get(label, np.zeros(1)) + weighted
+    return {label: unit(total) for label, total in sums.items()}
+
+
+def join_speakers(spans: Sequence[Mapping[str, Embedding]], threshold: float = JOIN_THRESHOLD) -> list[dict[str, str]]:
+    """For each span, its speakers' labels within the recording: S0, S1, … in order of first appearance.
+
+    `spans` holds, in order of time, the centroid of each of the span's speakers by label. Within a span the order of
+    the mapping is the order of appearance. A recording in one span keeps its labels' order.
+    """
+    owners = np.array([number for number, span in enumerate(spans) for _ in span], dtype=np.int64)
+    centroids = [centroid for span in spans for centroid in span.values()]
+    groups = iter(cluster(distances(centroids, owners), threshold))
+    names: dict[int, str] = {}
+    return [
+        {label: names.setdefault(group, f"S{len(names)}") for label, group in zip(span, groups, strict=False)}
+        for span in spans
+    ]
+
+
+def distances(centroids: Sequence[Embedding], owners: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Cosine distances (n, n); infinite within a span, to oneself, and where there is no embedding."""
+    known = np.array([np.any(centroid) for centroid in centroids], dtype=bool)
+    size = max((len(centroid) for centroid in centroids), default=0)
+    rows = np.stack([np.resize(unit(c.astype(np.float64)), size) for c in centroids]) if centroids else np.zeros((0, 0))
+    table: npt.NDArray[np.float64] = 1.0 - (rows @ rows.T).astype(np.float64)
+    table[(owners[:, None] == owners[None, :]) | ~known[:, None] | ~known[None, :]] = np.inf
+    return table
+
+
+def cluster(table: npt.NDArray[np.float64], threshold: float) -> list[int]:
+    """Group of each row: joins the nearest two groups until their mean distance reaches `threshold`.
+
+    An infinite distance between any two members keeps two groups apart. Ties go to the lowest index.
+    """
+    table = table.copy()
+    sizes = np.ones(len(table))
+    group = np.arange(len(table))
+    while len(table):
+        one, two = sorted(divmod(int(np.argmin(table)), len(table)))
+        if not table[one, two] < threshold:
+            break
+        mean = (sizes[one] * table[one] + sizes[two] * table[two]) / (sizes[one] + sizes[two])
+        table[one], table[:, one] = mean, mean
+        table[two], table[:, two], table[one, one] = np.inf, np.inf, np.inf
+        sizes[one] += sizes[two]
+        group[group == two] = one
+    return [int(number) for number in group]
+
+
+def unit(vector: npt.NDArray[np.float64]) -> Embedding:
+    """The vector scaled to length 1; zeros stay zeros."""
+    length = float(np.linalg.norm(vector))
+    return (vector / length if length > 0 else vector).astype(np.float32)
