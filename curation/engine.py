@@ -122,8 +122,7 @@ class _Actor:
 
 
 def _label_with(job: Job) -> Callable[[Any], Report]:
-    labeller = Labeller(job, job.watchdog())
-    return lambda item: labeller.label(*item)
+    return Labeller(job, job.watchdog()).label
 
 
 @cache
@@ -136,8 +135,8 @@ def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
     decoder = Decoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
     for payload in _payloads(rows):
         unit, done = pickle.loads(payload)  # noqa: S301 - written by our own driver in this run
-        for item in decoder.batches(unit, done):
-            yield pa.table({"payload": pa.array([pickle.dumps(item)], pa.large_binary())})
+        for batch in decoder.batches(unit, done):
+            yield pa.table({"payload": pa.array([pickle.dumps(batch)], pa.large_binary())})
 
 
 def _payloads(rows: pa.Table) -> Iterator[bytes]:

@@ -18,8 +18,8 @@ class InProcess:
         """Label the units, without the batches that are committed; a report for each batch."""
         decoder, labeller = Decoder(job), Labeller(job)
         for unit in units:
-            for name, batch in decoder.batches(unit, done.get(unit.number, ())):
-                yield labeller.label(name, batch)
+            for batch in decoder.batches(unit, done.get(unit.number, ())):
+                yield labeller.label(batch)
 
     def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
         """Give each task to a worker."""

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from curation.build import BuildState
+from curation.config import BuildConfig
 from curation.doctor import Check
 from curation.manifests import ledger, shards
 from curation.manifests.staging import BatchName
@@ -16,6 +17,7 @@ from curation.models import catalogue, verify
 from curation.worker import Report
 
 STEPS = {"label": "labelling", "tokenize": "tokenizing", "ledger": "accounting", "shards": "writing shards"}
+STAGES = [name for name in BuildConfig.model_fields if name not in {"tokenize", "publish", "engine"}]
 NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "not speech", "failed": "failed"}
 
 
@@ -102,7 +104,8 @@ def _print_time(console: Console, timing: dict[str, Any]) -> None:
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     table.add_column("inside models", justify="right")
-    for stage, seconds in stages.items():
+    for stage in (name for name in STAGES if name in stages):
+        seconds = stages[stage]
         inside = {name: value for name, value in models.items() if name.split(".")[0] == stage}
         detail = ", ".join(f"{name.partition('.')[2]} {value:.1f}" for name, value in sorted(inside.items()))
         table.add_row(stage, f"{seconds:.1f}", detail)

@@ -6,7 +6,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -62,6 +62,15 @@ class Report:
     timing: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Batch:
+    """Recordings that are labelled and committed together."""
+
+    name: BatchName
+    recordings: list[Recording]
+    decode_seconds: float = 0.0
+
+
 class Decoder:
     """Reads units of recordings and groups their spans into batches."""
 
@@ -70,28 +79,31 @@ class Decoder:
         self._attempts = Attempts(job.out, job.run)
         self._watchdog = watchdog
 
-    def batches(self, unit: Unit, done: Collection[int] = ()) -> Iterator[tuple[BatchName, list[Recording]]]:
-        """The batches of a unit in order, without those in `done`. Which rows a batch holds depends on nothing else."""
+    def batches(self, unit: Unit, done: Collection[int] = ()) -> Iterator[Batch]:
+        """The batches of a unit in order, without those in `done`. What a batch holds depends on nothing else."""
         with self._attempts.of(f"decode-{unit.number:08d}") as attempt:
-            pending: tuple[BatchName, list[Recording]] | None = None
-            for number, batch in enumerate(self._group(self._spans(unit, attempt))):
-                if pending is not None and pending[0].batch not in done:
+            pending: Batch | None = None
+            for batch in self._group(unit.number, self._spans(unit, attempt)):
+                if pending is not None and pending.name.batch not in done:
                     yield pending
-                pending = BatchName(unit.number, number), batch
-            if pending is not None and pending[0].batch not in done:
-                yield BatchName(unit.number, pending[0].batch, last=True), pending[1]
+                pending = batch
+            if pending is not None and pending.name.batch not in done:
+                pending.name = replace(pending.name, last=True)
+                yield pending
 
-    def _group(self, spans: Iterator[Recording]) -> Iterator[list[Recording]]:
+    def _group(self, unit: int, spans: Iterator[Recording]) -> Iterator[Batch]:
         limit = self._job.config.engine.batch_seconds * SAMPLE_RATE
-        batch: list[Recording] = []
+        batch = Batch(BatchName(unit, 0), [])
+        start = time.perf_counter()
         for span in spans:
-            if batch and (
-                sum(item.num_samples for item in batch) + span.num_samples > limit or len(batch) >= MAX_BATCH_ROWS
-            ):
+            samples = sum(item.num_samples for item in batch.recordings)
+            if batch.recordings and (samples + span.num_samples > limit or len(batch.recordings) >= MAX_BATCH_ROWS):
                 yield batch
-                batch = []
-            batch.append(span)
-        if batch:
+                batch = Batch(BatchName(unit, batch.name.batch + 1), [])
+            batch.recordings.append(span)
+            batch.decode_seconds += time.perf_counter() - start
+            start = time.perf_counter()
+        if batch.recordings:
             yield batch
 
     def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
@@ -139,26 +151,31 @@ class Labeller:
         self._watchdog = watchdog
         self._stages: list[Stage] | None = None
 
-    def label(self, name: BatchName, batch: list[Recording]) -> Report:
+    def label(self, batch: Batch) -> Report:
         """Label a batch and commit it; nothing is done where it is committed already."""
-        report = Report(str(name), seconds=sum(item.num_samples for item in batch) / SAMPLE_RATE, recordings=len(batch))
-        if self._out.exists(name.file):
+        recordings = batch.recordings
+        seconds = sum(item.num_samples for item in recordings) / SAMPLE_RATE
+        report = Report(str(batch.name), seconds=seconds, recordings=len(recordings))
+        if self._out.exists(batch.name.file):
             return report
-        with self._attempts.of(str(name)) as attempt:
-            report.timing = self._run(batch, attempt)
-            staging.commit(self._out, name, batch, report.timing, audio=self._job.config.engine.staging_audio)
-        report.failed = sum(item.verdict is not None and item.verdict.status == "failed" for item in batch)
+        with self._attempts.of(str(batch.name)) as attempt:
+            report.timing = self._run(recordings, attempt)
+            report.timing["stages"]["decode"] = batch.decode_seconds
+            audio = self._job.config.engine.staging_audio
+            staging.commit(self._out, batch.name, recordings, report.timing, audio=audio)
+        report.failed = sum(item.verdict is not None and item.verdict.status == "failed" for item in recordings)
         return report
 
-    def _run(self, batch: list[Recording], attempt: Attempt) -> dict[str, Any]:
-        for recording in batch:
+    def _run(self, recordings: list[Recording], attempt: Attempt) -> dict[str, Any]:
+        for recording in recordings:
             death = attempt.victims.get(_key(recording))
             if death is not None:
                 recording.verdict, recording.audio = fail("worker", death.detail), None
         seconds: dict[str, float] = {}
+        stages = self._loaded_stages()
         take_model_seconds()
-        for group in [[item] for item in batch] if attempt.careful else [batch]:
-            for stage in self._loaded_stages():
+        for group in [[item] for item in recordings] if attempt.careful else [recordings]:
+            for stage in stages:
                 if attempt.careful:
                     attempt.note(_key(group[0]), f"stage {stage.name}")
                 start = time.perf_counter()

@@ -20,7 +20,9 @@ def toy_config(runtime: str = "in-process", **engine: Any) -> BuildConfig:
     """The offline preset without tokenizers, in small batches."""
     settings = {"runtime": runtime, "batch_seconds": 8, "unit_files": 3, **engine}
     overrides = [f"engine.{key}={value}" for key, value in settings.items()]
-    return load_config(overrides=["tokenize=null", "decode.max_span_seconds=5", "decode.span_search_seconds=1", *overrides])
+    return load_config(
+        overrides=["tokenize=null", "decode.max_span_seconds=5", "decode.span_search_seconds=1", *overrides]
+    )
 
 
 def write_recordings(folder: Path, names: Sequence[str], seconds: float = 3.0) -> Path:
@@ -36,7 +38,9 @@ def write_recordings(folder: Path, names: Sequence[str], seconds: float = 3.0) -
 
 def toy_build(folder: Path, out: Path, config: BuildConfig | None = None, **options: Any) -> Any:
     """Build with the toy stages."""
-    return build(config or toy_config(), [str(folder)], str(out), make_stages=options.pop("make_stages", toy_stages), **options)
+    return build(
+        config or toy_config(), [str(folder)], str(out), make_stages=options.pop("make_stages", toy_stages), **options
+    )
 
 
 def table(out: Path, folder: str) -> pa.Table:

@@ -144,7 +144,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcome = torture(arguments.kills, arguments.recordings, Path(folder), verbose=True)
     print(f"{outcome.kills} kills, {outcome.runs} runs, same rows: {outcome.same}")
-    print(f"work repeated: {outcome.labelled} for {outcome.recordings} recordings, {outcome.repeated:.1%} for each kill")
+    print(
+        f"work repeated: {outcome.labelled} for {outcome.recordings} recordings, {outcome.repeated:.1%} for each kill"
+    )
     if not outcome.same:
         raise SystemExit(1)
 

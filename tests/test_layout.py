@@ -32,7 +32,9 @@ def test_standard_library_is_found_from_the_root(module):
 
 def test_only_the_engine_knows_ray():
     users = [path for path in ROOT.glob("*/*.py") if "import ray" in path.read_text() and path.parts[-2] != "tests"]
-    assert [path.relative_to(ROOT).as_posix() for path in users if not path.parent.is_symlink()] == ["curation/engine.py"]
+    assert [path.relative_to(ROOT).as_posix() for path in users if not path.parent.is_symlink()] == [
+        "curation/engine.py"
+    ]
 
 
 def test_nothing_is_imported_by_a_second_name():

@@ -70,7 +70,9 @@ def test_rejections_name_setting_value_and_threshold(reference):
 def test_index_describes_the_shards(reference):
     index = json.loads((reference / "shards/index.json").read_text())
     assert index["rows"] == count(reference, "kept")
-    assert {part["file"] for part in index["shards"]} == {path.name for path in (reference / "shards").glob("*.parquet")}
+    assert {part["file"] for part in index["shards"]} == {
+        path.name for path in (reference / "shards").glob("*.parquet")
+    }
 
 
 def test_word_times_are_relative_to_the_utterance(reference):

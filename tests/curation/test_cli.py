@@ -72,5 +72,3 @@ def test_doctor_names_a_missing_model_and_the_command(tmp_path, monkeypatch):
     found = invoke("doctor")
     assert found.exit_code == 1
     assert "curation models fetch whisper-base" in found.stdout
-
-

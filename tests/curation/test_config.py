@@ -32,12 +32,15 @@ def test_unknown_key_in_a_system_of_a_list(tmp_path):
     file = tmp_path / "corpus.yaml"
     systems = [{"name": "w", "kind": "whisper", "model": "whisper-base", "beam": 3}]
     file.write_text(yaml.safe_dump({"transcribe": {"systems": systems, "language_system": "w"}}))
-    with pytest.raises(ConfigError, match=r"corpus\.yaml: transcribe\.systems\.0.*beam: unknown key; did you mean 'beam_size'"):
+    with pytest.raises(
+        ConfigError, match=r"corpus\.yaml: transcribe\.systems\.0.*beam: unknown key; did you mean 'beam_size'"
+    ):
         load_config(file)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("a: [", "not valid YAML"), ("- a", "expected sections"), ("!!python/name:os.system x", "YAML")]
+    ("content", "message"),
+    [("a: [", "not valid YAML"), ("- a", "expected sections"), ("!!python/name:os.system x", "YAML")],
 )
 def test_files_that_are_no_configuration(tmp_path, content, message):
     (tmp_path / "c.yaml").write_text(content)
@@ -60,11 +63,15 @@ def test_file_over_preset_and_override_over_file(tmp_path):
     assert config.transcribe == load_config().transcribe
 
 
-@pytest.mark.parametrize("override", ["consensus.max_pwer=0.4", "engine.workers=7", "publish.audio=true", "tokenize=null"])
+@pytest.mark.parametrize(
+    "override", ["consensus.max_pwer=0.4", "engine.workers=7", "publish.audio=true", "tokenize=null"]
+)
 def test_publish_settings_do_not_ask_for_new_labels(override):
     assert label_settings(load_config(overrides=[override])) == label_settings(load_config())
 
 
-@pytest.mark.parametrize("override", ["loudness.ratio=9", "punctuate=null", "engine.batch_seconds=1", "diarize.min_seconds=2"])
+@pytest.mark.parametrize(
+    "override", ["loudness.ratio=9", "punctuate=null", "engine.batch_seconds=1", "diarize.min_seconds=2"]
+)
 def test_label_settings_do(override):
     assert label_settings(load_config(overrides=[override])) != label_settings(load_config())

@@ -89,7 +89,10 @@ def test_kept_only_below_the_threshold_and_never_without_a_score(tmp_path):
     [
         [Recording(Source("r", "r"), num_samples=100, segments=[Segment(0, 60), Segment(50, 80)])],
         [Recording(Source("r", "r"), num_samples=100, segments=[Segment(0, 101)])],
-        [Recording(Source("r", "r"), span=0, num_samples=100, last=True), Recording(Source("r", "r"), span=1, offset=100)],
+        [
+            Recording(Source("r", "r"), span=0, num_samples=100, last=True),
+            Recording(Source("r", "r"), span=1, offset=100),
+        ],
         [Recording(Source("r", "r"), span=0, num_samples=100, last=False)],
         [
             Recording(Source("r", "r"), span=0, num_samples=100, last=False),
@@ -101,5 +104,3 @@ def test_kept_only_below_the_threshold_and_never_without_a_score(tmp_path):
 def test_what_does_not_add_up_is_refused(made, tmp_path):
     with pytest.raises(ConservationError, match="r"):
         ledger_of(made, tmp_path)
-
-
