@@ -86,10 +86,13 @@ def smooth(reduction: Wave, config: LoudnessConfig) -> Wave:
     """
     from scipy.signal import lfilter
 
-    decay = np.arange(len(reduction)) * (1000.0 / (config.release_ms * SAMPLE_RATE))  # float64: grows with n
+    decay = np.arange(len(reduction), dtype=np.float64)  # a span has millions of samples: work in place
+    decay *= 1000.0 / (config.release_ms * SAMPLE_RATE)
     with np.errstate(divide="ignore"):
-        peaks = np.maximum.accumulate(np.log(reduction) + decay)
-    held = np.exp((peaks - decay).astype(np.float32))
+        peaks = np.log(reduction) + decay
+    np.maximum.accumulate(peaks, out=peaks)
+    peaks -= decay
+    held = np.exp(peaks.astype(np.float32))
     pole = np.float32(np.exp(-1000.0 / (config.attack_ms * SAMPLE_RATE)))
     smoothed: Wave = lfilter([1 - pole], [np.float32(1), -pole], held)
     return smoothed
