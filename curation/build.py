@@ -106,7 +106,7 @@ def _label(job: Job, runtime: Any, plan: Plan, run: RunLog, on_step: OnStep) -> 
 
 
 def _on_publish(run: RunLog, on_step: OnStep, step: str, report: Report, total: int) -> None:
-    run.models.update(report.timing.get("models", {}))
+    run.add_models(report.timing.get("models", {}))
     run.beat()
     on_step(step, report, total)
 

@@ -4,7 +4,6 @@
 """
 
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +21,8 @@ class RunLog:
     run: str
     cpus: float
     started: float = field(default_factory=time.time)
-    passes: Counter[str] = field(default_factory=Counter)
-    models: Counter[str] = field(default_factory=Counter)
+    passes: dict[str, float] = field(default_factory=dict)
+    models: dict[str, float] = field(default_factory=dict)
     _written: float = 0.0
     _pass: str = ""
     _since: float = 0.0
@@ -42,10 +41,15 @@ class RunLog:
             self._written = now
             self.out.write_json(f"{FOLDER}/{self.run}.json", self._note(now))
 
+    def add_models(self, seconds: dict[str, float]) -> None:
+        """Count seconds spent inside models of the publish pass."""
+        for name, value in seconds.items():
+            self.models[name] = self.models.get(name, 0.0) + value
+
     def _count(self) -> None:
         now = time.time()
         if self._pass:
-            self.passes[self._pass] += now - self._since
+            self.passes[self._pass] = self.passes.get(self._pass, 0.0) + now - self._since
         self._since = now
 
     def _note(self, now: float) -> dict[str, Any]:
@@ -54,8 +58,8 @@ class RunLog:
             "updated": now,
             "cpus": self.cpus,
             "pass": self._pass,
-            "pass_seconds": dict(self.passes),
-            "publish_model_seconds": dict(self.models),
+            "pass_seconds": self.passes,
+            "publish_model_seconds": self.models,
         }
 
 

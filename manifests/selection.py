@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from curation.manifests.records import SAMPLE_RATE
-from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
 
 from curation.manifests import staging, tokens
 from curation.manifests.plan import Plan
+from curation.manifests.records import SAMPLE_RATE
+from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
 from curation.manifests.staging import BatchName
 from curation.manifests.storage import Storage
 from curation.manifests.verdicts import Rule, judge
