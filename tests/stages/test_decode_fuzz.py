@@ -10,7 +10,7 @@ from curation.stages.decode import DecodeConfig, decode_spans
 from curation.stages.durations import MAX_DECLARED_SECONDS
 from curation.stages.media import MAX_GAP_SECONDS, MAX_GAPS
 from tests.dummies import encode, speech
-from tests.stages.test_decode import assert_accounted
+from tests.stages.decoded import assert_accounted
 
 FILES_PER_FORMAT = 100
 MAX_ROWS = 250
