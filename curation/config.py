@@ -71,9 +71,9 @@ class EngineConfig(StageConfig):
     max_failed_fraction: float = publish_field(
         0.05, "exit code 3 when more than this share of the recordings failed", ge=0, le=1
     )
-    unit_files: int = Field(16, description="files that are planned as one unit of work, at most", ge=1)
+    unit_files: int = Field(4, description="files that are planned as one unit of work, at most", ge=1)
     unit_mib: float = Field(64.0, description="MiB of input in one unit of work, at most", gt=0)
-    batch_seconds: float = Field(600.0, description="seconds of audio that are labelled and committed together", gt=0)
+    batch_seconds: float = Field(300.0, description="seconds of audio that are labelled and committed together", gt=0)
     staging_audio: bool = Field(
         True,  # noqa: FBT003 - a default
         description="keep utterance audio (FLAC) in staging: without it nothing can be tokenized",

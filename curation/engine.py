@@ -8,6 +8,8 @@ lost at will.
 import logging
 import os
 import pickle
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import TracebackType
@@ -34,11 +36,12 @@ class RayRuntime:
 
     def __enter__(self) -> Self:
         address = self._config.address or os.environ.get("RAY_ADDRESS")
-        local = {} if address else {"num_cpus": os.cpu_count(), "include_dashboard": False}
-        if local:
-            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings would interrupt the progress bars
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            _start_here()
         logging.getLogger("ray.data").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.target_max_block_size = BLOCK_BYTES
@@ -108,6 +111,20 @@ class RayRuntime:
             )
             raise ValueError(msg)
         return min(fit, self._config.workers or fit)
+
+
+def _start_here() -> None:
+    """Start Ray on this machine. Its C++ side writes to standard error, across the progress bars: not meanwhile."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is wanted
+            os.dup2(nowhere.fileno(), 2)
+        ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class _Actor:

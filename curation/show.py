@@ -50,9 +50,8 @@ class BuildProgress:
         if step not in self._tasks:
             self._tasks[step] = self._progress.add_task(STEPS[step], total=total, note="")
         self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
-        self._progress.update(
-            self._tasks[step], advance=_finished(step, report), note=f"{hours(self._seconds[step])} of audio"
-        )
+        note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
+        self._progress.update(self._tasks[step], advance=_finished(step, report), note=note)
 
 
 def _finished(step: str, report: Report) -> int:
