@@ -16,9 +16,11 @@ BLOCK_FRAMES, AROUND_FRAMES = 100, 500
 PERCENTILES = (5, 95)
 """Of the levels around a frame: the noise floor and the voice."""
 QUIET_FRACTION = 0.3
+MIN_RANGE_DB = 10
+"""With a smaller distance between floor and voice (steady noise) nothing counts as quiet."""
 MIN_PAUSE_FRAMES = 6
 """60 ms: the closure of a stop consonant is rarely longer."""
-FADE_FRAMES = 10
+FADE = 10 * FRAME
 """Silence that an utterance takes along at its edges, at most: 0.1 s."""
 
 
@@ -33,26 +35,29 @@ class Level:
         self.quiet = self.db <= quiet_level(self.db)
 
     def quietest(self, start: int, end: int) -> int:
-        """The middle of the quietest 10 ms in start..end, or `start` where there is no whole frame."""
+        """The start of the quietest 10 ms in start..end, or `start` where there is no whole frame."""
         first, last = self._frames(start, end)
         return start if last <= first else (first + int(np.argmin(self.db[first:last]))) * FRAME
 
     def pauses(self, start: int, end: int) -> list[tuple[int, int]]:
         """Quiet stretches of at least 60 ms within start..end."""
         first, last = self._frames(start, end)
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.quiet[first:last], [False]]).astype(np.int8)))
-        runs = edges.reshape(-1, 2) + first
-        return [(int(a) * FRAME, int(b) * FRAME) for a, b in runs if b - a >= MIN_PAUSE_FRAMES]
+        runs = stretches(self.quiet[first:last])
+        return [((first + a) * FRAME, (first + b) * FRAME) for a, b in runs if b - a >= MIN_PAUSE_FRAMES]
 
     def first_pause(self, start: int, end: int) -> int:
-        """Where the voice is back after the first pause in start..end; the quietest moment if there is none."""
+        """Up to 0.1 s before the voice is back after the first pause in start..end; the quietest moment if there is
+        no pause.
+        """
         pauses = self.pauses(start, end)
-        return pauses[0][1] if pauses else self.quietest(start, end)
+        return max(pauses[0][0], pauses[0][1] - FADE) if pauses else self.quietest(start, end)
 
     def last_pause(self, start: int, end: int) -> int:
-        """Where the voice stops for the last pause in start..end; the quietest moment if there is none."""
+        """Up to 0.1 s after the voice stops for the last pause in start..end; the quietest moment if there is no
+        pause.
+        """
         pauses = self.pauses(start, end)
-        return pauses[-1][0] if pauses else self.quietest(start, end)
+        return min(pauses[-1][1], pauses[-1][0] + FADE) if pauses else self.quietest(start, end)
 
     def longest_pause(self, start: int, end: int) -> tuple[int, int]:
         """The longest pause within start..end, the one nearest to the middle if there are several; the quietest
@@ -65,19 +70,23 @@ class Level:
         return max(pauses, key=lambda pause: (pause[1] - pause[0], -abs(sum(pause) - start - end)))
 
     def fade(self, edge: int, limit: int) -> int:
-        """The edge moved towards `limit`: to the first quiet frame and up to 0.1 s further while it stays quiet; to
-        the quietest moment on the way where nothing is quiet.
+        """The edge moved towards `limit`: up to 0.1 s into the first pause; where there is none, into the middle of
+        the longest quiet stretch, or to the quietest moment.
         """
-        step = 1 if limit >= edge else -1
+        step = FRAME if limit >= edge else -FRAME
         first, last = self._frames(min(edge, limit), max(edge, limit))
-        quiet, db = self.quiet[first:last][::step], self.db[first:last][::step]
-        if len(quiet) == 0:
+        order = slice(first, last) if step > 0 else slice(last - 1, first - 1 if first else None, -1)
+        if last <= first:
             return edge
-        if not quiet.any():
-            return edge + step * FRAME * int(np.argmin(db))
-        begin = int(np.argmax(quiet))
-        run = quiet[begin : begin + FADE_FRAMES]
-        return edge + step * FRAME * (begin + (len(run) if run.all() else int(np.argmin(run))))
+        runs = stretches(self.quiet[order])
+        if not runs:
+            return edge + step * int(np.argmin(self.db[order]))
+        pauses = [(a, b) for a, b in runs if b - a >= MIN_PAUSE_FRAMES]
+        if pauses:
+            begin, end = pauses[0]
+            return edge + step * min(end, begin + FADE // FRAME)
+        begin, end = max(runs, key=lambda run: run[1] - run[0])
+        return edge + step * ((begin + end + 1) // 2)
 
     def _frames(self, start: int, end: int) -> tuple[int, int]:
         """Frames that lie wholly within start..end."""
@@ -90,5 +99,12 @@ def quiet_level(db: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     for first in range(0, len(db), BLOCK_FRAMES):
         around = db[max(0, first - AROUND_FRAMES) : first + BLOCK_FRAMES + AROUND_FRAMES]
         floor, voice = np.percentile(around, PERCENTILES)
-        limits[first : first + BLOCK_FRAMES] = floor + QUIET_FRACTION * (voice - floor)
+        quiet = floor + QUIET_FRACTION * (voice - floor) if voice - floor >= MIN_RANGE_DB else -np.inf
+        limits[first : first + BLOCK_FRAMES] = quiet
     return limits
+
+
+def stretches(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and end of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -64,11 +64,10 @@ def load_folder(path: Path) -> Any:
     """A pretrained pipeline from a folder (or its config.yaml), e.g. a copy of speaker-diarization-community-1."""
     from pyannote.audio import Pipeline
 
-    pipeline = Pipeline.from_pretrained(str(path))
-    if pipeline is None:
-        msg = f"diarize.pipeline: {path} holds no pyannote pipeline (config.yaml is missing)"
+    if path.is_dir() and not (path / "config.yaml").is_file():
+        msg = f"diarize.pipeline: {path} holds no pyannote pipeline: config.yaml is missing"
         raise ValueError(msg)
-    return pipeline
+    return Pipeline.from_pretrained(str(path))
 
 
 def build(config: "DiarizeConfig", embedding: Any) -> Any:

@@ -1,0 +1,115 @@
+"""Joining speakers across spans: rules, properties, and a real recording cut into spans against a run in one piece."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.manifests.records import Recording
+from curation.manifests.speakers import join_speakers, speaker_centroids
+from curation.stages.diarize import Diarize
+from tests.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
+
+
+def direction(degrees: float) -> np.ndarray:
+    return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], dtype=np.float32)
+
+
+def test_same_voice_gets_one_label_whatever_the_span_called_it():
+    spans = [{"S0": direction(0), "S1": direction(80)}, {"S0": direction(78), "S1": direction(3)}]
+    assert join_speakers(spans) == [{"S0": "S0", "S1": "S1"}, {"S0": "S1", "S1": "S0"}]
+
+
+def test_two_speakers_of_one_span_are_never_joined():
+    spans = [{"S0": direction(0), "S1": direction(5)}, {"S0": direction(2)}]
+    joined = join_speakers(spans)
+    assert joined[0] == {"S0": "S0", "S1": "S1"}
+    assert joined[1] == {"S0": "S0"}
+
+
+def test_speaker_without_embedding_stays_alone():
+    spans = [{"S0": direction(0)}, {"S0": np.zeros(1, np.float32), "S1": direction(0)}, {"S0": np.zeros(1, np.float32)}]
+    assert join_speakers(spans) == [{"S0": "S0"}, {"S0": "S1", "S1": "S0"}, {"S0": "S2"}]
+
+
+def test_spans_without_speech():
+    assert join_speakers([]) == []
+    assert join_speakers([{}, {"S0": direction(0)}, {}]) == [{}, {"S0": "S0"}, {}]
+
+
+def test_centroid_weighs_by_seconds_and_has_length_one():
+    centroids = speaker_centroids([("S0", 3.0, direction(0)), ("S1", 1.0, None), ("S0", 1.0, direction(90))])
+    assert list(centroids) == ["S0", "S1"]
+    np.testing.assert_allclose(centroids["S0"], np.array([3, 1]) / np.sqrt(10), rtol=1e-6)
+    assert not centroids["S1"].any()
+
+
+span_lists = st.lists(st.lists(st.integers(0, 359), max_size=3), max_size=6)
+
+
+@given(span_lists)
+def test_labels_are_numbered_by_appearance_and_distinct_within_a_span(angles: list[list[int]]):
+    spans = [{f"S{i}": direction(a) for i, a in enumerate(span)} for span in angles]
+    joined = join_speakers(spans)
+    assert [list(names) for names in joined] == [list(span) for span in spans]
+    assert all(len(set(names.values())) == len(names) for names in joined)
+    seen = list(dict.fromkeys(name for names in joined for name in names.values()))
+    assert seen == [f"S{number}" for number in range(len(seen))]
+    assert joined == join_speakers(spans)
+
+
+@given(st.lists(st.floats(0, 8), min_size=1, max_size=8))
+def test_near_voices_in_spans_of_their_own_become_one(angles: list[float]):
+    joined = join_speakers([{"S0": direction(angle)} for angle in angles])
+    assert {name for names in joined for name in names.values()} == {"S0"}
+
+
+def speech_of(rows: list[Recording], names: list[dict[str, str]]) -> np.ndarray:
+    """Speaker number at each 10 ms of the live utterances of all spans; -1 elsewhere."""
+    track = np.full(rows[-1].end // 160 + 1, -1)
+    for row, name in zip(rows, names, strict=True):
+        for s in row.live_segments:
+            track[s.start // 160 : s.end // 160] = int(name[s.speaker][1:])
+    return track
+
+
+def diarized(stage: Diarize, whole: np.ndarray, cuts: list[int]) -> tuple[list[Recording], list[dict[str, str]]]:
+    rows = [recording(whole[one:two], offset=one, span=number) for number, (one, two) in enumerate(pairwise(cuts))]
+    stage.process(rows)
+    spans = [
+        speaker_centroids((s.speaker, s.num_samples / 16_000, s.speaker_embedding) for s in row.live_segments)
+        for row in rows
+    ]
+    return rows, join_speakers(spans)
+
+
+@pytest.fixture(scope="module")
+def stage() -> Diarize:
+    stage = Diarize()
+    stage.setup()
+    return stage
+
+
+def test_real_speakers_keep_their_labels_across_spans(stage):
+    """A reader, another reader and a dialogue of two, coming back in other spans."""
+    cities, books, talk = wave(TWO_CITIES), librivox(), wave(SAMPLE)[8 * 16_000 :]
+    first = np.concatenate([cities[:200_000], books[0]])
+    second = np.concatenate([talk, cities[200_000:340_000]])
+    third = np.concatenate([books[2], talk])
+    whole = np.concatenate([first, second, third])
+    cuts = np.cumsum([0, len(first), len(second), len(third)]).tolist()
+    rows, names = diarized(stage, whole, cuts)
+    assert len({name for span in names for name in span.values()}) == 4
+    joint_rows, joint_names = diarized(stage, whole, [0, len(whole)])
+    apart, joint = speech_of(rows, names), speech_of(joint_rows, joint_names)
+    both = (apart >= 0) & (joint >= 0)
+    assert both.sum() > 35 * 100
+    assert (apart[both] == joint[both]).mean() > 0.9
+
+
+def test_one_speaker_stays_one_across_spans(stage):
+    whole = np.concatenate([wave(BECKETT), wave(BECKETT), wave(BECKETT)])
+    _, names = diarized(stage, whole, [0, 160_000, 320_000, len(whole)])
+    assert {name for span in names for name in span.values()} == {"S0"}
