@@ -65,7 +65,9 @@ class PocketSphinx:
             return None
         tokens = [self._tokens(word) for word in words]
         flat = [token for group in tokens for token in group]
-        frames = self._frames(wave, flat) if flat else None
+        if not flat or len(wave) < len(flat) * MIN_WORD_FRAMES * HOP:
+            return None
+        frames = self._frames(wave, flat)
         if frames is None:
             return None
         frames = trim(frames, frame_energy(wave))
@@ -114,8 +116,10 @@ class PocketSphinx:
         decoder.reinit_feat()
         decoder.set_align_text(text)
         decoder.start_utt()
-        decoder.process_raw(pcm, full_utt=True)
-        decoder.end_utt()
+        try:
+            decoder.process_raw(pcm, full_utt=True)
+        finally:
+            decoder.end_utt()
         found = [(re.sub(r"\(\d+\)$", "", s.word), s.start_frame, s.end_frame + 1) for s in decoder.seg() or ()]
         return [item for item in found if item[0] not in FILLERS]
 

@@ -1,6 +1,6 @@
 """How well does the boundary stage tell cut words from whole ones? Prints a table; `--fit` prints new coefficients.
 
-    python tests/bench/accuracy_boundary.py [--fit]
+    python -m tests.bench.accuracy_boundary [--fit]
 
 Fitted on one recording and synthetic voices, tested on recordings and speakers that the fit never saw.
 Needs Debian's pocketsphinx-testdata; `--fit` also needs flite and espeak-ng.
@@ -10,11 +10,11 @@ import argparse
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from boundary_data import Edge, Spoken, edges, testing, training, with_noise
 
 from curation.manifests.records import Wave
 from curation.stages.boundary import OFFSET, SLOPE, BoundaryConfig, cut_probabilities, edge_levels
 from curation.stages.denoisers.rnnoise import RNNoise
+from tests.bench.boundary_data import Edge, Spoken, edges, testing, training, with_noise
 
 LIMITS = (0.5, BoundaryConfig().max_cut, 0.9)
 """Thresholds whose rates are printed."""
