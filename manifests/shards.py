@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 
 from curation.manifests.records import SAMPLE_RATE
 from curation.manifests.selection import Selection, column
-from curation.manifests.staging import NOTES, SCORES
 
 FOLDER = "shards"
-INDEX = f"{FOLDER}/index.json"
+INDEX = f"{FOLDER}/_index.json"
+"""Its name begins with an underscore: Arrow and pandas then read the folder as one table."""
 FORMAT_VERSION = "1"
 
+SCORES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))
+NOTES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
 _WORD = pa.struct([("text", pa.string()), ("start", pa.float32()), ("end", pa.float32()), ("confidence", pa.float32())])
 _HYPOTHESIS = pa.struct(
     [
@@ -101,7 +103,7 @@ def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
     kept = selection.kept
     spans = selection.spans.take(kept["row"])
     start, end = kept["start"].to_numpy(), kept["end"].to_numpy()
-    scores = _merged_maps(kept["scores"], spans["scores"], SCORES)
+    scores = _merged(kept["scores"], spans["scores"], SCORES)
     columns: dict[str, Any] = {name: kept[name] for name in SCHEMA.names if name in kept.column_names}
     columns |= {
         "recording_id": column(spans, "source", "id"),
@@ -116,7 +118,7 @@ def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
         "confidence": _score(kept, "confidence"),
         "hypotheses": _hypotheses(kept),
         "scores": scores,
-        "notes": _merged_maps(kept["notes"], spans["notes"], NOTES),
+        "notes": _merged(kept["notes"], spans["notes"], NOTES),
         "transcript": column(spans, "source", "transcript"),
         "extra": column(spans, "source", "extra"),
         "source_sample_rate": column(spans, "media", "sample_rate"),
@@ -167,13 +169,21 @@ def _words(kept: pa.Table) -> pa.Array:
 def _hypotheses(kept: pa.Table) -> pa.Array:
     lists = _one(kept["hypotheses"])
     flat = lists.flatten()
-    arrays = [pc.struct_field(flat, field.name) for field in _HYPOTHESIS]
-    return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(_HYPOTHESIS)))
+    fields = {field.name: pc.struct_field(flat, field.name) for field in _HYPOTHESIS}
+    fields["scores"] = _entries(fields["scores"])
+    return _relist(lists, pa.StructArray.from_arrays(list(fields.values()), fields=list(_HYPOTHESIS)))
 
 
-def _merged_maps(first: pa.ChunkedArray, second: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+def _entries(maps: pa.MapArray) -> pa.Array:
+    """A map as a list of (name, value)."""
+    kind = pa.list_(pa.struct([("name", maps.type.key_type), ("value", maps.type.item_type)]))
+    return pa.array([[{"name": k, "value": v} for k, v in item or ()] for item in maps.to_pylist()], kind)
+
+
+def _merged(first: pa.ChunkedArray, second: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """Two columns of maps as one of (name, value) lists, sorted by name."""
     merged = [
-        sorted({**dict(b or ()), **dict(a or ())}.items())
+        [{"name": name, "value": value} for name, value in sorted({**dict(b or ()), **dict(a or ())}.items())]
         for a, b in zip(first.to_pylist(), second.to_pylist(), strict=True)
     ]
     return pa.array(merged, kind)

@@ -1,7 +1,7 @@
 """Files of a build, local or on any fsspec file system, written so that a reader sees all of a file or none.
 
 out = Storage("/data/corpus")          # or s3://bucket/corpus
-out.write_bytes("shards/index.json", b"{}")
+out.write_bytes("notes/one.json", b"{}")
 """
 
 import json

@@ -68,7 +68,7 @@ def test_rejections_name_setting_value_and_threshold(reference):
 
 
 def test_index_describes_the_shards(reference):
-    index = json.loads((reference / "shards/index.json").read_text())
+    index = json.loads((reference / "shards/_index.json").read_text())
     assert index["rows"] == count(reference, "kept")
     assert {part["file"] for part in index["shards"]} == {
         path.name for path in (reference / "shards").glob("*.parquet")
@@ -142,7 +142,7 @@ def test_shards_are_balanced_and_seekable(recordings, reference, tmp_path):
     shutil.copytree(reference, out)
     toy_build(recordings, out, config.model_copy(update={"publish": publish}))
     parts = sorted((out / "shards").glob("*.parquet"))
-    assert len(parts) == len(json.loads((out / "shards/index.json").read_text())["shards"]) > 1
+    assert len(parts) == len(json.loads((out / "shards/_index.json").read_text())["shards"]) > 1
     seconds = [sum(pq.read_table(part)["seconds"].to_pylist()) for part in parts]
     assert max(seconds) - min(seconds) <= 1.0
     assert all(pq.read_metadata(part).row_group(0).num_rows <= 4 for part in parts)

@@ -1,0 +1,43 @@
+"""A build opens in the tools that its users have."""
+
+import datasets
+import duckdb
+import pandas as pd
+import pyarrow.dataset as ds
+import pytest
+
+from tests.builds import count, toy_build, toy_config, write_recordings
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = write_recordings(tmp_path_factory.mktemp("in"), ["alpha", "beta", "gamma"])
+    out = tmp_path_factory.mktemp("out") / "corpus"
+    config = toy_config()
+    publish = config.publish.model_copy(update={"shard_hours": 2 / 3600, "audio": True})
+    toy_build(folder, out, config.model_copy(update={"publish": publish}))
+    assert len(list((out / "shards").glob("*.parquet"))) > 1
+    return out
+
+
+def test_pyarrow_dataset_and_pandas_read_the_folder(built):
+    assert ds.dataset(built / "shards").count_rows() == count(built, "kept")
+    frame = pd.read_parquet(built / "shards")
+    assert list(frame["id"]) == sorted(frame["id"])
+    assert frame["seconds"].sum() > 0
+
+
+def test_datasets_reads_the_files(built, tmp_path):
+    files = str(built / "shards/*.parquet")
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
+    assert len(loaded) == count(built, "kept")
+    assert {score["name"] for score in loaded[0]["scores"]} >= {"pwer", "boundary.cut"}
+
+
+def test_duckdb_asks_questions(built):
+    [(pwer,)] = duckdb.sql(f"SELECT max(map_from_entries(scores)['pwer']) FROM '{built}/shards/*.parquet'").fetchall()
+    assert 0 < pwer < 0.15
+    accounted = duckdb.sql(
+        f"SELECT status, reason, sum(seconds) FROM '{built}/ledger/*.parquet' GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    assert {status for status, _, _ in accounted} >= {"kept", "rejected", "non_speech"}
