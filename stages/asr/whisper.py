@@ -2,8 +2,9 @@
 
 `faster_whisper.BatchedInferencePipeline` cuts one long file. Here every utterance is one window, so the CTranslate2
 model is driven directly: log-mel batch, encode, generate, and word times by `find_alignment` when they are wanted.
-Each utterance is padded with silence to a window that depends on its own length alone. Within a batch the int8
-kernels of the CPU give the same bits whatever else is in it (measured; tests/stages/test_transcribe.py).
+Each utterance is padded with silence to a window that depends on its own length alone. With int8 on CPU the result
+is the same whatever else is in the batch and however many threads run (tests/stages/test_transcribe.py); with float32
+one of 28 utterances changed in batches of 16: keep `batch_size` 1 there if it matters.
 """
 
 import math
