@@ -215,3 +215,26 @@ def models_verify() -> None:
     if problems:
         raise typer.Exit(EXIT_ERROR)
     typer.echo(f"{len(catalogue())} models are as pinned")
+
+
+@tokenizer_app.command("fit")
+def tokenizer_fit(
+    build_folder: Annotated[
+        str, typer.Argument(metavar="BUILD", help="a labelled build: its kept utterances are used")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="where the two files go")],
+    max_hours: Annotated[float, typer.Option(help="hours of speech to fit on, at most")] = 2.0,
+    steps: Annotated[int, typer.Option(help="training steps of the codec")] = 3000,
+) -> None:
+    """Fit both compact tokenizers to the speech of a build; use them with --set tokenize.glm=FOLDER and bicodec."""
+    from curation.fitting import fit_on_build
+
+    with errors_explained():
+        files = fit_on_build(build_folder, output, max_hours=max_hours, steps=steps, on_progress=_print_progress)
+    for file in files:
+        typer.echo(file)
+
+
+def _print_progress(step: str, fraction: float) -> None:
+    console.print(f"\r{step}: {fraction:.0%}", end="", highlight=False)

@@ -44,6 +44,7 @@ class TokenizeConfig(StageConfig):
         "compact", "12.5 tokens/s tokenizer: compact, or a folder or hf: reference of GLM-4-Voice's"
     )
     bicodec: str = publish_field("compact", "50 tokens/s codec: compact, or a folder or hf: reference of BiCodec")
+    device: Literal["cpu", "cuda"] = publish_field("cpu", "where official tokenizers run; the compact ones use the CPU")
 
 
 class PublishConfig(StageConfig):

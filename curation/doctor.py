@@ -16,6 +16,11 @@ from curation.models import ModelError, catalogue, resolve, verify
 GIB = 2**30
 MIN_WORKER_GIB = 2.0
 MIN_DISK_GIB = 5.0
+LICENCES = {
+    "hf:SparkAudio/Spark-TTS-0.5B": "weights CC-BY-NC-SA-4.0: not for commercial use",
+    "hf:zai-org/glm-4-voice-tokenizer": "weights under the GLM-4 licence",
+    "hf:pyannote/speaker-diarization-community-1": "CC-BY-4.0, to be accepted on its page",
+}
 REFERENCE_SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 
 
@@ -31,7 +36,7 @@ class Check:
 
 def examine(config: BuildConfig, output: str) -> list[Check]:
     """All checks for a configuration; `output` is where the build would go."""
-    return [*_machine(config, output), *_models(config)]
+    return [*_machine(config, output), *_gpus(config), *_models(config)]
 
 
 def model_references(config: BuildConfig) -> list[str]:
@@ -64,6 +69,16 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
         yield Check("disk", free >= MIN_DISK_GIB, f"{free:.1f} GiB free at {output}", remedy)
 
 
+def _gpus(config: BuildConfig) -> Iterator[Check]:
+    if config.engine.worker_gpus <= 0:
+        return
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    remedy = "use a machine with a GPU and a CUDA build of torch, or the preset offline"
+    yield Check("GPUs", found > 0, f"{found}", remedy)
+
+
 def _existing_parent(path: Path) -> Path:
     path = path.absolute()
     while not path.exists():
@@ -77,11 +92,12 @@ def _models(config: BuildConfig) -> Iterator[Check]:
             problems = verify(reference)
             yield Check(f"model {reference}", not problems, "here" if not problems else problems[0], _fetch(reference))
             continue
+        what = f"model {reference}" + (f" ({LICENCES[reference]})" if reference in LICENCES else "")
         try:
             resolve(reference, fetch=False)
-            yield Check(f"model {reference}", ok=True, found="here")
+            yield Check(what, ok=True, found="here")
         except ModelError as error:
-            yield Check(f"model {reference}", ok=False, found=str(error), remedy=_fetch(reference))
+            yield Check(what, ok=False, found=str(error), remedy=_fetch(reference))
 
 
 def _fetch(reference: str) -> str:

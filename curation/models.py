@@ -231,6 +231,9 @@ def _hub_snapshot(rest: str, reference: str, *, fetch: bool) -> Path:
     try:
         return Path(snapshot_download(repo, revision=revision or None, local_files_only=not fetch))
     except Exception as error:
+        if not fetch:
+            msg = f"{reference} is not on this machine"
+            raise ModelError(msg) from None
         msg = (
             f"could not get {reference} ({type(error).__name__}: {error}). Check the network and, for gated "
             f"repositories, accept the licence on its page and set HF_TOKEN; or give path:FOLDER"

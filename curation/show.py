@@ -128,7 +128,7 @@ def print_checks(checks: list[Check]) -> None:
     console = Console()
     for check in checks:
         mark = "[green]ok[/]     " if check.ok else "[red]missing[/]"
-        console.print(f"{mark} {check.what}: {check.found}", highlight=False)
+        console.print(f"{mark} {check.what}: {check.found}", highlight=False, soft_wrap=True)
         if not check.ok:
             console.print(f"        -> {check.remedy}", highlight=False, soft_wrap=True)
 

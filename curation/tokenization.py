@@ -85,7 +85,7 @@ def load_tokenizers(config: TokenizeConfig | None) -> DualTokenizer | None:
     """The tokenizers that the configuration names; None where tokenizing is switched off."""
     if config is None:
         return None
-    return DualTokenizer(load_content(config.glm), load_codec(config.bicodec))
+    return DualTokenizer(load_content(config.glm, config.device), load_codec(config.bicodec, config.device))
 
 
 def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[Wave]) -> pa.Table:

@@ -1,0 +1,64 @@
+"""Fits the compact tokenizers to the kept utterances of a build."""
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from curation.config import BuildConfig, ConfigError, validate
+from curation.manifests.plan import read_plan
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
+from curation.manifests.staging import committed, decode_flac
+from curation.manifests.storage import Storage
+from curation.rules import rules_of
+from curation.tokenize.fit import FitSettings, fit
+
+
+def fit_on_build(
+    root: str, output: Path, *, max_hours: float, steps: int, on_progress: Callable[[str, float], None]
+) -> list[Path]:
+    """Fit on at most `max_hours` of kept speech; returns the files. Raises ConfigError where there is none."""
+    waves = list(_at_most(kept_waves(root), max_hours * 3600 * SAMPLE_RATE))
+    if not waves:
+        msg = f"{root} holds no kept utterances with audio: build it with engine.staging_audio"
+        raise ConfigError(msg)
+    output.mkdir(parents=True, exist_ok=True)
+    fit(waves, output, FitSettings(steps=steps), on_progress)
+    return sorted(output.glob("*.safetensors"))
+
+
+def kept_waves(root: str) -> Iterator[Wave]:
+    """Audio of the utterances that the build's own thresholds keep, in order."""
+    out = Storage(root)
+    config = _config(out)
+    files = {unit: list(names) for unit, names in groupby(committed(out), key=lambda name: name.unit)}
+    for run in ordered_runs(read_plan(out)):
+        kept = select(
+            out,
+            run,
+            files[run.unit],
+            rules_of(config),
+            fingerprint=None,
+            speaker_threshold=config.publish.speaker_join_threshold,
+            columns=[*LIGHT_SEGMENT_COLUMNS, "audio"],
+        ).kept
+        yield from (decode_flac(content) for content in kept["audio"].to_pylist() if content is not None)
+
+
+def _config(out: Storage) -> BuildConfig:
+    import yaml
+
+    try:
+        return validate(yaml.safe_load(out.read_bytes("build.yaml")), f"{out.root}/build.yaml")
+    except FileNotFoundError:
+        msg = f"{out.root} holds no build: run `curation build` first"
+        raise ConfigError(msg) from None
+
+
+def _at_most(waves: Iterator[Wave], samples: float) -> Iterator[Wave]:
+    total = 0
+    for wave in waves:
+        total += len(wave)
+        if total > samples:
+            return
+        yield wave
