@@ -33,7 +33,7 @@ class BoundaryConfig(StageConfig):
     """Settings of the boundary stage."""
 
     max_cut: float = threshold(
-        0.75, "Highest probability, 0..1, that a word is cut at the start or end of the utterance", ge=0, le=1
+        0.8, "Highest probability, 0..1, that a word is cut at the start or end of the utterance", ge=0, le=1
     )
 
 
