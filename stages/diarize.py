@@ -15,8 +15,8 @@ from curation.stages.base import Stage, StageConfig
 from curation.stages.clock import inside_model
 from curation.stages.diarizers.level import Level
 from curation.stages.diarizers.turns import Piece, TurnRules, cut_turns
+from curation.stages.loudness import peak_normalize
 
-PEAK = 0.6
 MIN_EMBEDDED_SECONDS = 0.4
 
 
@@ -37,11 +37,13 @@ class DiarizeConfig(StageConfig):
         "average", description="linkage of the agglomerative clustering"
     )
     clustering_threshold: float = Field(
-        0.275,
+        0.27,
         gt=0,
         description="distance at which speakers are told apart: cosine for average and complete linkage",
     )
-    min_cluster_size: int = Field(4, ge=1, description="windows below which a cluster joins its nearest larger one")
+    min_cluster_size: int = Field(
+        8, ge=1, description="windows with 1 s or more of a voice below which a cluster joins its nearest larger one"
+    )
     min_seconds: float = Field(1.0, ge=0.1, description="shorter utterances are rejected (s)")
     max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
     max_pause_seconds: float = Field(0.8, ge=0, description="pause up to which a speaker's turn goes on (s)")
@@ -102,12 +104,10 @@ class Diarize(Stage):
 
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
         """The segment of a piece, with its audio, or with the verdict that rules it out."""
-        from curation.stages.loudness import peak_normalize
-
         start, end = piece.start + recording.offset, piece.end + recording.offset
         segment = Segment(start, end, speaker=labels.get(piece.speaker, ""), verdict=self.verdict(piece))
         if segment.live:
-            segment.audio = peak_normalize(recording.slice(start, end), PEAK)
+            segment.audio = peak_normalize(recording.slice(start, end))
         return segment
 
     def verdict(self, piece: Piece) -> Verdict | None:
