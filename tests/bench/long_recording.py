@@ -1,0 +1,88 @@
+"""A recording of many hours through the whole default build: peak memory of each kind of worker.
+
+    python -m tests.bench.long_recording --hours 10 [--speech 0.25]
+
+The recording is made of real speech (a reading, a telephone dialogue, LibriVox sentences) with pauses of faint noise
+between, `--speech` of it being speech, and stored as FLAC. Resident memory is sampled from outside, every 0.2 s.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import psutil
+import soundfile
+
+from curation.demo import write_demo_recordings
+from curation.manifests.records import SAMPLE_RATE
+from tests.real_speech import wave
+
+GIB = 2**30
+
+
+def write_long(folder: Path, hours: float, speech: float) -> Path:
+    """The recording, written in pieces; deterministic."""
+    parts = [wave(path) for path in sorted(write_demo_recordings(folder / "parts")) if "derived" not in path.name]
+    random = np.random.default_rng(0)
+    target = folder / "long.flac"
+    wanted = round(hours * 3600 * SAMPLE_RATE)
+    written = 0
+    with soundfile.SoundFile(target, "w", SAMPLE_RATE, 1, subtype="PCM_16", format="FLAC") as file:
+        while written < wanted:
+            part = parts[int(random.integers(len(parts)))]
+            pause = 1e-4 * random.standard_normal(round(len(part) * (1 / speech - 1)))
+            for piece in (part, pause):
+                file.write(piece[: wanted - written])
+                written += min(len(piece), wanted - written)
+    return target
+
+
+def peak_memory(command: list[str]) -> dict[str, float]:
+    """Run the command; peak resident GiB of one process, for each kind of process that it starts."""
+    peaks: dict[str, float] = defaultdict(float)
+    process = psutil.Popen(command)
+    while process.poll() is None:
+        for member in [process, *_children(process)]:
+            try:
+                name = member.cmdline()[0].split("/")[-1] if member.cmdline() else member.name()
+                peaks[name] = max(peaks[name], member.memory_info().rss / GIB)
+            except psutil.Error:
+                continue
+        time.sleep(0.2)
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return dict(peaks)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = process.children(recursive=True)
+    except psutil.Error:
+        return []
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=10.0)
+    parser.add_argument("--speech", type=float, default=0.25)
+    parser.add_argument("--output", help="keep the build here")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        recording = write_long(Path(name), arguments.hours, arguments.speech)
+        output = arguments.output or f"{name}/out"
+        command = [sys.executable, "-m", "curation", "build", str(recording), "-o", output]
+        peaks = peak_memory([*command, "--set", "engine.max_worker_gib=2"])
+    print(f"{arguments.hours:g} h of audio, {arguments.speech:.0%} of it speech; peak resident memory of one process")
+    for kind, peak in sorted(peaks.items(), key=lambda item: -item[1]):
+        if kind.startswith(("ray::", "python")):
+            print(f"{peak:>8.2f} GiB  {kind}")
+
+
+if __name__ == "__main__":
+    main()
