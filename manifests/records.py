@@ -67,9 +67,11 @@ class Edit:
 
     kind: Literal["insert", "remove", "recase"]
     before: str
+    """The whole gap between two words (`", "`), or the word that is recased; `after` likewise."""
     after: str
     position: int
-    """Index of the word (0-based, in the text before all edits) after which the mark stands or stood."""
+    """Index of the word (0-based, in the text before all edits) after which the mark stands or stood; of the word
+    itself where it is recased."""
     pause_ms: float | None
 
 
@@ -152,6 +154,8 @@ class Recording:
     notes: dict[str, str] = field(default_factory=dict)
     audio: Wave | None = None
     """(num_samples,): the whole span, as the last stage that worked on whole spans left it."""
+    original: Wave | None = None
+    """(num_samples,): the span as it was decoded, before loudness and denoising: what diarization listens to."""
 
     @property
     def end(self) -> int:

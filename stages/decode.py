@@ -178,7 +178,8 @@ class _Spans:
     def _row(self, audio: Wave, *, last: bool) -> Recording:
         row = self._next_row(len(audio), last=last)
         row.verdict = _judge(audio, self.config.min_peak)
-        row.audio = audio if row.verdict is None else None
+        if row.verdict is None:
+            row.audio = row.original = audio  # later stages replace `audio`, and never write into it
         return row
 
     def _next_row(self, num_samples: int, *, last: bool) -> Recording:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Segment, Verdict
+from curation.manifests.records import SAMPLE_RATE, Recording, Segment, Verdict, Wave
 from curation.models import resolve
 from curation.stages.base import Stage, StageConfig
 from curation.stages.clock import inside_model
@@ -56,7 +56,11 @@ class DiarizeConfig(StageConfig):
 
 
 class Diarize(Stage):
-    """Fills `recording.segments`; live ones carry audio, speaker and embedding. Releases `recording.audio`."""
+    """Fills `recording.segments`; live ones carry audio, speaker and embedding. Releases the recording's audio.
+
+    It listens to the span as it was decoded: compression and RNNoise bring voices so near to one another that the two
+    speakers of pyannote's sample became one. The utterances are cut out of the processed audio.
+    """
 
     name = "diarize"
 
@@ -92,15 +96,16 @@ class Diarize(Stage):
 
     def diarize(self, recording: Recording) -> None:
         """Set the segments of one recording (or span). Raises ValueError where it has no audio."""
-        wave = recording.slice(recording.offset, recording.end)
+        processed = recording.slice(recording.offset, recording.end)
+        wave = peak_normalize(processed if recording.original is None else recording.original)
         with inside_model("diarize.pyannote"):
             turns = self.pipeline(wave)
         pieces = cut_turns(turns, Level(wave), self.rules)
         labels = speaker_labels(pieces)
         recording.segments = [self.segment(piece, labels, recording) for piece in pieces]
-        self.embed(recording)
+        self.embed(recording, wave)
         recording.notes["diarize.speakers"] = str(len(labels))
-        recording.audio = None
+        recording.audio = recording.original = None
 
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
         """The segment of a piece, with its audio, or with the verdict that rules it out."""
@@ -121,14 +126,15 @@ class Diarize(Stage):
             return Verdict("rejected", "diarize.min_seconds", piece.seconds, least)
         return None
 
-    def embed(self, recording: Recording) -> None:
-        """Give every stretch of one speaker from 0.4 s its speaker embedding (256,), of length 1."""
+    def embed(self, recording: Recording, wave: Wave) -> None:
+        """Give every stretch of one speaker from 0.4 s its speaker embedding (256,), of length 1, from the span."""
         import torch
 
         spoken = [s for s in recording.segments if s.speaker and s.num_samples >= samples(MIN_EMBEDDED_SECONDS)]
         if not spoken:
             return
-        waves = [torch.from_numpy(recording.slice(segment.start, segment.end)) for segment in spoken]
+        first = recording.offset
+        waves = [torch.from_numpy(wave[segment.start - first : segment.end - first].copy()) for segment in spoken]
         with inside_model("diarize.ge2e"), torch.inference_mode():
             embeddings = self.encoder.embed(waves).numpy()
         for segment, embedding in zip(spoken, embeddings, strict=True):
