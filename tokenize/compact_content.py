@@ -1,4 +1,5 @@
-"""The compact content tokenizer: Whisper tiny's encoder states, four averaged to a token, nearest of a codebook.
+"""The compact content tokenizer: Whisper tiny's encoder states, four averaged to a token, projected to where phones lie
+apart (tokenize/phones.py), nearest of a codebook.
 
 12.5 tokens a second, ceil(samples / 1280) a clip, as the GLM-4-Voice tokenizer has them. It is the embedded stand-in
 for that one; its ids mean something else.
@@ -42,7 +43,9 @@ class CompactContent:
 
     def __init__(self, folder: Path | None = None) -> None:
         tensors = load_weights(folder, FILE)
-        self.codebook = tensors["codebook"].astype(np.float32)
+        self.mean, self.matrix, self.codebook = (
+            tensors[name].astype(np.float32) for name in ("mean", "projection", "codebook")
+        )
         self.codebook_size = len(self.codebook)
         self.fingerprint = fingerprint(self.name, {"whisper": "tiny.en", "states": STATES_PER_TOKEN}, tensors)
         self.states = WhisperStates()
@@ -53,4 +56,8 @@ class CompactContent:
 
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
         """Ids for each clip, each found by itself."""
-        return [nearest(averaged_states(self.states, wave), self.codebook) for wave in waves]
+        return [self._encode(wave) for wave in waves]
+
+    def _encode(self, wave: Wave) -> Ids:
+        points = (averaged_states(self.states, wave) - self.mean) @ self.matrix
+        return nearest(points.astype(np.float32), self.codebook)

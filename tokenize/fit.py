@@ -3,6 +3,7 @@
 Seeded and on one thread: the same waves in the same order give the same files on the same machine.
 """
 
+import copy
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import soxr
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.tokenize import compact_codec, compact_content
 from curation.tokenize.compact_codec import ClipFeatures
 from curation.tokenize.features import Floats, WhisperStates
+from curation.tokenize.phones import Projection
 from curation.tokenize.speaker import SpeakerSpace, Voice, describe
-from curation.tokenize.weights import save_weights
+from curation.tokenize.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +33,10 @@ MAX_SECONDS = 8
 MIN_SAMPLES = SAMPLE_RATE // 2
 SPEED_RANGE = 0.22
 """Copies are resampled by up to exp(±0.22): other pitches and vocal tracts, which stand for more speakers."""
+NOISE_DB = (-60.0, -25.0)
+"""Level of the added noise against the peak."""
+AVERAGE = 0.01
+"""Share of the newest weights in the running average, which is what is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class FitSettings:
 
     content_codes: int = 2048
     copies: int = 2
-    """Versions of each clip, the second and further ones at another speed."""
+    """Versions of each clip."""
     steps: int = 3000
     batch: int = 16
     crop: int = 100
@@ -55,15 +62,17 @@ def fit(
     folder: Path,
     settings: FitSettings = FitSettings(),
     progress: Progress = lambda what, fraction: None,  # noqa: ARG005
+    projection: Projection | None = None,
 ) -> dict[str, str]:
     """Fit both tokenizers on mono 16 kHz float32 waves and write them to `folder`; file name -> hex SHA-256.
 
+    `projection` of the content tokenizer comes from transcripts (`phones.fit_projection`); None: the shipped one.
     Raises ValueError where there are fewer content tokens than codes (about three minutes of speech are needed).
     """
     whisper = WhisperStates()
     clips = [ClipFeatures.of(wave, whisper) for wave in varied(waves, settings)]
     progress("features", 1.0)
-    codebook = content_codebook(clips, settings)
+    codebook = content_tensors(clips, settings, projection or shipped_projection())
     codec = codec_tensors(clips, settings, progress)
     return {
         file: save_weights(folder, file, tensors)
@@ -72,7 +81,7 @@ def fit(
 
 
 def varied(waves: Iterable[Wave], settings: FitSettings) -> Iterator[Wave]:
-    """Pieces of at most 8 s, each as it is and at other speeds and levels."""
+    """Pieces of at most 8 s at random speeds and levels, with a little coloured noise."""
     random = np.random.default_rng(settings.seed)
     size = MAX_SECONDS * SAMPLE_RATE
     for wave in waves:
@@ -80,22 +89,39 @@ def varied(waves: Iterable[Wave], settings: FitSettings) -> Iterator[Wave]:
             piece = wave[start : start + size]
             if len(piece) < MIN_SAMPLES or not np.abs(piece).max():
                 continue
-            for copy in range(settings.copies):
-                speed = np.exp(random.uniform(-SPEED_RANGE, SPEED_RANGE)) if copy else 1.0
+            for _ in range(settings.copies):
+                speed = np.exp(random.uniform(-SPEED_RANGE, SPEED_RANGE))
                 other = soxr.resample(piece, SAMPLE_RATE, SAMPLE_RATE * speed)
-                level = 0.6 * 10 ** (random.uniform(-6, 0) / 20) / np.abs(other).max()
-                yield np.asarray(other * level, np.float32)
+                other = other / np.abs(other).max() + _noise(len(other), random)
+                yield np.asarray(other * 0.6 * 10 ** (random.uniform(-6, 0) / 20), np.float32)
 
 
-def content_codebook(clips: list[ClipFeatures], settings: FitSettings) -> dict[str, Floats]:
-    """Centroids of averaged Whisper states by Lloyd's algorithm."""
+def _noise(size: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """White noise through a random one-pole low-pass filter."""
+    from scipy.signal import lfilter
+
+    pole = random.uniform(0, 0.95)
+    coloured = lfilter([1 - pole], [1, -pole], random.standard_normal(size))
+    level = 10 ** (random.uniform(*NOISE_DB) / 20)
+    return np.asarray(coloured / coloured.std() * level, np.float64)
+
+
+def shipped_projection() -> Projection:
+    """Projection of the shipped content tokenizer."""
+    tensors = load_weights(None, compact_content.FILE)
+    return Projection(tensors["mean"].astype(np.float32), tensors["projection"].astype(np.float32))
+
+
+def content_tensors(clips: list[ClipFeatures], settings: FitSettings, projection: Projection) -> dict[str, Floats]:
+    """Everything that `compact_content.safetensors` holds: centroids of projected states by Lloyd's algorithm."""
     per = compact_content.STATES_PER_TOKEN
     means = [c.states[: len(c.states) // per * per].reshape(-1, per, c.states.shape[1]).mean(axis=1) for c in clips]
-    points = np.concatenate(means).astype(np.float32)
+    points = projection(np.concatenate(means).astype(np.float32))
     if len(points) < settings.content_codes:
         msg = f"fit: {len(points)} content tokens for {settings.content_codes} codes: give more speech"
         raise ValueError(msg)
-    return {"codebook": kmeans(points, settings.content_codes, settings.seed).astype(np.float16)}
+    codebook = kmeans(points, settings.content_codes, settings.seed)
+    return {"mean": projection.mean, "projection": projection.matrix, "codebook": codebook}
 
 
 def kmeans(points: Floats, codes: int, seed: int, rounds: int = 25) -> Floats:
@@ -163,9 +189,8 @@ def train(examples: list[Example], settings: FitSettings, progress: Progress) ->
     torch.manual_seed(settings.seed)
     network = CodecNet()
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.05
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_steady_decay(step, settings.steps))
+    average = copy.deepcopy(network)
     random = np.random.default_rng(settings.seed)
     for step in range(settings.steps):
         loss = training_loss(network, *_batch(examples, settings, random))
@@ -174,11 +199,19 @@ def train(examples: list[Example], settings: FitSettings, progress: Progress) ->
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+        with torch.no_grad():
+            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+                mean.lerp_(value, AVERAGE)
         if step % 50 == 0:
             log.info("step %d loss %.4f", step, loss.item())
         progress("codec", (step + 1) / settings.steps)
     torch.set_num_threads(threads)
-    return network.eval()
+    return average.eval()
+
+
+def _warm_steady_decay(step: int, steps: int) -> float:
+    """Factor of the learning rate: up over 100 steps, steady, down to zero over the last 40 %."""
+    return min((step + 1) / 100, 1.0, (steps - step) / (0.4 * steps))
 
 
 def _batch(
@@ -205,10 +238,14 @@ def training_loss(
     network: "CodecNet", states: "torch.Tensor", rows: "torch.Tensor", speaker: "torch.Tensor", mask: "torch.Tensor"
 ) -> "torch.Tensor":
     """L1 of log-mel, L1 of pitch where voiced, cross entropy of voicing, squared error of the Whisper states."""
+    import torch
     from torch.nn import functional
 
-    code = network.quantizer(network.encode(states, rows))
-    out, heard = network.decode(code, speaker)
+    with torch.autocast("cpu", torch.bfloat16):  # twice as fast
+        unquantised = network.encode(states, rows)
+    code = network.quantizer(unquantised.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        out, heard = (part.float() for part in network.decode(code, speaker))
     weight = mask / mask.sum()
     voiced = rows[..., -2:]
     mel = (out[..., :-4] - rows[..., :-4]).abs().mean(-1)

@@ -39,6 +39,8 @@ ESPEAK_VOICES = (
 FLITE_VOICES = ("awb", "rms", "slt", "kal16")
 FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
 SENTENCES_PER_VOICE = {"piper": 330, "hibari": 330, "flite": 120, "festival": 70, "espeak": 14}
+REAL_REPEATS = 4
+TRANSCRIBED_PER_VOICE = 60
 
 
 def sentences() -> list[str]:
@@ -75,9 +77,10 @@ def _from_command(command: list[str], text: str) -> Wave:
 
 
 def _piper() -> Callable[[str], Wave]:
-    """Piper's VITS voice, its phonemes from espeak-ng; random numbers inside the network: no two runs are equal."""
+    """Piper's VITS voice, its phonemes from espeak-ng; the random numbers inside the network are seeded."""
     import onnxruntime
 
+    onnxruntime.set_seed(0)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(resolve(PIPER), options)
@@ -131,12 +134,33 @@ def make_corpus(folder: Path) -> None:
         for number in range(count):
             out = folder / name / f"{number:04}.wav"
             text = next(texts)
+            out.with_suffix(".txt").write_text(text, encoding="utf-8")
             if not out.exists():
                 soundfile.write(out, speak(text), SAMPLE_RATE, subtype="PCM_16")
 
 
-def real_speech() -> Iterator[tuple[str, Wave]]:
-    """(speaker, wave) of the real recordings used for fitting."""
-    yield "two-cities", read_wave(resolve("pkg:moonshine_voice:assets/two_cities.wav"), stop=0.5)
-    yield "beckett", read_wave(resolve("pkg:moonshine_voice:assets/beckett.wav"))
-    yield "nagg-nell", read_wave(resolve(NAGG_NELL))
+def real_speech() -> list[Wave]:
+    """Read the real recordings used for fitting."""
+    assets = resolve("pkg:moonshine_voice:assets")
+    monologue = read_wave(assets / "two_cities.wav", stop=0.5)
+    return [monologue, read_wave(assets / "beckett.wav"), read_wave(resolve(NAGG_NELL))]
+
+
+def transcribed(folder: Path) -> Iterator[tuple[Wave, str]]:
+    """The first English sentences of each of the better voices, with their text."""
+    for name in (
+        "piper-joe",
+        "hibari-heart",
+        *(f"flite-{voice}" for voice in FLITE_VOICES),
+        "festival-" + FESTIVAL_VOICES[2],
+    ):
+        for path in sorted((folder / name).glob("*.wav"))[:TRANSCRIBED_PER_VOICE]:
+            yield read_wave(path), path.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+def corpus(folder: Path) -> Iterator[Wave]:
+    """All waves in a fixed order, the few real ones several times (each time at other speeds and noise)."""
+    for path in sorted(folder.glob("*/*.wav")):
+        yield read_wave(path)
+    for _ in range(REAL_REPEATS):
+        yield from real_speech()

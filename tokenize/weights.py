@@ -11,8 +11,8 @@ from safetensors.numpy import load, save_file
 
 SHIPPED = Path(__file__).parent / "data"
 PINNED = {
-    "compact_content.safetensors": "299dfdc517c1a4c7b493d6e4c4d1a183bea2f2315105a04319a6209690a4c3c4",
-    "compact_codec.safetensors": "9b89dc5db981199e1758d3e50d88a9d97f21e35db5cd2881bfc1a9ace76f76dd",
+    "compact_content.safetensors": "49bc3ca0e93c8f6ad77425a8437c7ed4318a719b72055b243d5743342240f3c4",
+    "compact_codec.safetensors": "171eb3bd1a5e6ac6bdb755bfcd35765d3b3d6a10c9ba3577af76e27f4ce5111b",
 }
 
 

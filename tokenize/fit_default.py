@@ -1,0 +1,28 @@
+r"""Makes the shipped files of tokenize/data again, from the corpus that tokenize/fit_corpus.py describes.
+
+apt-get install espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu \
+    festlex-poslex fortunes
+pip install --no-deps hibari-tts==0.2.1
+python -m curation.tokenize.fit_default WORK_FOLDER
+"""
+
+import logging
+import sys
+from pathlib import Path
+
+from curation.tokenize.fit import fit
+from curation.tokenize.fit_corpus import corpus, make_corpus, transcribed
+from curation.tokenize.phones import fit_projection
+
+
+def main(folder: Path) -> None:
+    """Write the waves to `folder`/corpus (kept for the next time) and the fitted files to `folder`/fitted."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    make_corpus(folder / "corpus")
+    projection = fit_projection(transcribed(folder / "corpus"))
+    for file, digest in fit(corpus(folder / "corpus"), folder / "fitted", projection=projection).items():
+        sys.stdout.write(f"{file} {digest}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
