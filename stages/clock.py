@@ -2,6 +2,8 @@
 
     with inside_model("transcribe.whisper-base"):
         model.transcribe(...)
+
+Wall seconds, per process.
 """
 
 import time
