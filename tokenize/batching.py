@@ -12,13 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curation.manifests.records import Wave
+from curation.manifests.records import SAMPLE_RATE, Wave
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TIE = 1e-5
-"""Gap between the best and the second code, relative to the squared norms, below which a clip is computed alone."""
+"""Gap between the best and the second code, relative to the terms of a distance, that rounding cannot close."""
+
+
+CPU_SECONDS, GPU_SECONDS = 8.0, 240.0
+"""Speech in a batch. On a CPU more than this is slower: the arrays outgrow its caches and the allocator's pool."""
+
+
+def batch_samples(device: str, seconds: float | None) -> int:
+    """Give the samples that a batch may hold: `seconds`, or what suits the device."""
+    default = CPU_SECONDS if device == "cpu" else GPU_SECONDS
+    return int((default if seconds is None else seconds) * SAMPLE_RATE)
 
 
 def length_buckets(lengths: Sequence[int], budget: int, padding: float = 0.15) -> list[list[int]]:
@@ -65,7 +75,7 @@ def nearest(vectors: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
     distances = norms - 2 * vectors @ codebook.T  # without the vector's own norm, which all codes share
     best = distances.topk(2, dim=-1, largest=False)
     ids = best.indices[..., 0]
-    scale = vectors.square().sum(-1) + norms[ids]
+    scale = norms[ids] + 2 * vectors.norm(dim=-1) * norms[ids].sqrt()  # of the two terms that are subtracted
     return ids, (best.values[..., 1] - best.values[..., 0]) > TIE * scale
 
 
@@ -76,9 +86,7 @@ def check_wave(wave: Wave, minimum: int, tokenizer: str) -> Wave:
         msg = f"{tokenizer}: expected a mono wave of shape (samples,), got {wave.shape}"
         raise ValueError(msg)
     if len(wave) < minimum:
-        msg = (
-            f"{tokenizer}: a clip of {len(wave)} samples has no tokens; the minimum is {minimum} samples at 16 kHz"
-        )
+        msg = f"{tokenizer}: a clip of {len(wave)} samples has no tokens; the minimum is {minimum} samples at 16 kHz"
         raise ValueError(msg)
     if not np.isfinite(wave).all():
         msg = f"{tokenizer}: the wave holds NaN or infinite samples"

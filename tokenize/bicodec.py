@@ -15,11 +15,14 @@ from torch import Tensor
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.tokenize.base import CodecTokens, Ids
-from curation.tokenize.batching import check_wave, length_buckets, run_buckets
+from curation.tokenize.batching import batch_samples, check_wave, length_buckets, run_buckets
 from curation.tokenize.bicodec_decoder import reach
 from curation.tokenize.bicodec_features import Wav2Vec2Features, Wave64, normalize_volume, reference_clip
 from curation.tokenize.bicodec_model import BiCodec, find_layout
 from curation.tokenize.checkpoints import exact_float32, find_weights, fingerprint, read_config, require
+
+GENERATOR_LOAD = 4
+"""The wave generator holds about so much more for a second of speech than the encoders do."""
 
 
 class BiCodecTokenizer:
@@ -31,7 +34,7 @@ class BiCodecTokenizer:
 
     name = "bicodec"
 
-    def __init__(self, folder: Path, device: str = "cpu", batch_seconds: float = 60.0) -> None:
+    def __init__(self, folder: Path, device: str = "cpu", batch_seconds: float | None = None) -> None:
         layout = find_layout(Path(folder))
         config, settings = read_config(layout.config), read_config(layout.settings)
         _check_rate(settings, layout.settings)
@@ -41,7 +44,7 @@ class BiCodecTokenizer:
         self.model.to(device)
         self.features = Wav2Vec2Features(layout.wav2vec2).to(device)
         self.device = torch.device(device)
-        self.batch_samples = int(batch_seconds * SAMPLE_RATE)
+        self.batch_samples = batch_samples(device, batch_seconds)
         hop = int(require(settings, "latent_hop_length", layout.settings))
         seconds = require(settings, "ref_segment_duration", layout.settings)
         self.reference_samples = int(SAMPLE_RATE * seconds) // hop * hop
@@ -72,7 +75,8 @@ class BiCodecTokenizer:
         semantics = [self._semantic_ids(item.semantic) for item in tokens]
         waves: dict[int, Wave] = {}
         counts = [len(ids) for ids in semantics]
-        for bucket in length_buckets(counts, self.batch_samples // self.token_samples):
+        budget = self.batch_samples // GENERATOR_LOAD // self.token_samples
+        for bucket in length_buckets(counts, budget):
             with exact_float32():
                 vectors = self.dvector([tokens[index].global_ for index in bucket])
                 batch = self.synthesize([semantics[index] for index in bucket], vectors)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import remove_parametrizations
 
 from curation.manifests.records import SAMPLE_RATE
 from curation.tokenize.batching import pad_stack
@@ -131,6 +132,7 @@ class Wav2Vec2Features(nn.Module):
             tensors.pop(f"{prefix}masked_spec_embed", None)
         names = {key: prefix + _file_key(key, tensors, prefix) for key in self.model.state_dict()}
         load_strict(self.model, tensors, path, names=names)
+        remove_parametrizations(self.model.encoder.pos_conv_embed.conv, "weight")  # the weight norm, now a weight
 
 
 def _file_key(key: str, tensors: Mapping[str, Tensor], prefix: str) -> str:

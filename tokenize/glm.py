@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.tokenize.base import Ids
-from curation.tokenize.batching import check_wave, nearest, pad_stack, run_buckets
+from curation.tokenize.batching import batch_samples, check_wave, nearest, pad_stack, run_buckets
 from curation.tokenize.checkpoints import (
     exact_float32,
     find_weights,
@@ -143,7 +143,7 @@ class GlmTokenizer:
 
     name = "glm-4-voice"
 
-    def __init__(self, folder: Path, device: str = "cpu", batch_seconds: float = 120.0) -> None:
+    def __init__(self, folder: Path, device: str = "cpu", batch_seconds: float | None = None) -> None:
         from curation.torchaudio_shim import import_torchaudio
 
         import_torchaudio()
@@ -161,7 +161,7 @@ class GlmTokenizer:
         self.encoder.to(device)
         self.device = torch.device(device)
         self.codebook_size = self.encoder.codebook.num_embeddings
-        self.batch_samples = int(batch_seconds * SAMPLE_RATE)
+        self.batch_samples = batch_samples(device, batch_seconds)
         self.frame_samples = int(self.extractor.hop_length) * CONV_STRIDE
         self.token_samples: int = self.frame_samples * self.encoder.pool
         self.chunk_samples = int(self.extractor.n_samples)

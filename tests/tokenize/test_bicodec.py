@@ -121,7 +121,7 @@ def test_intermediate_arrays_are_within_the_advised_tolerance(bicodec, bicodec_c
 
 def test_one_batch_gives_the_same_tokens_and_speech(bicodec, bicodec_cases):
     golden = [bicodec_cases[case] for case in CASES]
-    tokens = bicodec.encode([case["wave"] for case in golden])
+    tokens = [tokens for tokens, _ in bicodec._encode_batch([case["wave"] for case in golden])]
     for item, case in zip(tokens, golden, strict=True):
         assert_same_tokens(item, golden_tokens(case))
     for wave, case in zip(bicodec.decode(tokens), golden, strict=True):
@@ -171,8 +171,11 @@ def test_every_disk_layout_gives_the_same_tokens(write_bicodec, bicodec_cases, t
 @given(lengths=st.lists(st.integers(400, 16_000), min_size=2, max_size=5), seed=st.integers(0, 2**16))
 def test_tokens_do_not_depend_on_the_batch(bicodec, lengths, seed):
     waves = [noise(samples, seed + i) for i, samples in enumerate(lengths)]
-    for wave, together in zip(waves, bicodec.encode(waves), strict=True):
-        assert_same_tokens(together, bicodec.encode([wave])[0])
+    one_batch = [tokens for tokens, _ in bicodec._encode_batch(waves)]  # whatever lengths would be batched
+    for wave, together, forced in zip(waves, bicodec.encode(waves), one_batch, strict=True):
+        alone = bicodec.encode([wave])[0]
+        assert_same_tokens(together, alone)
+        assert_same_tokens(forced, alone)
         assert (len(together.semantic), len(together.global_)) == ((len(wave) - 400) // 320 + 1, 32)
 
 
@@ -180,9 +183,14 @@ def test_tokens_do_not_depend_on_the_batch(bicodec, lengths, seed):
 @given(counts=st.lists(st.integers(1, 40), min_size=2, max_size=5), seed=st.integers(0, 2**16))
 def test_speech_does_not_depend_on_the_batch_up_to_the_last_sample(double, counts, seed):
     tokens = [random_tokens(double, count, seed + i) for i, count in enumerate(counts)]
-    for item, together in zip(tokens, double.decode(tokens), strict=True):
+    with exact_float32():
+        vectors = double.dvector([item.global_ for item in tokens])
+        one_batch = double.synthesize([item.semantic for item in tokens], vectors).numpy()
+    for item, together, forced in zip(tokens, double.decode(tokens), one_batch, strict=True):
+        alone = double.decode([item])[0]
         assert together.shape == (320 * len(item.semantic),)
-        np.testing.assert_allclose(together, double.decode([item])[0], rtol=0, atol=1e-11)
+        np.testing.assert_allclose(together, alone, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(forced[: len(alone)], alone, rtol=0, atol=1e-11)
 
 
 @settings(max_examples=6, deadline=None)
