@@ -17,6 +17,12 @@ POLL_SECONDS = 0.1
 EXIT_CODE = 70
 
 
+def private_bytes(process: psutil.Process) -> int:
+    """Resident memory of a process without what it shares: Ray's object store is mapped into every worker."""
+    memory = process.memory_info()
+    return int(memory.rss - getattr(memory, "shared", 0))
+
+
 class Watchdog:
     """Watches one process. `limit` starts the clock for a block; `on_kill` is told why just before the end."""
 
@@ -40,7 +46,7 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             time.sleep(POLL_SECONDS)
-            used = self._process.memory_info().rss
+            used = private_bytes(self._process)
             self.peak_bytes = max(self.peak_bytes, used)
             task = self._task
             if task is None:

@@ -23,7 +23,7 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def threshold(default: float | int | None, description: str, **limits: Any) -> Any:
+def threshold(default: float | None, description: str, **limits: Any) -> Any:
     """A field that only decides what is kept: changing it re-runs the publish pass and no model."""
     return Field(default, description=description, json_schema_extra={"pass": "publish"}, **limits)
 
