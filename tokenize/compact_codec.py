@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from curation.manifests.records import Wave
 from curation.tokenize.base import CodecTokens, Ids
-from curation.tokenize.features import Floats, WhisperStates, log_mel, pitch
+from curation.tokenize.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe
 from curation.tokenize.vocoder import vocode
 from curation.tokenize.weights import fingerprint, load_weights
@@ -83,7 +83,6 @@ class CompactCodec:
         self.states_mean = tensors["states.mean"].astype(np.float32)
         self.states_spread = tensors["states.spread"].astype(np.float32)
         self.network = _network(tensors)
-        self.whisper: WhisperStates | None = None
 
     def num_semantic(self, num_samples: int) -> int:
         """See the function of this name."""
@@ -91,9 +90,8 @@ class CompactCodec:
 
     def encode(self, waves: Sequence[Wave]) -> list[CodecTokens]:
         """Tokens for each clip, each found by itself."""
-        if self.whisper is None:
-            self.whisper = WhisperStates()
-        return [self._encode(ClipFeatures.of(wave, self.whisper)) for wave in waves]
+        whisper = whisper_states()  # not in the constructor: decoding does without it
+        return [self._encode(ClipFeatures.of(wave, whisper)) for wave in waves]
 
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:
         """Speech: 320 samples per semantic token. Raises ValueError where an id is out of range."""

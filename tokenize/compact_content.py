@@ -12,7 +12,7 @@ import numpy as np
 
 from curation.manifests.records import Wave
 from curation.tokenize.base import Ids
-from curation.tokenize.features import Floats, WhisperStates
+from curation.tokenize.features import Floats, WhisperStates, whisper_states
 from curation.tokenize.weights import fingerprint, load_weights
 
 FILE = "compact_content.safetensors"
@@ -48,7 +48,7 @@ class CompactContent:
         )
         self.codebook_size = len(self.codebook)
         self.fingerprint = fingerprint(self.name, {"whisper": "tiny.en", "states": STATES_PER_TOKEN}, tensors)
-        self.states = WhisperStates()
+        self.states = whisper_states()
 
     def num_tokens(self, num_samples: int) -> int:
         """ceil(num_samples / 1280)."""

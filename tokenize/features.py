@@ -82,7 +82,7 @@ def _periodicity(wave: Wave, count: int, grid: npt.NDArray[np.float64]) -> Float
     power = np.concatenate([np.zeros((count, 1)), np.cumsum(block.astype(np.float64) ** 2, axis=1)], axis=1)
     energy = power[:, F0_WINDOW:] - power[:, : size - F0_WINDOW + 1]
     energy = energy[:, : longest + 1]
-    quiet = 1e-4 * F0_WINDOW * float(np.max(energy, initial=1e-6)) / F0_WINDOW
+    quiet = 1e-4 * float(np.max(energy, initial=1e-6))  # keeps near-silence from looking periodic
     normal = cross / np.sqrt(energy[:, :1] * energy + quiet**2 + 1e-8)
     lag = SAMPLE_RATE / grid
     low = lag.astype(int)
@@ -114,10 +114,17 @@ def _best_path(
     return path
 
 
+@cache
+def whisper_states() -> "WhisperStates":
+    """Load the encoder once in a process: both tokenizers hear through it."""
+    return WhisperStates()
+
+
 class WhisperStates:
     """Encoder states of Whisper tiny.en (CTranslate2, float32, one thread), 50 a second.
 
-    Clips run one by one at their own length, in chunks of 30 s: states depend on the clip alone.
+    Clips run one by one at their own length, in chunks of 30 s: states depend on the clip alone. Loading it sets
+    OpenMP's thread count of the process to one (CTranslate2 does so).
     """
 
     def __init__(self) -> None:

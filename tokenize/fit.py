@@ -17,7 +17,7 @@ import soxr
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.tokenize import compact_codec, compact_content
 from curation.tokenize.compact_codec import ClipFeatures
-from curation.tokenize.features import Floats, WhisperStates
+from curation.tokenize.features import Floats, whisper_states
 from curation.tokenize.phones import Projection
 from curation.tokenize.speaker import SpeakerSpace, Voice, describe
 from curation.tokenize.weights import load_weights, save_weights
@@ -46,7 +46,7 @@ class FitSettings:
     content_codes: int = 2048
     copies: int = 2
     """Versions of each clip."""
-    steps: int = 3000
+    steps: int = 6000
     batch: int = 16
     crop: int = 100
     """Tokens in a training example (2 s)."""
@@ -69,7 +69,7 @@ def fit(
     `projection` of the content tokenizer comes from transcripts (`phones.fit_projection`); None: the shipped one.
     Raises ValueError where there are fewer content tokens than codes (about three minutes of speech are needed).
     """
-    whisper = WhisperStates()
+    whisper = whisper_states()
     clips = [ClipFeatures.of(wave, whisper) for wave in varied(waves, settings)]
     progress("features", 1.0)
     codebook = content_tensors(clips, settings, projection or shipped_projection())
@@ -179,7 +179,7 @@ def codec_tensors(clips: list[ClipFeatures], settings: FitSettings, progress: Pr
 
 
 def train(examples: list[Example], settings: FitSettings, progress: Progress) -> "CodecNet":
-    """AdamW with a one-cycle learning rate on random crops."""
+    """AdamW on random crops; what is kept is a running average of the weights."""
     import torch
 
     from curation.tokenize.codec_model import CodecNet

@@ -12,7 +12,7 @@ import numpy as np
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.tokenize.compact_content import TOKEN_SAMPLES, averaged_states
-from curation.tokenize.features import Floats, WhisperStates
+from curation.tokenize.features import Floats, whisper_states
 
 SIZE = 40
 RIDGE = 0.05
@@ -74,7 +74,7 @@ class PhoneAligner:
 
 def fit_projection(spoken: Iterable[tuple[Wave, str]]) -> Projection:
     """Projection from waves and their transcripts. Raises ValueError where none of them can be aligned."""
-    whisper, align = WhisperStates(), PhoneAligner()
+    whisper, align = whisper_states(), PhoneAligner()
     points, labels = [], []
     for wave, text in spoken:
         states = averaged_states(whisper, wave)

@@ -90,6 +90,14 @@ def test_any_tokens_decode_to_320_finite_samples_each(codec, ids, speaker):
     assert np.isfinite(wave).all()
 
 
+def test_content_of_a_long_clip_is_that_of_its_30_s_chunks(codec, content):
+    wave = speech_like(31 * SAMPLE_RATE, 3)
+    cut = 30 * SAMPLE_RATE
+    whole = content.encode([wave])[0]
+    assert np.array_equal(whole, np.concatenate(content.encode([wave[:cut], wave[cut:]])))
+    assert len(codec.encode([wave])[0].semantic) == codec.num_semantic(len(wave))
+
+
 def test_ids_out_of_range_are_refused(codec):
     with pytest.raises(ValueError, match="below 8192"):
         codec.decode([CodecTokens(np.array([8192], np.int32), np.zeros(32, np.int32))])
