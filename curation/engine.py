@@ -121,7 +121,13 @@ def _start_here() -> None:
     try:
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is wanted
             os.dup2(nowhere.fileno(), 2)
-        ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address="local",  # a cluster that happens to run here is joined only by engine.address = auto
+            num_cpus=os.cpu_count(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -29,7 +29,8 @@ GIB = 2**30
 
 def write_long(folder: Path, hours: float, speech: float) -> Path:
     """The recording, written in pieces; deterministic."""
-    parts = [wave(f"path:{path}") for path in sorted(write_demo_recordings(folder / "parts")) if "derived" not in path.name]
+    paths = sorted(write_demo_recordings(folder / "parts"))
+    parts = [wave(f"path:{path}") for path in paths if "derived" not in path.name]
     random = np.random.default_rng(0)
     target = folder / "long.flac"
     wanted = round(hours * 3600 * SAMPLE_RATE)
