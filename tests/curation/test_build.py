@@ -67,6 +67,12 @@ def test_rejections_name_setting_value_and_threshold(reference):
     assert all(row["value"] >= row["threshold"] == 0.15 for row in rejected)
 
 
+def test_a_voice_has_one_label_in_all_spans_of_its_recording(reference):
+    mine = [row for row in rows(reference, "shards") if row["recording_id"].startswith("long")]
+    pairs = {(row["speaker_label"], tuple(row["speaker_embedding"])) for row in mine}
+    assert len(pairs) == len({label for label, _ in pairs}) == len({voice for _, voice in pairs}) == 2
+
+
 def test_index_describes_the_shards(reference):
     index = json.loads((reference / "shards/_index.json").read_text())
     assert index["rows"] == count(reference, "kept")
