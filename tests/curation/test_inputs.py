@@ -1,14 +1,20 @@
 """Inputs: files, folders, globs, manifests and URLs become sources with stable ids."""
 
 import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.build import build
 from curation.config import ConfigError
 from curation.inputs import list_inputs, make_id
+from tests.builds import rows, toy_build, toy_config, write_recordings
+from tests.toy import toy_stages
 
 
 @pytest.fixture
@@ -101,3 +107,39 @@ def test_what_does_not_exist(tmp_path):
 def test_ids_are_readable_and_differ_by_folder():
     assert make_id("a/Über uns (1).wav").startswith("ber-uns-1-")
     assert make_id("a/x.wav") != make_id("b/x.wav")
+
+
+@pytest.fixture
+def server(tmp_path):
+    write_recordings(tmp_path / "served", ["alpha"])
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_recording_is_read_from_a_web_server(server, tmp_path):
+    summary = build(toy_config(), [f"{server}/alpha.wav"], str(tmp_path / "out"), make_stages=toy_stages)
+    local = toy_build(tmp_path / "served", tmp_path / "local")
+    assert summary.failed_recordings == 0
+    assert summary.utterances == local.utterances > 0
+
+
+def test_a_url_that_does_not_exist_is_a_failed_row(server, tmp_path):
+    (tmp_path / "m.jsonl").write_text(json.dumps({"path": f"{server}/nothing.wav"}))
+    toy_build(tmp_path / "m.jsonl", tmp_path / "out")
+    (row,) = rows(tmp_path / "out", "ledger")
+    assert (row["status"], row["reason"]) == ("failed", "decode")
+    assert "nothing.wav" in row["path"]
+
+
+def test_input_and_output_in_an_object_store(tmp_path):
+    write_recordings(tmp_path / "in", ["alpha", "beta"])
+    fs = fsspec.filesystem("memory")
+    for path in (tmp_path / "in").iterdir():
+        fs.pipe_file(f"/{tmp_path.name}/in/{path.name}", path.read_bytes())
+    root = f"memory://{tmp_path.name}"
+    summary = build(toy_config(), [f"{root}/in"], f"{root}/out", make_stages=toy_stages)
+    local = toy_build(tmp_path / "in", tmp_path / "out")
+    assert (summary.utterances, summary.seconds) == (local.utterances, local.seconds)
