@@ -1,10 +1,11 @@
 """What the command line shows: progress, tables, and nothing that is not also to be had as JSON."""
 
+import time
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from curation.build import BuildState
@@ -16,21 +17,26 @@ from curation.manifests.summary import Summary
 from curation.models import catalogue, verify
 from curation.worker import Report
 
+LOG_SECONDS = 30.0
 STEPS = {"label": "labelling", "tokenize": "tokenizing", "ledger": "accounting", "shards": "writing shards"}
 STAGES = [name for name in BuildConfig.model_fields if name not in {"tokenize", "publish", "engine"}]
 NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "not speech", "failed": "failed"}
 
 
 class BuildProgress:
-    """Progress bars, one for each step."""
+    """Progress bars, one for each step; on a log, where nobody sees bars move, a line every half minute."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
+        self._logged = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description:<14}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=console,
         )
         self._tasks: dict[str, Any] = {}
@@ -52,6 +58,10 @@ class BuildProgress:
         self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
         note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
         self._progress.update(self._tasks[step], advance=_finished(step, report), note=note)
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            task = self._progress.tasks[self._tasks[step]]
+            self._console.print(f"{STEPS[step]}: {task.completed:.0f} of {total} done, {note}", highlight=False)
 
 
 def _finished(step: str, report: Report) -> int:
