@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -147,7 +148,7 @@ def schema_rows() -> list[dict[str, str]]:
     """Every column of shards and ledger."""
     tables = (("shards", shards.COLUMNS), ("ledger", ledger.COLUMNS))
     return [
-        {"table": table, "column": name, "type": str(kind), "unit": unit, "meaning": meaning}
+        {"table": table, "column": name, "type": type_name(kind), "unit": unit, "meaning": meaning}
         for table, columns in tables
         for name, kind, unit, meaning in columns
     ]
@@ -157,12 +158,17 @@ def print_schema() -> None:
     """The columns as a table."""
     table = Table("table", "column", "type", "unit", "meaning")
     for row in schema_rows():
-        table.add_row(row["table"], row["column"], _short(row["type"]), row["unit"], row["meaning"])
+        table.add_row(row["table"], row["column"], row["type"], row["unit"], row["meaning"])
     Console().print(table)
 
 
-def _short(kind: str) -> str:
-    return kind.replace("element: ", "").replace("string", "str")
+def type_name(kind: pa.DataType) -> str:
+    """A readable name of an Arrow type: `list of {text, start, end}`."""
+    if pa.types.is_list(kind):
+        return f"list of {type_name(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return "{" + ", ".join(field.name for field in kind) + "}"
+    return str(kind)
 
 
 def print_models() -> None:
