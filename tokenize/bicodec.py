@@ -73,10 +73,12 @@ class BiCodecTokenizer:
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:
         """Speech (320 · tokens,) float32 of each item; the same, to rounding, whatever is in the batch."""
         semantics = [self._semantic_ids(item.semantic) for item in tokens]
-        waves: dict[int, Wave] = {}
+        waves: dict[int, Wave] = {index: np.zeros(0, np.float32) for index in range(len(tokens))}
         counts = [len(ids) for ids in semantics]
         budget = self.batch_samples // GENERATOR_LOAD // self.token_samples
         for bucket in length_buckets(counts, budget):
+            if not counts[bucket[0]]:  # the longest of the bucket: all are empty
+                continue
             with exact_float32():
                 vectors = self.dvector([tokens[index].global_ for index in bucket])
                 batch = self.synthesize([semantics[index] for index in bucket], vectors)

@@ -63,7 +63,7 @@ class BiCodec(nn.Module):
             self.prenet = _build(FeatureDecoder, config, "prenet", source)
             if "postnet" in config:  # of training only
                 self.postnet = _build(FeatureDecoder, config, "postnet", source)
-        self.mel_transformer = _mel_transform(require(config, "mel_params", source))
+        self.mel_transformer = _mel_transform(require(config, "mel_params", source), source)
 
     def load(self, path: Path) -> None:
         """Load strictly, drop what neither tokens nor audio need, and fold the weight norm."""
@@ -82,7 +82,7 @@ def _build(part: type[nn.Module], config: dict[str, Any], field: str, source: Pa
         raise ValueError(msg) from error
 
 
-def _mel_transform(params: dict[str, Any]) -> nn.Module:
+def _mel_transform(params: dict[str, Any], source: Path) -> nn.Module:
     """Build the linear magnitude mel (power 1, no log, slaney norm and scale, reflect padding)."""
     from curation.torchaudio_shim import import_torchaudio
 
@@ -90,13 +90,10 @@ def _mel_transform(params: dict[str, Any]) -> nn.Module:
     from torchaudio.transforms import MelSpectrogram
 
     transform: nn.Module = MelSpectrogram(
-        params["sample_rate"],
-        params["n_fft"],
-        params["win_length"],
-        params["hop_length"],
-        params["mel_fmin"],
-        params["mel_fmax"],
-        n_mels=params["num_mels"],
+        *(require(params, field, source) for field in ("sample_rate", "n_fft", "win_length", "hop_length")),
+        f_min=params.get("mel_fmin", 0.0),
+        f_max=params.get("mel_fmax"),
+        n_mels=require(params, "num_mels", source),
         power=1.0,
         norm="slaney",
         mel_scale="slaney",

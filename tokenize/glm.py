@@ -79,18 +79,10 @@ class Encoder(nn.Module):
         self.conv1 = nn.Conv1d(mels, dim, 3, padding=padding)
         self.conv2 = nn.Conv1d(dim, dim, 3, stride=CONV_STRIDE, padding=padding)
         self.embed_positions = nn.Embedding(positions, dim)
-        whole = not config.get("quantize_encoder_only", False)
-        layers = int(require(config, "encoder_layers", source)) if whole else self.last_layer
-        self.layers = nn.ModuleList(Layer(config, source) for _ in range(layers))
-        self.layer_norm = nn.LayerNorm(dim) if whole else nn.Identity()
+        self.layers = nn.ModuleList(Layer(config, source) for _ in range(self.last_layer))
         self.codebook = nn.Embedding(int(require(config, "quantize_vocab_size", source)), dim)
         self.embed_positions2 = nn.Embedding(-(-positions // self.pool), dim)  # added after quantisation
         _check_options(self, source)
-
-    def drop_unused(self) -> None:
-        """Forget, once loaded, what only comes after the quantiser."""
-        self.layers = self.layers[: self.last_layer]
-        del self.layer_norm, self.embed_positions2
 
     def forward(self, mel: Tensor, frames: Tensor) -> Tensor:
         """Encode mel (batch, mels, 2·F) with `frames` (batch,) valid encoder frames: (batch, tokens, dim)."""
@@ -156,8 +148,8 @@ class GlmTokenizer:
         weights = find_weights(folder)
         with torch.device("meta"):
             self.encoder = Encoder(config, configs[0])
-        load_strict(self.encoder, _encoder_tensors(read_tensors(weights), self.encoder), weights)
-        self.encoder.drop_unused()
+        whole, layers = not config.get("quantize_encoder_only"), self.encoder.last_layer
+        load_strict(self.encoder, _encoder_tensors(read_tensors(weights), whole=whole, layers=layers), weights)
         self.encoder.to(device)
         self.device = torch.device(device)
         self.codebook_size = self.encoder.codebook.num_embeddings
@@ -179,11 +171,10 @@ class GlmTokenizer:
         pieces = [(clip, start) for clip, wave in enumerate(clips) for start in range(0, len(wave), self.chunk_samples)]
         chunks = [clips[clip][start : start + self.chunk_samples] for clip, start in pieces]
         ids = run_buckets(chunks, [len(chunk) for chunk in chunks], self.batch_samples, self._encode_chunks)
-        joined = [
-            np.concatenate([part for (owner, _), part in zip(pieces, ids, strict=True) if owner == clip])
-            for clip in range(len(clips))
-        ]
-        return [self._checked(part, len(wave)) for part, wave in zip(joined, clips, strict=True)]
+        parts: list[list[Ids]] = [[] for _ in clips]
+        for (clip, _), chunk_ids in zip(pieces, ids, strict=True):
+            parts[clip].append(chunk_ids)
+        return [self._checked(np.concatenate(part), len(wave)) for part, wave in zip(parts, clips, strict=True)]
 
     def log_mel(self, chunk: Wave) -> Tensor:
         """Give (mels, frames) float32 of one chunk, padded with silence to whole tokens; always computed alone,
@@ -221,22 +212,22 @@ class GlmTokenizer:
         return ids
 
 
-def _encoder_tensors(tensors: dict[str, Tensor], encoder: Encoder) -> dict[str, Tensor]:
-    """Leave out the statistics of codebook training and, in a file of the whole Whisper model (`model.encoder.`
-    before each key), the decoder and the layers after the quantiser.
+def _encoder_tensors(tensors: dict[str, Tensor], *, whole: bool, layers: int) -> dict[str, Tensor]:
+    """Leave out the statistics of codebook training and, of a `whole` encoder, the layers after the quantiser. A file
+    of the whole Whisper model (`model.encoder.` before each key) also loses its decoder.
     """
     if any(key.startswith(OLD_PREFIX) for key in tensors):
         others = ("model.decoder.", "proj_out.")
-        kept = {key.removeprefix(OLD_PREFIX): value for key, value in tensors.items() if not key.startswith(others)}
-        layers = len(encoder.layers)
-        tensors = {key: value for key, value in kept.items() if not _after_quantiser(key, layers, encoder)}
-    return {key: value for key, value in tensors.items() if key not in ("ema_count", "ema_weight")}
+        tensors = {key.removeprefix(OLD_PREFIX): value for key, value in tensors.items() if not key.startswith(others)}
+        whole = True
+    unused = ["ema_count", "ema_weight"]
+    if whole:
+        unused += [key for key in tensors if key.startswith("layer_norm.") or _layer_of(key) >= layers]
+    return {key: value for key, value in tensors.items() if key not in unused}
 
 
-def _after_quantiser(key: str, layers: int, encoder: Encoder) -> bool:
-    if key.startswith("layer_norm."):
-        return isinstance(encoder.layer_norm, nn.Identity)
-    return key.startswith("layers.") and int(key.split(".")[1]) >= layers
+def _layer_of(key: str) -> int:
+    return int(key.split(".")[1]) if key.startswith("layers.") else -1
 
 
 def _check_extractor(tokenizer: GlmTokenizer, source: Path) -> None:

@@ -1,10 +1,10 @@
 """Speed of the official-format tokenizers at their full sizes (random weights), and the error of streaming.
 
-    python -m tests.bench.tokenizers_official [--threads 1] [--clips 8] [--folder DIR]
+    python -m tests.bench.tokenizers_official [--threads 1] [--clips 20] [--folder DIR]
 
 Three ways to the same tokens, in one run: the straightforward loop (one clip after the other, the whole wav2vec2
 model of the library with all its hidden states, weight norm computed in every call), ours one clip at a time, and
-ours batched. Speech: the golden clips of tests/data, cut to 0.5-3 s. Needs 4 GB of disk and 6 GB of memory.
+ours batched. Speech: the golden clips of tests/data, cut to 0.5-2 s. Needs 4 GB of disk and 6 GB of memory.
 """
 
 import argparse
@@ -29,11 +29,11 @@ LOOK_AHEADS = (0, 1, 2, 4, 8, 16, 32, 67)
 
 
 def speech(count, seed=0):
-    """Stretches of 0.5-3 s of the golden speech clips."""
+    """Stretches of 0.5-2 s of the golden speech clips."""
     rng = np.random.default_rng(seed)
     with np.load(DATA / "glm/cases.npz") as cases:
         long = cases["long_31s4/wave"]
-    lengths = rng.integers(8_000, 48_000, count)
+    lengths = rng.integers(8_000, 32_000, count)
     return [long[start : start + n] for n, start in zip(lengths, rng.integers(0, 400_000, count), strict=True)]
 
 
@@ -134,7 +134,7 @@ def streaming_table(tokenizer, item, chunk=25):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--folder", type=Path, help="keep the checkpoints here (default: a temporary folder)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -242,6 +242,13 @@ def test_reach_is_no_larger_than_needed(double):
     assert touched[-1] - middle == before
 
 
+def test_nothing_to_say_is_an_empty_wave(bicodec):
+    empty, item = random_tokens(bicodec, 0, 1), random_tokens(bicodec, 3, 2)
+    assert [len(wave) for wave in bicodec.decode([empty, item, empty])] == [0, 960, 0]
+    assert list(bicodec.decode_stream([], item.global_)) == []
+    assert bicodec.encode([]) == bicodec.decode([]) == []
+
+
 def test_reach_at_the_official_sizes():
     from curation.tokenize.bicodec_backbone import FeatureDecoder
     from curation.tokenize.bicodec_decoder import WaveGenerator, reach

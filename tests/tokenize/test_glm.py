@@ -67,6 +67,15 @@ def test_the_key_layout_of_the_older_files_is_read(glm, write_glm, tmp_path):
     np.testing.assert_array_equal(GlmTokenizer(old).encode([wave])[0], glm.encode([wave])[0])
 
 
+def test_layers_after_the_quantiser_are_ignored_where_the_configuration_announces_them(glm, write_glm, tmp_path):
+    later = {"layers.4.fc1.weight": torch.zeros(128, 64), "layer_norm.bias": torch.zeros(64)}
+    wave = noise(9_000, 6)
+    whole = write_glm(tmp_path / "a", config={"quantize_encoder_only": False}, **later)
+    np.testing.assert_array_equal(GlmTokenizer(whole).encode([wave])[0], glm.encode([wave])[0])
+    with pytest.raises(ValueError, match=r"extra: layer_norm\.bias \(64,\), layers\.4\.fc1\.weight"):
+        GlmTokenizer(write_glm(tmp_path / "b", **later))
+
+
 def test_the_decoder_of_a_whole_model_file_is_ignored(glm, glm_folder, glm_tensors, tmp_path):
     from safetensors.torch import save_file
 
