@@ -29,7 +29,7 @@ ENERGY_HOP = SAMPLE_RATE // 100
 class DecodeConfig(StageConfig):
     """How recordings are decoded and cut into spans."""
 
-    max_span_seconds: float = Field(600.0, ge=1.0, description="Longest span that is processed as one row, in seconds")
+    max_span_seconds: float = Field(300.0, ge=1.0, description="Longest span that is processed as one row, in seconds")
     span_search_seconds: float = Field(
         15.0, ge=0, description="A span ends at the quietest place within these seconds before its longest end"
     )
