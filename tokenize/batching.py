@@ -2,7 +2,8 @@
 
 Matrix products round differently for different batch shapes (relative error about 1e-6). A code that wins by less
 than `TIE` could therefore depend on what else is in the batch; the clips that hold such a code are computed again
-alone, so that ids never depend on the batch. That concerns about one clip in thirty.
+alone, so that ids do not depend on the batch. With random weights of the official sizes that concerned 2 of 12
+clips for BiCodec (its 192 rounded scalars a clip) and none for GLM.
 """
 
 from collections.abc import Callable, Sequence
