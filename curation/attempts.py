@@ -66,7 +66,7 @@ class Attempt:
             "detail": detail,
             "spans": self.spans,
         }
-        self.out.write_json(self.file, note)
+        self.out.write_json(self.file, note, durable=False)
 
 
 @dataclass(frozen=True, slots=True)

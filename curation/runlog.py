@@ -39,7 +39,7 @@ class RunLog:
         now = time.time()
         if force or now - self._written >= HEARTBEAT_SECONDS:
             self._written = now
-            self.out.write_json(f"{FOLDER}/{self.run}.json", self._note(now))
+            self.out.write_json(f"{FOLDER}/{self.run}.json", self._note(now), durable=False)
 
     def add_models(self, seconds: dict[str, float]) -> None:
         """Count seconds spent inside models of the publish pass."""

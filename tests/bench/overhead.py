@@ -50,8 +50,8 @@ def stages(config: BuildConfig) -> list[Stage]:
 
 def by_engine(runtime: str, folder: Path, out: Path) -> None:
     """A whole build."""
-    overrides = [f"engine.runtime={runtime}", "tokenize=null", "publish.audio=true", "engine.batch_seconds=160"]
-    build(load_config(overrides=overrides), [str(folder)], str(out), make_stages=stages)
+    overrides = [f"engine.runtime={runtime}", f"engine.unit_files={FILES_PER_TASK}", "tokenize=null"]
+    build(load_config(overrides=[*overrides, "publish.audio=true"]), [str(folder)], str(out), make_stages=stages)
 
 
 def pool_task(paths: list[Path], target: Path) -> int:
