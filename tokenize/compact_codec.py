@@ -78,7 +78,7 @@ class CompactCodec:
 
     def __init__(self, folder: Path | None = None) -> None:
         tensors = load_weights(folder, FILE)
-        self.fingerprint = fingerprint(self.name, {"whisper": "tiny.en", "vocoder": 1}, tensors)
+        self.fingerprint = fingerprint(self.name, {"whisper": "tiny.en", "vocoder": 1, "speaker": 2}, tensors)
         self.space = SpeakerSpace(*(tensors[f"speaker.{part}"].astype(np.float32) for part in ("centre", "scale")))
         self.states_mean = tensors["states.mean"].astype(np.float32)
         self.states_spread = tensors["states.spread"].astype(np.float32)

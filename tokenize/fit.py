@@ -46,7 +46,7 @@ class FitSettings:
     content_codes: int = 2048
     copies: int = 2
     """Versions of each clip."""
-    steps: int = 6000
+    steps: int = 3000
     batch: int = 16
     crop: int = 100
     """Tokens in a training example (2 s)."""

@@ -1,4 +1,7 @@
-r"""Makes the shipped files of tokenize/data again, from the corpus that tokenize/fit_corpus.py describes.
+r"""Fits the tokenizers as the shipped files of tokenize/data were, on the corpus of tokenize/fit_corpus.py.
+
+The shipped codec was fitted before MIN_SPREAD and the range of the globals were widened (tokenize/speaker.py): a new
+run follows the same recipe, and does not give the same bytes.
 
 apt-get install espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu \
     festlex-poslex fortunes

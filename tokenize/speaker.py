@@ -19,7 +19,10 @@ MEAN_TERMS, SPREAD_TERMS = 21, 9
 SPEECH_RANGE = 3.5
 """Nepers (30 dB) below the loud frames within which a frame counts as speech."""
 NORMAL_LIMIT = 4.0
-STEPS_PER_DEVIATION = 32
+STEPS_PER_DEVIATION = 16
+"""So the range is 8 standard deviations each way: real channels lie far outside of those of clean voices."""
+MIN_SPREAD = 0.6
+"""Nepers: bands without speech (telephone) hold noise that must not be blown up."""
 
 
 def cosines(terms: int) -> Floats:
@@ -34,7 +37,7 @@ def describe(mel: Floats, log_f0: Floats, voiced: npt.NDArray[np.bool_]) -> Floa
     """Give the 32 raw values of a clip, from frames (count, NUM_MELS), (count,), (count,)."""
     level = mel.mean(axis=1)
     speech = mel[level >= np.percentile(level, 95) - SPEECH_RANGE]
-    spread = np.log(speech.std(axis=0).clip(0.2))
+    spread = np.log(speech.std(axis=0).clip(MIN_SPREAD))
     heard = log_f0[voiced] if voiced.any() else log_f0
     f0 = [np.median(heard), np.log(np.clip(heard.std(), 0.05, 0.6))]
     values = [cosines(MEAN_TERMS) @ speech.mean(axis=0), cosines(SPREAD_TERMS) @ spread, np.array(f0)]
@@ -54,7 +57,7 @@ class SpeakerSpace:
         return np.asarray(steps.clip(0, GLOBAL_SIZE - 1), np.int32)
 
     def standard(self, ids: Ids) -> Floats:
-        """Give what the network is told: deviations from the centre, about -4..4."""
+        """Give what the network is told: deviations from the centre, -8..8."""
         return np.asarray((ids - GLOBAL_SIZE // 2) / STEPS_PER_DEVIATION, np.float32)
 
     def values(self, ids: Ids) -> Floats:
