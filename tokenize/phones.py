@@ -89,7 +89,7 @@ def fit_projection(spoken: Iterable[tuple[Wave, str]]) -> Projection:
 
 
 def discriminant(points: Floats, labels: "np.ndarray[tuple[int], np.dtype[np.str_]]") -> Projection:
-    """Linear discriminant analysis: directions by the ratio of between- to within-class variance, the clear ones longer."""
+    """Linear discriminant analysis: directions by between- over within-class variance, clear ones longer."""
     from scipy.linalg import eigh
 
     mean, spread = points.mean(axis=0), points.std(axis=0).clip(1e-3)
