@@ -104,7 +104,8 @@ def merge(pieces: Iterable[Piece], max_pause: int) -> list[Piece]:
 def settle_changes(pieces: list[Piece], level: Level, rules: TurnRules) -> list[Piece]:
     """Move the border where one speaker follows another without a pause to the quietest moment nearby."""
     pieces = list(pieces)
-    for i, (one, two) in enumerate(pairwise(pieces)):
+    for i in range(len(pieces) - 1):
+        one, two = pieces[i], pieces[i + 1]  # as the border before has left them
         if one.kind == two.kind == "speech" and one.end == two.start:
             reach = whole_frames(min(rules.max_edge, (one.end - one.start) // 2, (two.end - two.start) // 2))
             border = level.quietest(one.end - reach, one.end + reach)

@@ -133,3 +133,14 @@ def test_all_speech_is_in_a_piece_or_in_a_pause(items: list[Turn]):
     for p in cut_turns(items, level, RULES):
         covered[p.start : p.end] = True
     assert all(covered[item.start : item.end].all() for item in items)
+
+
+@given(st.lists(st.integers(5, 300), min_size=3, max_size=12), st.integers(0, 20))
+def test_quick_changes_of_speaker_leave_pieces_disjoint(lengths: list[int], seed: int):
+    """Each border moves to the quietest moment nearby; the one before it has moved already."""
+    edges = np.cumsum([0, *lengths]) * 160
+    items = [Turn(int(one), int(two), "ab"[i % 2]) for i, (one, two) in enumerate(pairwise(edges))]
+    loudness = np.repeat(10.0 ** np.random.default_rng(seed).uniform(-4, -1, edges[-1] // 1600 + 1), 1600)
+    cut = cut_turns(items, Level(loudness[: edges[-1]].astype(np.float32)), RULES)
+    assert all(one.end <= two.start for one, two in pairwise(cut))
+    assert sum(p.end - p.start for p in cut) == edges[-1]
