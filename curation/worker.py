@@ -181,6 +181,8 @@ class Labeller:
                 start = time.perf_counter()
                 self._watched(stage, group, attempt)
                 seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
+        for recording in recordings:
+            _check_segments(recording)
         peak = self._watchdog.peak_bytes if self._watchdog else 0
         return {"stages": seconds, "models": take_model_seconds(), "peak_bytes": peak}
 
@@ -198,6 +200,19 @@ class Labeller:
                 stage.setup()
             self._stages = stages
         return self._stages
+
+
+def _check_segments(recording: Recording) -> None:
+    """Fail a recording whose segments a stage has misplaced: by itself, before it can end the whole build."""
+    end = recording.offset
+    for segment in sorted(recording.segments, key=lambda item: (item.start, item.end)):
+        if not end <= segment.start <= segment.end <= recording.end:
+            where = f"samples {segment.start}..{segment.end} of {recording.offset}..{recording.end}"
+            log.error("%s: segments overlap or leave their span at %s", recording.source.path, where)
+            recording.verdict = fail("conservation", f"segments overlap or leave their span at {where}")
+            recording.segments = []
+            return
+        end = segment.end
 
 
 def _key(recording: Recording) -> str:

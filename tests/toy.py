@@ -1,6 +1,6 @@
 """Stages without models, for tests of the engine: a recording is cut into loud and quiet halves of a second.
 
-Recordings misbehave on request of their file name: `segfault`, `hang`, `memory`, `raise`.
+Recordings misbehave on request of their file name: `segfault`, `hang`, `memory`, `raise`, `misplace`.
 """
 
 import ctypes
@@ -83,6 +83,8 @@ class Misbehave(Stage):
                 hog = [np.ones(2**24) for _ in range(80)]
                 time.sleep(5)
                 del hog
+            if "misplace" in name:
+                recording.segments[1].start = recording.segments[0].start
             if "raise" in name:
                 msg = "asked to"
                 raise RuntimeError(msg)

@@ -34,6 +34,14 @@ def test_poison_fails_alone_and_can_be_tried_again(tmp_path):
     assert table(tmp_path / "out", "shards").num_rows > len(good)
 
 
+def test_segments_that_do_not_add_up_cost_one_row(tmp_path):
+    folder = write_recordings(tmp_path / "in", [*NAMES, "misplace"])
+    summary = toy_build(folder, tmp_path / "out")
+    assert summary.failed_recordings == 1
+    (row,) = [row for row in rows(tmp_path / "out", "ledger") if row["status"] == "failed"]
+    assert (row["reason"], row["recording_id"].split("-")[0]) == ("conservation", "misplace")
+
+
 def test_a_stage_that_raises_costs_one_row_in_process(tmp_path):
     folder = write_recordings(tmp_path / "in", [*NAMES, "raise"])
     summary = toy_build(folder, tmp_path / "out")
