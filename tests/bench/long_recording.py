@@ -1,6 +1,6 @@
 """A recording of many hours through the whole default build: peak memory of each kind of worker.
 
-    python -m tests.bench.long_recording --hours 10 [--speech 0.25]
+    python -m tests.bench.long_recording --hours 10 [--speech 0.25] [--engine-only]
 
 The recording is made of real speech (a reading, a telephone dialogue, LibriVox sentences) with pauses of faint noise
 between, `--speech` of it being speech, and stored as FLAC. Resident memory, without the pages of Ray's object store
@@ -22,6 +22,7 @@ import soundfile
 from curation.demo import write_demo_recordings
 from curation.manifests.records import SAMPLE_RATE
 from curation.watchdog import private_bytes
+from tests.bench.overhead import by_engine
 from tests.real_speech import wave
 
 GIB = 2**30
@@ -75,12 +76,21 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=10.0)
     parser.add_argument("--speech", type=float, default=0.25)
     parser.add_argument("--output", help="keep the build here")
+    parser.add_argument("--engine-only", action="store_true", help="decode, loudness and publish, without models")
+    parser.add_argument("--child", nargs=2, metavar=("IN", "OUT"), help="what the measured process does")
     arguments = parser.parse_args()
+    if arguments.child:
+        by_engine("ray", Path(arguments.child[0]), Path(arguments.child[1]))
+        return
     with tempfile.TemporaryDirectory() as name:
         recording = write_long(Path(name), arguments.hours, arguments.speech)
         output = arguments.output or f"{name}/out"
         command = [sys.executable, "-m", "curation", "build", str(recording), "-o", output]
-        peaks = peak_memory([*command, "--set", "engine.max_worker_gib=2"])
+        if arguments.engine_only:
+            command = [sys.executable, "-m", "tests.bench.long_recording", "--child", str(recording), output]
+        else:
+            command += ["--set", "engine.max_worker_gib=2"]
+        peaks = peak_memory(command)
     print(f"{arguments.hours:g} h of audio, {arguments.speech:.0%} of it speech; peak resident memory of one process")
     for kind, peak in sorted(peaks.items(), key=lambda item: -item[1]):
         if kind.startswith(("ray::", "python")):
