@@ -23,7 +23,7 @@ from curation.manifests import ledger, shards
 from curation.manifests.plan import Plan
 from curation.manifests.records import SAMPLE_RATE
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, ordered_runs, select
-from curation.manifests.staging import BatchName, committed, read_timing
+from curation.manifests.staging import SEGMENT, BatchName, committed, read_timing
 from curation.manifests.verdicts import Rule
 from curation.rules import rules_of
 from curation.tokenization import TokenizeWorker, load_tokenizers
@@ -190,9 +190,10 @@ class ShardWorker:
         spec = json.loads(task)
         shard, count = spec["shard"], spec["count"]
         config = self.catalog.job.config.publish
+        columns = [name for name in SEGMENT.names if config.audio or name != "audio"]
         parts = [shards.SCHEMA.empty_table()]
         for unit, ids, before in spec["runs"]:
-            selection = self.catalog.select(Run(unit, tuple(ids) if ids is not None else None))
+            selection = self.catalog.select(Run(unit, tuple(ids) if ids is not None else None), columns)
             kept = selection.kept
             lengths = kept["end"].to_numpy() - kept["start"].to_numpy()
             mine = shards.shard_of(lengths, before, spec["total"], count) == shard

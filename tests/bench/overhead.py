@@ -41,7 +41,8 @@ class Whole(Stage):
     def process(self, batch: Sequence[Recording]) -> None:
         scores = {"boundary.cut": 0.0, "transcribe.systems": 2.0, "text.words": 1.0, "pwer": 0.0, "confidence": 1.0}
         for recording in batch:
-            recording.segments = [Segment(0, recording.num_samples, "S0", scores=dict(scores), audio=recording.audio)]
+            whole = Segment(recording.offset, recording.end, "S0", scores=dict(scores), audio=recording.audio)
+            recording.segments = [whole]
 
 
 def stages(config: BuildConfig) -> list[Stage]:
