@@ -237,4 +237,4 @@ def tokenizer_fit(
 
 
 def _print_progress(step: str, fraction: float) -> None:
-    console.print(f"\r{step}: {fraction:.0%}", end="", highlight=False)
+    console.print(f"\r{step}: {fraction:.0%}", end="" if fraction < 1 else "\n", highlight=False)
