@@ -13,21 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.manifests.records import Source
+from curation.manifests.staging import SOURCE
 from curation.manifests.storage import Storage
 
 FOLDER = "plan"
 MIB = 2**20
-SCHEMA = pa.schema(
-    [
-        ("unit", pa.int32()),
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("language", pa.string()),
-        ("speaker", pa.string()),
-        ("transcript", pa.string()),
-        ("extra", pa.string()),
-    ]
-)
+SCHEMA = pa.schema([("unit", pa.int32()), *SOURCE])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from curation.manifests.records import SAMPLE_RATE
 from curation.manifests.selection import Selection, column
+from curation.manifests.staging import EDIT
 
 FOLDER = "shards"
 INDEX = f"{FOLDER}/_index.json"
@@ -32,16 +33,6 @@ _HYPOTHESIS = pa.struct(
         ("scores", SCORES),
     ]
 )
-_EDIT = pa.struct(
-    [
-        ("kind", pa.string()),
-        ("before", pa.string()),
-        ("after", pa.string()),
-        ("position", pa.int32()),
-        ("pause_ms", pa.float64()),
-    ]
-)
-
 COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
     # name, type, unit, meaning
     ("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
@@ -63,7 +54,7 @@ COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
     ("pwer", pa.float64(), "", "average pairwise word error rate of the systems (GPA, curation)"),
     ("confidence", pa.float64(), "0..1", "confidence of the final text"),
     ("hypotheses", pa.list_(_HYPOTHESIS), "", "what each ASR system heard"),
-    ("edits", pa.list_(_EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
+    ("edits", pa.list_(EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
     ("scores", SCORES, "", "every score of the utterance and of its recording, by name"),
     ("notes", NOTES, "", "what was chosen on the way: denoiser, text normalisation, aligner, ..."),
     ("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, length 1"),
