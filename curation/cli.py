@@ -6,15 +6,23 @@ Exit codes: 0 done; 2 wrong configuration or usage; 3 more failures than engine.
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from curation import __version__
+from curation.commands.common import (
+    EXIT_ERROR,
+    EXIT_FAILURES,
+    AsJson,
+    ConfigFile,
+    Output,
+    Overrides,
+    Preset,
+    console,
+    errors_explained,
+)
 
 app = typer.Typer(
     help="Turn raw speech recordings into training shards, and account for every second of them.",
@@ -27,19 +35,6 @@ models_app = typer.Typer(help="List, fetch and verify the models that package re
 app.add_typer(models_app, name="models")
 tokenizer_app = typer.Typer(help="Fit the compact tokenizers to a corpus.", no_args_is_help=True)
 app.add_typer(tokenizer_app, name="tokenizer")
-
-console = Console(stderr=True)
-
-EXIT_ERROR, EXIT_USAGE, EXIT_FAILURES = 1, 2, 3
-
-Output = Annotated[str, typer.Argument(metavar="OUT", help="folder or fsspec URL of the build")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, over the preset")]
-Preset = Annotated[str, typer.Option("--preset", "-p", help="offline (models from packages, CPU) or paper (GPU)")]
-Overrides = Annotated[
-    list[str],
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="change one setting, e.g. consensus.max_pwer=0.1"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 
 @app.callback(invoke_without_command=True)
@@ -54,28 +49,6 @@ def main(
         raise typer.Exit
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-
-
-@contextmanager
-def errors_explained() -> Iterator[None]:
-    """Errors of users end with their message, not with a traceback."""
-    from curation.config import ConfigError
-    from curation.models import ModelError
-
-    try:
-        yield
-    except ConfigError as error:
-        console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
-        raise typer.Exit(EXIT_USAGE) from None
-    except ModelError as error:
-        console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
-        raise typer.Exit(EXIT_ERROR) from None
-
-
-def _plain(error: Exception) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))
 
 
 @app.command()

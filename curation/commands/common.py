@@ -1,0 +1,44 @@
+"""What all commands share: options, exit codes, and errors that are told without a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+console = Console(stderr=True)
+
+EXIT_ERROR, EXIT_USAGE, EXIT_FAILURES = 1, 2, 3
+
+Output = Annotated[str, typer.Argument(metavar="OUT", help="folder or fsspec URL of the build")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file, over the preset")]
+Preset = Annotated[str, typer.Option("--preset", "-p", help="offline (models from packages, CPU) or paper (GPU)")]
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="change one setting, e.g. consensus.max_pwer=0.1"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
+
+
+@contextmanager
+def errors_explained() -> Iterator[None]:
+    """Errors of users end with their message, not with a traceback."""
+    from curation.config import ConfigError
+    from curation.models import ModelError
+
+    try:
+        yield
+    except ConfigError as error:
+        console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
+        raise typer.Exit(EXIT_USAGE) from None
+    except ModelError as error:
+        console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
+        raise typer.Exit(EXIT_ERROR) from None
+
+
+def _plain(error: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))
