@@ -20,7 +20,7 @@ from curation.stages.combination import Distances, Method, combine
 from curation.stages.consensus import agree, edit_distances, pairwise_wer
 from curation.stages.normalization import Normalizer, normalizer_for
 
-GRID = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
+GRID = (0.5, 0.7, 1.0, 1.4, 2.0)
 """Weights that are tried for each system."""
 FOLDS = 5
 WHOLE_SHARE = 0.5
@@ -168,6 +168,8 @@ class Rows:
     """(subsets, features) with fewer systems, down to one: builds have any number of them."""
     right: float
     parts_right: Vector
+    words: int
+    """Of the reference: long utterances count more, as they do in a WER."""
     plain: float
     pwer: float
 
@@ -191,18 +193,21 @@ def evidence_rows(item: Labelled, weights: Mapping[str, float], method: Method) 
         np.array([part.evidence for part, _ in looked]).reshape(-1, len(FEATURES)),
         right,
         np.array([value for _, value in looked]),
+        len(reference),
         found.combined.confidence,
         pairwise_wer(found.rates) if count > 1 else np.nan,
     )
 
 
 def fit_rows(rows: Sequence[Rows]) -> Logistic:
-    """The confidence over all utterances; each counts once, whatever the number of its subsets."""
+    """The confidence over all utterances; each counts by its words, whatever the number of its subsets."""
     features = np.concatenate([np.stack([row.whole for row in rows]), *[row.parts for row in rows]])
     observed = np.concatenate([[row.right for row in rows], *[row.parts_right for row in rows]])
-    whole = [WHOLE_SHARE if len(row.parts) else 1.0 for row in rows]
-    parts = [np.full(len(row.parts), (1 - WHOLE_SHARE) / max(len(row.parts), 1)) for row in rows]
-    return fit_logistic(features, observed, np.concatenate([whole, *parts]))
+    weights = np.array([row.words for row in rows]) / np.mean([row.words for row in rows])
+    counts = np.array([len(row.parts) for row in rows])
+    whole = np.where(counts > 0, WHOLE_SHARE, 1.0) * weights
+    part = (1 - WHOLE_SHARE) * weights / np.maximum(counts, 1)
+    return fit_logistic(features, observed, np.concatenate([whole, np.repeat(part, counts)]))
 
 
 def to_calibration(model: Logistic, weights: Mapping[str, float], about: str) -> Calibration:

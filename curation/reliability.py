@@ -140,8 +140,15 @@ def kept_wer(outcome: Outcome, score: Vector, share: float) -> float:
     return wrong / max(words, 1e-9)
 
 
-def bootstrap(outcome: Outcome, scores: Sequence[Vector], share: float, groups: Sequence[str], rounds: int) -> Vector:
-    """(rounds, scores): `kept_wer` of each score on resampled groups (all utterances of a group together)."""
+def mean_kept_wer(outcome: Outcome, score: Vector, shares: Sequence[float]) -> float:
+    """Mean of `kept_wer` over several shares."""
+    return float(np.mean([kept_wer(outcome, score, share) for share in shares]))
+
+
+def bootstrap(
+    outcome: Outcome, scores: Sequence[Vector], shares: Sequence[float], groups: Sequence[str], rounds: int
+) -> Vector:
+    """(rounds, scores): `mean_kept_wer` of each score on resampled groups (all utterances of a group together)."""
     names = np.unique(np.asarray(groups))
     members = [np.flatnonzero(np.asarray(groups) == name) for name in names]
     random = np.random.default_rng(0)
@@ -149,5 +156,5 @@ def bootstrap(outcome: Outcome, scores: Sequence[Vector], share: float, groups: 
     for _ in range(rounds):
         rows = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
         part = Outcome(outcome.seconds[rows], outcome.errors[rows], outcome.words[rows])
-        drawn.append([kept_wer(part, score[rows], share) for score in scores])
+        drawn.append([mean_kept_wer(part, score[rows], shares) for score in scores])
     return np.asarray(drawn)

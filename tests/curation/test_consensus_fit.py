@@ -120,7 +120,7 @@ def test_kept_wer_takes_ties_in_part():
     assert kept_wer(outcome, np.array([3.0, 2.0, 1.0]), 0.25) == 0
     assert kept_wer(outcome, np.array([1.0, 1.0, 0.0]), 0.25) == pytest.approx(0.1)
     assert kept_wer(outcome, np.array([1.0, 1.0, 0.0]), 1.0) == pytest.approx(0.2)
-    drawn = bootstrap(outcome, [np.array([3.0, 2.0, 1.0])], 1.0, ["a", "b", "c"], 20)
+    drawn = bootstrap(outcome, [np.array([3.0, 2.0, 1.0])], [1.0], ["a", "b", "c"], 20)
     assert drawn.shape == (20, 1)
     assert drawn.min() >= 0
     assert drawn.max() <= 0.4
