@@ -23,7 +23,7 @@ from curation.stages.normalization import Normalizer, normalizer_for
 GRID = (0.5, 0.7, 1.0, 1.4, 2.0)
 """Weights that are tried for each system."""
 FOLDS = 5
-WHOLE_SHARE = 0.5
+WHOLE_SHARE = 0.8
 """Share of an utterance's weight that falls on its full set of systems when the confidence is fitted."""
 
 

@@ -16,7 +16,7 @@ from curation.labelled import labelled_utterances, read_config
 from curation.reliability import Reliability, kept_wer, reliability
 
 LEAST = 30
-"""Labelled utterances below which nothing is fitted: twelve features and an intercept are learned from them."""
+"""Labelled utterances below which nothing is fitted: six coefficients and an intercept are learned from them."""
 SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
 
 

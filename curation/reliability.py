@@ -12,7 +12,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float64]
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Edges of the reliability table: finer where thresholds are set."""
-PENALTY = 1.0
+PENALTY = 5.0
 """Of the squared coefficients, against the log likelihood of all utterances."""
 
 

@@ -41,8 +41,6 @@ class Combined:
     """0..1: `support` x mean confidence of the systems. Not calibrated."""
     support: float
     """0..1: share of the weights behind each word of the vote, the mean over its places."""
-    least_support: float
-    """0..1: the same at the most disputed place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def combine(
     Systems that `system_weights` does not name have the weight 1. No hypotheses: an empty text.
     """
     if not hypotheses:
-        return Combined("", 0.0, 0.0, 0.0)
+        return Combined("", 0.0, 0.0)
     known = system_weights or {}
     weights = [known.get(item.system, 1.0) * confidence_weight(item.confidence) for item in hypotheses]
     best = minimum_risk(distances, weights)
@@ -77,12 +75,11 @@ def combine(
     surfaces = [_surface_words(hypotheses[place].text, join) for place in order]
     voters = [(weights[place], _styled(hypotheses[place].text)) for place in order]
     winners = [_winner(ballots) for ballots in _places(surfaces, voters)]
-    shares = [share for _, share in winners] or [1.0]
-    support = sum(shares) / len(shares)
+    support = sum(share for _, share in winners) / len(winners) if winners else 1.0
     voted = join.join(surface for surface, _ in winners if surface)
     confidence = support * _mean_confidence(hypotheses, weights)
     text = voted if method == "vote" else hypotheses[best].text
-    return Combined(text, confidence, support, min(shares))
+    return Combined(text, confidence, support)
 
 
 def minimum_risk(distances: Distances, weights: Sequence[float]) -> int:

@@ -117,11 +117,9 @@ def agree(
     units = [normalizer.units(hypothesis.text) for hypothesis in answered]
     distances = edit_distances(units)
     combined = combine(answered, distances, normalizer, method, system_weights)
-    text = normalizer.units(combined.text)
-    extended = _with_row(distances, [Levenshtein.distance(text, item) for item in units])
-    lengths = [len(item) for item in (*units, text)]
-    features = evidence(answered, extended, lengths, combined, seconds)
-    return Agreement(combined, len(text), _rates(distances, lengths[:-1]), features)
+    words = len(normalizer.units(combined.text))
+    rates = _rates(distances, [len(item) for item in units])
+    return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
 
 
 def edit_distances(units: Sequence[Sequence[str]]) -> Distances:
@@ -165,14 +163,6 @@ def outlier(rates: Rates) -> tuple[int, float]:
     odd = int(np.round(sums, 9).argmax())
     others = (rates.sum() - sums[odd]) / ((count - 1) * (count - 2))
     return odd, float(sums[odd] / (2 * (count - 1)) - others)
-
-
-def _with_row(distances: Distances, row: Sequence[int]) -> Distances:
-    """One hypothesis more, at the end."""
-    extended = np.zeros((len(row) + 1, len(row) + 1), np.int64)
-    extended[:-1, :-1] = distances
-    extended[-1, :-1] = extended[:-1, -1] = row
-    return extended
 
 
 def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates) -> None:

@@ -14,7 +14,7 @@ from curation.config import ConfigError
 from curation.consensus_fit import Case, Labelled, fit_consensus, folds_of, learn_weights
 from curation.labelled import StmLine, read_stm, read_texts, text_between
 from curation.manifests.records import Hypothesis, Segment
-from curation.reliability import Outcome, bootstrap, fit_logistic, kept_wer, reliability
+from curation.reliability import PENALTY, Outcome, bootstrap, fit_logistic, kept_wer, reliability
 from curation.stages.base import Stage
 from curation.stages.calibration import load_calibration
 from curation.stages.consensus import Consensus
@@ -92,7 +92,7 @@ def test_logistic_agrees_with_scikit_learn():
     observed = (random.random(400) < chance).astype(float)
     ours = fit_logistic(features, observed, np.ones(400))
     standard = (features - features.mean(axis=0)) / features.std(axis=0)
-    theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(standard, observed)
+    theirs = LogisticRegression(C=1 / PENALTY, tol=1e-8, max_iter=1000).fit(standard, observed)
     assert ours.coefficients == pytest.approx(theirs.coef_[0], abs=1e-3)
     assert ours.predict(features) == pytest.approx(theirs.predict_proba(standard)[:, 1], abs=1e-3)
 
