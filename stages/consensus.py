@@ -114,10 +114,12 @@ def agree(
     system_weights: Mapping[str, float] | None = None,
 ) -> Agreement:
     """Compare and combine hypotheses without errors; each edit distance is computed once per unordered pair."""
-    units = [normalizer.units(hypothesis.text) for hypothesis in answered]
+    # The normaliser takes most of the time here: systems that agree write the same text, often the final one too.
+    known = {text: normalizer.units(text) for text in {hypothesis.text for hypothesis in answered}}
+    units = [known[hypothesis.text] for hypothesis in answered]
     distances = edit_distances(units)
     combined = combine(answered, distances, normalizer, method, system_weights)
-    words = len(normalizer.units(combined.text))
+    words = len(known[combined.text] if combined.text in known else normalizer.units(combined.text))
     rates = _rates(distances, [len(item) for item in units])
     return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
 

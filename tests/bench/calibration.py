@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from calibration_data import Utterance
 
 from curation.consensus_fit import Fitted, Labelled, evidence_rows, fit_consensus, fit_rows, outcome_of, to_calibration
 from curation.consensus_report import reliability_table
-from curation.manifests.records import Recording, Segment, Source
+from curation.manifests.records import Hypothesis, Recording, Segment, Source
 from curation.reliability import Outcome, Vector, bootstrap, mean_kept_wer, reliability
 from curation.stages.calibration import DEFAULT
 from curation.stages.consensus import Consensus, agree
@@ -68,16 +68,23 @@ def sentence_of(item: Labelled) -> str:
 
 
 def print_systems(labelled: Sequence[Labelled], names: Sequence[str]) -> None:
+    """WER of each system, and of the vote with other weights than 0.5 + 0.5 x confidence."""
     console.print(f"\n{len(labelled)} utterances, {sum(item.seconds for item in labelled) / 60:.1f} min; WER:")
-    everyone = outcome_of(labelled, {}, "vote")
-    for name in names:
-        alone = outcome_of(
-            [replace(item, hypotheses=[one for one in item.hypotheses if one.system == name]) for item in labelled],
-            {},
-            "vote",
+
+    def show(title: str, change: Callable[[Hypothesis], Hypothesis | None]) -> None:
+        changed = [
+            replace(item, hypotheses=[new for one in item.hypotheses if (new := change(one))]) for item in labelled
+        ]
+        outcome = outcome_of(changed, {}, "vote")
+        console.print(
+            f"  {title:28} {outcome.errors.sum() / outcome.words.sum():.3f} ({outcome.errors.sum():.0f} errors)"
         )
-        console.print(f"  {name:22} {alone.errors.sum() / alone.words.sum():.3f}")
-    console.print(f"  {'vote':22} {everyone.errors.sum() / everyone.words.sum():.3f}")
+
+    for name in names:
+        show(name, lambda one, name=name: one if one.system == name else None)
+    show("vote (default)", lambda one: one)
+    show("vote, unweighted", lambda one: replace(one, confidence=None))
+    show("vote, confidence squared", lambda one: replace(one, confidence=one.confidence and one.confidence**2))
 
 
 def print_fit(fitted: Fitted, labelled: Sequence[Labelled], title: str) -> None:
