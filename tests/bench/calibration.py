@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tests/bench/calibration.py FOLDER [--write]
 
-FOLDER keeps the audio and what the systems heard (about 12 minutes of CPU at the first run). Every figure comes from
+FOLDER keeps the audio and what the systems heard (about 10 minutes of CPU at the first run). Every figure comes from
 cross-validation over voices, so no utterance is judged by a fit that saw its voice. `--write` stores the fit as the
 default calibration.
 """
@@ -117,6 +117,9 @@ def print_kept(
         difference = f"{rates[2] - rates[0]:+.4f} ({low:+.4f} to {high:+.4f})"
         table.add_row(name, *(f"{rate:.4f}" for rate in rates), difference)
     console.print(table)
+    order = np.argsort(-predicted)
+    same = int(np.searchsorted(np.cumsum(outcome.seconds[order]), at_threshold * outcome.seconds.sum()))
+    console.print(f"as many seconds as pWER < {PAPER}: calibrated >= {predicted[order][same]:.2f}")
 
 
 def print_synthetic_to_real(labelled: Sequence[Labelled], count: int) -> None:

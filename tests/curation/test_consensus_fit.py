@@ -209,6 +209,23 @@ def test_fit_from_the_manifest_and_use_of_the_file(built):
     assert all(dict(row["notes"])["consensus.calibration"].startswith("path:") for row in after.values())
 
 
+def test_another_threshold_of_the_confidence_runs_no_stage(built):
+    config = toy_config()
+    loose = {"max_pwer": 100.0, "min_confidence": 0.8}
+    own = config.model_copy(update={"consensus": config.consensus.model_copy(update=loose)})
+    toy_build(built / "in.jsonl", built / "out", own, make_stages=lambda _: pytest.fail("labels again"))
+    scores = {
+        row["id"]: dict(row["scores"])["confidence.calibrated"]
+        for recording in rows(built / "out", "staging")
+        for row in recording["segments"]
+    }
+    told = {row["utterance_id"]: row for row in rows(built / "out", "ledger")}
+    rejected = {key for key, row in told.items() if row["reason"] == "consensus.min_confidence"}
+    assert rejected == {key for key, score in scores.items() if score < 0.8}
+    assert 0 < len(rejected) < len(scores)
+    assert all(told[key]["value"] == scores[key] for key in rejected)
+
+
 def test_fit_from_a_table_as_json(built):
     ids = [segment["id"] for row in rows(built / "out", "staging") for segment in row["segments"]]
     table = built / "texts.jsonl"
