@@ -63,6 +63,8 @@ def build(
     preset: Preset = "offline",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try recordings again that failed")] = False,
+    wait: Annotated[float, typer.Option(help="seconds to wait while another build uses OUT")] = 0.0,
+    force_unlock: Annotated[bool, typer.Option("--force-unlock", help="take OUT from another build")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build a corpus: label, publish, account. Run it again to go on after an interruption, or with other thresholds
@@ -75,7 +77,15 @@ def build(
     with errors_explained():
         settings = load_config(config, preset=preset, overrides=overrides)
         with BuildProgress(console) as progress:
-            summary = run_build(settings, inputs or [], output, retry_failed=retry_failed, on_step=progress.on_step)
+            summary = run_build(
+                settings,
+                inputs or [],
+                output,
+                retry_failed=retry_failed,
+                on_step=progress.on_step,
+                wait_seconds=wait,
+                force_unlock=force_unlock,
+            )
     if as_json:
         typer.echo(json.dumps(summary.to_json(), indent=2))
     else:

@@ -7,7 +7,6 @@ lost at will.
 
 import logging
 import os
-import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ import ray.data
 
 from curation.config import EngineConfig
 from curation.manifests.plan import Unit
+from curation.transport import packed, unpacked
 from curation.watchdog import Watchdog
 from curation.worker import Decoder, Job, Labeller, Report
 
@@ -59,8 +59,8 @@ class RayRuntime:
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[Report]:
         """Label the units, without the batches that are committed; a report for each batch."""
-        rows = [pickle.dumps((unit, sorted(done.get(unit.number, ())))) for unit in units]
-        batches = self._dataset(rows).map_batches(
+        tasks = [(unit, sorted(done.get(unit.number, ()))) for unit in units]
+        batches = self._dataset(tasks).map_batches(
             _decode,
             fn_kwargs={"job": job},
             batch_size=1,
@@ -75,14 +75,13 @@ class RayRuntime:
         if len(every) == 1:
             yield make_worker()(every[0])
             return
-        yield from self._on_actors(self._dataset([pickle.dumps(task) for task in every]), make_worker)
+        yield from self._on_actors(self._dataset(every), make_worker)
 
-    def _dataset(self, rows: list[bytes]) -> Any:
-        """The rows in as many blocks as give every CPU several: a block is one task."""
+    def _dataset(self, tasks: list[Any]) -> Any:
+        """The tasks in as many blocks as give every CPU several: a block is one task of Ray's."""
         cpus = max(1, int(self.num_cpus))
-        size = max(1, len(rows) // (cpus * TASKS_PER_CPU))
-        table = pa.table({"payload": pa.array(rows, pa.large_binary())})
-        return ray.data.from_arrow([table.slice(start, size) for start in range(0, len(rows), size)])
+        size = max(1, len(tasks) // (cpus * TASKS_PER_CPU))
+        return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
 
     def _on_actors(self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]]) -> Iterator[Report]:
         reports = dataset.map_batches(
@@ -94,8 +93,8 @@ class RayRuntime:
             num_gpus=self._config.worker_gpus,
             compute=ray.data.ActorPoolStrategy(size=self._num_workers()),
         )
-        for row in reports.iter_rows():
-            yield pickle.loads(row["payload"])  # noqa: S301 - written by our own worker in this run
+        for table in reports.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from unpacked(table)
 
     def _num_workers(self) -> int:
         """As many workers as fit: a pool that asks for more CPUs or GPUs than there are would never start."""
@@ -140,8 +139,7 @@ class _Actor:
         self._worker = make_worker()
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        reports = [self._worker(pickle.loads(item)) for item in _payloads(rows)]  # noqa: S301 - our own
-        return pa.table({"payload": pa.array([pickle.dumps(report) for report in reports], pa.large_binary())})
+        return packed(self._worker(task) for task in unpacked(rows))
 
 
 def _label_with(job: Job) -> Callable[[Any], Report]:
@@ -156,12 +154,6 @@ def _decode_watchdog(job_run: str, timeout_seconds: float, max_gib: float) -> Wa
 def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
     engine = job.config.engine
     decoder = Decoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
-    for payload in _payloads(rows):
-        unit, done = pickle.loads(payload)  # noqa: S301 - written by our own driver in this run
+    for unit, done in unpacked(rows):
         for batch in decoder.batches(unit, done):
-            yield pa.table({"payload": pa.array([pickle.dumps(batch)], pa.large_binary())})
-
-
-def _payloads(rows: pa.Table) -> Iterator[bytes]:
-    for value in rows["payload"]:
-        yield value.as_py()
+            yield packed([batch])
