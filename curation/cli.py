@@ -52,7 +52,7 @@ def main(
 
 
 @app.command()
-def build(
+def build(  # noqa: PLR0913 - each is an option of the command
     inputs: Annotated[
         list[str] | None,
         typer.Argument(help="files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these"),

@@ -202,7 +202,7 @@ def _write(out: Storage, me: Holder) -> None:
 
 
 def _machine() -> str:
-    """This boot of this machine, as this process namespace sees it (Linux); elsewhere the name of the machine."""
+    """Identify the boot of this machine and this process namespace (Linux); elsewhere the name of the machine."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - not a path but `pid:[4026531836]`

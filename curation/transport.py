@@ -1,4 +1,4 @@
-"""How objects travel between the processes of a run: pickled into one binary column, without copying waves over and over.
+"""How objects travel between the processes of a run: pickled into one binary column, with few copies of their waves.
 
     table = packed([batch])
     batch, = unpacked(table)
@@ -37,8 +37,8 @@ def unpacked(table: pa.Table) -> Iterator[Any]:
 def _pack(item: Any) -> bytes:
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
-    parts = [head, *(buffer.raw() for buffer in buffers)]
-    sizes = b"".join(_COUNT.pack(len(part)) for part in parts)
+    parts: list[bytes | memoryview] = [head, *(buffer.raw() for buffer in buffers)]
+    sizes = b"".join(_COUNT.pack(memoryview(part).nbytes) for part in parts)
     return b"".join([_COUNT.pack(len(parts)), sizes, *parts])
 
 
