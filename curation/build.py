@@ -81,11 +81,14 @@ def build(
     job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
     with held(job.out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         plan = _plan(job.out, config, inputs, retry_failed=retry_failed)
-        return _run(job, plan, partial(_checked, lock, on_step))
+        return _run(job, plan, partial(_checked, lock, on_step, set()))
 
 
-def _checked(lock: Lock, on_step: OnStep, step: str, report: Report, total: int) -> None:
+def _checked(lock: Lock, on_step: OnStep, warned: set[str], step: str, report: Report, total: int) -> None:
     lock.check()
+    if report.warning and report.warning not in warned:
+        warned.add(report.warning)
+        log.warning("%s: %s", step, report.warning)
     on_step(step, report, total)
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from curation.config import EngineConfig
+from curation.config import ConfigError, EngineConfig
 from curation.manifests.plan import Unit
 from curation.transport import packed, unpacked
 from curation.watchdog import Watchdog
@@ -33,11 +33,11 @@ class RayRuntime:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
+        self._joined = config.address or os.environ.get("RAY_ADDRESS")
 
     def __enter__(self) -> Self:
-        address = self._config.address or os.environ.get("RAY_ADDRESS")
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        if self._joined:
+            ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
         else:
             _start_here()
         logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -67,15 +67,17 @@ class RayRuntime:
             batch_format="pyarrow",
             num_cpus=self._config.decode_cpus,
         )
-        yield from self._on_actors(batches, lambda: _label_with(job))
+        yield from self._on_actors(batches, lambda: _label_with(job), gpu=True)
 
-    def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
+    def map(
+        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
+    ) -> Iterator[Report]:
         """Give each task to a worker; a single one is done here, since starting a process would take longer."""
         every = list(tasks)
-        if len(every) == 1:
+        if len(every) == 1 and not gpu:
             yield make_worker()(every[0])
             return
-        yield from self._on_actors(self._dataset(every), make_worker)
+        yield from self._on_actors(self._dataset(every), make_worker, gpu=gpu)
 
     def _dataset(self, tasks: list[Any]) -> Any:
         """The tasks in as many blocks as give every CPU several: a block is one task of Ray's."""
@@ -83,32 +85,45 @@ class RayRuntime:
         size = max(1, len(tasks) // (cpus * TASKS_PER_CPU))
         return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
 
-    def _on_actors(self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]]) -> Iterator[Report]:
+    def _on_actors(
+        self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]], *, gpu: bool
+    ) -> Iterator[Report]:
+        gpus = self._gpus() if gpu else 0.0
         reports = dataset.map_batches(
             _Actor,
             fn_constructor_kwargs={"make_worker": make_worker},
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=self._config.worker_cpus,
-            num_gpus=self._config.worker_gpus,
-            compute=ray.data.ActorPoolStrategy(size=self._num_workers()),
+            num_gpus=gpus,
+            compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
         )
         for table in reports.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from unpacked(table)
 
-    def _num_workers(self) -> int:
-        """As many workers as fit: a pool that asks for more CPUs or GPUs than there are would never start."""
+    def _gpus(self) -> float:
+        """GPUs for a worker with models: none where the cluster has none and the CPU may stand in."""
+        has_some = ray.cluster_resources().get("GPU", 0) > 0
+        return self._config.worker_gpus if has_some or not self._config.gpu_fallback else 0.0
+
+    def _num_workers(self, gpus: float) -> int:
+        """As many workers as fit; on a cluster as many as are asked for, since it may grow to them.
+
+        A worker that has no place yet waits, and the others go on without it.
+        """
+        if self._joined and self._config.workers:
+            return self._config.workers
         resources = ray.cluster_resources()
-        fit = int(resources.get("CPU", 1) / self._config.worker_cpus + 1e-6)
-        if self._config.worker_gpus > 0:
-            fit = min(fit, int(resources.get("GPU", 0) / self._config.worker_gpus + 1e-6))
+        fit = int(resources.get("CPU", 0) / self._config.worker_cpus + 1e-6)
+        if gpus > 0:
+            fit = min(fit, int(resources.get("GPU", 0) / gpus + 1e-6))
         if fit < 1:
             msg = (
-                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = "
-                f"{self._config.worker_gpus:g}, but the cluster has {resources.get('CPU', 0):g} CPUs and "
-                f"{resources.get('GPU', 0):g} GPUs"
+                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = {gpus:g}, "
+                f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On a cluster "
+                f"that grows, say how many workers it should grow to: engine.workers"
             )
-            raise ValueError(msg)
+            raise ConfigError(msg)
         return min(fit, self._config.workers or fit)
 
 

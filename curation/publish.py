@@ -35,8 +35,10 @@ RUNS_PER_LEDGER_PART = 256
 class Runtime(Protocol):
     """What publishing needs of an engine."""
 
-    def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
-        """Give each task to a worker; reports come in any order."""
+    def map(
+        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
+    ) -> Iterator[Report]:
+        """Give each task to a worker, with a GPU (`engine.worker_gpus`) if asked; reports come in any order."""
         ...
 
 
@@ -79,11 +81,12 @@ def publish(job: Job, runtime: Runtime, plan: Plan, on_step: OnStep) -> Publishe
     out = job.out
     out.remove(shards.INDEX)
     files = {unit: list(names) for unit, names in itertools.groupby(committed(out), key=lambda name: name.unit)}
-    tokenizers = load_tokenizers(job.config.tokenize)
+    tokenizers = load_tokenizers(job.config.tokenize, device="cpu")  # to know them; no GPU is needed where this runs
     fingerprint = tokenizers.fingerprint if tokenizers else None
     if fingerprint is not None:
         names = [str(name) for names in files.values() for name in names]
-        for report in runtime.map(partial(TokenizeWorker, job), names):
+        gpu = job.config.tokenize is not None and job.config.tokenize.device == "cuda"
+        for report in runtime.map(partial(TokenizeWorker, job), names, gpu=gpu):
             on_step("tokenize", report, len(names))
     catalog = Catalog(job, files, fingerprint, rules_of(job.config))
     runs = list(ordered_runs(plan))
