@@ -28,6 +28,7 @@ PARAMETERS_GIB = {
     "hf:nvidia/canary-1b-v2": 3.6,
     "hf:nvidia/parakeet-tdt-0.6b-v3": 2.3,
     "hf:facebook/seamless-m4t-v2-large": 8.6,
+    "hf:pyannote/speaker-diarization-community-1": 0.03,
     "hf:zai-org/glm-4-voice-tokenizer": 1.3,
     "hf:SparkAudio/Spark-TTS-0.5B": 1.8,
 }
@@ -90,6 +91,9 @@ class BuildPlan:
     hours_per_1000: float | None = None
     """Wall hours for 1,000 hours of speech."""
     problems: list[str] = field(default_factory=list)
+    """What does not fit."""
+    notes: list[str] = field(default_factory=list)
+    """What the figures leave out."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -110,6 +114,9 @@ def make_plan(
         limit_gib=0.0,
     )
     plan.limit_gib = plan.workers * engine.max_worker_gib
+    unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
+    if unknown:
+        plan.notes.append(f"size unknown, not counted: {', '.join(unknown)}")
     plan.problems += _check(config, plan)
     if not calibrate:
         plan.calibration = "not calibrated"
@@ -184,9 +191,6 @@ def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
             f"{sharing} worker(s) on a GPU need about {needed:.1f} GiB, it has {plan.machines.gpu_gib:g}: raise "
             f"engine.worker_gpus, or put systems on the CPU (device: cpu)"
         )
-    unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
-    if unknown:
-        yield f"size unknown, not counted: {', '.join(unknown)}"
 
 
 def _gib_on_gpu(stage: StagePlan, config: BuildConfig) -> float:

@@ -105,6 +105,8 @@ def _print(made: "BuildPlan") -> None:
         lines.append(f"1,000 hours of speech: about {made.hours_per_1000:.1f} hours, on CPUs like the ones here")
     for line in lines:
         console.print(line, highlight=False)
+    for note in made.notes:
+        console.print(f"note: {note}", highlight=False)
     for problem in made.problems:
         console.print(f"[red]problem:[/] {problem}", highlight=False)
 
