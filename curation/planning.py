@@ -35,6 +35,8 @@ PARAMETERS_GIB = {
 """Published number of parameters times their width: for weights that are not here. Not measured."""
 GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
 """Rule of thumb: activations beside the weights, and what each process takes for its context."""
+BUSY_SHARE = 0.75
+"""Share of a core below which a calibration on one thread was held up by something else."""
 SAMPLES = (("moonshine_voice", "assets/two_cities.wav"), ("pyannote", "audio/sample/sample.wav"))
 ENGINE_SECTIONS = {"publish", "engine"}
 
@@ -212,7 +214,7 @@ def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> 
             encoding.extend(report.timing.get("models", {}).values())
 
     engine = config.engine.model_copy(update={"runtime": "in-process"})
-    start = time.monotonic()
+    start, busy = time.monotonic(), time.process_time()
     with TemporaryDirectory(prefix="curation-plan-") as folder:
         summary = build(config.model_copy(update={"engine": engine}), samples, f"{folder}/out", on_step=on_step)
     spent = summary.timing["label"]["stages"] | ({"tokenize": sum(encoding)} if encoding else {})
@@ -220,9 +222,12 @@ def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> 
         stage.factor = spent.get(stage.name, 0.0) / summary.seconds
     plan.worker_gib = private_bytes(psutil.Process()) / GIB
     total = sum(stage.factor or 0.0 for stage in plan.stages)
-    plan.calibration = f"{summary.seconds:.0f} s of speech in {time.monotonic() - start:.0f} s, models loaded included"
+    wall, busy = time.monotonic() - start, time.process_time() - busy
+    plan.calibration = f"{summary.seconds:.0f} s of speech in {wall:.0f} s, models loaded included"
+    if not on_gpu(config) and busy < BUSY_SHARE * wall:
+        plan.notes.append(f"this machine was busy, the calibration got {busy / wall:.0%} of a core: it will be faster")
     if plan.workers:
-        plan.hours_per_1000 = 1000 * total / plan.workers
+        plan.hours_per_1000 = 1000 * total / min(plan.workers, plan.machines.cpus)
     if plan.worker_gib > config.engine.max_worker_gib:
         plan.problems.append(
             f"a worker took {plan.worker_gib:.1f} GiB, over engine.max_worker_gib = {config.engine.max_worker_gib:g}"

@@ -16,7 +16,7 @@ from curation.config import load_config
 ROOT = Path(__file__).parents[1]
 CLUSTER = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())
 JOB = yaml.safe_load((ROOT / "docker/kuberay-rayjob.yaml").read_text())
-# Fields of KubeRay's ray.io/v1, by name; the CRD itself is in no package. A field that it does not know is refused there.
+# Fields of KubeRay's ray.io/v1, by name; the CRD itself is in no package. Kubernetes refuses fields it does not know.
 POD = {"type": "object", "required": ["spec"], "properties": {"spec": {"type": "object", "required": ["containers"]}}}
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 COUNT = {"type": "integer", "minimum": 0}

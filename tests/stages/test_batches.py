@@ -1,5 +1,7 @@
 """How utterances are cut into batches for a system."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ def test_batches_hold_all_in_order_within_both_limits(lengths, rows, seconds):
         assert 1 <= len(batch) <= rows
         padded = len(batch) * max(item.num_samples for item in batch) / SAMPLE_RATE
         assert seconds is None or padded <= seconds or len(batch) == 1
-    for batch, after in zip(batches, batches[1:], strict=False):  # no batch could have taken one more
+    for batch, after in itertools.pairwise(batches):  # no batch could have taken one more
         grown = [*batch, after[0]]
         padded = len(grown) * max(item.num_samples for item in grown) / SAMPLE_RATE
         assert len(grown) > rows or (seconds is not None and padded > seconds)
