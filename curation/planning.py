@@ -217,15 +217,19 @@ def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> 
     start, busy = time.monotonic(), time.process_time()
     with TemporaryDirectory(prefix="curation-plan-") as folder:
         summary = build(config.model_copy(update={"engine": engine}), samples, f"{folder}/out", on_step=on_step)
+    wall, busy = time.monotonic() - start, time.process_time() - busy
     spent = summary.timing["label"]["stages"] | ({"tokenize": sum(encoding)} if encoding else {})
+    plan.calibration = f"{summary.seconds:.0f} s of speech in {wall:.0f} s, models loaded included"
+    share = 1.0 if on_gpu(config) else busy / wall
+    if share < BUSY_SHARE:
+        plan.notes.append(
+            f"this machine is busy, the calibration got {share:.0%} of a core: the times are scaled by that"
+        )
     for stage in plan.stages:
-        stage.factor = spent.get(stage.name, 0.0) / summary.seconds
+        factor = spent.get(stage.name, 0.0) / summary.seconds
+        stage.factor = factor * share if share < BUSY_SHARE else factor
     plan.worker_gib = private_bytes(psutil.Process()) / GIB
     total = sum(stage.factor or 0.0 for stage in plan.stages)
-    wall, busy = time.monotonic() - start, time.process_time() - busy
-    plan.calibration = f"{summary.seconds:.0f} s of speech in {wall:.0f} s, models loaded included"
-    if not on_gpu(config) and busy < BUSY_SHARE * wall:
-        plan.notes.append(f"this machine was busy, the calibration got {busy / wall:.0%} of a core: it will be faster")
     if plan.workers:
         plan.hours_per_1000 = 1000 * total / min(plan.workers, plan.machines.cpus)
     if plan.worker_gib > config.engine.max_worker_gib:
