@@ -39,18 +39,19 @@ def examine(config: BuildConfig, output: str) -> list[Check]:
     return [*_machine(config, output), *_gpus(config), *_models(config)]
 
 
-def model_references(config: BuildConfig) -> list[str]:
+def modelreferences(config: BuildConfig) -> list[str]:
     """Every model that the configuration names, once."""
-    return sorted(set(_references(config.model_dump(mode="json"))))
+    return sorted(set(references(config.model_dump(mode="json"))))
 
 
-def _references(value: Any) -> Iterator[str]:
+def references(value: Any) -> Iterator[str]:
+    """Model references anywhere in plain values."""
     if isinstance(value, dict):
         for item in value.values():
-            yield from _references(item)
+            yield from references(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _references(item)
+            yield from references(item)
     elif isinstance(value, str) and (value in catalogue() or value.startswith(REFERENCE_SCHEMES)):
         yield value
 
@@ -87,7 +88,7 @@ def _existing_parent(path: Path) -> Path:
 
 
 def _models(config: BuildConfig) -> Iterator[Check]:
-    for reference in model_references(config):
+    for reference in modelreferences(config):
         if reference in catalogue():
             problems = verify(reference)
             yield Check(f"model {reference}", not problems, "here" if not problems else problems[0], _fetch(reference))

@@ -28,6 +28,12 @@ class SystemConfig(StageConfig):
         "base, int8: 1.4 times as fast as 8, whose activations leave the cache), a GPU wants 16 or more",
         ge=1,
     )
+    batch_seconds: float | None = Field(
+        None,
+        description="padded seconds of audio handed to the system at once, at most (utterances times the longest of "
+        "them): what bounds the memory of a GPU; null: `batch_size` alone counts",
+        gt=0,
+    )
 
 
 class AsrSystem(Protocol):
