@@ -7,6 +7,7 @@ per speaker unnecessary.
 
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -66,9 +67,15 @@ class CommandAligner:
         command += ["--beam", str(self.config.beam), "--retry_beam", str(self.config.retry_beam)]
         return [*command, "--g2p_model_path", str(self._g2p)] if self._g2p else command
 
-    def _run(self, command: list[str]) -> None:
+    def environment(self) -> dict[str, str]:
+        """Variables for the program. Its environment need not be active: Kaldi's programs lie beside it."""
         # MFA keeps its settings under its root; ~/Documents may not be writable on a node.
-        environment = {"MFA_ROOT_DIR": str(mfa_root() / "root"), **os.environ}
+        variables = {"MFA_ROOT_DIR": str(mfa_root() / "root"), **os.environ}
+        variables.pop("PYTHONPATH", None)
+        beside = str(Path(shutil.which(self.config.command) or self.config.command).absolute().parent)
+        return {**variables, "PATH": os.pathsep.join((beside, variables.get("PATH", os.defpath)))}
+
+    def _run(self, command: list[str]) -> None:
         done = subprocess.run(
             command,
             capture_output=True,
@@ -76,7 +83,7 @@ class CommandAligner:
             errors="replace",
             timeout=self.config.timeout_seconds,
             check=False,
-            env=environment,
+            env=self.environment(),
         )
         output = " ".join((done.stdout + done.stderr).split())  # MFA wraps its messages
         if done.returncode != 0 and NONE_ALIGNED not in output:

@@ -206,7 +206,7 @@ def test_without_mfa_the_error_says_what_to_do():
 # The command line ----------------------------------------------------------------------------------------------------
 
 PROGRAM = """#!PYTHON
-import json, sys
+import json, os, sys
 from pathlib import Path
 words = sys.argv[1:]
 command, corpus, dictionary, model, out = words[:5]
@@ -214,6 +214,7 @@ assert command == "align" and Path(dictionary).is_file() and Path(model).is_file
 options = words[5:]
 assert options[options.index("--output_format") + 1] == "json"
 assert options[options.index("--beam") + 1] == "10" and "--single_speaker" in options
+assert str(Path(sys.argv[0]).parent) == os.environ["PATH"].split(":")[0] and os.environ["MFA_ROOT_DIR"]
 Path(out).mkdir()
 Path(LOG).write_text(json.dumps(words))
 texts = {path.stem: path.read_text().split() for path in sorted(Path(corpus).glob("*.lab"))}
