@@ -73,31 +73,16 @@ def _save_tokenizer(folder: Path) -> dict[str, int]:
     """The multilingual tokenizer with what large-v3 added: Cantonese, which moves everything behind it by one."""
     tokenizer = json.loads((resolve("whisper-base") / "tokenizer.json").read_text())
     names = [item["content"] for item in sorted(tokenizer["added_tokens"], key=lambda item: item["id"])]
-    names = [name for name in names if name not in tokenizer["model"]["vocab"] or name.startswith("<|")]
     names.insert(names.index("<|su|>") + 1, "<|yue|>")
-    names = ["<|nospeech|>" if name == "<|nocaptions|>" else name for name in names]
-    names += [
-        f"<|{hundredths / 100:.2f}|>" for hundredths in range(0, 3002, 2) if f"<|{hundredths / 100:.2f}|>" not in names
-    ]
-    vocabulary = {piece: number for piece, number in tokenizer["model"]["vocab"].items() if number < TEXT_TOKENS}
     tokens = {name: TEXT_TOKENS + place for place, name in enumerate(names)}
-    assert max(tokens.values()) == VOCABULARY - 1, (len(names), len(vocabulary))
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    tokenizer["model"]["vocab"] = vocabulary
     tokenizer["added_tokens"] = [
         {"id": number, "content": name, "special": number < TEXT_TOKENS + 108} | flags
         for name, number in tokens.items()
     ]
-    tokenizer["post_processor"] = None
+    tokenizer["post_processor"] = None  # it holds the old ids
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps(
-            {
-                "tokenizer_class": "PreTrainedTokenizerFast",
-                "eos_token": "<|endoftext|>",
-                "unk_token": "<|endoftext|>",
-                "bos_token": "<|endoftext|>",
-            }
-        )
-    )
+    ends = dict.fromkeys(("eos_token", "unk_token", "bos_token"), "<|endoftext|>")
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast"} | ends
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return tokens
