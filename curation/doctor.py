@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from curation.config import BuildConfig
+from curation.extras import examine_extras
 from curation.manifests.storage import Storage
 from curation.models import ModelError, catalogue, resolve, verify
 
@@ -20,6 +21,10 @@ LICENCES = {
     "hf:SparkAudio/Spark-TTS-0.5B": "weights CC-BY-NC-SA-4.0: not for commercial use",
     "hf:zai-org/glm-4-voice-tokenizer": "weights under the GLM-4 licence",
     "hf:pyannote/speaker-diarization-community-1": "CC-BY-4.0, to be accepted on its page",
+    "hf:pyannote/speaker-diarization-3.1": "MIT, to be accepted on its page",
+    "hf:facebook/seamless-m4t-v2-large": "weights CC-BY-NC-4.0: not for commercial use",
+    "hf:nvidia/canary-1b-v2": "CC-BY-4.0",
+    "hf:nvidia/parakeet-tdt-0.6b-v3": "CC-BY-4.0",
 }
 REFERENCE_SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 
@@ -36,7 +41,8 @@ class Check:
 
 def examine(config: BuildConfig, output: str) -> list[Check]:
     """All checks for a configuration; `output` is where the build would go."""
-    return [*_machine(config, output), *_gpus(config), *_models(config)]
+    extras = (Check(*finding) for finding in examine_extras(config))
+    return [*_machine(config, output), *_gpus(config), *extras, *_models(config)]
 
 
 def model_references(config: BuildConfig) -> list[str]:

@@ -101,7 +101,7 @@ class IsolatedWorker:
         answer = self._exchange(_line(header) + samples, self.request_seconds)
         if "error" in answer:
             raise WorkerError(str(answer["error"]))
-        answers = answer.get("answers")
+        answers: Any = answer.get("answers")
         if answer.get("id") != self._number or not _is_complete(answers, len(waves)):
             self._give_up(f"answered nonsense: {str(answer)[:200]}")
         return list(answers)
