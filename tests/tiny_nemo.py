@@ -1,7 +1,7 @@
 """Random NeMo models of a few thousand weights, saved as `.nemo` files in the layout of the published ones.
 
 Canary: FastConformer encoder, Transformer decoder, the unified SentencePiece tokenizer with prompt tokens, prompt
-format `canary2`. Parakeet: FastConformer encoder and a token-and-duration transducer (TDT).
+format `canary2` (or the older `canary`). Parakeet: FastConformer encoder and a token-and-duration transducer (TDT).
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ HIDDEN = 32
 PROMPT_TOKENS = [
     *("<|nospeech|>", "<pad>", "<|endoftext|>", "<|startoftranscript|>", "<|pnc|>", "<|nopnc|>", "<|startofcontext|>"),
     *("<|emo:undefined|>", "<|itn|>", "<|noitn|>", "<|timestamp|>", "<|notimestamp|>", "<|diarize|>", "<|nodiarize|>"),
-    *("<|en|>", "<|de|>", "<|fr|>", "<|zh|>"),
+    *("<|en|>", "<|de|>", "<|fr|>", "<|zh|>", "<|transcribe|>", "<|translate|>"),
 ]
 
 
-def save_canary(path: Path) -> Path:
+def save_canary(path: Path, prompt_format: str = "canary2") -> Path:
     """A multitask model that speaks English, German and French, and has a token for Chinese."""
     from nemo.collections.asr.models import EncDecMultiTaskModel
 
-    tokenizer = _tokenizer(path.parent / "canary", PROMPT_TOKENS)
+    tokenizer = _tokenizer(path.with_suffix(".tokenizer"), PROMPT_TOKENS)
     tokenizer["custom_tokenizer"] = {
         "_target_": "nemo.collections.common.tokenizers.canary_tokenizer.CanaryBPETokenizer"
     }
@@ -43,7 +43,7 @@ def save_canary(path: Path) -> Path:
     }
     config = {
         "sample_rate": 16000,
-        "prompt_format": "canary2",
+        "prompt_format": prompt_format,
         "restore_timestamps_model": False,
         "model_defaults": {"asr_enc_hidden": HIDDEN, "lm_enc_hidden": HIDDEN, "lm_dec_hidden": HIDDEN},
         "tokenizer": tokenizer,
@@ -89,7 +89,7 @@ def save_parakeet(path: Path) -> Path:
             "tdt_durations": durations,
             "num_tdt_durations": len(durations),
         },
-        "tokenizer": _tokenizer(path.parent / "parakeet", []),
+        "tokenizer": _tokenizer(path.with_suffix(".tokenizer"), []),
         "preprocessor": _preprocessor(),
         "encoder": _encoder(),
         "decoder": {

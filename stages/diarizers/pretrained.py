@@ -18,7 +18,11 @@ from curation.models import ModelError, resolve
 from curation.pickles import Trust, load_checkpoint
 
 MODEL_FILE = "pytorch_model.bin"
-MODEL_PARAMETERS = ("segmentation", "embedding")
+PIPELINES = {
+    "pyannote.audio.pipelines.SpeakerDiarization": ("segmentation", "embedding"),
+    "pyannote.audio.pipelines.VoiceActivityDetection": ("segmentation",),
+}
+"""Pipelines that may be named, each with the models that it needs: left out, pyannote would fetch its own."""
 
 
 def load_pipeline(reference: str, trust: Trust, pins: dict[str, str], device: str = "cpu") -> Any:
@@ -32,12 +36,11 @@ def load_pipeline(reference: str, trust: Trust, pins: dict[str, str], device: st
 
     folder = fetch(reference)
     config = read_config(folder)
-    parameters = config["pipeline"].setdefault("params", {})
+    parameters = config["pipeline"]["params"]
     loader = PartLoader(folder, trust, pins)
-    for name in MODEL_PARAMETERS:
-        if name in parameters:
-            parameters[name] = loader.model(parameters[name])
-    if config["pipeline"]["name"].endswith("SpeakerDiarization"):
+    for name in PIPELINES[config["pipeline"]["name"]]:
+        parameters[name] = loader.model(parameters[name])
+    if "embedding" in parameters:
         parameters["plda"] = loader.plda(parameters)
     pipeline = Pipeline.from_pretrained(config)
     return pipeline.to(torch.device(device))
@@ -71,15 +74,20 @@ def refused(error: BaseException) -> bool:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.yaml` of a pipeline. Raises ModelError where it is missing or names classes that are not pyannote's."""
+    """`config.yaml` of a pipeline. Raises ModelError where it is missing, names foreign classes, or no models."""
     file = folder / "config.yaml"
     if not file.is_file():
         msg = f"diarize.pipeline: {folder} holds no pyannote pipeline: config.yaml is missing"
         raise ModelError(msg)
     config: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    name = config.get("pipeline", {}).get("name", "")
-    if not name.startswith("pyannote.audio.pipelines.") or "preprocessors" in config:
-        msg = f"{file}: pipeline.name must be one of pyannote.audio.pipelines, without preprocessors; found {name!r}"
+    pipeline = config.get("pipeline", {})
+    name, parameters = pipeline.get("name", ""), pipeline.get("params", {})
+    if name not in PIPELINES or "preprocessors" in config:
+        msg = f"{file}: pipeline.name must be one of {', '.join(PIPELINES)}, without preprocessors; found {name!r}"
+        raise ModelError(msg)
+    missing = [key for key in PIPELINES[name] if not isinstance(parameters.get(key), str)]
+    if missing:
+        msg = f"{file}: pipeline.params must name the models {', '.join(missing)}"
         raise ModelError(msg)
     return config
 
@@ -120,6 +128,9 @@ def load_model(path: Path, trust: Trust) -> Any:
     """A pyannote model from its checkpoint: the class and settings that it names, with its weights."""
     import omegaconf
 
+    if not path.is_file():
+        msg = f"diarize: the checkpoint {path} does not exist"
+        raise ModelError(msg)
     checkpoint = load_checkpoint(path, trust, harmless_classes())
     about = checkpoint["pyannote.audio"]
     module, name = about["architecture"]["module"], about["architecture"]["class"]

@@ -83,6 +83,23 @@ def test_canary_speaks_the_languages_that_have_a_prompt_token(canary):
         canary.transcribe(WAVES[:1], ["es"])
 
 
+def prompt_of(system, language: str) -> str:
+    """What Canary is given before it writes, as NeMo's own formatter puts it together."""
+    slots = system._prompt | {"source_lang": language, "target_lang": language}
+    ids = system._model.prompt.encode_dialog(turns=[{"role": "user", "slots": slots}])["context_ids"]
+    return "".join(system._model.tokenizer.ids_to_tokens(ids.tolist())).replace("\u2581", "")
+
+
+def test_the_prompts_of_both_generations(canary, folder):
+    first = loaded(save_canary(folder / "canary-1b.nemo", prompt_format="canary"))
+    assert prompt_of(first, "de") == "<|startoftranscript|><|de|><|transcribe|><|de|><|pnc|>"
+    assert prompt_of(canary, "fr") == (
+        "<|startofcontext|><|startoftranscript|><|emo:undefined|><|fr|><|fr|><|pnc|><|noitn|><|notimestamp|><|nodiarize|>"
+    )
+    english, german = first.transcribe([WAVES[0]] * 2, ["en", "de"])
+    assert english.confidence != german.confidence
+
+
 @pytest.mark.parametrize("name", ["parakeet", "canary"])
 def test_batch_does_not_matter(name, request):
     system = request.getfixturevalue(name)

@@ -109,6 +109,21 @@ def test_foreign_classes_in_the_configuration_are_refused(tmp_path, config):
         read_config(tmp_path)
 
 
+def test_models_must_be_named_and_be_there(tmp_path):
+    """Where one is left out, pyannote would fetch and unpickle its own."""
+    pipeline = {
+        "name": "pyannote.audio.pipelines.SpeakerDiarization",
+        "params": {"segmentation": "$model/segmentation"},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"pipeline": pipeline}))
+    with pytest.raises(ModelError, match="must name the models embedding"):
+        read_config(tmp_path)
+    pipeline["params"]["embedding"] = "$model/embedding"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"pipeline": pipeline}))
+    with pytest.raises(ModelError, match="segmentation does not exist"):
+        Diarize(DiarizeConfig(pipeline=f"path:{tmp_path}")).setup()
+
+
 def test_foreign_classes_in_a_checkpoint_are_refused(community, tmp_path):
     checkpoint = torch.load(community / "embedding" / "pytorch_model.bin", weights_only=False)
     checkpoint["pyannote.audio"]["architecture"] = {"module": "subprocess", "class": "Popen"}
