@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from curation.config import BuildConfig
+from curation.extras import examine_extras
 from curation.manifests.storage import Storage
 from curation.models import ModelError, catalogue, resolve, verify
 from curation.stages.aligners import mfa_models
@@ -22,6 +23,10 @@ LICENCES = {
     "hf:SparkAudio/Spark-TTS-0.5B": "weights CC-BY-NC-SA-4.0: not for commercial use",
     "hf:zai-org/glm-4-voice-tokenizer": "weights under the GLM-4 licence",
     "hf:pyannote/speaker-diarization-community-1": "CC-BY-4.0, to be accepted on its page",
+    "hf:pyannote/speaker-diarization-3.1": "MIT, to be accepted on its page",
+    "hf:facebook/seamless-m4t-v2-large": "weights CC-BY-NC-4.0: not for commercial use",
+    "hf:nvidia/canary-1b-v2": "CC-BY-4.0",
+    "hf:nvidia/parakeet-tdt-0.6b-v3": "CC-BY-4.0",
 }
 PRETRAINED = re.compile(r"/pretrained_models/(acoustic|dictionary|g2p)/([\w-]+)\.(?:zip|dict)(?:#|$)")
 """Where Montreal Forced Aligner puts the models that it downloads."""
@@ -40,10 +45,11 @@ class Check:
 
 def examine(config: BuildConfig, output: str) -> list[Check]:
     """All checks for a configuration; `output` is where the build would go."""
-    return [*_machine(config, output), *_gpus(config), *_aligner(config), *_models(config)]
+    extras = (Check(*finding) for finding in examine_extras(config))
+    return [*_machine(config, output), *_gpus(config), *extras, *_aligner(config), *_models(config)]
 
 
-def modelreferences(config: BuildConfig) -> list[str]:
+def model_references(config: BuildConfig) -> list[str]:
     """Every model that the configuration names, once."""
     return sorted(set(references(config.model_dump(mode="json"))))
 
@@ -102,7 +108,7 @@ def _existing_parent(path: Path) -> Path:
 
 
 def _models(config: BuildConfig) -> Iterator[Check]:
-    for reference in modelreferences(config):
+    for reference in model_references(config):
         if reference in catalogue():
             problems = verify(reference)
             yield Check(f"model {reference}", not problems, "here" if not problems else problems[0], _fetch(reference))
