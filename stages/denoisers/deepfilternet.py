@@ -18,7 +18,7 @@ from curation.stages.denoisers.deepfilternet_spectrum import Floats, Settings, a
 ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
 MEMBERS = ("enc.onnx", "erb_dec.onnx", "df_dec.onnx", "config.ini")
 MAX_MEMBER_BYTES = 2**30
-CHUNK, WARM_UP = 3000, 500
+CHUNK, WARM_UP = 1500, 500
 """Frames of 10 ms that the networks see at once, and before those that count. The export gives no access to the state
 of its recurrent layers, and five minutes at once would take gigabytes."""
 
@@ -57,13 +57,13 @@ class DeepFilterNet:
         """(samples,) float32 at the model's rate -> the same shape, aligned."""
         spectrum = analyse(wave, self.settings)
         levels, low = features(spectrum, self.settings)
-        enhanced = []
+        enhanced = np.empty_like(spectrum)
         for begin in range(0, len(spectrum), CHUNK):
             seen = slice(max(0, begin - WARM_UP), begin + CHUNK)
             gains, filters = self._run(levels[:, :, seen], low[:, :, seen])
             skip = begin - seen.start
-            enhanced.append(filtered(spectrum, gains[skip:], filters[skip:], begin, self.settings))
-        return synthesise(np.concatenate(enhanced), len(wave), self.settings)
+            enhanced[begin : begin + CHUNK] = filtered(spectrum, gains[skip:], filters[skip:], begin, self.settings)
+        return synthesise(enhanced, len(wave), self.settings)
 
     def _run(self, levels: Floats, low: Floats) -> tuple[Floats, Floats]:
         """Gains (time, bands) and filters (time, bins, 2 · order)."""

@@ -17,6 +17,8 @@ from curation.manifests.records import Wave
 Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
+BLOCK = 2048
+"""Frames that are transformed at once, to save memory."""
 ERB_STATE = (-60.0, -90.0)
 LOW_STATE = (0.001, 0.0001)
 """Where the running means start, in the first and in the last band."""
@@ -91,14 +93,20 @@ def analyse(wave: Wave, settings: Settings) -> Spectrum:
     frames = -(-len(wave) // hop) + 2
     padded = np.pad(wave, (hop, frames * hop - len(wave)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * hop)[::hop]
-    spectrum = np.fft.rfft(windows * settings.window(), axis=1) / settings.fft_size
-    return spectrum.astype(np.complex64)
+    spectrum = np.empty((frames, hop + 1), np.complex64)
+    for begin in range(0, frames, BLOCK):
+        part = slice(begin, begin + BLOCK)
+        spectrum[part] = np.fft.rfft(windows[part] * settings.window(), axis=1) / settings.fft_size
+    return spectrum
 
 
 def synthesise(spectrum: Spectrum, num_samples: int, settings: Settings) -> Wave:
     """The wave (num_samples,) of which `analyse` gave the frames."""
     hop = settings.hop_size
-    frames = (np.fft.irfft(spectrum, axis=1) * settings.fft_size * settings.window()).astype(np.float32)
+    frames = np.empty((len(spectrum), 2 * hop), np.float32)
+    for begin in range(0, len(spectrum), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        frames[part] = np.fft.irfft(spectrum[part], axis=1) * settings.fft_size * settings.window()
     halves = frames.reshape(len(frames), 2, hop)
     return (halves[:-1, 1] + halves[1:, 0]).reshape(-1)[:num_samples]
 
