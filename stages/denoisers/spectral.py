@@ -31,7 +31,7 @@ Reals = NDArray[np.float64]
 
 
 class Spectral:
-    """The estimator; about 100 x real time on one core."""
+    """The estimator; about 60 x real time on one core."""
 
     def load(self) -> None:
         """There is nothing to load."""

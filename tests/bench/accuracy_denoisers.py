@@ -1,11 +1,12 @@
 """Which denoiser helps most on real speech with noise? DNSMOS before and after, and the distance to the clean speech.
 
-    python -m tests.bench.accuracy_denoisers
+    python -m tests.bench.accuracy_denoisers [--snr 5]
 
 20 s of the two_cities reading and the five LibriVox sentences, with noise that is steady (white, pink), or not
 (another speaker's babble: six voices at once), at 0, 5, 10 and 20 dB. SI-SDR in dB against the speech without noise.
 """
 
+import argparse
 import time
 
 import numpy as np
@@ -49,6 +50,9 @@ def row(name: str, waves: list[Wave], clean: list[Wave], dnsmos: Dnsmos) -> str:
 
 def main() -> None:
     """Print a block for each noise and SNR, and the speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--snr", type=float, nargs="+", default=SNRS, help="in dB")
+    snrs = parser.parse_args().snr
     dnsmos = Dnsmos()
     clean = [wave(TWO_CITIES)[: SECONDS * SAMPLE_RATE], *librivox()]
     systems = {name: make() for name, make in DENOISERS.items()}
@@ -57,8 +61,8 @@ def main() -> None:
     spent = dict.fromkeys(systems, 0.0)
     print("clean\n" + row("", clean, clean, dnsmos))
     for kind, make in (("white", lambda n: noise(n / SAMPLE_RATE)[:n]), ("pink", pink), ("babble", babble)):
-        for snr in SNRS:
-            print(f"{kind} {snr} dB")
+        for snr in snrs:
+            print(f"{kind} {snr:g} dB")
             noisy = [peak_normalize(mix(one, make(len(one)), snr)) for one in clean]
             print(row("as it is", noisy, clean, dnsmos))
             for name, system in systems.items():
@@ -66,7 +70,7 @@ def main() -> None:
                 waves = [system.denoise(one) for one in noisy]
                 spent[name] += time.perf_counter() - start
                 print(row(name, waves, clean, dnsmos), flush=True)
-    seconds = sum(map(len, clean)) / SAMPLE_RATE * 3 * len(SNRS)
+    seconds = sum(map(len, clean)) / SAMPLE_RATE * 3 * len(snrs)
     for name, value in spent.items():
         print(f"{name}: {seconds / value:.0f} x real time")
 
