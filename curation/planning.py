@@ -27,7 +27,8 @@ PARAMETERS_GIB = {
     "hf:Systran/faster-distil-whisper-large-v3": 1.4,
     "hf:nvidia/canary-1b-v2": 3.6,
     "hf:nvidia/parakeet-tdt-0.6b-v3": 2.3,
-    "hf:facebook/seamless-m4t-v2-large": 8.6,
+    "hf:facebook/seamless-m4t-v2-large": 4.3,  # float16
+    "omniASR_LLM_7B_v2": 14.5,  # bfloat16
     "hf:pyannote/speaker-diarization-community-1": 0.03,
     "hf:zai-org/glm-4-voice-tokenizer": 1.3,
     "hf:SparkAudio/Spark-TTS-0.5B": 1.8,
@@ -154,8 +155,14 @@ def _stages(config: BuildConfig) -> Iterator[StagePlan]:
         if section is None or name in ENGINE_SECTIONS:
             continue
         device = "GPU" if any(path.split(".")[0] == name for path in wanting) else "CPU"
-        models = [model_size(item) for item in sorted(set(references(section.model_dump(mode="json"))))]
+        models = [model_size(item) for item in sorted(_models_of(section.model_dump(mode="json")))]
         yield StagePlan(name, device, models)
+
+
+def _models_of(section: dict[str, Any]) -> set[str]:
+    """Models of a section (plain values): references, and names that only the system itself can resolve."""
+    own = [part.get("model", "") for part in [section, *section.get("systems", ())]]
+    return {*references(section), *(name for name in own if name in PARAMETERS_GIB)}
 
 
 def model_size(reference: str) -> ModelSize:
@@ -199,7 +206,7 @@ def _gib_on_gpu(stage: StagePlan, config: BuildConfig) -> float:
     """Weights of the sections of a stage that are on the GPU."""
     section = getattr(config, stage.name).model_dump(mode="json")
     parts = section["systems"] if stage.name == "transcribe" else [section]
-    wanted = {name for part in parts if part.get("device") == "cuda" for name in references(part)}
+    wanted = {name for part in parts if part.get("device") == "cuda" for name in _models_of(part)}
     return sum(item.gib or 0.0 for item in stage.models if item.reference in wanted)
 
 

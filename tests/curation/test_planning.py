@@ -90,11 +90,12 @@ def test_packages_carry_speech_to_calibrate_on():
 
 def test_command_without_calibration():
     done = CliRunner().invoke(
-        app, ["plan", "--preset", "paper", "--no-calibrate", "--cpus", "32", "--gpus", "2", "--gpu-gib", "24", "--json"]
+        app, ["plan", "--preset", "paper", "--no-calibrate", "--cpus", "32", "--gpus", "2", "--gpu-gib", "48", "--json"]
     )
     assert done.exit_code == 0, done.output
     values = json.loads(done.stdout)
     assert values["workers"] == 2
+    assert 24 < values["worker_gpu_gib"] < 48, "the GPU nodes of ray_cluster.yaml have 48 GiB"
     devices = {stage["name"]: stage["device"] for stage in values["stages"]}
     assert (devices["decode"], devices["transcribe"], devices["tokenize"]) == ("CPU", "GPU", "GPU")
     assert values["hours_per_1000"] is None
