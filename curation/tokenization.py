@@ -31,6 +31,8 @@ class DualTokenizer:
 
     content: ContentTokenizer
     codec: CodecTokenizer
+    references: tuple[str, str] = ("", "")
+    """What the configuration calls them: `compact`, a folder, or an `hf:` reference; content, then codec."""
 
     @property
     def fingerprint(self) -> str:
@@ -43,11 +45,13 @@ class DualTokenizer:
             "fingerprint": self.fingerprint,
             "glm": {
                 "name": self.content.name,
+                "reference": self.references[0],
                 "fingerprint": self.content.fingerprint,
                 "size": self.content.codebook_size,
             },
             "bicodec": {
                 "name": self.codec.name,
+                "reference": self.references[1],
                 "fingerprint": self.codec.fingerprint,
                 "semantic_size": self.codec.semantic_size,
                 "global_size": self.codec.global_size,
@@ -85,7 +89,8 @@ def load_tokenizers(config: TokenizeConfig | None) -> DualTokenizer | None:
     """The tokenizers that the configuration names; None where tokenizing is switched off."""
     if config is None:
         return None
-    return DualTokenizer(load_content(config.glm, config.device), load_codec(config.bicodec, config.device))
+    content, codec = load_content(config.glm, config.device), load_codec(config.bicodec, config.device)
+    return DualTokenizer(content, codec, (config.glm, config.bicodec))
 
 
 def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[Wave]) -> pa.Table:
