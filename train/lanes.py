@@ -110,11 +110,12 @@ def read_items(blocks: Blocks, positions: Sequence[Position], base: int, first: 
 
     `positions` are those of all lanes just before row number `base`.
     """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        lanes = [Lane(blocks, number, position, pool) for number, position in enumerate(positions)]
-        numbers = [base + (lane - base) % len(lanes) for lane in range(len(lanes))]  # of each lane's next row
-        mine = {(first + stride * k) % len(lanes) for k in range(len(lanes))}
-        number = first
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blocks")
+    lanes = [Lane(blocks, number, position, pool) for number, position in enumerate(positions)]
+    numbers = [base + (lane - base) % len(lanes) for lane in range(len(lanes))]  # of each lane's next row
+    mine = {(first + stride * k) % len(lanes) for k in range(len(lanes))}
+    number = first
+    try:
         while mine:
             place = number % len(lanes)
             lane = lanes[place]
@@ -130,3 +131,5 @@ def read_items(blocks: Blocks, positions: Sequence[Position], base: int, first: 
                 batch, counts = blocks.batch(step.plan, step.row)
                 yield Item(batch, place, lane.position, counts + step.left_out)
             number += stride
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,5 +1,6 @@
 """Makes items ahead in a thread, in the same order."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
-POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ def prefetched(items: Iterable[T], depth: int) -> Generator[T, None, None]:
             yield item
     finally:
         stop.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ready.get_nowait()  # makes room, so that the thread does not wait for ever
         thread.join()
 
 
@@ -48,22 +51,12 @@ def _fill(items: Iterable[T], ready: "queue.Queue[T | _Failure | _End]", stop: t
     iterator = iter(items)
     try:
         for item in iterator:
-            if not _put(item, ready, stop):
+            ready.put(item)
+            if stop.is_set():
                 return
-        _put(_End(), ready, stop)
+        ready.put(_End())
     except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for the item
-        _put(_Failure(error), ready, stop)
+        ready.put(_Failure(error))
     finally:
         if isinstance(iterator, Generator):
             iterator.close()
-
-
-def _put(item: T | _Failure | _End, ready: "queue.Queue[T | _Failure | _End]", stop: threading.Event) -> bool:
-    """Wait for a free place; False where nobody wants items any more."""
-    while not stop.is_set():
-        try:
-            ready.put(item, timeout=POLL_SECONDS)
-        except queue.Full:
-            continue
-        return True
-    return False
