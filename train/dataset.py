@@ -62,6 +62,7 @@ class PackedLoader:
         self._blocks = Blocks(corpus, vocabulary, config, phase)
         self._rank, self._world, self._num_workers = rank, world, num_workers
         self._next = 0
+        self._tail = False
         self._positions = start_positions(self._blocks)
 
     @property
@@ -81,6 +82,7 @@ class PackedLoader:
                 self._next += self._world
                 self._positions[item.lane] = item.position
                 self.counts += item.counts
+                self._tail = self._tail or item.batch is None
                 if item.batch is not None:
                     yield item.batch
         finally:
@@ -109,6 +111,7 @@ class PackedLoader:
             "rank": self._rank,
             "world": self._world,
             "next": self._next,
+            "tail": self._tail,
             "lanes": [list(position) for position in self._positions],
         }
 
@@ -121,7 +124,7 @@ class PackedLoader:
         if state["world"] != 1:
             msg = f"position in the data: this is the state of one rank of {state['world']}; merge_states them first"
             raise DataError(msg)
-        self._next = state["next"]
+        self._next, self._tail = state["next"], state["tail"]
         self._positions = [(block, row) for block, row in state["lanes"]]
 
 

@@ -151,3 +151,20 @@ def test_states_that_do_not_belong_together_are_refused(corpus):
     take(loaders[:1], 1)
     with pytest.raises(DataError, match="different rows"):
         merge_states([loader.state_dict() for loader in loaders])
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_ranks_of_bounded_epochs_can_save_at_every_step_until_the_end(corpus, world):
+    config = CONFIG.model_copy(update={"epochs": 1})
+    whole = [key for batch in ranks(corpus, 1, config)[0] for key in batch.keys]
+    loaders = ranks(corpus, world, config)
+    seen, streams = [], [iter(loader) for loader in loaders]
+    while batches := [batch for batch in (next(stream, None) for stream in streams) if batch is not None]:
+        seen += [key for batch in batches for key in batch.keys]
+        rest = ranks(corpus, 1, config, merge_states([loader.state_dict() for loader in loaders]))
+        left = [key for batch in rest[0] for key in batch.keys]
+        assert not set(left) & set(seen)
+        if CONFIG.lanes % world == 0:
+            assert sorted(seen + left) == sorted(whole)
+    assert sorted(seen) == sorted(whole)
+    assert left == []
