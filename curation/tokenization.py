@@ -32,6 +32,8 @@ class DualTokenizer:
 
     content: ContentTokenizer
     codec: CodecTokenizer
+    references: tuple[str, str] = ("", "")
+    """What the configuration calls them: `compact`, a folder, or an `hf:` reference; content, then codec."""
 
     @property
     def fingerprint(self) -> str:
@@ -44,11 +46,13 @@ class DualTokenizer:
             "fingerprint": self.fingerprint,
             "glm": {
                 "name": self.content.name,
+                "reference": self.references[0],
                 "fingerprint": self.content.fingerprint,
                 "size": self.content.codebook_size,
             },
             "bicodec": {
                 "name": self.codec.name,
+                "reference": self.references[1],
                 "fingerprint": self.codec.fingerprint,
                 "semantic_size": self.codec.semantic_size,
                 "global_size": self.codec.global_size,
@@ -87,7 +91,8 @@ def load_tokenizers(config: TokenizeConfig | None, device: str | None = None) ->
     if config is None:
         return None
     device = device or config.device
-    return DualTokenizer(load_content(config.glm, device), load_codec(config.bicodec, device))
+    content, codec = load_content(config.glm, device), load_codec(config.bicodec, device)
+    return DualTokenizer(content, codec, (config.glm, config.bicodec))
 
 
 def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[Wave]) -> pa.Table:

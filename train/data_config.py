@@ -1,0 +1,56 @@
+"""Settings of the data: what is sampled from the shards, in which order, packed how."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from curation.stages.base import StageConfig
+
+Phase = Literal["pretrain", "sft"]
+
+
+class TaskWeights(StageConfig):
+    """Samples of each task that an utterance gives in an epoch. 1: exactly one; 0.5: one in every second epoch."""
+
+    asr: float = Field(1.0, description="recognition samples for each utterance and epoch", ge=0, le=16)
+    tts: float = Field(1.0, description="synthesis samples for each utterance and epoch", ge=0, le=16)
+    vc: float = Field(1.0, description="voice conversion samples for each utterance and epoch", ge=0, le=16)
+
+
+class DataConfig(StageConfig):
+    """How shards become packed rows. Everything but `prefetch` and `epochs` decides the order."""
+
+    token_budget: int = Field(4096, description="tokens of a packed row, at most", ge=16)
+    max_sample_tokens: int | None = Field(
+        None, description="tokens of a sample, at most; longer ones are counted and left out; null: token_budget", ge=16
+    )
+    pretrain: TaskWeights = Field(TaskWeights(), description="samples for each utterance and epoch in pretraining")
+    sft: TaskWeights = Field(TaskWeights(), description="samples for each utterance and epoch in fine-tuning")
+    parallel: float = Field(
+        1.0,
+        description="share of VC samples that convert another speaker's utterance of the same words, where the block "
+        "has one; the others reconstruct the utterance from itself",
+        ge=0,
+        le=1,
+    )
+    seed: int = Field(0, description="seed of every order and choice", ge=0)
+    epochs: int | None = Field(None, description="epochs after which the data end; null: never", ge=1)
+    block_rows: int = Field(
+        2048, description="utterances that are shuffled and packed together; references and pairs lie within", ge=1
+    )
+    lanes: int = Field(
+        24,
+        description="blocks that are mixed; a multiple of the number of ranks lets each rank read only its own",
+        ge=1,
+    )
+    open_rows: int = Field(64, description="packed rows that are filled at the same time", ge=1)
+    prefetch: int = Field(32, description="packed rows that are made ahead by each thread or worker; 0: none", ge=0)
+
+    def weights(self, phase: Phase) -> TaskWeights:
+        """The weights of a phase."""
+        return self.pretrain if phase == "pretrain" else self.sft
+
+    @property
+    def longest(self) -> int:
+        """Tokens above which a sample is left out."""
+        return min(self.max_sample_tokens or self.token_budget, self.token_budget)

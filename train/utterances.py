@@ -1,0 +1,77 @@
+"""The utterances of a block as flat arrays: what the samples of the three tasks are made from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.tokenize.base import Ids
+
+COLUMNS = ["id", "speaker", "language", "text", "glm", "semantic", "global"]
+STREAMS = COLUMNS[4:]
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Lists of codes behind one another: list i is `values[offsets[i] : offsets[i + 1]]`."""
+
+    values: Ids
+    offsets: npt.NDArray[np.int64]
+
+    def __getitem__(self, row: int) -> Ids:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """(lists,) how many codes each has."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterances:
+    """Rows of shards. `speakers` are small numbers; -1 where the speaker is not known."""
+
+    ids: list[str]
+    speakers: npt.NDArray[np.int64]
+    languages: list[str]
+    texts: list[str]
+    streams: dict[str, Ragged]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def utterances_of(table: pa.Table) -> Utterances:
+    """Read `COLUMNS` of a table of shard rows. Raises ValueError for a row without tokens."""
+    for name in STREAMS:
+        if table[name].null_count:
+            lost = table.filter(pc.is_null(table[name]))["id"][0].as_py()
+            msg = f"utterance {lost} has no {name} tokens: tokenize and publish the corpus again"
+            raise ValueError(msg)
+    return Utterances(
+        ids=table["id"].to_pylist(),
+        speakers=_numbers(table["speaker"]),
+        languages=_strings(table["language"]),
+        texts=_strings(table["text"]),
+        streams={name: _ragged(table[name]) for name in STREAMS},
+    )
+
+
+def _strings(values: pa.ChunkedArray) -> list[str]:
+    return list(pc.fill_null(values, "").to_pylist())
+
+
+def _numbers(speakers: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Equal names as equal numbers, in the order of their first use, so that they depend on the rows alone."""
+    numbers: dict[str, int] = {}
+    found = [numbers.setdefault(name, len(numbers)) if name else -1 for name in speakers.to_pylist()]
+    return np.array(found, dtype=np.int64)
+
+
+def _ragged(lists: Any) -> Ragged:
+    lengths = pc.list_value_length(lists).to_numpy()
+    values = pc.list_flatten(lists).to_numpy().astype(np.int32, copy=False)
+    return Ragged(values, np.r_[0, np.cumsum(lengths, dtype=np.int64)])
