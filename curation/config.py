@@ -9,7 +9,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -26,6 +26,7 @@ from curation.stages.punctuate import PunctuateConfig
 from curation.stages.transcribe import TranscribeConfig
 
 PRESETS = Path(__file__).parent / "presets"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigError(ValueError):
@@ -115,17 +116,36 @@ def load_config(
         if "preset" in own:
             merged = _read_yaml(preset_path(own.pop("preset")))
         merged = _merge(merged, own)
-    for override in overrides:
-        merged = _merge(merged, _parse_override(override))
-    return validate(merged, str(file or f"preset {preset}"))
+    return validate(override(merged, overrides), str(file or f"preset {preset}"))
+
+
+def load_sections(
+    model: type[Model], file: str | Path | None = None, *, overrides: Iterable[str] = (), base: Mapping[str, Any] = {}
+) -> Model:
+    """Any configuration without presets: `base`, changed by the file, changed by the overrides. Raises ConfigError."""
+    merged = _merge(dict(base), _read_yaml(Path(file)) if file is not None else {})
+    return validate_as(model, override(merged, overrides), str(file or "configuration"))
+
+
+def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The values with `key=value` overrides applied. Raises ConfigError."""
+    merged = dict(values)
+    for text in overrides:
+        merged = _merge(merged, _parse_override(text))
+    return merged
 
 
 def validate(values: Mapping[str, Any], origin: str) -> BuildConfig:
-    """Check a configuration; `origin` names it in the message of the ConfigError."""
+    """Check the configuration of a build; `origin` names it in the message of the ConfigError."""
+    return validate_as(BuildConfig, values, origin)
+
+
+def validate_as(model: type[Model], values: Mapping[str, Any], origin: str) -> Model:
+    """Check a configuration of any kind; `origin` names it in the message of the ConfigError."""
     try:
-        return BuildConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        lines = [f"{origin}: {_explain(item['loc'], item['type'], item['msg'])}" for item in error.errors()]
+        lines = [f"{origin}: {_explain(model, item['loc'], item['type'], item['msg'])}" for item in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -139,7 +159,7 @@ def preset_path(name: str) -> Path:
     return path
 
 
-def to_yaml(config: BuildConfig) -> str:
+def to_yaml(config: BaseModel) -> str:
     """The configuration fully resolved, every default included."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
@@ -202,18 +222,18 @@ def _parse_override(text: str) -> dict[str, Any]:
     return dict(nested)
 
 
-def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
+def _explain(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
     key = ".".join(str(part) for part in location)
     if kind != "extra_forbidden":
         return f"{key}: {message[0].lower()}{message[1:]}"
-    known = _known_keys(location[:-1])
+    known = _known_keys(model, location[:-1])
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     remedy = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
     return f"{key}: unknown key; {remedy}"
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    models = [BuildConfig]
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    models = [model]
     for part in location:
         if isinstance(part, int) or all(part not in model.model_fields for model in models):
             continue  # an index into a list, or pydantic's name for a member of a union

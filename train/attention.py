@@ -1,0 +1,102 @@
+"""Causal attention over packed samples, registered with transformers under the name `packed`.
+
+No sample sees another one, and nothing is padded: on a GPU in half precision torch's variable-length flash kernel
+takes the row as it is, elsewhere each sample is one call of `scaled_dot_product_attention`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+
+import torch
+from torch.nn import functional
+
+NAME = "packed"
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Where the samples of a row lie: `offsets` (samples + 1,) int32 on the device, `longest` in tokens."""
+
+    lengths: list[int]
+    offsets: torch.Tensor
+    longest: int
+
+    @classmethod
+    def of(cls, lengths: torch.Tensor, device: torch.device) -> Self:
+        """From the tokens of each sample, (samples,)."""
+        offsets = functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
+        return cls(lengths.tolist(), offsets.to(device), int(lengths.max()))
+
+
+def packed_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    packing: Packing,
+    scaling: float,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention of one row: query (1, heads, tokens, d), key and value (1, key-value heads, tokens, d) give
+    (1, tokens, heads, d).
+    """
+    del module, attention_mask
+    kind = query.dtype
+    if query.is_cuda and torch.is_autocast_enabled("cuda"):
+        kind = torch.get_autocast_dtype("cuda")  # the norms of queries and keys left them in float32
+    query, key, value = query.to(kind), key.to(kind), value.to(kind)
+    if query.is_cuda and kind != torch.float32 and _varlen() is not None:
+        return _flash(query, key, value, packing, scaling), None
+    with torch.autocast(query.device.type, enabled=False):  # a CPU's kernel is twice as fast in float32
+        return _each_sample(query, key, value, packing.lengths, scaling), None
+
+
+def _flash(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packing: Packing, scaling: float
+) -> torch.Tensor:
+    rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    mixed: torch.Tensor = _varlen()(
+        *rows,
+        packing.offsets,
+        packing.offsets,
+        packing.longest,
+        packing.longest,
+        scale=scaling,
+        window_size=(-1, 0),  # causal
+        enable_gqa=True,
+    )
+    return mixed[None]
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _each_sample(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int], scaling: float
+) -> torch.Tensor:
+    """A call for each sample; compiled code would be made anew for each set of lengths, so it stays outside."""
+    samples = zip(*(torch.split(rows, lengths, 2) for rows in (query, key, value)), strict=True)
+    mixed = [
+        functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True).transpose(1, 2)
+        for q, k, v in samples
+    ]
+    return torch.cat(mixed, 1)
+
+
+@cache
+def _varlen() -> Any:
+    """Torch's variable-length attention (2.10 and later), or None."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn
+
+
+def use_packed_attention(model: Any) -> None:
+    """Switch a transformers model to packed attention; its forward then wants `packing=`."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, packed_attention)
+    model.config._attn_implementation = NAME  # noqa: SLF001 - what set_attn_implementation sets, which checks names

@@ -1,0 +1,109 @@
+"""The configuration of a training run: one validated YAML file, with `--set section.key=value` over it.
+
+config = load_training_config("train.yaml", overrides=["model.preset=gpa-0.3b", "run.steps=200000"])
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from curation.config import load_sections
+from curation.stages.base import StageConfig
+from curation.train.data_config import DataConfig, Phase
+from curation.train.model import LEARNING_RATES, Preset
+
+
+class ModelConfig(StageConfig):
+    """Which model is trained, and how its layers are run."""
+
+    preset: Preset = Field("tiny", description="size of a new model: tiny (CPU), gpa-0.3b or 3b")
+    start_from: str | None = Field(
+        None, description="checkpoint folder (or run: its last one) whose weights training starts from; needed for sft"
+    )
+    activation_checkpointing: bool = Field(
+        False,  # noqa: FBT003 - a default
+        description="keep only the layers' inputs and compute the rest again: less memory, a third more time",
+    )
+    compile: bool = Field(False, description="torch.compile the layers: faster on a GPU, after minutes of compiling")  # noqa: FBT003
+
+
+class OptimizerConfig(StageConfig):
+    """AdamW with warm-up and cosine decay."""
+
+    learning_rate: float | None = Field(None, description="peak learning rate; null: the preset's", gt=0)
+    final_fraction: float = Field(0.1, description="share of the peak that is left at the last step", ge=0, le=1)
+    warmup_steps: int = Field(100, description="steps of linear warm-up", ge=0)
+    betas: tuple[float, float] = Field((0.9, 0.95), description="decay of the two moments of the gradient")
+    epsilon: float = Field(1e-8, description="added to the root of the second moment", gt=0)
+    weight_decay: float = Field(0.1, description="decay of matrices; norms have none", ge=0)
+    clip_norm: float = Field(1.0, description="norm that the gradient is scaled down to", gt=0)
+
+
+class RunConfig(StageConfig):
+    """Length, precision, checkpoints and supervision of the run."""
+
+    steps: int = Field(1000, description="optimizer steps", ge=1)
+    accumulation: int = Field(1, description="packed rows of each process in a step", ge=1)
+    seed: int = Field(0, description="seed of the new model's weights", ge=0)
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="bfloat16 runs layers under autocast; auto: on a GPU only"
+    )
+    threads: int | None = Field(None, description="CPU threads of a process; null: PyTorch's choice", ge=1)
+    parallel: Literal["auto", "ddp", "fsdp2"] = Field(
+        "auto", description="how several processes share the model; auto: fsdp2 for 3b, else ddp"
+    )
+    save_steps: int = Field(500, description="steps between checkpoints", ge=1)
+    keep_last: int = Field(2, description="checkpoints that are kept", ge=1)
+    spike_factor: float | None = Field(
+        4.0, description="stop when a task's loss is this many times its running mean; null: never", gt=1
+    )
+    data_workers: int = Field(0, description="processes of each rank that make packed rows; 0: a thread", ge=0)
+
+
+class SpeechConfig(StageConfig):
+    """Vocabulary and speech tokenizers; null: what the shards say."""
+
+    vocabulary: str | None = Field(
+        None, description="folder of tokenizer files (GPA's, say); null: bytes or BPE, markers and the shards' codes"
+    )
+    text_size: int = Field(
+        256, description="text ids of a new vocabulary: 256 are plain bytes, more are learned from the shards", ge=256
+    )
+    glm: str | None = Field(None, description="reference of the 12.5 tokens/s tokenizer that made the shards")
+    bicodec: str | None = Field(None, description="reference of the codec that made the shards")
+
+
+class RayConfig(StageConfig):
+    """Training on a Ray cluster through Ray Train."""
+
+    workers: int | None = Field(None, description="processes on the cluster; null: train without Ray", ge=1)
+    address: str | None = Field(None, description="cluster to join (`auto` inside one); null starts Ray here")
+    cpus_per_worker: float = Field(1.0, description="CPUs that a process reserves", gt=0)
+    gpus_per_worker: float = Field(0.0, description="GPUs that a process reserves", ge=0)
+
+
+class TrainConfig(StageConfig):
+    """Everything that decides what a training run does."""
+
+    phase: Phase = Field("pretrain", description="pretrain: new weights; sft: from model.start_from")
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    speech: SpeechConfig = SpeechConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    run: RunConfig = RunConfig()
+    ray: RayConfig = RayConfig()
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak learning rate."""
+        return self.optimizer.learning_rate or LEARNING_RATES[self.model.preset]
+
+
+def load_training_config(
+    file: str | Path | None = None, *, overrides: Iterable[str] = (), base: dict[str, Any] | None = None
+) -> TrainConfig:
+    """The defaults (or `base`), changed by the file, changed by the overrides. Raises ConfigError."""
+    return load_sections(TrainConfig, file, overrides=overrides, base=base or {})

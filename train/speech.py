@@ -1,0 +1,119 @@
+"""What a model needs besides its weights: the vocabulary, and which speech tokenizers its codes come from.
+
+Every checkpoint carries it, so that a folder is enough to transcribe, speak and convert.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from curation.config import ConfigError
+from curation.tokenize.checkpoints import read_config
+from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
+
+FILE = "speech_tokenizers.json"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """`glm` and `bicodec` are references for tokenize/registry.py, `tokenizers` is the index's description of them.
+    `files` is the folder that the vocabulary was read from; None for a new one.
+    """
+
+    vocabulary: Vocabulary
+    tokenizers: dict[str, Any]
+    glm: str
+    bicodec: str
+    files: Path | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the tokenizers: shards with another one do not fit."""
+        return str(self.tokenizers["fingerprint"])
+
+    @classmethod
+    def load(cls, checkpoint: Path) -> Self:
+        """From a checkpoint of this trainer. Raises ConfigError where it has no description of its tokenizers."""
+        path = checkpoint / FILE
+        if not path.is_file():
+            msg = f"{path} does not exist: training goes on only from checkpoints that `curation train` wrote"
+            raise ConfigError(msg)
+        listed = read_config(path)
+        return cls(load_vocabulary(checkpoint), listed["tokenizers"], listed["glm"], listed["bicodec"], checkpoint)
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer files that transformers reads as well, and the references."""
+        if self.files is None:
+            self.vocabulary.save(folder)
+            config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}
+            _write(folder / "tokenizer_config.json", config)
+        else:
+            for name in TOKENIZER_FILES:
+                if (self.files / name).is_file():
+                    shutil.copyfile(self.files / name, folder / name)
+        _write(folder / FILE, {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.tokenizers})
+
+    def check(self, tokenizers: dict[str, Any], shards: str) -> None:
+        """Raise ConfigError where the shards were made with other tokenizers."""
+        if tokenizers["fingerprint"] != self.fingerprint:
+            msg = (
+                f"{shards}: tokens of the tokenizers {tokenizers['fingerprint'][:12]}, the checkpoint was trained on "
+                f"those of {self.fingerprint[:12]}: tokenize and publish the corpus with the checkpoint's tokenizers "
+                f"({self.glm}, {self.bicodec}), or start a new run"
+            )
+            raise ConfigError(msg)
+
+
+def references(shards: str, given: dict[str, str | None], tokenizers: dict[str, Any]) -> dict[str, str]:
+    """References of the tokenizers that made the shards: as given, from the build's configuration, or the shipped
+    ones where the fingerprint is theirs. Raises ConfigError where they cannot be known.
+    """
+    found = _from_build(shards) | {name: value for name, value in given.items() if value is not None}
+    for name in ("glm", "bicodec"):
+        if name not in found and tokenizers[name]["fingerprint"] == _shipped_fingerprint(name):
+            found[name] = "compact"
+        if name not in found:
+            msg = (
+                f"{shards}: which {name} tokenizer made these shards? There is no build.yaml beside them: set "
+                f"speech.{name} to its folder or reference ({tokenizers[name]['name']})"
+            )
+            raise ConfigError(msg)
+    return {name: _absolute(reference) for name, reference in found.items()}
+
+
+def _from_build(shards: str) -> dict[str, str]:
+    from curation.manifests.storage import Storage
+
+    for root in (shards, shards.rstrip("/").rpartition("/")[0] or "."):
+        storage = Storage(root)
+        if storage.exists("build.yaml"):
+            section = yaml.safe_load(storage.read_bytes("build.yaml")).get("tokenize") or {}
+            return {name: section[name] for name in ("glm", "bicodec") if name in section}
+    return {}
+
+
+def _shipped_fingerprint(name: str) -> str:
+    from curation.tokenize.registry import COMPACT, load_codec, load_content
+
+    return load_content(COMPACT).fingerprint if name == "glm" else load_codec(COMPACT).fingerprint
+
+
+def _absolute(reference: str) -> str:
+    path = Path(reference).expanduser()
+    return str(path.resolve()) if path.is_dir() else reference
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
