@@ -93,7 +93,8 @@ def save(frozen: Frozen, model: Any, speech: Speech, run: Path, *, keep_last: in
     save_file(frozen.optimizer, temporary / "optimizer.safetensors")
     save_file(frozen.rng, temporary / "rng.safetensors")
     (temporary / STATE).write_text(json.dumps(frozen.state, indent=1), encoding="utf-8")
-    for path in [*temporary.iterdir(), temporary]:
+    for path in temporary.iterdir():
+        path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
         _sync(path)
     (temporary / MARKER).touch()
     if folder.exists():

@@ -70,7 +70,7 @@ class SpeechConfig(StageConfig):
         None, description="folder of tokenizer files (GPA's, say); null: bytes or BPE, markers and the shards' codes"
     )
     text_size: int = Field(
-        256, description="text ids of a new vocabulary: 256 are plain bytes, more are learned from the shards", ge=256
+        1024, description="text ids of a new vocabulary: 256 are plain bytes, more are learned from the shards", ge=256
     )
     glm: str | None = Field(None, description="reference of the 12.5 tokens/s tokenizer that made the shards")
     bicodec: str | None = Field(None, description="reference of the codec that made the shards")

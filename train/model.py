@@ -81,7 +81,9 @@ def open_model(folder: str) -> Any:
     """The model of a checkpoint folder, in float32."""
     import_torchaudio()
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # across the one of training
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from curation.config import ConfigError
 from curation.tokenize.checkpoints import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
@@ -76,32 +74,23 @@ class Speech:
             raise ConfigError(msg)
 
 
-def references(shards: str, given: dict[str, str | None], tokenizers: dict[str, Any]) -> dict[str, str]:
-    """References of the tokenizers that made the shards: as given, from the build's configuration, or the shipped
-    ones where the fingerprint is theirs. Raises ConfigError where they cannot be known.
+def references(shards: str, given: dict[str, str | None], tokenizers: dict[str, Any]) -> tuple[str, str]:
+    """References (glm, bicodec) of the tokenizers that made the shards: as given, as the index has them, or the
+    shipped ones where the fingerprint is theirs. Raises ConfigError where they cannot be known.
     """
-    found = _from_build(shards) | {name: value for name, value in given.items() if value is not None}
+    found = []
     for name in ("glm", "bicodec"):
-        if name not in found and tokenizers[name]["fingerprint"] == _shipped_fingerprint(name):
-            found[name] = "compact"
-        if name not in found:
+        reference = given[name] or tokenizers[name].get("reference")
+        if not reference and tokenizers[name]["fingerprint"] == _shipped_fingerprint(name):
+            reference = "compact"
+        if not reference:
             msg = (
-                f"{shards}: which {name} tokenizer made these shards? There is no build.yaml beside them: set "
-                f"speech.{name} to its folder or reference ({tokenizers[name]['name']})"
+                f"{shards}: which {name} tokenizer made these shards? Their index does not say it: set speech.{name} "
+                f"to its folder or reference"
             )
             raise ConfigError(msg)
-    return {name: _absolute(reference) for name, reference in found.items()}
-
-
-def _from_build(shards: str) -> dict[str, str]:
-    from curation.manifests.storage import Storage
-
-    for root in (shards, shards.rstrip("/").rpartition("/")[0] or "."):
-        storage = Storage(root)
-        if storage.exists("build.yaml"):
-            section = yaml.safe_load(storage.read_bytes("build.yaml")).get("tokenize") or {}
-            return {name: section[name] for name in ("glm", "bicodec") if name in section}
-    return {}
+        found.append(_absolute(reference))
+    return found[0], found[1]
 
 
 def _shipped_fingerprint(name: str) -> str:

@@ -1,0 +1,155 @@
+"""A training run: a folder that knows how to go on.
+
+    RUN/train.yaml      the configuration, fully resolved; the base when it is run again
+    RUN/tokenizer/      the vocabulary of a new model
+    RUN/checkpoints/, RUN/metrics.jsonl, RUN/tensorboard/
+
+Called in each process: alone, under `torchrun`, or by Ray Train.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from curation.config import ConfigError, to_yaml
+from curation.tokenize.vocabulary import load_vocabulary
+from curation.train import checkpoint
+from curation.train.config import TrainConfig
+from curation.train.corpus import open_corpus, vocabulary_for
+from curation.train.dataset import PackedLoader
+from curation.train.metrics import Recorder, StepMetrics
+from curation.train.model import PRESETS, Shape, build_model, open_model
+from curation.train.parallel import World, join_world
+from curation.train.position import merge_states
+from curation.train.speech import FILE, Speech, references
+from curation.train.trainer import Trainer
+
+CONFIG = "train.yaml"
+TOKENIZER = "tokenizer"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Where a run stands: the last step, its checkpoint, and what the loader of the first process counted."""
+
+    step: int
+    checkpoint: Path | None
+    data: dict[str, Any]
+
+
+def settings_of(run: Path) -> dict[str, Any]:
+    """The configuration that a run began with; empty for a new one."""
+    path = run / CONFIG
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None]) -> Trained:
+    """Train, or go on. `on_step` is called on the first process. Raises ConfigError, DataError, BadBatchError."""
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    with join_world(config.run.device) as world:
+        trainer = prepare(shards, run, config, world)
+        if world.first:
+            _write(run / CONFIG, to_yaml(config))
+        with Recorder(run, first_step=trainer.step + 1) if world.first else nullcontext() as recorder:
+
+            def record(metrics: StepMetrics) -> None:
+                if recorder is not None:
+                    recorder.write(metrics)
+                    on_step(metrics)
+
+            trainer.train(record)
+        counts = trainer.loader.counts.as_dict() if isinstance(trainer.loader, PackedLoader) else {}
+        return Trained(trainer.step, checkpoint.latest(run), counts)
+
+
+def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
+    """Everything that a run needs, at the step where it stands."""
+    run.mkdir(parents=True, exist_ok=True)
+    last = checkpoint.latest(run)
+    start = last or _start_from(config)
+    speech = _speech(shards, run, config, start, world)
+    model = _model(config, speech, start).to(world.device)
+    loader = PackedLoader(
+        shards,
+        speech.vocabulary,
+        config.data,
+        phase=config.phase,
+        rank=world.rank,
+        world=world.size,
+        num_workers=config.run.data_workers,
+        tokenizer_fingerprint=speech.fingerprint,
+    )
+    trainer = Trainer(config, model, loader, merge_states, speech, run, world)
+    trainer.resume()
+    return trainer
+
+
+def _start_from(config: TrainConfig) -> Path | None:
+    if config.model.start_from is not None:
+        return checkpoint.resolve_checkpoint(config.model.start_from)
+    if config.phase == "sft":
+        msg = "phase=sft trains a model further: set model.start_from to a checkpoint or to the run that made it"
+        raise ConfigError(msg)
+    return None
+
+
+def _speech(shards: str, run: Path, config: TrainConfig, start: Path | None, world: World) -> Speech:
+    """The vocabulary and tokenizers of the checkpoint, of the files that are named, or new ones for the shards."""
+    tokenizers = open_corpus(shards).tokenizers
+    if start is not None and (start / FILE).is_file():
+        speech = Speech.load(start)
+        speech.check(tokenizers, shards)
+        return speech
+    given = {"glm": config.speech.glm, "bicodec": config.speech.bicodec}
+    named = references(shards, given, tokenizers)
+    files = start or (Path(config.speech.vocabulary).expanduser() if config.speech.vocabulary else None)
+    if files is not None:  # a checkpoint of another program, or a folder of tokenizer files
+        return Speech(_vocabulary(files), tokenizers, *named, files=files)
+    if world.first and not (run / TOKENIZER / FILE).is_file():
+        Speech(vocabulary_for(shards, config.speech.text_size), tokenizers, *named).save(run / TOKENIZER)
+    world.wait()
+    speech = Speech.load(run / TOKENIZER)
+    speech.check(tokenizers, shards)
+    return speech
+
+
+def _vocabulary(files: Path) -> Any:
+    try:
+        return load_vocabulary(files)
+    except (OSError, ValueError) as error:
+        msg = f"the vocabulary cannot be read: {error}"
+        raise ConfigError(msg) from error
+
+
+def _model(config: TrainConfig, speech: Speech, start: Path | None) -> Any:
+    """The checkpoint's model, or a new one. Raises ConfigError where the checkpoint is of another preset."""
+    preset, vocabulary = config.model.preset, speech.vocabulary
+    if start is None:
+        return build_model(preset, vocabulary.size, vocabulary.end, seed=config.run.seed)
+    model = open_model(str(start))
+    fitting = [name for name, shape in PRESETS.items() if _has_shape(model.config, shape)]
+    if fitting and preset not in fitting:
+        msg = f"{start} is a model of the preset {fitting[0]}, the configuration says {preset}: set model.preset"
+        raise ConfigError(msg)
+    if model.config.vocab_size < vocabulary.size:
+        msg = f"{start}: the model has {model.config.vocab_size} embeddings for {vocabulary.size} ids"
+        raise ConfigError(msg)
+    return model
+
+
+def _has_shape(config: Any, shape: Shape) -> bool:
+    sizes = [field.name for field in fields(Shape) if field.name not in {"rope_theta", "max_position_embeddings"}]
+    return all(getattr(config, name) == getattr(shape, name) for name in sizes)
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
