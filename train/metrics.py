@@ -43,7 +43,7 @@ class StepMetrics:
     """Share of the time spent waiting for data, on the first process."""
     peak_gib: float
     """Most memory so far: of the GPU, else of the process."""
-    mfu: float | None
+    mfu: float | None = None
     """Share of the GPU's peak that the model's own operations use; None on a CPU."""
 
     def as_line(self) -> dict[str, Any]:

@@ -69,6 +69,12 @@ def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[St
         return Trained(trainer.step, checkpoint.latest(run), counts)
 
 
+def check(shards: str, config: TrainConfig) -> None:
+    """Look for mistakes of users before any process is started. Raises ConfigError, DataError."""
+    _start_from(config)
+    open_corpus(shards).tokenizers  # noqa: B018 - raises where there are none
+
+
 def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
     """Everything that a run needs, at the step where it stands."""
     run.mkdir(parents=True, exist_ok=True)

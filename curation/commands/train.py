@@ -54,11 +54,9 @@ def train(
 
 def _run(shards: str, output: Path, settings: Any) -> "Trained":
     if settings.ray.workers:
-        from curation.train.on_ray import train_on_ray
-
-        return train_on_ray(shards, output, settings)
-    from curation.train.run import train_run
-
+        from curation.train.on_ray import train_on_ray as train_run
+    else:
+        from curation.train.run import train_run
     with TrainProgress(console, settings.run.steps) as progress:
         return train_run(shards, output, settings, progress.on_step)
 
