@@ -37,4 +37,4 @@ def _of_system(system: Any) -> Iterator[Finding]:
     if isinstance(system, OmnilingualConfig) and not system.python:
         here = is_ready(folder_of(ENVIRONMENT, REQUIREMENTS, system.interpreter))
         found = "here" if here else "not made yet: the first worker makes it, 8 GB"
-        yield f"environment {ENVIRONMENT}", here, found, "python -m curation.stages.asr.omnilingual"
+        yield f"environment {ENVIRONMENT}", here, found, "python -m curation.environments"

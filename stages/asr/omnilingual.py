@@ -3,11 +3,8 @@
 Its package needs fairseq2 and torch 2.8, which cannot be installed beside ours, so the model lives in a child process
 (`isolated.py`) of an environment that is made once per machine (`environment.py`). The model is fetched by fairseq2
 into its own cache. It gives no confidences and no word times.
-
-    python -m curation.stages.asr.omnilingual        makes the environment now, instead of at the first use
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -75,7 +72,3 @@ class Omnilingual:
             Hypothesis(self.config.name, text, language=code, scores=text_scores(text))
             for text, code in zip((str(answer["text"]).strip() for answer in answers), languages, strict=True)
         ]
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{ensure(ENVIRONMENT, REQUIREMENTS)}\n")
