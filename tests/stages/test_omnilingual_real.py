@@ -48,11 +48,15 @@ tokenizer_ref: tiny_omni_tokenizer
 def system(tmp_path_factory):
     folder = tmp_path_factory.mktemp("omni")
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["the quick brown fox jumps over lazy dogs and cats"] * 3),
+        sentence_iterator=iter(["the quick brown fox jumps over lazy dogs, cats; and 1 pig!"] * 3),
         model_prefix=str(folder / "tokenizer"),
         vocab_size=32,
         model_type="char",
-        hard_vocab_limit=False,
+        character_coverage=1.0,
+        bos_id=0,
+        pad_id=1,
+        eos_id=2,
+        unk_id=3,
         minloglevel=2,
     )
     subprocess.run([python_of(FOLDER), "-I", "-c", SAVE_MODEL, folder / "model.pt"], check=True)
