@@ -36,5 +36,5 @@ def _of_system(system: Any) -> Iterator[Finding]:
         yield f"package {module}", here, "here" if here else "not installed", f"pip install 'curation[{extra}]'"
     if isinstance(system, OmnilingualConfig) and not system.python:
         here = is_ready(folder_of(ENVIRONMENT, REQUIREMENTS, system.interpreter))
-        found = "here" if here else "not made yet: the first worker makes it, 8 GB"
-        yield f"environment {ENVIRONMENT}", here, found, "python -m curation.stages.asr.omnilingual"
+        found = "here" if here else "not made yet: the first worker makes it, 7.3 GB"
+        yield f"environment {ENVIRONMENT}", here, found, "python -m curation.environments"

@@ -65,7 +65,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def _make(folder: Path, requirements: Sequence[str], interpreter: str, options: Sequence[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what an interrupted attempt left
-    _run([interpreter, "-m", "venv", str(folder)], folder)
+    pip = [] if requirements else ["--without-pip"]
+    _run([interpreter, "-m", "venv", *pip, str(folder)], folder)
     if requirements:
         install = [str(python_of(folder)), "-m", "pip", "install", "--no-input", "--quiet"]
         _run([*install, *options, *requirements], folder)

@@ -1,8 +1,8 @@
 """Opens `.nemo` files: a tar of a YAML configuration, a PyTorch checkpoint and tokenizer files.
 
 Importing this module imports NeMo. What a file may do is limited: members that would be written elsewhere are
-refused, weights are read as `curation.pickles` says, NeMo itself instantiates only its own classes (checked with
-version 3.0.0), and the second model that Canary-1B-v2 carries to align words is not loaded.
+refused, weights are read as `curation.pickles` says, NeMo itself instantiates only classes on its own list (version
+3.0.0), and the second model that Canary-1B-v2 carries to align words is not loaded.
 """
 
 import tarfile

@@ -3,11 +3,8 @@
 Its package needs fairseq2 and torch 2.8, which cannot be installed beside ours, so the model lives in a child process
 (`isolated.py`) of an environment that is made once per machine (`environment.py`). The model is fetched by fairseq2
 into its own cache. It gives no confidences and no word times.
-
-    python -m curation.stages.asr.omnilingual        makes the environment now, instead of at the first use
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -20,8 +17,14 @@ from curation.stages.asr.environment import ensure
 from curation.stages.asr.isolated import WORKERS, IsolatedWorker
 from curation.stages.asr.languages import OMNILINGUAL
 
-REQUIREMENTS = ("omnilingual-asr==0.2.0", "fairseq2==0.6", "torch==2.8.0", "torchaudio==2.8.0")
-"""What the environment gets: 8 GB with the CUDA libraries. fairseq2's native part is built for one version of torch."""
+REQUIREMENTS = (
+    "omnilingual-asr==0.2.0",
+    "fairseq2==0.6",  # its native part is built for one version of torch
+    "torch==2.8.0",
+    "torchaudio==2.8.0",
+    "pyarrow==21.0.0",  # newer ones need numpy 2, fairseq2 needs numpy 1
+)
+"""What the environment gets: 7.3 GB with the CUDA libraries."""
 ENVIRONMENT = "omnilingual"
 MAX_SECONDS = 40
 
@@ -75,7 +78,3 @@ class Omnilingual:
             Hypothesis(self.config.name, text, language=code, scores=text_scores(text))
             for text, code in zip((str(answer["text"]).strip() for answer in answers), languages, strict=True)
         ]
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{ensure(ENVIRONMENT, REQUIREMENTS)}\n")

@@ -36,7 +36,7 @@ def test_missing_packages_are_named_with_their_command(paper, monkeypatch, tmp_p
     assert findings == {
         "package no_such_module_a": (False, "pip install 'curation[nemo]'"),
         "package no_such_module_b": (False, "pip install 'curation[seamless]'"),
-        "environment omnilingual": (False, "python -m curation.stages.asr.omnilingual"),
+        "environment omnilingual": (False, "python -m curation.environments"),
     }
 
 
@@ -49,5 +49,5 @@ def test_doctor_shows_them(monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "400")
     found = CliRunner().invoke(app, ["doctor", "--preset", "paper"])
     assert found.exit_code == 1
-    assert "python -m curation.stages.asr.omnilingual" in found.stdout
+    assert "python -m curation.environments" in found.stdout
     assert "weights CC-BY-NC-4.0" in found.stdout

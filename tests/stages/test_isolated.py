@@ -141,15 +141,19 @@ def test_the_child_ends_with_its_parent(python, script):
     pytest.fail("the child outlived its parent")
 
 
-def make(store: str) -> float:
+def make(task: tuple[str, int]) -> int:
+    store, number = task
     os.environ["CURATION_MODELS"] = store
+    Path(store, f"here-{number}").touch()
+    while len(list(Path(store).glob("here-*"))) < 2:  # both start at once
+        time.sleep(0.001)
     python = ensure("twice", [])
     return python.parent.parent.joinpath("complete.json").stat().st_mtime_ns
 
 
 def test_two_workers_make_one_environment(tmp_path):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        first, second = pool.map(make, [str(tmp_path)] * 2)
+        first, second = pool.map(make, [(str(tmp_path), 1), (str(tmp_path), 2)], chunksize=1)
     assert first == second
     assert len(list((tmp_path / "environments").glob("twice-*/complete.json"))) == 1
 

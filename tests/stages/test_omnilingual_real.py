@@ -1,6 +1,6 @@
 """The Omnilingual worker against the real package, in its real environment, on a random model.
 
-Skipped where that environment was not made: `python -m curation.stages.asr.omnilingual` (several GB), then
+Skipped where that environment was not made: `python -m curation.environments` (several GB), then
 `pytest -m slow tests/stages/test_omnilingual_real.py`. The model is a wav2vec2 CTC one of fairseq2's base size, behind
 an asset card as the published ones have.
 """
@@ -20,7 +20,7 @@ FOLDER = folder_of(ENVIRONMENT, REQUIREMENTS)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not is_ready(FOLDER), reason="python -m curation.stages.asr.omnilingual was not run"),
+    pytest.mark.skipif(not is_ready(FOLDER), reason="python -m curation.environments was not run"),
 ]
 
 SAVE_MODEL = """
@@ -48,11 +48,15 @@ tokenizer_ref: tiny_omni_tokenizer
 def system(tmp_path_factory):
     folder = tmp_path_factory.mktemp("omni")
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["the quick brown fox jumps over lazy dogs and cats"] * 3),
+        sentence_iterator=iter(["the quick brown fox jumps over lazy dogs, cats; and 1 pig!"] * 3),
         model_prefix=str(folder / "tokenizer"),
         vocab_size=32,
         model_type="char",
-        hard_vocab_limit=False,
+        character_coverage=1.0,
+        bos_id=0,
+        pad_id=1,
+        eos_id=2,
+        unk_id=3,
         minloglevel=2,
     )
     subprocess.run([python_of(FOLDER), "-I", "-c", SAVE_MODEL, folder / "model.pt"], check=True)
