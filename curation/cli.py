@@ -13,6 +13,7 @@ import typer
 
 from curation import __version__
 from curation.commands import consensus, plan
+from curation.commands import infer
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,
@@ -38,6 +39,7 @@ tokenizer_app = typer.Typer(help="Fit the compact tokenizers to a corpus.", no_a
 app.add_typer(tokenizer_app, name="tokenizer")
 consensus.register(app)
 plan.register(app)
+infer.register(app)
 
 
 @app.callback(invoke_without_command=True)
