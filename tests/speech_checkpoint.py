@@ -33,7 +33,7 @@ def random_qwen3(vocabulary_size, seed=0, **changed):
             if weight.dim() == 1:
                 weight.copy_(1 + 0.2 * torch.randn_like(weight))
             else:
-                weight.copy_(torch.randn_like(weight) * (0.5 if "embed" in name else weight.shape[1] ** -0.5))
+                weight.copy_(torch.randn_like(weight) * (0.05 if "embed" in name else weight.shape[1] ** -0.5))
     return model
 
 

@@ -88,18 +88,24 @@ class Chooser:
 
 def choose(logits: Tensor, choosers: Sequence[Chooser]) -> list[int]:
     """Choose a place for each row of `logits` (rows, choices), and let its chooser remember it."""
-    logits = _penalised(logits, choosers)
-    greedy = [chooser.sampling.temperature == 0 for chooser in choosers]
-    if all(greedy):
-        places: list[int] = logits.argmax(dim=1).tolist()
+    if all(chooser.sampling.temperature == 0 for chooser in choosers):
+        places: list[int] = _penalised(logits, choosers).argmax(dim=1).tolist()
     else:
-        places = _drawn(logits, choosers)
-        if any(greedy):
-            best = logits.argmax(dim=1).tolist()
-            places = [best[i] if greedy[i] else place for i, place in enumerate(places)]
+        places = _drawn(probabilities(logits, choosers), choosers)
     for place, chooser in zip(places, choosers, strict=True):
         chooser.note(place)
     return places
+
+
+def probabilities(logits: Tensor, choosers: Sequence[Chooser]) -> Tensor:
+    """What each row is drawn from, up to a factor: float64 (rows, choices); all on the likeliest where it is greedy."""
+    logits = _penalised(logits, choosers).double()
+    temperature = _column([chooser.sampling.temperature for chooser in choosers], logits)
+    certain = F.one_hot(logits.argmax(dim=1), logits.shape[1]).double()
+    spread = torch.softmax(logits / temperature.where(temperature > 0, 1.0), dim=1)
+    if any(chooser.sampling.top_p < 1 for chooser in choosers):
+        spread = _nucleus(spread, _column([chooser.sampling.top_p for chooser in choosers], spread))
+    return torch.where(temperature > 0, spread, certain)
 
 
 def _penalised(logits: Tensor, choosers: Sequence[Chooser]) -> Tensor:
@@ -111,16 +117,11 @@ def _penalised(logits: Tensor, choosers: Sequence[Chooser]) -> Tensor:
     return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
-def _drawn(logits: Tensor, choosers: Sequence[Chooser]) -> list[int]:
-    """Draw by inversion: the first choice at which the running sum of probabilities passes the random number."""
-    temperature = _column([chooser.sampling.temperature or 1.0 for chooser in choosers], logits)
-    probabilities = torch.softmax((logits / temperature).double(), dim=1)
-    if any(chooser.sampling.top_p < 1 for chooser in choosers):
-        probabilities = _nucleus(probabilities, _column([c.sampling.top_p for c in choosers], probabilities))
-    total = probabilities.cumsum(dim=1)
-    draws = [chooser.random.random() if chooser.sampling.temperature else 0.0 for chooser in choosers]
-    wanted = _column(draws, total) * total[:, -1:]
-    below = torch.nextafter(total[:, -1:], torch.zeros_like(wanted))
+def _drawn(weights: Tensor, choosers: Sequence[Chooser]) -> list[int]:
+    """Draw by inversion: the first choice at which the running sum of weights passes the random number."""
+    total = weights.cumsum(dim=1)
+    wanted = _column([chooser.random.random() for chooser in choosers], total) * total[:, -1:]
+    below = torch.nextafter(total[:, -1:], torch.zeros_like(wanted))  # rounding must not lead past the last choice
     places: list[int] = torch.searchsorted(total, torch.minimum(wanted, below), right=True)[:, 0].tolist()
     return places
 
