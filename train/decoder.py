@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from curation.tokenize.checkpoints import read_config, require
+from curation.tokenize.checkpoints import key_problems, read_config, require
 from curation.train.kv_cache import KvCache
 
 ALIKE = 1.25
@@ -36,6 +36,8 @@ class Sizes:
     positions: int
     eps: float
     theta: float
+    tied: bool
+    """Whether the embedding is the output matrix too."""
 
     @classmethod
     def read(cls, path: Path) -> "Sizes":
@@ -54,6 +56,7 @@ class Sizes:
             positions=require(config, "max_position_embeddings", path),
             eps=require(config, "rms_norm_eps", path),
             theta=rope.get("rope_theta") or require(config, "rope_theta", path),
+            tied=bool(config.get("tie_word_embeddings", False)),
         )
 
 
@@ -83,10 +86,15 @@ class Decoder:
     """Qwen3 for inference. `head` (vocabulary, hidden) is the output matrix, the embedding where they are tied."""
 
     def __init__(self, sizes: Sizes, tensors: Mapping[str, Tensor], dtype: torch.dtype, device: str = "cpu") -> None:
+        """Take the weights of a checkpoint. Raises ValueError that names every tensor that is not as it should be."""
+        expected = {name: torch.empty(shape, device="meta") for name, shape in _shapes(sizes).items()}
+        if problems := key_problems(expected, tensors, ["lm_head.weight"] if sizes.tied else []):
+            msg = f"the weights are not those that config.json describes: {'; '.join(problems)}"
+            raise ValueError(msg)
         self.sizes, self.dtype, self.device = sizes, dtype, device
         state = {name.removeprefix("model."): value.to(device, dtype) for name, value in tensors.items()}
         self.embedding = state["embed_tokens.weight"]
-        self.head = state.get("lm_head.weight", self.embedding)
+        self.head = self.embedding if sizes.tied else state["lm_head.weight"]
         self.layers = [_layer(state, f"layers.{index}.", sizes) for index in range(sizes.layers)]
         self.norm = state["norm.weight"]
         self.cos, self.sin = _rotations(sizes, dtype, device)
@@ -220,6 +228,28 @@ def _attend_to_itself(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     q, k, v = (x.transpose(0, 1)[None] for x in (queries, keys, values))
     heard = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     return heard[0].transpose(0, 1)
+
+
+def _shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors of `Qwen3ForCausalLM`."""
+    queries, keys = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
+    table = (sizes.vocabulary, sizes.hidden)
+    whole = {"model.embed_tokens.weight": table, "model.norm.weight": (sizes.hidden,), "lm_head.weight": table}
+    parts: dict[str, tuple[int, ...]] = {
+        "input_layernorm": (sizes.hidden,),
+        "self_attn.q_proj": (queries, sizes.hidden),
+        "self_attn.k_proj": (keys, sizes.hidden),
+        "self_attn.v_proj": (keys, sizes.hidden),
+        "self_attn.o_proj": (sizes.hidden, queries),
+        "self_attn.q_norm": (sizes.head_dim,),
+        "self_attn.k_norm": (sizes.head_dim,),
+        "post_attention_layernorm": (sizes.hidden,),
+        "mlp.gate_proj": (sizes.inner, sizes.hidden),
+        "mlp.up_proj": (sizes.inner, sizes.hidden),
+        "mlp.down_proj": (sizes.hidden, sizes.inner),
+    }
+    layers = range(sizes.layers)
+    return whole | {f"model.layers.{i}.{name}.weight": shape for i in layers for name, shape in parts.items()}
 
 
 def _layer(state: Mapping[str, Tensor], prefix: str, sizes: Sizes) -> Layer:
