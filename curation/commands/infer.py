@@ -46,7 +46,7 @@ def transcribe(
     batch: Batch = 16,
 ) -> None:
     """Write down what is said in recordings: one line of text, or of JSON, for each."""
-    with errors_explained(), _explained():
+    with errors_explained(), explained():
         from curation.inputs import list_inputs
         from curation.train.batch_jobs import transcribe_files
 
@@ -82,7 +82,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     batch: Batch = 16,
 ) -> None:
     """Say a text in somebody's voice."""
-    with errors_explained(), _explained():
+    with errors_explained(), explained():
         from curation.train import batch_jobs
         from curation.train.audio_files import read_wave
 
@@ -116,7 +116,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     batch: Batch = 16,
 ) -> None:
     """Say what a recording says in somebody else's voice."""
-    with errors_explained(), _explained():
+    with errors_explained(), explained():
         from curation.train import batch_jobs
         from curation.train.audio_files import read_wave
 
@@ -158,7 +158,7 @@ def _sampling(temperature: float, top_p: float, repetition_penalty: float, seed:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Folders that lack something, and clips without tokens, are errors of users too."""
     try:
         yield
