@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.tokenize.checkpoints import key_problems, read_config, require
 from curation.train.kv_cache import KvCache
+from curation.train.projection import Projection
 
 ALIKE = 1.25
 """Neighbouring slots share an attention call while padding them costs less than this factor."""
@@ -65,13 +66,13 @@ class Layer:
     """Weights of one layer. `qkv` and `gate_up` are the checkpoint's matrices on top of one another."""
 
     before_attention: Tensor
-    qkv: Tensor
+    qkv: Projection
     query_key: Tensor
     """(heads + kv_heads, head_dim): the norm of each query and key head."""
-    out: Tensor
+    out: Projection
     before_mlp: Tensor
-    gate_up: Tensor
-    down: Tensor
+    gate_up: Projection
+    down: Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,9 @@ class Decoder:
             heard = self._attention(index, layer, normed, (cos, sin), step, cache)
             if index == self.sizes.layers - 1:  # what follows concerns each token alone: only the last ones count
                 x, heard = x[step.last], heard[step.last]
-            x = x + F.linear(heard, layer.out)
-            gate, up = F.linear(self._normed(x, layer.before_mlp), layer.gate_up).chunk(2, dim=-1)
-            x = x + F.linear(F.silu(gate) * up, layer.down)
+            x = x + layer.out(heard)
+            gate, up = layer.gate_up(self._normed(x, layer.before_mlp)).chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate) * up)
         for row in rows:
             cache.lengths[row.slot] += row.count
         return self._normed(x, self.norm)
@@ -131,7 +132,7 @@ class Decoder:
         self, index: int, layer: Layer, x: Tensor, rotation: tuple[Tensor, Tensor], step: "_Step", cache: KvCache
     ) -> Tensor:
         sizes = self.sizes
-        mixed = F.linear(x, layer.qkv).view(len(x), -1, sizes.head_dim)
+        mixed = layer.qkv(x).view(len(x), -1, sizes.head_dim)
         turned, values = mixed.tensor_split([sizes.heads + sizes.kv_heads], dim=1)
         turned = F.rms_norm(turned, (sizes.head_dim,), None, sizes.eps) * layer.query_key
         cos, sin = rotation
@@ -259,12 +260,12 @@ def _layer(state: Mapping[str, Tensor], prefix: str, sizes: Sizes) -> Layer:
     norms = [part("self_attn.q_norm").expand(sizes.heads, -1), part("self_attn.k_norm").expand(sizes.kv_heads, -1)]
     return Layer(
         before_attention=part("input_layernorm"),
-        qkv=torch.cat([part(f"self_attn.{name}_proj") for name in "qkv"]),
+        qkv=Projection(torch.cat([part(f"self_attn.{name}_proj") for name in "qkv"])),
         query_key=torch.cat(norms),
-        out=part("self_attn.o_proj"),
+        out=Projection(part("self_attn.o_proj")),
         before_mlp=part("post_attention_layernorm"),
-        gate_up=torch.cat([part("mlp.gate_proj"), part("mlp.up_proj")]),
-        down=part("mlp.down_proj"),
+        gate_up=Projection(torch.cat([part("mlp.gate_proj"), part("mlp.up_proj")])),
+        down=Projection(part("mlp.down_proj")),
     )
 
 

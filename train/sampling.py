@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.tokenize.base import Ids
+from curation.train.projection import Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,15 @@ class Allowed:
 
 
 class Head:
-    """Logits for the allowed ids only: (rows, hidden) -> (rows, choices). Copies nothing but the rows of the ends."""
+    """Logits for the allowed ids only: (rows, hidden) -> (rows, choices)."""
 
     def __init__(self, matrix: Tensor, allowed: Allowed) -> None:
-        self.body = matrix[allowed.body.start : allowed.body.stop]
+        self.body = Projection(matrix[allowed.body.start : allowed.body.stop])
         self.ends = matrix[list(allowed.ends)]
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Give the logits in the order of the choices, float32 or better."""
-        logits = torch.cat([F.linear(hidden, self.body), F.linear(hidden, self.ends)], dim=1)
+        logits = torch.cat([self.body(hidden), F.linear(hidden, self.ends)], dim=1)
         return logits if logits.dtype == torch.float64 else logits.float()
 
 

@@ -79,8 +79,8 @@ def ours(decoder, batch, body, tokens):
 
 def weight_bytes(decoder, body):
     """What a step must read: every layer, and the rows of the output matrix that get logits."""
-    tensors = [tensor for layer in decoder.layers for tensor in (layer.qkv, layer.out, layer.gate_up, layer.down)]
-    return sum(t.numel() for t in tensors) * 4 + len(body) * decoder.sizes.hidden * 4
+    weights = [weight for layer in decoder.layers for weight in (layer.qkv, layer.out, layer.gate_up, layer.down)]
+    return sum(weight.size for weight in weights) * 4 + len(body) * decoder.sizes.hidden * 4
 
 
 def compare(model, decoder, size, count, arguments):
