@@ -8,7 +8,7 @@ missing they are looked for inside the folder, by what their files say and not b
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,14 @@ DEPTH = 2
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFolder:
-    """`model` is the folder of the language model; `content` and `codec` are references for tokenize/registry.py."""
+    """`model` is the folder of the language model; `content` and `codec` are references for tokenize/registry.py.
+    `fingerprints` (glm, bicodec) are those of training, where the folder tells them.
+    """
 
     model: Path
     content: str
     codec: str
+    fingerprints: Mapping[str, str]
 
     def vocabulary(self) -> Vocabulary:
         """Read text ids, markers and streams."""
@@ -55,7 +58,14 @@ def find_parts(folder: Path) -> CheckpointFolder:
         msg = f"{folder}: no language model: expected a config.json with model_type qwen3 there or in a folder below"
         raise ValueError(msg)
     listed = read_config(folder / REFERENCES) if (folder / REFERENCES).is_file() else {}
-    return CheckpointFolder(model, _reference(folder, listed, "glm"), _reference(folder, listed, "bicodec"))
+    trained = {name: part["fingerprint"] for name, part in _described(listed).items() if "fingerprint" in part}
+    return CheckpointFolder(model, _reference(folder, listed, "glm"), _reference(folder, listed, "bicodec"), trained)
+
+
+def _described(listed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the shards' index said of each tokenizer, as the trainer hands it on."""
+    parts = {name: listed.get("tokenizers", {}).get(name) for name in ("glm", "bicodec")}
+    return {name: part for name, part in parts.items() if isinstance(part, dict)}
 
 
 def _reference(folder: Path, listed: dict[str, Any], name: str) -> str:

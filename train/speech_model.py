@@ -27,7 +27,7 @@ from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer
 from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
-from curation.train.checkpoint_folder import find_parts
+from curation.train.checkpoint_folder import CheckpointFolder, find_parts
 from curation.train.long_text import is_wide, join_streams, join_waves, size_of, split_text
 from curation.train.sampling import GREEDY, PAPER, Allowed, Sampling
 from curation.train.streaming import EXACT, Chunking, text_pieces, token_chunks
@@ -63,9 +63,9 @@ class Transcript:
 class SpeechModel:
     """See the head of the file. Made by `open`."""
 
-    def __init__(self, vocabulary: Vocabulary, engine: "Engine", content: str, codec: str, device: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, engine: "Engine", parts: CheckpointFolder, device: str) -> None:
         self.vocabulary, self.engine = vocabulary, engine
-        self._references, self._device = (content, codec), device
+        self._parts, self._device = parts, device
         ends = vocabulary.markers["end_content"], vocabulary.end
         self.text_ids = Allowed(range(vocabulary.text.get_vocab_size()), ends)
 
@@ -89,19 +89,21 @@ class SpeechModel:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
             raise ValueError(msg)
-        return cls(vocabulary, Engine(decoder, slots, length), parts.content, parts.codec, device)
+        return cls(vocabulary, Engine(decoder, slots, length), parts, device)
 
     @cached_property
     def content(self) -> ContentTokenizer:
         """The tokenizer that ASR hears with besides the codec."""
-        content = load_content(self._references[0], self._device)
+        content = load_content(self._parts.content, self._device)
+        self._check_fingerprint("glm", content)
         self._check_size("glm", content.codebook_size, content.name)
         return content
 
     @cached_property
     def codec(self) -> CodecTokenizer:
         """The codec that listens and speaks."""
-        codec = load_codec(self._references[1], self._device)
+        codec = load_codec(self._parts.codec, self._device)
+        self._check_fingerprint("bicodec", codec)
         self._check_size("semantic", codec.semantic_size, codec.name)
         self._check_size("global_", codec.global_size, codec.name)
         return codec
@@ -240,6 +242,15 @@ class SpeechModel:
                 len(answer.ids),
             )
         return answer.finished == "end"
+
+    def _check_fingerprint(self, part: str, tokenizer: ContentTokenizer | CodecTokenizer) -> None:
+        trained = self._parts.fingerprints.get(part, tokenizer.fingerprint)
+        if trained != tokenizer.fingerprint:
+            msg = (
+                f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, but its reference gives "
+                f"{tokenizer.fingerprint[:12]}: put the right folder into speech_tokenizers.json"
+            )
+            raise ValueError(msg)
 
     def _check_size(self, stream: Stream, size: int, name: str) -> None:
         own = len(self.vocabulary.streams[stream])

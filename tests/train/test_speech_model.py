@@ -180,6 +180,17 @@ def test_a_tokenizer_with_more_codes_than_the_vocabulary_is_refused(tmp_path):
         model.speak(["Yes."], [VOICE])
 
 
+def test_tokenizers_other_than_those_of_training_are_refused(checkpoint, tmp_path, model):
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    described = {"glm": {"fingerprint": model.content.fingerprint}, "bicodec": {"fingerprint": "0" * 64}}
+    listed = {"glm": "compact", "bicodec": "compact", "tokenizers": described | {"fingerprint": "1" * 64}}
+    (folder / "speech_tokenizers.json").write_text(json.dumps(listed))
+    other = SpeechModel.open(folder)
+    assert other.content.name == "compact-content"
+    with pytest.raises(ValueError, match="trained on tokens of the bicodec tokenizer 000000000000"):
+        other.speak(["Yes."], [VOICE])
+
+
 def test_no_folder_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no such folder"):
         SpeechModel.open(tmp_path / "nowhere")
