@@ -14,6 +14,8 @@ import typer
 from curation import __version__
 from curation.commands import consensus, plan
 from curation.commands import train
+from curation.commands import infer
+from curation.commands import bench, infer
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,
@@ -40,6 +42,8 @@ app.add_typer(tokenizer_app, name="tokenizer")
 consensus.register(app)
 plan.register(app)
 train.register(app)
+infer.register(app)
+bench.register(app)
 
 
 @app.callback(invoke_without_command=True)

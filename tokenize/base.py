@@ -4,7 +4,7 @@ Waves are mono float32 at 16 kHz, shape (samples,). Ids are int32, shape (tokens
 what else is in the batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,4 +60,8 @@ class CodecTokenizer(Protocol):
 
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:
         """Speech from tokens: a wave for each item."""
+        ...
+
+    def decode_stream(self, chunks: Iterable[Ids], global_: Ids, look_ahead: int | None = None) -> Iterator[Wave]:
+        """Speech from semantic ids that arrive in chunks; `look_ahead` None: the pieces join to what `decode` gives."""
         ...

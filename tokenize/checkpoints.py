@@ -85,7 +85,7 @@ def load_strict(
     own = module.state_dict()
     names = {key: key for key in own} if names is None else names
     expected = {names[key]: value for key, value in own.items()}
-    problems = _key_problems(expected, tensors, optional)
+    problems = key_problems(expected, tensors, optional)
     if problems:
         msg = f"{source}: not the checkpoint that its configuration describes: " + "; ".join(problems)
         raise ValueError(msg)
@@ -94,7 +94,8 @@ def load_strict(
     module.requires_grad_(requires_grad=False).eval()
 
 
-def _key_problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: Collection[str]) -> list[str]:
+def key_problems(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: Collection[str]) -> list[str]:
+    """What keeps the tensors of a file from being those of a model; empty where nothing does."""
     missing = [f"{key} {tuple(expected[key].shape)}" for key in expected if key not in given and key not in optional]
     extra = [f"{key} {tuple(given[key].shape)}" for key in given if key not in expected]
     shapes = [

@@ -83,6 +83,11 @@ class CodecNet(nn.Module):
         self.frames_out = nn.Linear(dim, FRAME_SIZE)
         self.states_out = nn.Linear(dim, STATES_SIZE)
 
+    @property
+    def reach(self) -> int:
+        """Tokens before and after its own that a decoded row depends on."""
+        return sum(block.depthwise.kernel_size[0] // 2 for block in self.decoder if isinstance(block, Block))
+
     def encode(self, states: Tensor, frames: Tensor) -> Tensor:
         """Unquantised codes (B, T, 5) from states (B, T, 384) and frames (B, T, FRAME_SIZE)."""
         return torch.as_tensor(self.to_code(self.encoder(self.states_in(states) + self.frames_in(frames))))

@@ -4,7 +4,7 @@ Stands where BiCodec stands, with the same counts; its ids mean something else. 
 tokenize/codec_model.py (network), tokenize/speaker.py (globals), tokenize/vocoder.py, tokenize/fit_default.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +97,28 @@ class CompactCodec:
         """Speech: 320 samples per semantic token. Raises ValueError where an id is out of range."""
         return [self._decode(item) for item in tokens]
 
+    def decode_stream(self, chunks: Iterable[Ids], global_: Ids, look_ahead: int | None = None) -> Iterator[Wave]:
+        """Speech of semantic ids that arrive in chunks; the pieces join to what `decode` gives.
+
+        A token is spoken once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
+        the result exact to rounding; fewer start earlier, with an error at each join). Memory does not grow.
+        """
+        from curation.tokenize.compact_stream import CompactStream
+
+        return CompactStream(self, global_, look_ahead).decode(chunks)
+
+    def frames_of(self, item: CodecTokens) -> tuple[Floats, Floats, Floats]:
+        """log-mel (2T, NUM_MELS), log f0, voicing (2T,) of T tokens. Raises ValueError where an id is out of range."""
+        import torch
+
+        _check(item)
+        with one_thread():
+            code = self.network.quantizer.values(torch.from_numpy(item.semantic.astype(np.int64)))[None]
+            speaker = torch.from_numpy(self.space.standard(item.global_))[None]
+            rows = self.network.decode(code, speaker)[0][0].numpy()
+        mel, log_f0, voicing = Voice.of(self.space.values(item.global_)).restore(rows)
+        return mel, log_f0, np.asarray(1 / (1 + np.exp(-voicing)), np.float32)
+
     def _encode(self, clip: ClipFeatures) -> CodecTokens:
         import torch
 
@@ -109,17 +131,10 @@ class CompactCodec:
         return CodecTokens(ids.numpy().astype(np.int32), global_)
 
     def _decode(self, item: CodecTokens) -> Wave:
-        import torch
-
-        _check(item)
         if not len(item.semantic):
+            _check(item)
             return np.zeros(0, np.float32)
-        with one_thread():
-            code = self.network.quantizer.values(torch.from_numpy(item.semantic.astype(np.int64)))[None]
-            speaker = torch.from_numpy(self.space.standard(item.global_))[None]
-            rows = self.network.decode(code, speaker)[0][0].numpy()
-        mel, log_f0, voicing = Voice.of(self.space.values(item.global_)).restore(rows)
-        return vocode(mel, log_f0, np.asarray(1 / (1 + np.exp(-voicing)), np.float32))
+        return vocode(*self.frames_of(item))
 
 
 def _network(tensors: dict[str, npt.NDArray[np.generic]]) -> "CodecNet":

@@ -10,8 +10,15 @@ import numpy.typing as npt
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.tokenize.features import FFT, HOP, WINDOW, Floats, frames, mel_filters
 
+Doubles = npt.NDArray[np.float64]
+
 ROUNDS = 6
+SEED = 0
 NOISE_FROM_HZ, NOISE_WIDTH_HZ = 4200.0, 900.0
+REACH = ROUNDS * WINDOW // HOP + 1
+"""Frames before and after its own that a sample depends on: a window for each round, a frame for the pitch's
+interpolation. The phase of the pulses depends on everything before.
+"""
 
 
 def vocode(mel: Floats, log_f0: Floats, voicing: Floats, rounds: int = ROUNDS) -> Wave:
@@ -19,8 +26,27 @@ def vocode(mel: Floats, log_f0: Floats, voicing: Floats, rounds: int = ROUNDS) -
 
     `mel` (frames, NUM_MELS) is as `features.log_mel` makes it; `log_f0` and `voicing` (0..1) have shape (frames,).
     """
+    noise = np.random.default_rng(SEED).standard_normal(len(mel) * HOP)
+    return shape(mel, voicing, pulses(sampled_f0(log_f0))[0], noise, rounds)
+
+
+def sampled_f0(log_f0: Floats) -> Doubles:
+    """Hz at each sample, from the values at the frames' centres."""
+    samples = np.arange(len(log_f0) * HOP)
+    at = np.arange(len(log_f0)) * HOP + HOP // 2
+    return np.asarray(np.exp(np.interp(samples, at, log_f0)), np.float64)
+
+
+def pulses(f0: Doubles, before: float = 0.0) -> tuple[Doubles, Doubles]:
+    """One pulse for each whole cycle, of equal power at every pitch; also the cycles up to each sample."""
+    phase = np.cumsum(np.concatenate([[before], f0 / SAMPLE_RATE]))
+    return np.diff(np.floor(phase)) * np.sqrt(SAMPLE_RATE / f0), phase[1:]
+
+
+def shape(mel: Floats, voicing: Floats, pulse: Doubles, noise: Doubles, rounds: int = ROUNDS) -> Wave:
+    """Give pulses and noise, 160 samples each for a frame, the wanted mel spectrum."""
     count = len(mel)
-    spectrum = _source(log_f0, voicing, count)
+    spectrum = _source(voicing, pulse, noise)
     spread = mel_filters() / mel_filters().sum(axis=0, keepdims=True).clip(1e-8)
     for _ in range(rounds):
         found = np.abs(spectrum) @ mel_filters().T
@@ -30,18 +56,13 @@ def vocode(mel: Floats, log_f0: Floats, voicing: Floats, rounds: int = ROUNDS) -
     return wave[: count * HOP].astype(np.float32)
 
 
-def _source(log_f0: Floats, voicing: Floats, count: int) -> npt.NDArray[np.complex64]:
+def _source(voicing: Floats, pulse: Doubles, noise: Doubles) -> npt.NDArray[np.complex64]:
     """STFT of pulses below and noise above 4 kHz where the frame is voiced, of noise elsewhere."""
-    samples = np.arange(count * HOP)
-    at = np.arange(count) * HOP + HOP // 2
-    f0 = np.exp(np.interp(samples, at, log_f0))
-    phase = np.cumsum(f0 / SAMPLE_RATE)
-    pulses = np.diff(np.floor(phase), prepend=0.0) * np.sqrt(SAMPLE_RATE / f0)
-    noise = np.random.default_rng(0).standard_normal(len(samples))
+    count = len(voicing)
     bins = np.linspace(0, SAMPLE_RATE / 2, FFT // 2 + 1)
     harmonic = 1 / (1 + np.exp((bins - NOISE_FROM_HZ) / NOISE_WIDTH_HZ))
     share = voicing[:, None] * harmonic
-    return np.asarray(stft(pulses, count) * np.sqrt(share) + stft(noise, count) * np.sqrt(1 - share), np.complex64)
+    return np.asarray(stft(pulse, count) * np.sqrt(share) + stft(noise, count) * np.sqrt(1 - share), np.complex64)
 
 
 def _window() -> Floats:

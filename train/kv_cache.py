@@ -1,0 +1,47 @@
+"""The keys and values of what was read and written so far: one block of memory, cut into slots.
+
+A request gets a slot when it is admitted and gives it back when it is done; nothing is ever moved. On a CPU the memory
+is not touched before it is used, so a generous length costs nothing.
+"""
+
+import torch
+from torch import Tensor
+
+
+class KvCache:
+    """Room for `slots` sequences of up to `length` tokens.
+
+    `keys` and `values` are lists over layers of (slots, kv_heads, length, head_dim): a head's keys lie behind one
+    another, so that attention reads memory in order.
+    """
+
+    def __init__(
+        self, layers: int, slots: int, kv_heads: int, length: int, head_dim: int, dtype: torch.dtype, device: str
+    ) -> None:
+        self.slots, self.length = slots, length
+        shape = (slots, kv_heads, length, head_dim)
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.lengths = [0] * slots
+        """Tokens that each slot holds; 0: free."""
+        self._free = list(range(slots))
+
+    @property
+    def num_free(self) -> int:
+        """Slots that nobody has."""
+        return len(self._free)
+
+    def take(self) -> int:
+        """Hand out the lowest free slot: neighbours can share an attention call. Raises IndexError if there is none."""
+        self._free.sort()
+        return self._free.pop(0)
+
+    def give_back(self, slot: int) -> None:
+        """Free a slot. What it held is overwritten by the next one."""
+        self.lengths[slot] = 0
+        self._free.append(slot)
+
+    def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Store keys and values (tokens, kv_heads, head_dim) at `slots` and `positions`, both (tokens,) int64."""
+        self.keys[layer][slots, :, positions] = keys
+        self.values[layer][slots, :, positions] = values
