@@ -28,7 +28,7 @@ from curation.manifests.records import SAMPLE_RATE
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SEED = 20_260_110
-SILENCE_SECONDS = 0.35
+SILENCE_SECONDS = 0.25
 NOISE_DB = -60.0
 PROGRAMS = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "festival", "text2wave": "festival"}
 FESTIVAL_VOICES = {
@@ -82,7 +82,7 @@ class Utterance:
 class Sizes:
     """How many strings, and by how many voices each is spoken."""
 
-    train_strings: int = 330
+    train_strings: int = 267
     train_voices: int = 3
     test_strings: int = 24
 
@@ -181,8 +181,7 @@ def finish(raw: Path, target: Path) -> None:
     """16 kHz, peak 0.6, silence with a little noise on both sides: a recording, not a bare synthesis."""
     wave, rate = soundfile.read(raw, dtype="float32")
     wave = soxr.resample(wave, rate, SAMPLE_RATE)
-    loud = np.flatnonzero(np.abs(wave) > 0.01 * np.abs(wave).max())
-    wave = wave[loud[0] : loud[-1] + 1] * (0.6 / np.abs(wave).max())
+    wave *= 0.6 / np.abs(wave).max()
     silence = round(SILENCE_SECONDS * SAMPLE_RATE)
     seed = int.from_bytes(hashlib.blake2b(target.name.encode(), digest_size=4).digest())
     noise = np.random.default_rng(seed).standard_normal(len(wave) + 2 * silence) * 10 ** (NOISE_DB / 20)
