@@ -23,6 +23,7 @@ from curation.attempts import FOLDER as ATTEMPTS
 from curation.config import BuildConfig, ConfigError, label_settings, to_yaml
 from curation.in_process import InProcess
 from curation.inputs import list_inputs
+from curation.lock import Lock, held
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.shards import INDEX
 from curation.manifests.staging import committed
@@ -71,14 +72,31 @@ def build(
     retry_failed: bool = False,
     on_step: OnStep = lambda *_: None,
     make_stages: MakeStages = build_stages,
+    wait_seconds: float = 0.0,
+    force_unlock: bool = False,
 ) -> Summary:
-    """Label what is not labelled yet, publish, and account for it. Raises ConfigError before any work."""
+    """Label what is not labelled yet, publish, and account for it. Raises ConfigError before any work, and LockError
+    where another build holds the output for more than `wait_seconds` and is not to be pushed aside (`force_unlock`).
+    """
     job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
+    with held(job.out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
+        plan = _plan(job.out, config, inputs, retry_failed=retry_failed)
+        return _run(job, plan, partial(_checked, lock, on_step, set()))
+
+
+def _checked(lock: Lock, on_step: OnStep, warned: set[str], step: str, report: Report, total: int) -> None:
+    lock.check()
+    if report.warning and report.warning not in warned:
+        warned.add(report.warning)
+        log.warning("%s: %s", step, report.warning)
+    on_step(step, report, total)
+
+
+def _run(job: Job, plan: Plan, on_step: OnStep) -> Summary:
     out = job.out
-    plan = _plan(out, config, inputs, retry_failed=retry_failed)
     _clear_attempts(out)
-    out.write_bytes(CONFIG_FILE, to_yaml(config).encode())
-    with _runtime(config) as runtime:
+    out.write_bytes(CONFIG_FILE, to_yaml(job.config).encode())
+    with _runtime(job.config) as runtime:
         run = RunLog(out, job.run, runtime.num_cpus)
         _label(job, runtime, plan, run, on_step)
         run.enter("publish")

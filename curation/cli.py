@@ -13,6 +13,7 @@ import typer
 
 from curation import __version__
 from curation.commands import evaluate
+from curation.commands import consensus, plan
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,
@@ -37,6 +38,8 @@ app.add_typer(models_app, name="models")
 tokenizer_app = typer.Typer(help="Fit the compact tokenizers to a corpus.", no_args_is_help=True)
 app.add_typer(tokenizer_app, name="tokenizer")
 evaluate.register(app)
+consensus.register(app)
+plan.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,7 +57,7 @@ def main(
 
 
 @app.command()
-def build(
+def build(  # noqa: PLR0913 - each is an option of the command
     inputs: Annotated[
         list[str] | None,
         typer.Argument(help="files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these"),
@@ -65,6 +68,8 @@ def build(
     preset: Preset = "offline",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="try recordings again that failed")] = False,
+    wait: Annotated[float, typer.Option(help="seconds to wait while another build uses OUT")] = 0.0,
+    force_unlock: Annotated[bool, typer.Option("--force-unlock", help="take OUT from another build")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build a corpus: label, publish, account. Run it again to go on after an interruption, or with other thresholds
@@ -77,7 +82,15 @@ def build(
     with errors_explained():
         settings = load_config(config, preset=preset, overrides=overrides)
         with BuildProgress(console) as progress:
-            summary = run_build(settings, inputs or [], output, retry_failed=retry_failed, on_step=progress.on_step)
+            summary = run_build(
+                settings,
+                inputs or [],
+                output,
+                retry_failed=retry_failed,
+                on_step=progress.on_step,
+                wait_seconds=wait,
+                force_unlock=force_unlock,
+            )
     if as_json:
         typer.echo(json.dumps(summary.to_json(), indent=2))
     else:

@@ -63,9 +63,17 @@ class EngineConfig(StageConfig):
 
     runtime: Literal["ray", "in-process"] = publish_field("ray", "ray, or in-process for debugging and tiny inputs")
     address: str | None = publish_field(None, "Ray cluster to join (`auto` inside one); null starts Ray here")
-    workers: int | None = publish_field(None, "label workers; null: one for each CPU", ge=1)
+    workers: int | None = publish_field(
+        None, "label workers; null: as many as fit now; on a cluster that grows, as many as it may grow to", ge=1
+    )
     worker_cpus: float = publish_field(0.9, "CPUs that a label worker reserves", gt=0)
-    worker_gpus: float = publish_field(0.0, "GPUs that a label worker reserves", ge=0)
+    worker_gpus: float = publish_field(
+        0.0, "GPUs that a worker with models reserves: 0.5 puts two on a GPU, each with all its models", ge=0
+    )
+    gpu_fallback: bool = publish_field(
+        False,  # noqa: FBT003 - a default
+        "run models with `device: cuda` on the CPU where there is no GPU; the rows carry a note then",
+    )
     decode_cpus: float = publish_field(0.1, "CPUs that a decoding task reserves", gt=0)
     max_worker_gib: float = publish_field(4.0, "GiB of memory above which a worker ends its recording", gt=0)
     timeout_seconds: float = publish_field(1800.0, "seconds after which a stage is taken to hang", gt=0)

@@ -2,7 +2,7 @@
 
     python -m curation.demo FOLDER
 
-Eight recordings as they come, three made from them that show the filters at work (noise mixed in, cut mid-word, two
+Nine recordings as they come, three made from them that show the filters at work (noise mixed in, cut mid-word, two
 voices overlapped), and `manifest.jsonl`, which says of each where it comes from and under which licence.
 """
 
@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.models import ModelError, resolve, sha256_of
 
+DIALOGUE = "pypi:moonshine-voice==0.1.5:moonshine_voice/assets/endgame_nagg_nell.wav"
+DIALOGUE_SHA256 = "78f44dc6d3da32ecab0c37f391700f0569f4612b8e0be2ecbaf33e1d3d566474"
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 SENTENCES = ("0870", "0880", "0890", "0920", "0930")
 CUT_SENTENCE = "0920"
@@ -40,7 +43,8 @@ class Demo:
 def write_demo_recordings(folder: Path) -> list[Path]:
     """Write the recordings and `manifest.jsonl` into `folder` (made if need be); the recordings' paths.
 
-    The same bytes every time. Raises FileNotFoundError, with the command that helps, where a package is missing.
+    The same bytes every time. Raises FileNotFoundError, with the command that helps, where a package is missing,
+    and ModelError where the dialogue cannot be fetched or is not the pinned one.
     """
     sources = original_files()
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +72,7 @@ def original_files() -> dict[Demo, Path]:
         Demo("monologue_beckett.wav", "en", "a short reading with long pauses", moonshine): _packaged(
             "moonshine_voice", "assets/beckett.wav", "moonshine-voice==0.0.49"
         ),
+        Demo("dialogue_nagg_nell.wav", "en", "a dialogue on the stage, two speakers, 24 kHz", moonshine): _dialogue(),
     }
     for number in SENTENCES:
         path = LIBRIVOX / f"sense_and_sensibility_01_austen_64kb-{number}.wav"
@@ -130,6 +135,15 @@ def overlapped(one: Wave, other: Wave) -> Wave:
 
 def _peak(wave: np.ndarray) -> Wave:
     return np.asarray(0.9 * wave / np.max(np.abs(wave)), dtype=np.float32)
+
+
+def _dialogue() -> Path:
+    """A recording that only another version of moonshine-voice carries than the one whose model is used."""
+    path = resolve(DIALOGUE)
+    if (digest := sha256_of(path)) != DIALOGUE_SHA256:
+        msg = f"{path} has SHA-256 {digest}, pinned is {DIALOGUE_SHA256}: delete it and run this again"
+        raise ModelError(msg)
+    return path
 
 
 def _packaged(package: str, member: str, requirement: str) -> Path:

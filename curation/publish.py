@@ -4,12 +4,12 @@ No ASR or diarization model runs here, so it can be repeated with other threshol
 over tasks that are safe to repeat; the index is written last, and a build without it is not finished.
 """
 
-import hashlib
 import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -22,8 +22,8 @@ from curation import __version__
 from curation.manifests import ledger, shards
 from curation.manifests.plan import Plan
 from curation.manifests.records import SAMPLE_RATE
-from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, ordered_runs, select
-from curation.manifests.staging import SEGMENT, BatchName, committed, read_timing
+from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, filtered, ordered_runs, select
+from curation.manifests.staging import SEGMENT, BatchName, committed
 from curation.manifests.verdicts import Rule
 from curation.rules import rules_of
 from curation.tokenization import TokenizeWorker, load_tokenizers
@@ -35,8 +35,10 @@ RUNS_PER_LEDGER_PART = 256
 class Runtime(Protocol):
     """What publishing needs of an engine."""
 
-    def map(self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str]) -> Iterator[Report]:
-        """Give each task to a worker; reports come in any order."""
+    def map(
+        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
+    ) -> Iterator[Report]:
+        """Give each task to a worker, with a GPU (`engine.worker_gpus`) if asked; reports come in any order."""
         ...
 
 
@@ -79,11 +81,12 @@ def publish(job: Job, runtime: Runtime, plan: Plan, on_step: OnStep) -> Publishe
     out = job.out
     out.remove(shards.INDEX)
     files = {unit: list(names) for unit, names in itertools.groupby(committed(out), key=lambda name: name.unit)}
-    tokenizers = load_tokenizers(job.config.tokenize)
+    tokenizers = load_tokenizers(job.config.tokenize, device="cpu")  # to know them; no GPU is needed where this runs
     fingerprint = tokenizers.fingerprint if tokenizers else None
     if fingerprint is not None:
         names = [str(name) for names in files.values() for name in names]
-        for report in runtime.map(partial(TokenizeWorker, job), names):
+        gpu = job.config.tokenize is not None and job.config.tokenize.device == "cuda"
+        for report in runtime.map(partial(TokenizeWorker, job), names, gpu=gpu):
             on_step("tokenize", report, len(names))
     catalog = Catalog(job, files, fingerprint, rules_of(job.config))
     runs = list(ordered_runs(plan))
@@ -133,8 +136,7 @@ class LedgerWorker:
             parts.append(ledger.ledger_rows(selection))
             chosen = selection.kept
             kept.append(int(np.sum(chosen["end"].to_numpy() - chosen["start"].to_numpy())))
-            names = self.catalog.files[run.unit]
-            units[run.unit] = add_timings(read_timing(self.catalog.job.out, name) for name in names)
+            units[run.unit] = add_timings(selection.timings)
         table = pa.concat_tables(parts)
         self.catalog.job.out.write_table(f"{ledger.FOLDER}/{_ledger_name(start)}", table)
         return Report(task=_ledger_name(start), timing={"start": start, "kept": kept, "units": units})
@@ -190,19 +192,25 @@ class ShardWorker:
         spec = json.loads(task)
         shard, count = spec["shard"], spec["count"]
         config = self.catalog.job.config.publish
-        columns = [name for name in SEGMENT.names if config.audio or name != "audio"]
-        parts = [shards.SCHEMA.empty_table()]
-        for unit, ids, before in spec["runs"]:
-            selection = self.catalog.select(Run(unit, tuple(ids) if ids is not None else None), columns)
-            kept = selection.kept
-            lengths = kept["end"].to_numpy() - kept["start"].to_numpy()
-            mine = shards.shard_of(lengths, before, spec["total"], count) == shard
-            parts.append(shards.shard_rows(selection, audio=config.audio).filter(pa.array(mine)))
-        table = pa.concat_tables(parts)
-        table = table.replace_schema_metadata(self._metadata())
         name = shards.file_name(shard, count)
-        content = self.catalog.job.out.write_table(name, table, row_group_size=config.row_group_rows)
-        return Report(task=name, timing=_index_entry(name, table, content))
+        tally = _Tally(name)
+        schema = shards.SCHEMA.with_metadata(self._metadata())
+        with self.catalog.job.out.table_writer(name, schema, config.row_group_rows) as writer:
+            for rows in _ahead(lambda run: self._rows_of(run, spec), spec["runs"]):
+                writer.add(rows)
+                tally.add(rows)
+        return Report(task=name, timing=tally.entry(writer.bytes, writer.sha256))
+
+    def _rows_of(self, run: Sequence[Any], spec: dict[str, Any]) -> pa.Table:
+        """What a run gives to the shard; it may share its utterances with the shards beside."""
+        unit, ids, before = run
+        audio = self.catalog.job.config.publish.audio
+        columns = [name for name in SEGMENT.names if audio or name != "audio"]
+        selection = self.catalog.select(Run(unit, tuple(ids) if ids is not None else None), columns)
+        kept = selection.kept
+        lengths = kept["end"].to_numpy() - kept["start"].to_numpy()
+        mine = shards.shard_of(lengths, before, spec["total"], spec["count"]) == spec["shard"]
+        return filtered(shards.shard_rows(selection, audio=audio), mine)
 
     def _metadata(self) -> dict[str, str]:
         return {
@@ -212,18 +220,42 @@ class ShardWorker:
         }
 
 
-def _index_entry(name: str, table: pa.Table, content: bytes) -> dict[str, Any]:
-    return {
-        "file": name.split("/")[1],
-        "rows": table.num_rows,
-        "seconds": float(np.sum(table["seconds"].to_numpy())),
-        "tokens": {
-            stream: int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
-            for stream in ("glm", "semantic", "global")
-        },
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+@dataclass
+class _Tally:
+    """Counts what goes into a shard, for its entry in the index."""
+
+    name: str
+    rows: int = 0
+    seconds: float = 0.0
+    tokens: Counter[str] = field(default_factory=Counter)
+
+    def add(self, table: pa.Table) -> None:
+        self.rows += table.num_rows
+        self.seconds += float(np.sum(table["seconds"].to_numpy()))
+        for stream in ("glm", "semantic", "global"):
+            self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
+
+    def entry(self, size: int, sha256: str) -> dict[str, Any]:
+        return {
+            "file": self.name.split("/")[1],
+            "rows": self.rows,
+            "seconds": self.seconds,
+            "tokens": {stream: self.tokens[stream] for stream in ("glm", "semantic", "global")},
+            "bytes": size,
+            "sha256": sha256,
+        }
+
+
+def _ahead(work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
+    """The results in order, each worked on while the one before it is used: reading and writing overlap."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = None
+        for item in items:
+            waiting, ready = pool.submit(work, item), waiting
+            if ready is not None:
+                yield ready.result()
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _ledger_name(start: int) -> str:

@@ -110,20 +110,26 @@ def _print_time(console: Console, timing: dict[str, Any]) -> None:
     if not stages:
         return
     models: dict[str, float] = label["models"]
-    table = Table(title="time by stage, all workers", title_justify="left")
+    table = Table(
+        title="time of the label pass by stage, all workers; CPU time is wall seconds x CPUs",
+        title_justify="left",
+    )
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     table.add_column("inside models", justify="right")
+    table.add_column("of all CPU time", justify="right")
+    available = sum(run["cpus"] * run["pass_seconds"].get("label", 0.0) for run in timing["runs"])
+
+    def share(seconds: float) -> str:
+        return f"{seconds / available:.1%}" if available else ""
+
     for stage in (name for name in STAGES if name in stages):
-        seconds = stages[stage]
         inside = {name: value for name, value in models.items() if name.split(".")[0] == stage}
         detail = ", ".join(f"{name.partition('.')[2]} {value:.1f}" for name, value in sorted(inside.items()))
-        table.add_row(stage, f"{seconds:.1f}", detail)
+        table.add_row(stage, f"{stages[stage]:.1f}", detail, share(sum(inside.values())) if inside else "")
+    table.add_section()
+    table.add_row("total", f"{sum(stages.values()):.1f}", f"{sum(models.values()):.1f}", share(sum(models.values())))
     console.print(table)
-    available = sum(run["cpus"] * run["pass_seconds"].get("label", 0.0) for run in timing["runs"])
-    if available:
-        share = sum(models.values()) / available
-        console.print(f"{share:.0%} of all CPU time of the label pass was spent inside models")
 
 
 def print_status(state: BuildState) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.config import TokenizeConfig
+from curation.devices import for_this_machine
 from curation.manifests import tokens
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, select
@@ -81,11 +82,12 @@ class DualTokenizer:
                 raise TokenCountError(msg)
 
 
-def load_tokenizers(config: TokenizeConfig | None) -> DualTokenizer | None:
-    """The tokenizers that the configuration names; None where tokenizing is switched off."""
+def load_tokenizers(config: TokenizeConfig | None, device: str | None = None) -> DualTokenizer | None:
+    """The tokenizers that the configuration names, on its device or another; None where tokenizing is switched off."""
     if config is None:
         return None
-    return DualTokenizer(load_content(config.glm, config.device), load_codec(config.bicodec, config.device))
+    device = device or config.device
+    return DualTokenizer(load_content(config.glm, device), load_codec(config.bicodec, device))
 
 
 def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[Wave]) -> pa.Table:
@@ -110,7 +112,8 @@ class TokenizeWorker:
         self._job = job
         self._out = job.out
         self._rules = rules_of(job.config)
-        tokenizers = load_tokenizers(job.config.tokenize)
+        config, self._note = for_this_machine(job.config, only="tokenize")
+        tokenizers = load_tokenizers(config.tokenize)
         if tokenizers is None:
             msg = "tokenize is null: there is nothing to encode with"
             raise ValueError(msg)
@@ -127,7 +130,7 @@ class TokenizeWorker:
         take_model_seconds()
         self._add(name, encode_kept(self._tokenizers, wanted))
         seconds = float(np.sum(wanted["end"].to_numpy() - wanted["start"].to_numpy())) / SAMPLE_RATE
-        return Report(task, seconds=seconds, timing={"models": take_model_seconds()})
+        return Report(task, seconds=seconds, warning=self._note, timing={"models": take_model_seconds()})
 
     def _kept(self, name: BatchName, columns: list[str]) -> pa.Table:
         selection = select(

@@ -12,6 +12,8 @@ from typing import Any
 
 from curation.attempts import Attempt, Attempts, Death
 from curation.config import BuildConfig
+from curation.devices import NOTE as FALLBACK
+from curation.devices import for_this_machine
 from curation.manifests import staging
 from curation.manifests.plan import Unit
 from curation.manifests.records import SAMPLE_RATE, Recording, Source, fail
@@ -59,6 +61,8 @@ class Report:
     """Seconds of audio."""
     recordings: int = 0
     failed: int = 0
+    warning: str = ""
+    """Something that the user should see in the log of the build."""
     timing: dict[str, Any] = field(default_factory=dict)
 
 
@@ -150,6 +154,7 @@ class Labeller:
         self._attempts = Attempts(job.out, job.run)
         self._watchdog = watchdog
         self._stages: list[Stage] | None = None
+        self._note = ""
 
     def label(self, batch: Batch) -> Report:
         """Label a batch and commit it; nothing is done where it is committed already."""
@@ -160,6 +165,7 @@ class Labeller:
             return report
         with self._attempts.of(str(batch.name)) as attempt:
             report.timing = self._run(recordings, attempt)
+            report.warning = self._note
             report.timing["stages"]["decode"] = batch.decode_seconds
             audio = self._job.config.engine.staging_audio
             staging.commit(self._out, batch.name, recordings, report.timing, audio=audio)
@@ -183,6 +189,8 @@ class Labeller:
                 seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
         for recording in recordings:
             _check_segments(recording)
+            if self._note:
+                recording.notes[FALLBACK] = self._note
         peak = self._watchdog.peak_bytes if self._watchdog else 0
         return {"stages": seconds, "models": take_model_seconds(), "peak_bytes": peak}
 
@@ -195,7 +203,8 @@ class Labeller:
 
     def _loaded_stages(self) -> list[Stage]:
         if self._stages is None:
-            stages = self._job.make_stages(self._job.config)
+            config, self._note = for_this_machine(self._job.config, but="tokenize")
+            stages = self._job.make_stages(config)
             for stage in stages:
                 stage.setup()
             self._stages = stages

@@ -8,8 +8,10 @@ import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,11 +42,13 @@ class Selection:
     spans: pa.Table
     segments: pa.Table
     """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold` and `detail`."""
+    timings: list[dict[str, Any]]
+    """The time that labelling took, for each file of the run's unit."""
 
     @property
     def kept(self) -> pa.Table:
         """The segments that are published."""
-        return self.segments.filter(pc.equal(self.segments["status"], "kept"))
+        return filtered(self.segments, pc.equal(self.segments["status"], "kept").to_numpy())
 
 
 def ordered_runs(plan: Plan) -> Iterator[Run]:
@@ -76,7 +80,8 @@ def select(
     read (None: all).
     """
     wanted = [*SPAN_COLUMNS, *(f"segments.list.element.{name}" for name in columns or staging.SEGMENT.names)]
-    table = pa.concat_tables([out.read_table(name.file, wanted).replace_schema_metadata() for name in names])
+    files = [out.read_table(name.file, wanted) for name in names]
+    table = pa.concat_tables([file.replace_schema_metadata() for file in files])
     if run.ids is not None:
         table = table.filter(pc.is_in(pc.struct_field(table["source"], "id"), pa.array(run.ids)))
     table = _in_order(table)
@@ -88,7 +93,7 @@ def select(
     segments = _with_joined_speakers(spans, segments, speaker_threshold)
     if fingerprint is not None:
         segments = tokens.join(out, segments, names, fingerprint)
-    return Selection(spans, segments)
+    return Selection(spans, segments, [staging.timing_of(file) for file in files])
 
 
 def flatten_segments(table: pa.Table) -> pa.Table:
@@ -96,6 +101,11 @@ def flatten_segments(table: pa.Table) -> pa.Table:
     nested = _chunk(table["segments"])
     flat = pa.Table.from_struct_array(nested.flatten())
     return flat.append_column("row", pc.list_parent_indices(nested))
+
+
+def filtered(table: pa.Table, mask: npt.NDArray[np.bool_]) -> pa.Table:
+    """The rows where `mask` is true; nothing is copied where it is true everywhere: audio is most of a build."""
+    return table if mask.all() else table.filter(pa.array(mask))
 
 
 def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
@@ -106,7 +116,8 @@ def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
 def _in_order(table: pa.Table) -> pa.Table:
     keys = pa.table({"id": column(table, "source", "id"), "span": table["span"]})
     order = pc.sort_indices(keys, sort_keys=[("id", "ascending"), ("span", "ascending")])
-    return table.take(order)
+    in_order = np.array_equal(order.to_numpy(), np.arange(table.num_rows))
+    return table if in_order else table.take(order)
 
 
 def _chunk(array: pa.ChunkedArray) -> pa.Array:

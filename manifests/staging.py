@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import soundfile
 
 from curation.manifests.records import (
@@ -264,11 +263,9 @@ def commit(
     out.write_table(name.file, table.replace_schema_metadata(metadata))
 
 
-def read_timing(out: Storage, name: BatchName) -> dict[str, Any]:
-    """The time that went into a batch, as `commit` was told it."""
-    with out.open(name.file) as file:
-        metadata = pq.read_metadata(pa.PythonFile(file, mode="r")).metadata
-    timing: dict[str, Any] = json.loads(metadata[b"curation.timing"])
+def timing_of(table: pa.Table) -> dict[str, Any]:
+    """The time that went into a batch, as `commit` was told it, from its table as it was read."""
+    timing: dict[str, Any] = json.loads(table.schema.metadata[b"curation.timing"])
     return timing
 
 

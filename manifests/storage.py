@@ -4,10 +4,13 @@ out = Storage("/data/corpus")          # or s3://bucket/corpus
 out.write_bytes("notes/one.json", b"{}")
 """
 
+import hashlib
 import json
 import os
 import posixpath
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -77,22 +80,32 @@ class Storage:
         """The content, parsed."""
         return json.loads(self.read_bytes(name))
 
-    def write_bytes(self, name: str, content: bytes, *, durable: bool = True) -> None:
+    def write_bytes(self, name: str, content: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write all of it or nothing: temporary file, fsync, rename. Object stores commit a put as one step.
 
         What need not outlive a power cut is written without the fsync (`durable=False`), which costs milliseconds.
         """
-        fs, _ = self._fs_and_base
-        path = self.path(name)
         if not self.is_local:
-            fs.pipe_file(path, content)
+            self._fs_and_base[0].pipe_file(self.path(name), bytes(content))
             return
-        target = Path(path)
+        with self._appearing(name, durable=durable) as file:
+            file.write(content)
+
+    @contextmanager
+    def _appearing(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
+        """A file to write into, which appears under `name` when the block ends well, and never if it does not."""
+        if not self.is_local:
+            with tempfile.NamedTemporaryFile() as copy:
+                yield cast("BinaryIO", copy)
+                copy.flush()
+                self._fs_and_base[0].put_file(copy.name, self.path(name))
+            return
+        target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             with temporary.open("wb") as file:
-                file.write(content)
+                yield file
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
@@ -104,25 +117,25 @@ class Storage:
         """JSON with sorted keys, so that equal values give equal files."""
         self.write_bytes(name, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode(), durable=durable)
 
-    def write_table(self, name: str, table: pa.Table, *, row_group_size: int | None = None) -> bytes:
-        """Write a Parquet file (zstd) and return its bytes."""
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a Parquet file (zstd)."""
         sink = pa.BufferOutputStream()
-        packed = [leaf for field in table.schema for leaf in _leaves(field.name, field.type) if leaf[-5:] != "audio"]
-        # Audio is FLAC already: to compress, index and compare it once more took a third of a build without models.
-        pq.write_table(
-            table,
-            sink,
-            compression=dict.fromkeys(packed, "zstd"),
-            use_dictionary=packed,
-            write_statistics=packed,
-            row_group_size=row_group_size,
-        )
-        content = cast("bytes", sink.getvalue().to_pybytes())
-        self.write_bytes(name, content)
-        return content
+        pq.write_table(table, sink, **_encoding(table.schema))
+        self.write_bytes(name, sink.getvalue())
+
+    @contextmanager
+    def table_writer(self, name: str, schema: pa.Schema, row_group_size: int) -> Iterator["TableWriter"]:
+        """Write a Parquet file (zstd) piece by piece; it appears when the block ends well."""
+        with self._appearing(name) as file:
+            writer = TableWriter(file, schema, row_group_size)
+            yield writer
+            writer.close()
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
+        if self.is_local:
+            with pa.OSFile(self.path(name)) as file:
+                return pq.ParquetFile(file).read(columns=columns)
         with self.open(name) as file:
             return pq.ParquetFile(pa.PythonFile(file, mode="r")).read(columns=columns)
 
@@ -131,6 +144,58 @@ class Storage:
         for name in self.names(folder):
             if name.endswith(".parquet"):
                 yield name, self.read_table(f"{folder}/{name}", columns)
+
+
+class TableWriter:
+    """Parquet in row groups of equal size, whatever the pieces, hashed on the way: no file is held in memory."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema, row_group_size: int) -> None:
+        self._file = file
+        self._size = row_group_size
+        self._waiting = schema.empty_table()
+        self._hash = hashlib.sha256()
+        self.closed = False
+        self.bytes = 0
+        """Length of the file; after `close` of the whole."""
+        self._writer = pq.ParquetWriter(pa.PythonFile(self, mode="w"), schema, **_encoding(schema))
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the bytes so far; after `close` of the whole file."""
+        return self._hash.hexdigest()
+
+    def add(self, table: pa.Table) -> None:
+        """Append rows of the schema."""
+        self._waiting = pa.concat_tables([self._waiting, table.replace_schema_metadata(self._waiting.schema.metadata)])
+        whole = self._waiting.num_rows // self._size * self._size
+        if whole:
+            self._writer.write_table(self._waiting.slice(0, whole), row_group_size=self._size)
+            self._waiting = self._waiting.slice(whole)
+
+    def close(self) -> None:
+        """Write the last rows and the footer."""
+        if self._waiting.num_rows:
+            self._writer.write_table(self._waiting)
+        self._writer.close()
+
+    def write(self, data: Any) -> int:
+        """What Arrow calls for each piece of the file."""
+        self._hash.update(data)
+        self.bytes += self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    packed = [leaf for field in schema for leaf in _leaves(field.name, field.type) if leaf[-5:] != "audio"]
+    # Audio is FLAC already: to compress, index and compare it once more took a third of a build without models.
+    return {
+        "compression": dict.fromkeys(packed, "zstd"),
+        "use_dictionary": packed,
+        "write_statistics": packed,
+    }
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[str]:

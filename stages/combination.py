@@ -1,19 +1,25 @@
 """One text out of several hypotheses, with casing and punctuation kept.
 
 `mbr`: minimum Bayes risk; the hypothesis with the fewest expected word errors when each other hypothesis is taken as
-the truth with the weight of its system (Goel and Byrne 2000).
+the truth with its weight (Goel and Byrne 2000).
 `vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words
 (or their absence) win by the sum of their weights. Words are compared without casing and punctuation. The winner is
 written as the MBR choice writes it, so that marks and capitals fit together, or, where that has another word or knows
-no marks and capitals at all, as the system with the highest weight. Ties go to the MBR choice, then to the earlier
-system.
+no marks and capitals at all, as the system with the highest weight.
+
+The weight of a hypothesis is that of its system (1 unless `curation consensus fit` learned another) times 0.5 to 1 by
+its confidence. Ties, whatever the number of systems: the MBR choice is the hypothesis of the higher weight, then of
+the earlier system; in the vote the word of the MBR choice wins, then the word behind which the heaviest single
+hypothesis stands, then that of the earlier system. Earlier: in the order of the configuration.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Hypothesis
@@ -22,12 +28,19 @@ from curation.stages.normalization import Normalizer, clean_unicode
 Method = Literal["vote", "mbr"]
 
 
+Distances = npt.NDArray[np.int64]
+"""(N, N) edit distances between the words of N hypotheses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """A text, and its confidence 0..1: mean share of the weights behind its words x mean confidence of the systems."""
+    """A text, and how firmly the systems stand behind it."""
 
     text: str
     confidence: float
+    """0..1: `support` x mean confidence of the systems. Not calibrated."""
+    support: float
+    """0..1: share of the weights behind each word of the vote, the mean over its places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +55,21 @@ class _Ballot:
 
 
 def combine(
-    hypotheses: Sequence[Hypothesis], units: Sequence[Sequence[str]], normalizer: Normalizer, method: Method
+    hypotheses: Sequence[Hypothesis],
+    distances: Distances,
+    normalizer: Normalizer,
+    method: Method,
+    system_weights: Mapping[str, float] | None = None,
 ) -> Combined:
-    """Combine hypotheses (without errors); `units` are their normalised words. No hypotheses: an empty text."""
+    """Combine hypotheses (without errors) with the distances between their normalised words.
+
+    Systems that `system_weights` does not name have the weight 1. No hypotheses: an empty text.
+    """
     if not hypotheses:
-        return Combined("", 0.0)
-    weights = [_weight(hypothesis) for hypothesis in hypotheses]
-    best = minimum_risk(units, weights)
+        return Combined("", 0.0, 0.0)
+    known = system_weights or {}
+    weights = [known.get(item.system, 1.0) * confidence_weight(item.confidence) for item in hypotheses]
+    best = minimum_risk(distances, weights)
     order = [best, *(place for place in range(len(hypotheses)) if place != best)]
     join = "" if normalizer.unit == "character" else " "
     surfaces = [_surface_words(hypotheses[place].text, join) for place in order]
@@ -57,21 +78,19 @@ def combine(
     support = sum(share for _, share in winners) / len(winners) if winners else 1.0
     voted = join.join(surface for surface, _ in winners if surface)
     confidence = support * _mean_confidence(hypotheses, weights)
-    return Combined(voted if method == "vote" else hypotheses[best].text, confidence)
+    text = voted if method == "vote" else hypotheses[best].text
+    return Combined(text, confidence, support)
 
 
-def minimum_risk(units: Sequence[Sequence[str]], weights: Sequence[float]) -> int:
+def minimum_risk(distances: Distances, weights: Sequence[float]) -> int:
     """Index of the hypothesis with the least expected edit distance; ties go to the higher weight, then the first."""
-    risks = [
-        sum(weight * Levenshtein.distance(other, candidate) for other, weight in zip(units, weights, strict=True))
-        for candidate in units
-    ]
-    return min(range(len(units)), key=lambda place: (round(risks[place], 9), -weights[place], place))
+    risks = (np.asarray(weights) @ distances).tolist()
+    return min(range(len(weights)), key=lambda place: (round(risks[place], 9), -weights[place], place))
 
 
-def _weight(hypothesis: Hypothesis) -> float:
-    """0.5 to 1, so that one system, however sure of itself, never outvotes two that agree."""
-    return 0.5 + 0.5 * (hypothesis.confidence or 0.0)
+def confidence_weight(confidence: float | None) -> float:
+    """0.5 to 1, so that with equal systems one, however sure of itself, never outvotes two that agree."""
+    return 0.5 + 0.5 * (confidence or 0.0)
 
 
 def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float]) -> float:
@@ -132,11 +151,17 @@ def _aligned(skeleton: list[str], words: list[tuple[str, str]]) -> list[tuple[tu
 
 
 def _winner(ballots: Sequence[_Ballot]) -> tuple[str, float]:
-    """(surface, share of the weights) of the winning key; the first ballot is the MBR choice's and wins ties."""
+    """(surface, share of the weights) of the winning key; the first ballot is the MBR choice's."""
     totals: dict[str, float] = {}
+    heaviest: dict[str, float] = {}
     for ballot in ballots:
         totals[ballot.key] = totals.get(ballot.key, 0.0) + ballot.weight
-    key = max(totals, key=lambda item: round(totals[item], 9))
+        heaviest[ballot.key] = max(heaviest.get(ballot.key, 0.0), ballot.weight)
+    if len(totals) == 1:
+        key = ballots[0].key
+    else:
+        # Keys are in the order of the systems, and `max` gives the first of equals.
+        key = max(totals, key=lambda item: (round(totals[item], 9), item == ballots[0].key, round(heaviest[item], 9)))
     same = [ballot for ballot in ballots if ballot.key == key]
     written = max(same, key=lambda ballot: (ballot.styled, ballot is ballots[0], ballot.weight))
     return written.surface, totals[key] / sum(totals.values())

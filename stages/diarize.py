@@ -53,6 +53,13 @@ class DiarizeConfig(StageConfig):
     )
     max_edge_seconds: float = Field(0.3, ge=0, description="how far an edge may move to find silence (s)")
     threads: int = Field(1, ge=1, description="CPU threads of the models")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the pipeline runs")
+    sha256: dict[str, str] = Field(
+        default_factory=dict,
+        description="SHA-256 of checkpoints of the pipeline, by path: segmentation/pytorch_model.bin; a pinned one may "
+        "hold a pickle",
+    )
+    allow_pickle: bool = Field(default=False, description="load checkpoints that could run code")
 
 
 class Diarize(Stage):
@@ -134,9 +141,10 @@ class Diarize(Stage):
         if not spoken:
             return
         first = recording.offset
-        waves = [torch.from_numpy(wave[segment.start - first : segment.end - first].copy()) for segment in spoken]
+        voice = torch.from_numpy(wave).to(self.encoder.device)
+        waves = [voice[segment.start - first : segment.end - first] for segment in spoken]
         with inside_model("diarize.ge2e"), torch.inference_mode():
-            embeddings = self.encoder.embed(waves).numpy()
+            embeddings = self.encoder.embed(waves).cpu().numpy()
         for segment, embedding in zip(spoken, embeddings, strict=True):
             segment.speaker_embedding = embedding.copy()
 

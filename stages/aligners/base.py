@@ -15,6 +15,19 @@ class Interval:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An utterance to align: `wave` of shape (samples,), its `words` in order, and its language (ISO 639-1)."""
+
+    wave: Wave
+    words: Sequence[str]
+    language: str
+
+
+Placed = list[Interval | None] | None
+"""One place per word, None for a word that cannot be spoken; None where the text does not fit the audio."""
+
+
 class Aligner(Protocol):
     """One adapter file per aligner. The result must depend on the arguments alone, not on earlier calls."""
 
@@ -22,14 +35,29 @@ class Aligner(Protocol):
     """As stored in `punctuate.aligner`."""
 
     def load(self) -> None:
-        """Load the models. Called once in each worker process, before the first `align`."""
+        """Load the models. Called once in each worker process, before the first `align`. Raises ModelError."""
 
     def speaks(self, language: str) -> bool:
         """Whether this aligner has a model for the language (ISO 639-1)."""
 
-    def align(self, wave: Wave, words: Sequence[str], language: str) -> list[Interval | None] | None:
+    def align(self, wave: Wave, words: Sequence[str], language: str) -> Placed:
         """Place `words` (case and punctuation do not matter) in `wave`, shape (samples,).
 
         One result per word, in order and without overlap; None for a word that cannot be spoken (a lone symbol).
         None instead of the list where the text does not fit the audio.
         """
+
+    def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
+        """The same for many at once; what each gets does not depend on the others."""
+
+
+class OneByOne:
+    """For aligners that gain nothing from many utterances at once."""
+
+    def align(self, wave: Wave, words: Sequence[str], language: str) -> Placed:
+        """See `Aligner.align`."""
+        raise NotImplementedError
+
+    def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
+        """See `Aligner.align_all`."""
+        return [self.align(spoken.wave, spoken.words, spoken.language) for spoken in utterances]

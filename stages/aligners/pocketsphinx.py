@@ -13,7 +13,7 @@ import numpy as np
 
 from curation.manifests.records import Wave
 from curation.models import resolve
-from curation.stages.aligners.base import Interval
+from curation.stages.aligners.base import Interval, OneByOne, Placed
 from curation.stages.aligners.pronounce import pronounce
 from curation.stages.energy import HOP, Levels, frame_energy
 
@@ -32,7 +32,7 @@ FILLERS = {"<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]"}
 TOKEN = re.compile(r"(?:[$€£](?=\d))?[^\W_]+(?:['.,:][^\W_]+)*|[%$€£&+@=]")
 
 
-class PocketSphinx:
+class PocketSphinx(OneByOne):
     """The aligner of the offline preset."""
 
     name = "pocketsphinx"
@@ -57,7 +57,7 @@ class PocketSphinx:
         """English only."""
         return language.partition("-")[0].lower() == "en"
 
-    def align(self, wave: Wave, words: Sequence[str], language: str) -> list[Interval | None] | None:
+    def align(self, wave: Wave, words: Sequence[str], language: str) -> Placed:
         """See `Aligner.align`. Words outside the dictionary get a pronunciation by rule."""
         if self._decoder is None:
             self.load()

@@ -6,13 +6,26 @@ from pydantic import Field
 
 from curation.stages.asr.base import AsrSystem, LanguageIdentifier, SystemConfig
 from curation.stages.asr.moonshine import Moonshine, MoonshineConfig
+from curation.stages.asr.nemo import Nemo, NemoConfig
+from curation.stages.asr.omnilingual import Omnilingual, OmnilingualConfig
 from curation.stages.asr.pocketsphinx import PocketSphinx, PocketSphinxConfig
+from curation.stages.asr.seamless import Seamless, SeamlessConfig
 from curation.stages.asr.whisper import Whisper, WhisperConfig
 
-AnySystemConfig = Annotated[WhisperConfig | MoonshineConfig | PocketSphinxConfig, Field(discriminator="kind")]
+AnySystemConfig = Annotated[
+    WhisperConfig | MoonshineConfig | PocketSphinxConfig | NemoConfig | SeamlessConfig | OmnilingualConfig,
+    Field(discriminator="kind"),
+]
 """One section of `transcribe.systems`; its `kind` says which."""
 
-SYSTEMS: dict[str, type[Any]] = {"whisper": Whisper, "moonshine": Moonshine, "pocketsphinx": PocketSphinx}
+SYSTEMS: dict[str, type[Any]] = {
+    "whisper": Whisper,
+    "moonshine": Moonshine,
+    "pocketsphinx": PocketSphinx,
+    "nemo": Nemo,
+    "seamless": Seamless,
+    "omnilingual": Omnilingual,
+}
 
 
 def build_system(config: AnySystemConfig) -> AsrSystem:

@@ -4,12 +4,14 @@ An adapter is one file with a configuration section and a class; `curation.stage
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
 from curation.manifests.records import Hypothesis, Wave
+from curation.models import ModelError
 from curation.stages.base import StageConfig
 
 DECIMALS = 4
@@ -27,6 +29,12 @@ class SystemConfig(StageConfig):
         description="utterances handed to the system at once, sorted by length; on one CPU core 1 is fastest (Whisper "
         "base, int8: 1.4 times as fast as 8, whose activations leave the cache), a GPU wants 16 or more",
         ge=1,
+    )
+    batch_seconds: float | None = Field(
+        None,
+        description="padded seconds of audio handed to the system at once, at most (utterances times the longest of "
+        "them): what bounds the memory of a GPU; null: `batch_size` alone counts",
+        gt=0,
     )
 
 
@@ -67,3 +75,24 @@ def text_scores(text: str) -> dict[str, float]:
     trigrams = list(zip(words, words[1:], words[2:], strict=False))
     repeated = 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0
     return {"compression_ratio": round(ratio, DECIMALS), "repeated_trigram_share": round(repeated, DECIMALS)}
+
+
+def by_language(
+    waves: Sequence[Wave], languages: Sequence[str], transcribe: Callable[[Sequence[Wave], str], list[Hypothesis]]
+) -> list[Hypothesis]:
+    """Hypotheses in the order of the waves, from a model that takes one language per call."""
+    found: dict[int, Hypothesis] = {}
+    for language in dict.fromkeys(languages):
+        places = [place for place, code in enumerate(languages) if code == language]
+        found.update(zip(places, transcribe([waves[place] for place in places], language), strict=True))
+    return [found[place] for place in range(len(waves))]
+
+
+@contextmanager
+def needs_package(system: str, package: str, extra: str) -> Iterator[None]:
+    """Turns a failed import of an optional package into a ModelError that names the command."""
+    try:
+        yield
+    except ImportError as error:
+        msg = f"{system} needs {package} ({error}): pip install 'curation[{extra}]'"
+        raise ModelError(msg) from error

@@ -65,7 +65,22 @@ class Whisper:
             compute_type=config.compute_type,
             cpu_threads=config.threads,
         )
-        self.languages = frozenset(self._model.supported_languages)
+        self._match_mels()
+        known = self._model.hf_tokenizer.token_to_id
+        # faster-whisper lists Cantonese for all multilingual models; only large-v3 has it.
+        self.languages = frozenset(
+            code for code in self._model.supported_languages if code == "en" or known(f"<|{code}|>") is not None
+        )
+
+    def _match_mels(self) -> None:
+        """Give the features as many mel bands as the model has (large-v3: 128, others: 80), which faster-whisper
+        knows only where the folder has a preprocessor_config.json.
+        """
+        from faster_whisper.feature_extractor import FeatureExtractor
+
+        bands = self._model.model.n_mels
+        if self._model.feature_extractor.mel_filters.shape[0] != bands:
+            self._model.feature_extractor = FeatureExtractor(feature_size=bands)
 
     def transcribe(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[Hypothesis]:
         """Hypotheses with confidence. Raises ValueError above 30 s, and for a language that it does not speak."""

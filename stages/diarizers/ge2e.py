@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate, normalize, pad, relu
 from torchaudio.functional import melscale_fbanks
 
 from curation.manifests.records import SAMPLE_RATE
+from curation.pickles import Trust, load_checkpoint
 
 WINDOW, HOP, MELS = 400, 160, 40
 PIECE_FRAMES = 160
@@ -49,8 +50,8 @@ class GE2E(Model):  # type: ignore[misc]  # pyannote has no type information
 
     @classmethod
     def load(cls, path: Path) -> "GE2E":
-        """Load Resemblyzer's `pretrained.pt`. Raises RuntimeError where the weights do not fit."""
-        weights = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
+        """Load Resemblyzer's `pretrained.pt`. Raises RuntimeError where the weights do not fit, ModelError for code."""
+        weights = load_checkpoint(path, Trust(setting="diarize"))["model_state"]
         model = cls()
         model.load_state_dict({k: v for k, v in weights.items() if not k.startswith("similarity_")})
         model.eval()

@@ -7,11 +7,11 @@ pyannote/audio/pipelines/speaker_diarization.py, version 4.0.7.
 
 import os
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.models import resolve
+from curation.pickles import Trust
 from curation.stages.diarizers.turns import Turn
 from curation.torchaudio_shim import import_torchaudio
 
@@ -36,7 +36,12 @@ class DiarizationPipeline:
     """Speaker turns of a waveform. Loads either a complete pipeline folder or the offline pair of models."""
 
     def __init__(self, config: "DiarizeConfig", embedding: Any) -> None:
-        self.pipeline = load_folder(resolve(config.pipeline)) if config.pipeline else build(config, embedding)
+        from curation.stages.diarizers.pretrained import load_pipeline
+
+        if config.pipeline:
+            self.pipeline = load_pipeline(config.pipeline, trust(config), config.sha256, config.device)
+        else:
+            self.pipeline = build(config, embedding)
 
     def __call__(self, wave: Wave) -> list[Turn]:
         """Turns (start, end in samples of `wave`, speaker); turns of different speakers may overlap."""
@@ -60,23 +65,15 @@ def to_samples(seconds: float, limit: int) -> int:
     return min(max(round(seconds * 100), 0) * (SAMPLE_RATE // 100), limit)
 
 
-def load_folder(path: Path) -> Any:
-    """A pretrained pipeline from a folder (or its config.yaml), e.g. a copy of speaker-diarization-community-1."""
-    from pyannote.audio import Pipeline
-
-    if path.is_dir() and not (path / "config.yaml").is_file():
-        msg = f"diarize.pipeline: {path} holds no pyannote pipeline: config.yaml is missing"
-        raise ValueError(msg)
-    return Pipeline.from_pretrained(str(path))
-
-
 def build(config: "DiarizeConfig", embedding: Any) -> Any:
     """The pipeline on the catalogue's segmentation weights and the given embedding model."""
-    from pyannote.audio import Model
+    import torch
     from pyannote.audio.pipelines import SpeakerDiarization
 
+    from curation.stages.diarizers.pretrained import load_model, unused_plda
+
     weights = resolve(config.segmentation)
-    segmentation = Model.from_pretrained(str(weights / "pytorch_model.bin" if weights.is_dir() else weights))
+    segmentation = load_model(weights / "pytorch_model.bin" if weights.is_dir() else weights, trust(config))
     pipeline = SpeakerDiarization(
         segmentation=segmentation,
         segmentation_step=config.segmentation_step_seconds / segmentation.specifications.duration,
@@ -87,7 +84,13 @@ def build(config: "DiarizeConfig", embedding: Any) -> Any:
         segmentation_batch_size=SEGMENTATION_BATCH,
         embedding_batch_size=EMBEDDING_BATCH,
     )
-    return pipeline.instantiate(parameters(config, powerset=segmentation.specifications.powerset))
+    pipeline.instantiate(parameters(config, powerset=segmentation.specifications.powerset))
+    return pipeline.to(torch.device(config.device))
+
+
+def trust(config: "DiarizeConfig") -> Trust:
+    """What the user says about checkpoints that are not pinned one by one."""
+    return Trust(allow_pickle=config.allow_pickle, setting="diarize")
 
 
 def parameters(config: "DiarizeConfig", *, powerset: bool) -> dict[str, Any]:
@@ -101,14 +104,3 @@ def parameters(config: "DiarizeConfig", *, powerset: bool) -> dict[str, Any]:
         "threshold": config.clustering_threshold,
     }
     return {"segmentation": segmentation, "clustering": clustering}
-
-
-def unused_plda() -> Any:
-    """The pipeline always asks for a PLDA model and would fetch one; agglomerative clustering never uses it."""
-    from pyannote.audio.core.plda import PLDA
-
-    class UnusedPLDA(PLDA):  # type: ignore[misc]  # pyannote has no type information
-        def __init__(self) -> None:
-            pass
-
-    return UnusedPLDA()

@@ -3,7 +3,8 @@
     python -m tests.bench.accuracy_alignment
 
 LibriVox sentences and two_cities, 190 words; MFA 3.4.3 with a small acoustic model (tests/data/mfa), whose own errors
-are in the figures. The last lines pretend that every fourth word is unknown to the dictionary.
+are in the figures. The last lines pretend that every fourth word is unknown to the dictionary. Where MFA is installed,
+its own alignment in memory is compared with its command line too.
 """
 
 import json
@@ -13,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.stages.aligners import PocketSphinx, pocketsphinx
+from curation.stages.aligners import Aligner, MfaConfig, PocketSphinx, make_aligner, pocketsphinx
+from curation.stages.aligners.mfa_models import missing
 from curation.stages.aligners.pronounce import spell
 from tests.real_speech import TWO_CITIES, librivox, wave
 
@@ -28,7 +30,7 @@ def corpus() -> list[tuple[Reference, Wave]]:
     return [(json.loads(path.read_text()), samples) for path, samples in zip(files, waves, strict=True)]
 
 
-def times(aligner: PocketSphinx, *, unknown: int = 0) -> np.ndarray:
+def times(aligner: Aligner, *, unknown: int = 0) -> np.ndarray:
     """Start and end of every word in seconds, shape (words, 2); every `unknown`-th word is aligned by its letters."""
     rows = []
     for words, samples in corpus():
@@ -78,6 +80,15 @@ def main() -> None:
     pocketsphinx.trim = lambda frames, _: frames
     report("without trimming", times(aligner), reference, lengths)
     pocketsphinx.trim = trim
+    models = {
+        "acoustic_model": f"path:{MFA / 'golden/acoustic.zip'}",
+        "dictionary": f"path:{MFA / 'golden/dictionary.dict'}",
+    }
+    config = MfaConfig(**models)
+    if problem := missing(config):
+        print(f"Montreal Forced Aligner in memory: not here ({problem})")
+        return
+    report("MFA in memory", times(make_aligner("mfa", config)), reference, lengths)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segme
 from curation.stages.asr.pocketsphinx import PocketSphinxConfig
 from curation.stages.clock import take_model_seconds
 from curation.stages.combination import combine
-from curation.stages.consensus import Consensus, pairwise_wer, word_error_rates
+from curation.stages.consensus import Consensus, edit_distances, pairwise_wer, word_error_rates
 from curation.stages.normalization import normalizer_for
 from curation.stages.transcribe import Transcribe, TranscribeConfig
 
@@ -72,7 +72,8 @@ def systems_to_compare(segments: list[list[Segment]]) -> dict[str, Callable[[Seg
     def combined(method: str, weigh: Callable[[Hypothesis], float | None]) -> Callable[[Segment], str]:
         def text(segment: Segment) -> str:
             heard = [replace(item, confidence=weigh(item)) for item in segment.hypotheses]
-            return combine(heard, [ENGLISH.units(item.text) for item in heard], ENGLISH, method).text
+            distances = edit_distances([ENGLISH.units(item.text) for item in heard])
+            return combine(heard, distances, ENGLISH, method).text
 
         return text
 

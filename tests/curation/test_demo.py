@@ -21,9 +21,9 @@ def folder(tmp_path_factory):
     return made
 
 
-def test_eleven_recordings_and_their_manifest(folder):
+def test_twelve_recordings_and_their_manifest(folder):
     lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert {line["path"] for line in lines} == {path.name for path in folder.glob("*.wav")}
     assert all(line["note"] and line["licence"] and line["language"] == "en" for line in lines)
     assert sum(line["path"].startswith("derived_") for line in lines) == 3

@@ -15,7 +15,7 @@ from curation.manifests.staging import (
     decode_flac,
     encode_flac,
     from_row,
-    read_timing,
+    timing_of,
     to_row,
 )
 from curation.manifests.storage import Storage
@@ -73,7 +73,7 @@ def test_a_recording_survives_the_way_through_a_file(recording, tmp_path_factory
     stored = out.read_table(BatchName(1, 2).file)
     assert stored.schema.equals(SCHEMA)
     assert from_row(stored.to_pylist()[0]) == recording
-    assert read_timing(out, BatchName(1, 2)) == {"stages": {"cut": 1.5}}
+    assert timing_of(out.read_table(BatchName(1, 2).file)) == {"stages": {"cut": 1.5}}
 
 
 def test_embedding_and_audio_survive_too():

@@ -1,5 +1,10 @@
 """Files appear whole or not at all, locally and on an object store, and never outside the folder."""
 
+import hashlib
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curation.manifests.storage import Storage
@@ -43,3 +48,32 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         out.write_bytes("a", b"new")
     assert out.read_bytes("a") == b"old"
     assert out.names(".") == ["a"]
+
+
+def test_a_table_written_in_pieces_is_the_whole_in_equal_row_groups(out):
+    table = pa.table({"id": list(range(11)), "audio": [bytes([i]) * i for i in range(11)]})
+    with out.table_writer("t/x.parquet", table.schema, 4) as writer:
+        for start, end in ((0, 1), (1, 9), (9, 9), (9, 11)):
+            writer.add(table.slice(start, end - start))
+        assert not out.exists("t/x.parquet")
+    content = out.read_bytes("t/x.parquet")
+    assert writer.bytes == len(content)
+    assert writer.sha256 == hashlib.sha256(content).hexdigest()
+    metadata = pq.read_metadata(io.BytesIO(content))
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 4, 3]
+    assert out.read_table("t/x.parquet").equals(table)
+
+
+def test_a_table_that_breaks_off_does_not_appear(out):
+    table = pa.table({"id": [1]})
+
+    def write():
+        with out.table_writer("t/x.parquet", table.schema, 1) as writer:
+            writer.add(table)
+            msg = "midway"
+            raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="midway"):
+        write()
+    assert not out.exists("t/x.parquet")
+    assert out.names("t") == []

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Hypothesis, Recording, Segment, Source
 from curation.stages.base import run_stage
 from curation.stages.combination import combine, minimum_risk
-from curation.stages.consensus import Consensus, ConsensusConfig, pairwise_wer, word_error_rates
+from curation.stages.consensus import (
+    Consensus,
+    ConsensusConfig,
+    edit_distances,
+    outlier,
+    pairwise_wer,
+    word_error_rates,
+)
 from curation.stages.normalization import normalizer_for
 
 ENGLISH = normalizer_for("en")
@@ -170,19 +178,15 @@ def test_the_vote_invents_nothing(sentences, data):
 @given(SEVERAL)
 def test_minimum_risk_is_the_least_expected_error(sentences):
     weights = [1.0 + place / 10 for place in range(len(sentences))]
-    rates = word_error_rates(sentences)
     risks = [
-        sum(
-            weights[i] * (rates[i, j] * len(sentences[i]) if sentences[i] else len(sentences[j]))
-            for i in range(len(sentences))
-        )
-        for j in range(len(sentences))
+        sum(weight * Levenshtein.distance(truth, candidate) for truth, weight in zip(sentences, weights, strict=True))
+        for candidate in sentences
     ]
-    assert risks[minimum_risk(sentences, weights)] == pytest.approx(min(risks))
+    assert risks[minimum_risk(edit_distances(sentences), weights)] == pytest.approx(min(risks))
 
 
 def test_combine_of_nothing():
-    assert combine([], [], ENGLISH, "vote").text == ""
+    assert combine([], edit_distances([]), ENGLISH, "vote").text == ""
 
 
 def test_one_sure_system_does_not_outvote_two_that_agree():
@@ -194,3 +198,85 @@ def test_a_system_without_confidence_has_the_least_say():
     texts = ["the cat", "the dog"]
     assert agreed(texts, confidences=[None, 0.1]).text == "the dog"
     assert agreed(["the cat", "the cat"], confidences=[None, None]).scores["confidence"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_any_number_of_answers(count):
+    segment = agreed(["The cat sat."] * count)
+    assert segment.text == "The cat sat."
+    assert segment.scores["pwer.systems"] == count
+    assert ("pwer" in segment.scores) == (count > 1)
+    assert ("consensus.outlier" in segment.scores) == (count > 2)
+    assert 0 < segment.scores["confidence.calibrated"] < 1
+
+
+def test_five_systems_of_which_two_fail_are_three():
+    texts = ["the cat sat", "", "the cat sat", "a dog ran", ""]
+    segment = agreed(texts, errors=[1, 4])
+    alone = agreed(["the cat sat", "the cat sat", "a dog ran"])
+    assert segment.scores["pwer"] == alone.scores["pwer"]
+    assert segment.scores["confidence.calibrated"] == alone.scores["confidence.calibrated"]
+    assert segment.notes["consensus.failed"] == "s1, s4"
+    assert segment.notes["consensus.outlier"] == "s3"
+
+
+def test_the_outlier_is_named_and_still_votes():
+    segment = agreed(["the cat sat down"] * 4 + ["nothing like my words"])
+    assert segment.notes["consensus.outlier"] == "s4"
+    assert segment.scores["consensus.outlier"] == pytest.approx(1)
+    assert segment.scores["pwer"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["a b c"] * 5, ["a b c", "x y z"], ["a b c", "d e f", "g h i"], ["a b", "a b", "c d", "c d"]],
+    ids=["all agree", "only two", "all differ", "two against two"],
+)
+def test_where_there_is_no_outlier(texts):
+    assert "consensus.outlier" not in agreed(texts).notes
+
+
+@given(st.lists(SENTENCES.filter(bool), min_size=3, max_size=5))
+def test_margin_of_the_outlier_is_its_distance_less_that_among_the_others(sentences):
+    odd, margin = outlier(word_error_rates(sentences))
+    rest = [sentence for place, sentence in enumerate(sentences) if place != odd]
+    count = len(sentences)
+    own = (pwer(sentences) * count * (count - 1) - pwer(rest) * (count - 1) * (count - 2)) / (2 * (count - 1))
+    assert margin == pytest.approx(own - pwer(rest))
+
+
+def test_two_systems_have_no_outlier():
+    with pytest.raises(ValueError, match="three hypotheses"):
+        outlier(word_error_rates([["a"], ["b"]]))
+
+
+def test_a_tie_of_the_vote_goes_to_the_choice_of_minimum_risk():
+    texts = ["the big cat sits there", "the fat cat sat there", "the red cat sat there"]
+    assert agreed(texts, confidences=[0.6, 0.6, 0.0]).text == texts[1]
+
+
+def test_a_tie_without_the_choice_goes_to_the_heaviest_voter_then_to_the_earlier():
+    def last_word(confidences):
+        # s0 is the choice, since the others have two errors each of their own; y and z have two voters each.
+        texts = [["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", last] for last in "xyzyz"]
+        for place in range(1, 5):
+            texts[place][2 * place - 2 : 2 * place] = [f"error{place}", f"other{place}"]
+        return agreed([" ".join(text) for text in texts], confidences=[0.99, *confidences]).text.split()[-1]
+
+    assert last_word([0.2, 0.8, 0.6, 0.0]) == "z"
+    assert last_word([0.6, 0.8, 0.2, 0.0]) == "z"
+    assert last_word([0.2, 0.0, 0.6, 0.8]) == "z"
+    assert last_word([0.8, 0.2, 0.0, 0.6]) == "y"
+    assert last_word([0.4, 0.4, 0.4, 0.4]) == "y"
+
+
+def test_system_weights_decide_the_vote():
+    heard = [Hypothesis("weak", "cat", "en", 0.9), Hypothesis("also", "cat", "en", 0.9), Hypothesis("good", "hat")]
+    distances = edit_distances([["cat"], ["cat"], ["hat"]])
+    assert combine(heard, distances, ENGLISH, "vote").text == "cat"
+    assert combine(heard, distances, ENGLISH, "vote", {"good": 4.0}).text == "hat"
+    assert combine(heard, distances, ENGLISH, "mbr", {"good": 4.0}).text == "hat"
+
+
+def test_an_empty_text_has_no_confidence():
+    assert agreed(["", "", ""]).scores["confidence.calibrated"] == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curation.manifests.records import Recording, Segment
-from curation.models import resolve
+from curation.models import ModelError, resolve
 from curation.stages.diarize import Diarize, DiarizeConfig
 from tests.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 
@@ -144,7 +144,7 @@ def test_long_turns_are_cut_to_the_limit(stage):
 
 
 def test_pipeline_from_a_folder_without_one_says_so(tmp_path):
-    with pytest.raises(ValueError, match=r"diarize\.pipeline.*config\.yaml"):
+    with pytest.raises(ModelError, match=r"diarize\.pipeline.*config\.yaml"):
         Diarize(DiarizeConfig(pipeline=f"path:{tmp_path}")).setup()
 
 

@@ -1,6 +1,6 @@
-"""Speed of the official-format tokenizers at their full sizes (random weights), and the error of streaming.
+"""Speed of the compact tokenizers, of the official ones at full size (random weights), and the error of streaming.
 
-    python -m tests.bench.tokenizers_official [--threads 1] [--clips 20] [--folder DIR]
+    python -m tests.bench.tokenizers [--threads 1] [--clips 20] [--folder DIR]
 
 Three ways to the same tokens, in one run: the straightforward loop (one clip after the other, the whole wav2vec2
 model of the library with all its hidden states, weight norm computed in every call), ours one clip at a time, and
@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -20,6 +21,8 @@ from curation.tokenize.base import CodecTokens
 from curation.tokenize.bicodec import BiCodecTokenizer
 from curation.tokenize.bicodec_features import HIDDEN_STATES
 from curation.tokenize.checkpoints import exact_float32
+from curation.tokenize.compact_codec import CompactCodec
+from curation.tokenize.compact_content import CompactContent
 from curation.tokenize.glm import GlmTokenizer
 from tests import official_checkpoints as official
 
@@ -68,6 +71,32 @@ def bench_glm(folder, waves):
     batched = timed(lambda: tokenizer.encode(waves))
     report("GLM-4-Voice encode, one at a time (= loop)", tokens, single, single)
     report("GLM-4-Voice encode, batched", tokens, batched, single, matrix_share(lambda: tokenizer.encode(waves)))
+
+
+def bench_compact(waves):
+    """The compact tokenizers work clip by clip. What batching could save is shown on their encoder, clips cut alike."""
+    codec, content = CompactCodec(), CompactContent()
+    items = codec.encode(waves)
+    tokens = sum(len(item.semantic) for item in items)
+    loop = timed(lambda: codec.encode(waves))
+    report("compact codec encode (clip by clip)", tokens, loop, loop)
+    single = timed(lambda: codec.decode(items))
+    report("compact codec decode (clip by clip)", tokens, single, single)
+    ids = sum(content.num_tokens(len(wave)) for wave in waves)
+    own = timed(lambda: content.encode(waves))
+    report("compact content encode (clip by clip)", ids, own, own)
+    mels = np.stack([content.states.extractor(wave[:8_000], padding=0)[:, :50] for wave in waves]).astype(np.float32)
+    encode = content.states.model.encode
+    one, many = (
+        timed(lambda size=size: [encode(view(mels[i : i + size])) for i in range(0, len(mels), size)])
+        for size in (1, 8)
+    )
+    spent = timed(lambda: [content.states(wave, codec.num_semantic(len(wave))) for wave in waves])
+    print(f"  their encoder: {100 * spent / loop:.0f} % of the codec's encoding; in batches of 8 {one / many:.2f} x")
+
+
+def view(mel):
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(mel))
 
 
 def whole_wav2vec2(folder):
@@ -142,6 +171,7 @@ def main():
     print(f"{len(waves)} clips, {sum(map(len, waves)) / 16_000:.1f} s of speech, {arguments.threads} thread(s), CPU")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
+        bench_compact(waves)
         bench_glm(folder / "glm", waves)
         tokenizer, items = bench_bicodec(folder / "bicodec", waves)
         streaming_table(tokenizer, max(items, key=lambda item: len(item.semantic)))
