@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.commands import evaluate
-from curation.commands import consensus, plan
+from curation.commands import consensus, evaluate, plan
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,

@@ -15,6 +15,11 @@ from curation.manifests.records import SAMPLE_RATE
 from curation.train.evaluation import TASKS, Judges, Result
 from curation.train.evaluation_scores import Edits, Estimate, mean, rate
 
+NORMALIZERS = {
+    "whisper-english": "whisper-english is the Whisper paper's, with numbers digit by digit",
+    "unicode": "unicode is NFKC, lower case, no punctuation",
+    "none": "none compares texts as they are",
+}
 COUNTS = ("substitutions", "deletions", "insertions", "length")
 
 
@@ -58,10 +63,11 @@ def report(results: Sequence[Result], judges: Judges, by: Sequence[str] = ()) ->
 
     ordered = sorted(results, key=key)
     rows = [_row(list(group), dict(zip(by, values, strict=True))) for (_, _, values), group in groupby(ordered, key)]
+    used = sorted({f"{row.language}: {row.normalizer}" for row in rows})
     about = {
         "rates": "edits of all utterances / words or characters of all references (jiwer), after normalisation",
         "intervals": "95 %, percentile bootstrap over utterances, 1000 resamples",
-        "normalizers": "whisper-english: the Whisper paper's, numbers by digits; unicode: NFKC, lower case, no marks",
+        "normalization": "; ".join([*used, *(text for name, text in NORMALIZERS.items() if name in " ".join(used))]),
     }
     if judges.recogniser is not None:
         about["recogniser"] = judges.recogniser.name

@@ -10,7 +10,7 @@ from curation.commands.common import EXIT_ERROR, AsJson, console, errors_explain
 
 if TYPE_CHECKING:
     from curation.train.evaluation import Judges, Result, Task
-    from curation.train.evaluation_report import Report
+    from curation.train.evaluation_report import Report, SummaryRow
     from curation.train.evaluation_scores import Estimate
 
 
@@ -159,37 +159,45 @@ def _model(checkpoint: Path | None, tasks: "list[Task]", device: str) -> Any:
 
 
 def print_report(summary: "Report", by: list[str]) -> None:
-    """The table on standard output, and how to read it."""
+    """The table on standard output, and how to read it. Columns that say nothing of these tasks are left out."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("task", "language", *by, "n", "WER", "CER", "similarity", "to source", "nearer target", "RTF", "text")
-    for row in summary.rows:
-        figures = [row.wer, row.cer, row.similarity, row.source_similarity]
-        table.add_row(
-            row.task,
-            row.language,
-            *row.group.values(),
-            str(row.utterances - row.failed),
-            _percent(figures[0]),
-            _percent(figures[1]),
-            *(_plain(figure) for figure in figures[2:]),
-            "" if row.nearer_target is None else f"{row.nearer_target:.0%}",
-            "" if row.real_time_factor is None else f"{row.real_time_factor:.2f}",
-            row.normalizer,
-        )
-    out = Console()
-    out.print(table)
+    names = ["task", "language", *by, "n", "WER %", "CER %", "similarity", "to source", "nearer target", "RTF"]
+    rows = [_cells(row) for row in summary.rows]
+    used = [place for place in range(len(names)) if any(cells[place] for cells in rows)]
+    table = Table()
+    for place in used:
+        table.add_column(names[place], no_wrap=True, justify="left" if place < 2 + len(by) else "right")
+    for cells in rows:
+        table.add_row(*(cells[place] for place in used))
+    out = Console(soft_wrap=True)
+    out.print(table, crop=False)
     for name, text in summary.about.items():
         out.print(f"  {name}: {text}", highlight=False)
 
 
-def _percent(figure: "Estimate | None") -> str:
-    return "" if figure is None else f"{figure.value:.1%} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+def _cells(row: "SummaryRow") -> list[str]:
+    return [
+        row.task,
+        row.language,
+        *row.group.values(),
+        str(row.utterances - row.failed),
+        _figure(row.wer, 100, 1),
+        _figure(row.cer, 100, 1),
+        _figure(row.similarity, 1, 2),
+        _figure(row.source_similarity, 1, 2),
+        "" if row.nearer_target is None else f"{row.nearer_target:.0%}",
+        "" if row.real_time_factor is None else f"{row.real_time_factor:.2f}",
+    ]
 
 
-def _plain(figure: "Estimate | None") -> str:
-    return "" if figure is None else f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
+def _figure(figure: "Estimate | None", scale: float, digits: int) -> str:
+    """The value and its interval."""
+    if figure is None:
+        return ""
+    value, low, high = (f"{scale * one:.{digits}f}" for one in (figure.value, figure.low, figure.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _mention_failures(results: "list[Result]") -> None:
