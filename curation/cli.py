@@ -12,10 +12,7 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.commands import consensus, plan
-from curation.commands import train
-from curation.commands import infer
-from curation.commands import bench, infer
+from curation.commands import bench, consensus, evaluate, infer, plan, train
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,
@@ -39,6 +36,7 @@ models_app = typer.Typer(help="List, fetch and verify the models that package re
 app.add_typer(models_app, name="models")
 tokenizer_app = typer.Typer(help="Fit the compact tokenizers to a corpus.", no_args_is_help=True)
 app.add_typer(tokenizer_app, name="tokenizer")
+evaluate.register(app)
 consensus.register(app)
 plan.register(app)
 train.register(app)

@@ -19,7 +19,7 @@ def fit_on_build(
     root: str, output: Path, *, max_hours: float, steps: int, on_progress: Callable[[str, float], None]
 ) -> list[Path]:
     """Fit on at most `max_hours` of kept speech; returns the files. Raises ConfigError where there is none."""
-    waves = list(_at_most(kept_waves(root), max_hours * 3600 * SAMPLE_RATE))
+    waves = list(_at_most((wave for _, wave in kept_waves(root)), max_hours * 3600 * SAMPLE_RATE))
     if not waves:
         msg = f"{root} holds no kept utterances with audio: build it with engine.staging_audio"
         raise ConfigError(msg)
@@ -28,8 +28,8 @@ def fit_on_build(
     return sorted(output.glob("*.safetensors"))
 
 
-def kept_waves(root: str) -> Iterator[Wave]:
-    """Audio of the utterances that the build's own thresholds keep, in order."""
+def kept_waves(root: str) -> Iterator[tuple[str, Wave]]:
+    """Id and audio of the utterances that the build's own thresholds keep, in order: what was tokenized."""
     out = Storage(root)
     config = read_config(root)
     files = {unit: list(names) for unit, names in groupby(committed(out), key=lambda name: name.unit)}
@@ -43,7 +43,8 @@ def kept_waves(root: str) -> Iterator[Wave]:
             speaker_threshold=config.publish.speaker_join_threshold,
             columns=[*LIGHT_SEGMENT_COLUMNS, "audio"],
         ).kept
-        yield from (decode_flac(content) for content in kept["audio"].to_pylist() if content is not None)
+        pairs = zip(kept["id"].to_pylist(), kept["audio"].to_pylist(), strict=True)
+        yield from ((name, decode_flac(content)) for name, content in pairs if content is not None)
 
 
 def _at_most(waves: Iterator[Wave], samples: float) -> Iterator[Wave]:

@@ -1,11 +1,14 @@
 """Text normalisation before words are compared, by language.
 
 English: the normaliser of the Whisper paper (appendix C), as the whisper-normalizer package has it; it spells out
-contractions and titles, writes numbers as digits and unifies British and American spelling. Other languages:
+contractions and titles, writes numbers as digits and unifies British and American spelling. Numbers are then compared
+digit by digit: it joins the words "seven six three" to 763 but leaves "7, 6, 3" apart, and one system writes this, the
+next that, so that no string of digits would ever agree. Other languages:
 Unicode normalisation of our own, because Whisper's basic one deletes combining marks and so the vowels of Indic,
 Thai and Burmese (openai/whisper discussion 2849). Neither unifies numbers outside English.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,14 +63,24 @@ def _clean_character(character: str) -> str:
     return " " if category[0] in "PSZC" else character
 
 
+LEADING_ZERO = re.compile(r"(?<![\d.,])0\d+(?![.,]?\d)")
+"""Digits that are no quantity; the package would drop their zeros."""
+
+
 def _whisper_english() -> Callable[[str], str]:
     from whisper_normalizer.english import EnglishTextNormalizer
 
     english: Callable[[str], str] = EnglishTextNormalizer()
 
     def clean(text: str) -> str:
-        words = english(unicodedata.normalize("NFKC", text)).split()
+        apart = LEADING_ZERO.sub(lambda digits: " ".join(digits[0]), unicodedata.normalize("NFKC", text))
+        words = (_digits_apart(word) for word in english(apart).split())
         # It leaves a lone mark where a text ends in "..." or "$".
         return " ".join(word for word in words if any(character.isalnum() for character in word))
 
     return clean
+
+
+def _digits_apart(word: str) -> str:
+    """A number as its digits; it writes a single 1 as "one", every other digit as a digit."""
+    return "1" if word == "one" else " ".join(word) if word.isdecimal() else word

@@ -23,6 +23,21 @@ def test_english_unifies_what_sounds_the_same(one, other):
     assert english.units(one) == english.units(other)
 
 
+@given(st.text("0123456789", min_size=1, max_size=8))
+def test_english_digit_strings_are_the_same_however_they_are_written(digits):
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    words = [names[int(digit)] for digit in digits]
+    styles = [digits, " ".join(digits), ", ".join(digits) + ".", "-".join(digits), ", ".join(words).capitalize() + "."]
+    assert {style: normalizer_for("en").units(style) for style in styles} == {style: list(digits) for style in styles}
+
+
+def test_english_quantities_keep_their_unit():
+    english = normalizer_for("en")
+    assert english.units("20 percent of 3,000 dollars") == english.units("twenty percent of three thousand dollars")
+    assert english.units("3.05") == ["3.05"]
+    assert english.units("I want one") == ["i", "want", "1"]
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [
