@@ -16,6 +16,7 @@ from curation.commands import consensus, plan
 from curation.commands import train
 from curation.commands import infer
 from curation.commands import bench, infer
+from curation.commands import consensus, plan, train
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,
