@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curation.manifests import shards
 from curation.manifests.storage import Storage
@@ -52,7 +53,10 @@ def write_shards(
     entries = []
     for number, part in enumerate(parts):
         table = pa.Table.from_pylist(part, schema=shards.SCHEMA)
-        content = out.write_table(shards.file_name(number, len(parts)), table, row_group_size=group_rows)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, row_group_size=group_rows)
+        content = sink.getvalue().to_pybytes()
+        out.write_bytes(shards.file_name(number, len(parts)), content)
         name = shards.file_name(number, len(parts)).split("/")[1]
         entries.append({"file": name, "rows": len(part), "sha256": hashlib.sha256(content).hexdigest()})
     written = {
