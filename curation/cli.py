@@ -12,10 +12,7 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.commands import consensus, plan
-from curation.commands import train
-from curation.commands import infer
-from curation.commands import bench, infer
+from curation.commands import bench, consensus, infer, plan, train
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,
