@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.tokenize.checkpoints import read_config, require
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
+from curation.train.checkpoint import latest
 
 if TYPE_CHECKING:
     import torch
@@ -49,10 +50,14 @@ class CheckpointFolder:
 
 
 def find_parts(folder: Path) -> CheckpointFolder:
-    """Look through a checkpoint folder. Raises ValueError that says what is missing and where it was looked for."""
+    """Look through a checkpoint folder, or that of a run, which stands for its last checkpoint.
+
+    Raises ValueError that says what is missing and where it was looked for.
+    """
     if not folder.is_dir():
         msg = f"{folder}: no such folder; expected a checkpoint"
         raise ValueError(msg)
+    folder = latest(folder) or folder
     model = next((place for place in _folders(folder) if _kind(place) == "model"), None)
     if model is None:
         msg = f"{folder}: no language model: expected a config.json with model_type qwen3 there or in a folder below"

@@ -247,7 +247,7 @@ class SpeechModel:
         trained = self._parts.fingerprints.get(part, tokenizer.fingerprint)
         if trained != tokenizer.fingerprint:
             msg = (
-                f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, but its reference gives "
+                f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, its reference gives "
                 f"{tokenizer.fingerprint[:12]}: put the right folder into speech_tokenizers.json"
             )
             raise ValueError(msg)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from curation.manifests.records import SAMPLE_RATE
+from curation.train.checkpoint import MARKER
 from curation.train.checkpoint_folder import find_parts
 from curation.train.sampling import PAPER, Sampling
 from curation.train.speech_model import SpeechModel
@@ -131,6 +132,13 @@ def test_tokenizers_may_lie_inside_our_folder_too(checkpoint, tmp_path):
     (folder / "glm").mkdir()
     assert find_parts(folder).content == str(folder / "glm")
     assert find_parts(folder).codec == "compact"
+
+
+def test_the_folder_of_a_run_stands_for_its_last_checkpoint(checkpoint, tmp_path):
+    for step in (2, 10):
+        folder = shutil.copytree(checkpoint, tmp_path / "run" / "checkpoints" / f"step-{step:08d}")
+        (folder / MARKER).touch()
+    assert find_parts(tmp_path / "run").model == folder
 
 
 def test_sharded_weights_are_read(checkpoint, tmp_path, model):
