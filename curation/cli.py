@@ -13,7 +13,6 @@ import typer
 
 from curation import __version__
 from curation.commands import bench, consensus, evaluate, infer, plan, train
-from curation.commands import bench, consensus, infer, plan, train
 from curation.commands.common import (
     EXIT_ERROR,
     EXIT_FAILURES,

@@ -31,7 +31,7 @@ def test_the_plan_is_the_same_every_time():
 
 
 def test_strings_differ_and_use_all_digits():
-    strings = distinct_strings(random.Random(0), 200)
+    strings = distinct_strings(random.Random(0), 200)  # noqa: S311 - no secret
     assert len(set(strings)) == 200
     assert {word for string in strings for word in string.split()} == set(DIGITS)
     assert {len(string.split()) for string in strings} == {2, 3, 4, 5, 6}
