@@ -1,5 +1,6 @@
 """Shards without a build: rows of `shards.SCHEMA` with random tokens, and an index, as publishing writes them."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,12 @@ def write_shards(
     entries = []
     for number, part in enumerate(parts):
         table = pa.Table.from_pylist(part, schema=shards.SCHEMA)
-<<<<<<< HEAD
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, row_group_size=group_rows)
         content = sink.getvalue().to_pybytes()
         out.write_bytes(shards.file_name(number, len(parts)), content)
         name = shards.file_name(number, len(parts)).split("/")[1]
         entries.append({"file": name, "rows": len(part), "sha256": hashlib.sha256(content).hexdigest()})
-=======
-        name = shards.file_name(number, len(parts))
-        with out.table_writer(name, shards.SCHEMA, group_rows) as writer:
-            writer.add(table)
-        entries.append({"file": name.split("/")[1], "rows": len(part), "sha256": writer.sha256})
->>>>>>> h/data
     written = {
         "format": shards.FORMAT_VERSION,
         "tokenizers": tokenizers(),
