@@ -29,11 +29,12 @@ PHASES = ("make", "build", "train", "report")
 MAX_PWER = 0.5
 """Instead of 0.15: Moonshine tiny mishears synthetic digits where both Whispers are right, and two of three make the
 text. `build` prints how right the texts are at both thresholds."""
-STEPS = 1500
+STEPS = 2500
 TOKEN_BUDGET = 2048
 COMMON = {
     "run.steps": STEPS,
     "run.threads": 2,
+    "run.precision": "bfloat16",  # 1.4 times as fast as float32 on these CPUs
     "run.save_steps": 500,
     "data.token_budget": TOKEN_BUDGET,
     "speech.text_size": 512,

@@ -205,7 +205,7 @@ def test_a_stored_mel_filter_bank_is_used(write_bicodec, tmp_path, bicodec):
 def test_weights_that_hold_code_are_not_run(write_bicodec, tmp_path):
     folder = write_bicodec(tmp_path)
     torch.save({"x": shutil.rmtree}, folder / "wav2vec2-large-xlsr-53/pytorch_model.bin")
-    with pytest.raises(Exception, match="weights_only"):
+    with pytest.raises(Exception, match="could run code"):
         BiCodecTokenizer(folder)
 
 
