@@ -8,10 +8,11 @@ APT_PACKAGES := pocketsphinx-testdata espeak-ng
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install system demo test test-slow lint format clean
+.PHONY: help install extras system demo train-demo test test-slow lint format clean
 
 help:
 	@echo "make demo       build a corpus from real recordings with real models, and say where it is"
+	@echo "make train-demo train a few minutes on the demo's shards; transcribe and speak one of its utterances"
 	@echo "make test       lint, types and tests"
 	@echo "make test-slow  the long tests too"
 	@echo "make install    only install, into $(VENV)"
@@ -23,6 +24,13 @@ $(VENV)/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --progress-bar off $(TORCH)
 	$(BIN)/python -m pip install --quiet --progress-bar off --editable '.[dev]'
+	touch $@
+
+# What the ASR systems of the preset `paper` need, so that their adapters are tested.
+extras: $(VENV)/extras
+
+$(VENV)/extras: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --progress-bar off --editable '.[dev,nemo,seamless]'
 	touch $@
 
 # Debian packages: real speech with transcripts, and a synthetic voice for tests.
@@ -39,16 +47,19 @@ demo: install system
 	$(BIN)/curation doctor --output $(DEMO)
 	$(BIN)/curation build $(DEMO)/recordings/manifest.jsonl --output $(DEMO)/corpus
 
-lint: install
+train-demo: demo
+	$(BIN)/python -m curation.train_demo $(DEMO)/corpus $(DEMO)/model
+
+lint: extras
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: install system lint
+test: extras system lint
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest
 
-test-slow: install system
+test-slow: extras system
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest -m "slow or not slow" --timeout 3600
 
