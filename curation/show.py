@@ -96,9 +96,8 @@ def print_summary(summary: Summary, output: str) -> None:
     console.print(table)
     _print_time(console, summary.timing)
     tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
-    console.print(
-        f"{summary.utterances} utterances of {summary.speakers} speakers in {summary.shards} shards ({tokens} tokens)"
-    )
+    shards = "1 shard" if summary.shards == 1 else f"{summary.shards} shards"
+    console.print(f"{summary.utterances} utterances of {summary.speakers} speakers in {shards} ({tokens} tokens)")
     for name, what in (("shards", "training shards"), ("ledger", "every second and its verdict")):
         console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False)
     console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)

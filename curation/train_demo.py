@@ -2,8 +2,8 @@
 
     python -m curation.train_demo demo/corpus demo/model
 
-Trains `tiny` on the ten utterances until it knows them, then transcribes one of them and speaks its text in its own
-voice. That is memory, not skill: ten utterances teach nothing about others.
+Trains `tiny` on its few utterances until it knows them, then transcribes one of them and speaks its text in its own
+voice. That is memory, not skill: so few utterances teach nothing about others.
 """
 
 import argparse
