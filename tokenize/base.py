@@ -14,6 +14,7 @@ import numpy.typing as npt
 from curation.manifests.records import Wave
 
 Ids = npt.NDArray[np.int32]
+Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -40,6 +41,10 @@ class ContentTokenizer(Protocol):
         """Ids for each clip."""
         ...
 
+    def code_vectors(self) -> Vectors:
+        """What each id stands for, (codebook_size, any size): codes that sound alike are near each other."""
+        ...
+
 
 class CodecTokenizer(Protocol):
     """The synthesis-side streams (BiCodec in the paper): 50 semantic tokens a second and 32 global ones a clip."""
@@ -56,6 +61,10 @@ class CodecTokenizer(Protocol):
 
     def encode(self, waves: Sequence[Wave]) -> list[CodecTokens]:
         """Tokens for each clip."""
+        ...
+
+    def code_vectors(self) -> tuple[Vectors, Vectors]:
+        """What each semantic id (semantic_size, any size) and each global id (global_size, any size) stands for."""
         ...
 
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:

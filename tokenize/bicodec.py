@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.tokenize.base import CodecTokens, Ids
+from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.batching import batch_samples, check_wave, length_buckets, run_buckets
 from curation.tokenize.bicodec_decoder import reach
 from curation.tokenize.bicodec_features import Wav2Vec2Features, Wave64, normalize_volume, reference_clip
@@ -69,6 +70,12 @@ class BiCodecTokenizer:
         clips = [check_wave(wave, minimum, self.name) for wave in waves]
         tokens = run_buckets(clips, [len(clip) for clip in clips], self.batch_samples, self._encode_batch)
         return [self._checked(item, len(clip)) for item, clip in zip(tokens, clips, strict=True)]
+
+    def code_vectors(self) -> tuple[Vectors, Vectors]:
+        """The codebook on the unit sphere (codes, size), as it is searched; the scalars of the global codes."""
+        semantic = F.normalize(self.model.quantizer.codebook.weight.detach(), dim=-1)
+        global_ = self.model.speaker_encoder.quantizer.codes(torch.arange(self.global_size))
+        return np.asarray(semantic.float().cpu().numpy()), np.asarray(global_.numpy())
 
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:
         """Speech (320 · tokens,) float32 of each item; the same, to rounding, whatever is in the batch."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.manifests.records import Wave
-from curation.tokenize.base import CodecTokens, Ids
+from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe
 from curation.tokenize.vocoder import vocode
@@ -92,6 +92,13 @@ class CompactCodec:
         """Tokens for each clip, each found by itself."""
         whisper = whisper_states()  # not in the constructor: decoding does without it
         return [self._encode(ClipFeatures.of(wave, whisper)) for wave in waves]
+
+    def code_vectors(self) -> tuple[Vectors, Vectors]:
+        """Quantised values of the semantic codes (8192, 5), deviations of the global ones (256, 1)."""
+        import torch
+
+        semantic = self.network.quantizer.values(torch.arange(self.semantic_size)).numpy()
+        return semantic.astype(np.float32), self.space.standard(np.arange(self.global_size, dtype=np.int32))[:, None]
 
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:
         """Speech: 320 samples per semantic token. Raises ValueError where an id is out of range."""

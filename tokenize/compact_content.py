@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from curation.manifests.records import Wave
-from curation.tokenize.base import Ids
+from curation.tokenize.base import Ids, Vectors
 from curation.tokenize.features import Floats, WhisperStates, whisper_states
 from curation.tokenize.weights import fingerprint, load_weights
 
@@ -57,6 +57,10 @@ class CompactContent:
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
         """Ids for each clip, each found by itself."""
         return [self._encode(wave) for wave in waves]
+
+    def code_vectors(self) -> Vectors:
+        """The codebook, (codes, size)."""
+        return self.codebook
 
     def _encode(self, wave: Wave) -> Ids:
         points = (averaged_states(self.states, wave) - self.mean) @ self.matrix

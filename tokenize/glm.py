@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.tokenize.base import Ids
+from curation.tokenize.base import Ids, Vectors
 from curation.tokenize.batching import batch_samples, check_wave, nearest, pad_stack, run_buckets
 from curation.tokenize.checkpoints import (
     exact_float32,
@@ -175,6 +175,10 @@ class GlmTokenizer:
         for (clip, _), chunk_ids in zip(pieces, ids, strict=True):
             parts[clip].append(chunk_ids)
         return [self._checked(np.concatenate(part), len(wave)) for part, wave in zip(parts, clips, strict=True)]
+
+    def code_vectors(self) -> Vectors:
+        """The codebook, (codes, size)."""
+        return np.asarray(self.encoder.codebook.weight.detach().float().cpu().numpy())
 
     def log_mel(self, chunk: Wave) -> Tensor:
         """Give (mels, frames) float32 of one chunk, padded with silence to whole tokens; always computed alone,

@@ -22,6 +22,11 @@ class ModelConfig(StageConfig):
     start_from: str | None = Field(
         None, description="checkpoint folder (or run: its last one) whose weights training starts from; needed for sft"
     )
+    code_embeddings: Literal["random", "codebook"] = Field(
+        "random",
+        description="codebook: speech codes of a new model that sound alike start alike; learns from fewer hours, and "
+        "needs the tokenizers where training starts",
+    )
     activation_checkpointing: bool = Field(
         False,  # noqa: FBT003 - a default
         description="keep only the layers' inputs and compute the rest again: less memory, a third more time",

@@ -7,6 +7,7 @@
 Called in each process: alone, under `torchrun`, or by Ray Train.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,8 +19,10 @@ import torch
 import yaml
 
 from curation.config import ConfigError, to_yaml
+from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import load_vocabulary
 from curation.train import checkpoint
+from curation.train.code_embeddings import code_vectors, start_from_codebooks
 from curation.train.config import TrainConfig
 from curation.train.corpus import open_corpus, vocabulary_for
 from curation.train.dataset import PackedLoader
@@ -30,8 +33,12 @@ from curation.train.position import merge_states
 from curation.train.speech import FILE, Speech, references
 from curation.train.trainer import Trainer
 
+log = logging.getLogger(__name__)
+
 CONFIG = "train.yaml"
 TOKENIZER = "tokenizer"
+BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+"""As torch calls them, on x86 and on ARM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[St
     with join_world(config.run.device) as world:
         trainer = prepare(shards, run, config, world)
         if world.first:
+            _warn_of_slow_bfloat16(config, world)
             _write(run / CONFIG, to_yaml(config))
         with Recorder(run, first_step=trainer.step + 1) if world.first else nullcontext() as recorder:
 
@@ -138,7 +146,7 @@ def _model(config: TrainConfig, speech: Speech, start: Path | None) -> Any:
     """The checkpoint's model, or a new one. Raises ConfigError where the checkpoint is of another preset."""
     preset, vocabulary = config.model.preset, speech.vocabulary
     if start is None:
-        return build_model(preset, vocabulary.size, vocabulary.end, seed=config.run.seed)
+        return _new_model(config, speech)
     model = open_model(str(start))
     fitting = [name for name, shape in PRESETS.items() if _has_shape(model.config, shape)]
     if fitting and preset not in fitting:
@@ -150,9 +158,28 @@ def _model(config: TrainConfig, speech: Speech, start: Path | None) -> Any:
     return model
 
 
+def _new_model(config: TrainConfig, speech: Speech) -> Any:
+    vocabulary, seed = speech.vocabulary, config.run.seed
+    model = build_model(config.model.preset, vocabulary.size, vocabulary.end, seed=seed)
+    if config.model.code_embeddings == "codebook":
+        vectors = code_vectors(load_content(speech.glm), load_codec(speech.bicodec))
+        start_from_codebooks(model, vocabulary, vectors, seed)
+    return model
+
+
 def _has_shape(config: Any, shape: Shape) -> bool:
     sizes = [field.name for field in fields(Shape) if field.name not in {"rope_theta", "max_position_embeddings"}]
     return all(getattr(config, name) == getattr(shape, name) for name in sizes)
+
+
+def _warn_of_slow_bfloat16(config: TrainConfig, world: World) -> None:
+    """Without instructions for it a CPU computes bfloat16 in software."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
+    on_cpu = config.run.precision == "bfloat16" and world.device.type == "cpu"
+    if on_cpu and capabilities and not any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS):
+        log.warning(
+            "this CPU has no bfloat16 instructions: training may be 20 times slower than with run.precision=float32"
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -56,6 +56,13 @@ def test_the_loader_goes_on_where_it_stood(tmp_path):
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("has_instructions", [True, False])
+def test_bfloat16_in_software_is_warned_of(tmp_path, caplog, monkeypatch, has_instructions):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx2": True, "avx512_bf16": has_instructions})
+    train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", "run.precision=bfloat16")
+    assert ("no bfloat16 instructions" in caplog.text) is not has_instructions
+
+
 def test_fine_tuning_starts_from_the_weights_of_a_run(tmp_path):
     corpus = shards(tmp_path / "build")
     train(corpus, tmp_path / "first", "run.steps=3")

@@ -1,14 +1,17 @@
-"""A corpus of spoken digit strings by synthetic voices of Debian packages, the same every time.
+"""A corpus of spoken commands by synthetic voices of Debian packages, the same every time.
 
-    python -m tests.bench.digit_corpus FOLDER
+    python -m tests.bench.command_corpus FOLDER
 
-Writes FOLDER/wav/*.wav and two manifests: train.jsonl (training strings by training voices; each string by several
-voices, so there are parallel pairs) and test.jsonl (strings that training does not hold, by training voices and by
+Writes FOLDER/wav/*.wav and two manifests: train.jsonl (training texts by training voices; each text by several voices,
+so there are parallel pairs) and test.jsonl (texts of commands that training does not hold, by training voices and by
 voices that it does not hold; column `condition`).
+
+Commands, not strings of digits: Whisper writes those as 5, 8, 9, as 589, as 5-8-9 or as words, as it likes.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 import random
 import shutil
@@ -26,7 +29,17 @@ import soxr
 
 from curation.manifests.records import SAMPLE_RATE
 
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+VERBS = ("move", "bring", "carry", "push", "take", "throw")
+COLOURS = ("red", "green", "yellow", "black", "white", "purple")
+THINGS = ("table", "bottle", "basket", "ladder", "chair", "box")
+PLACES = (
+    "near the river",
+    "behind the garden",
+    "under the bridge",
+    "inside the kitchen",
+    "over the mountain",
+    "across the street",
+)
 SEED = 20_260_110
 SILENCE_SECONDS = 0.25
 NOISE_DB = -60.0
@@ -80,39 +93,46 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many strings, and by how many voices each is spoken."""
+    """How many texts, and by how many voices each is spoken."""
 
-    train_strings: int = 267
+    train_texts: int = 320
     train_voices: int = 3
-    test_strings: int = 24
+    test_texts: int = 24
 
 
 def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
-    """All utterances of both manifests, in a fixed order; no test string is a training string."""
+    """All utterances of both manifests, in a fixed order; no command of the test is in training."""
     rng = random.Random(SEED)  # noqa: S311 - a corpus, not a secret
-    strings = distinct_strings(rng, sizes.train_strings + sizes.test_strings)
+    found = commands()
+    rng.shuffle(found)
     planned = []
-    for place, words in enumerate(strings[sizes.test_strings :]):
+    for place, words in enumerate(texts(found[2 * sizes.test_texts :], sizes.train_texts)):
         chosen = [VOICES[(place * sizes.train_voices + k) % len(VOICES)] for k in range(sizes.train_voices)]
-        planned += [(utterance(words, voice, "train", rng), voice) for voice in chosen]
-    for place, words in enumerate(strings[: sizes.test_strings]):
+        planned += [(utterance(f"train-{place:03d}", words, voice, "train", rng), voice) for voice in chosen]
+    for place, words in enumerate(texts(found[: 2 * sizes.test_texts], sizes.test_texts)):
         for condition, voice in [("seen-voice", VOICES[place % len(VOICES)]), *(("unseen-voice", v) for v in UNSEEN)]:
-            planned.append((utterance(words, voice, condition, rng), voice))
+            planned.append((utterance(f"test-{place:03d}", words, voice, condition, rng), voice))
     return planned
 
 
-def distinct_strings(rng: random.Random, count: int) -> list[str]:
-    """Strings of 2 to 6 digit words, as many of each length as two digits allow, all different, shuffled."""
-    found: dict[str, None] = {}
-    while len(found) < count:
-        length = rng.choices((2, 3, 4, 5, 6), weights=(1, 3, 4, 4, 4))[0]
-        found[" ".join(rng.choice(DIGITS) for _ in range(length))] = None
-    return list(found)
+def commands() -> list[str]:
+    """All commands of the grammar."""
+    slots = itertools.product(VERBS, COLOURS, THINGS, PLACES)
+    return [f"{verb} the {colour} {thing} {place}" for verb, colour, thing, place in slots]
 
 
-def utterance(words: str, voice: Voice, condition: str, rng: random.Random) -> Utterance:
-    digits = "".join(str(DIGITS.index(word)) for word in words.split())
-    name = f"{voice.name}-{digits}"
+def texts(found: list[str], count: int) -> list[str]:
+    """`count` texts of one command (each third) or two, no command twice. Raises ValueError where there are too few."""
+    rest = iter(found)
+    out = [" and ".join(itertools.islice(rest, 1 if place % 3 == 0 else 2)) for place in range(count)]
+    if next(rest, None) is None:
+        msg = f"{len(found)} commands are too few for {count} texts"
+        raise ValueError(msg)
+    return out
+
+
+def utterance(name: str, words: str, voice: Voice, condition: str, rng: random.Random) -> Utterance:
+    name = f"{name}-{voice.name}"
     return Utterance(name, f"wav/{name}.wav", "en", voice.name, words, condition, round(rng.uniform(0.85, 1.15), 3))
 
 
@@ -158,8 +178,8 @@ def speak(folder: Path, voice: Voice, utterances: list[Utterance]) -> None:
 
 
 def spoken(one: Utterance) -> str:
-    """Read out as a list: without pauses Whisper repeats itself (WER above 1 on espeak-ng's voices, 0.05 with them)."""
-    return ", ".join(one.transcript.split())
+    """The text as a synthesiser reads it: a short pause between commands."""
+    return one.transcript.replace(" and ", ", and ") + "."
 
 
 def festival_script(voice: Voice, utterances: Iterable[Utterance], raw: dict[str, Path], scratch: Path) -> str:
