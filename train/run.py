@@ -174,7 +174,7 @@ def _has_shape(config: Any, shape: Shape) -> bool:
 
 def _warn_of_slow_bfloat16(config: TrainConfig, world: World) -> None:
     """Without instructions for it a CPU computes bfloat16 in software."""
-    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # old ones do not say
     on_cpu = config.run.precision == "bfloat16" and world.device.type == "cpu"
     if on_cpu and capabilities and not any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS):
         log.warning(
