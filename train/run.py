@@ -77,6 +77,12 @@ def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[St
         return Trained(trainer.step, checkpoint.latest(run), counts)
 
 
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU has instructions for it; True where this version of torch does not say."""
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return not capabilities or any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS)
+
+
 def check(shards: str, config: TrainConfig) -> None:
     """Look for mistakes of users before any process is started. Raises ConfigError, DataError."""
     _start_from(config)
@@ -162,9 +168,21 @@ def _new_model(config: TrainConfig, speech: Speech) -> Any:
     vocabulary, seed = speech.vocabulary, config.run.seed
     model = build_model(config.model.preset, vocabulary.size, vocabulary.end, seed=seed)
     if config.model.code_embeddings == "codebook":
-        vectors = code_vectors(load_content(speech.glm), load_codec(speech.bicodec))
-        start_from_codebooks(model, vocabulary, vectors, seed)
+        content, codec = load_content(speech.glm), load_codec(speech.bicodec)
+        for name, tokenizer in (("glm", content), ("bicodec", codec)):
+            _check_tokenizer(name, tokenizer.fingerprint, speech)
+        start_from_codebooks(model, vocabulary, code_vectors(content, codec), seed)
     return model
+
+
+def _check_tokenizer(name: str, fingerprint: str, speech: Speech) -> None:
+    expected = str(speech.tokenizers[name]["fingerprint"])
+    if fingerprint != expected:
+        msg = (
+            f"model.code_embeddings=codebook: the shards were made with the {name} tokenizer {expected[:12]}, its "
+            f"reference gives {fingerprint[:12]}: set speech.{name} to the folder of the one that made them"
+        )
+        raise ConfigError(msg)
 
 
 def _has_shape(config: Any, shape: Shape) -> bool:
@@ -174,9 +192,8 @@ def _has_shape(config: Any, shape: Shape) -> bool:
 
 def _warn_of_slow_bfloat16(config: TrainConfig, world: World) -> None:
     """Without instructions for it a CPU computes bfloat16 in software."""
-    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # old ones do not say
     on_cpu = config.run.precision == "bfloat16" and world.device.type == "cpu"
-    if on_cpu and capabilities and not any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS):
+    if on_cpu and not cpu_has_bfloat16():
         log.warning(
             "this CPU has no bfloat16 instructions: training may be 20 times slower than with run.precision=float32"
         )

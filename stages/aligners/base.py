@@ -1,5 +1,6 @@
 """What a forced aligner is: it gives the place in time of each word of a text that is known to be spoken."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,12 +52,12 @@ class Aligner(Protocol):
         """The same for many at once; what each gets does not depend on the others."""
 
 
-class OneByOne:
+class OneByOne(ABC):
     """For aligners that gain nothing from many utterances at once."""
 
+    @abstractmethod
     def align(self, wave: Wave, words: Sequence[str], language: str) -> Placed:
         """See `Aligner.align`."""
-        raise NotImplementedError
 
     def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
         """See `Aligner.align_all`."""

@@ -3,11 +3,15 @@
 import json
 
 import pytest
+import torch
 
 from curation.config import TokenizeConfig
 from curation.tokenize.layouts import Asr, Tts, decode
+from curation.train.config import load_training_config
 from curation.train.corpus import vocabulary_for
 from curation.train.dataset import DataConfig, PackedLoader
+from curation.train.parallel import World
+from curation.train.run import prepare
 from tests.builds import rows, toy_build, toy_config, write_recordings
 from tests.train.test_loader import samples_of
 
@@ -33,6 +37,21 @@ def test_all_tokens_of_the_shards_arrive(built):
             assert (example.glm.tolist(), example.text) == (row["glm"], row["text"])
         semantic = example.semantic if isinstance(example, Asr | Tts) else example.target
         assert semantic.tolist() == row["semantic"]
+
+
+def test_training_starts_from_the_codebooks(built, tmp_path):
+    overrides = ["data.token_budget=1000", "speech.text_size=300", "run.threads=1", "run.steps=1"]
+    kinds = ("random", "codebook")
+    first = [start(built, tmp_path / kind, *overrides, f"model.code_embeddings={kind}") for kind in kinds]
+    rows = [model.get_input_embeddings().weight.detach() for model in first]
+    assert not torch.equal(*rows)
+    assert torch.equal(rows[0][:256], rows[1][:256])
+
+
+def start(built, run, *overrides):
+    """The model before its first step."""
+    with torch.random.fork_rng():
+        return prepare(str(built), run, load_training_config(overrides=overrides), World()).model
 
 
 def test_the_index_says_where_the_tokenizers_come_from(built):

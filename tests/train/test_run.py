@@ -63,6 +63,11 @@ def test_bfloat16_in_software_is_warned_of(tmp_path, caplog, monkeypatch, has_in
     assert ("no bfloat16 instructions" in caplog.text) is not has_instructions
 
 
+def test_codebooks_of_other_tokenizers_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"set speech\.glm"):
+        train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", "model.code_embeddings=codebook")
+
+
 def test_fine_tuning_starts_from_the_weights_of_a_run(tmp_path):
     corpus = shards(tmp_path / "build")
     train(corpus, tmp_path / "first", "run.steps=3")
