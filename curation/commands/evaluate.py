@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from curation.train.evaluation_scores import Estimate
 
 
+WIDTH = 160
+"""Of a table in a file: whole figures."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(evaluate)
@@ -172,6 +176,8 @@ def print_report(summary: "Report", by: list[str]) -> None:
     for cells in rows:
         table.add_row(*(cells[place] for place in used))
     out = Console(soft_wrap=True)
+    if not out.is_terminal:  # a file has no width to keep to
+        out = Console(soft_wrap=True, width=WIDTH)
     out.print(table, crop=False)
     for name, text in summary.about.items():
         out.print(f"  {name}: {text}", highlight=False)

@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 from typer.testing import CliRunner
@@ -59,7 +60,8 @@ def test_the_loader_goes_on_where_it_stood(tmp_path):
 @pytest.mark.parametrize("has_instructions", [True, False])
 def test_bfloat16_in_software_is_warned_of(tmp_path, caplog, monkeypatch, has_instructions):
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx2": True, "avx512_bf16": has_instructions})
-    train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", "run.precision=bfloat16")
+    with caplog.at_level(logging.WARNING, "curation.train"):
+        train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", "run.precision=bfloat16")
     assert ("no bfloat16 instructions" in caplog.text) is not has_instructions
 
 
