@@ -65,6 +65,11 @@ class RunConfig(StageConfig):
     spike_factor: float | None = Field(
         4.0, description="stop when a task's loss is this many times its running mean; null: never", gt=1
     )
+    validation: str | None = Field(
+        None, description="finished build, or its shards, whose loss is measured on the way and never trained on"
+    )
+    validation_steps: int = Field(500, description="steps between measurements; the last step has one too", ge=1)
+    validation_rows: int = Field(64, description="packed rows of each process in a measurement, at most", ge=1)
     data_workers: int = Field(0, description="processes of each rank that make packed rows; 0: a thread", ge=0)
 
 

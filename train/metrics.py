@@ -45,6 +45,8 @@ class StepMetrics:
     """Most memory so far: of the GPU, else of the process."""
     mfu: float | None = None
     """Share of the GPU's peak that the model's own operations use; None on a CPU."""
+    validation: dict[Task, float] | None = None
+    """After this step, the mean loss of each task on `run.validation`; None where it was not measured."""
 
     def as_line(self) -> dict[str, Any]:
         """Plain values for a line of JSON."""
@@ -104,8 +106,9 @@ class Recorder:
         line = metrics.as_line()
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-        for task, loss in line.pop("losses").items():
-            self._board.add_scalar(f"loss/{task}", loss, metrics.step)
+        for group, losses in (("loss", line.pop("losses")), ("validation", line.pop("validation", {}))):
+            for task, loss in losses.items():
+                self._board.add_scalar(f"{group}/{task}", loss, metrics.step)
         for name, value in line.items():
             if name != "step":
                 self._board.add_scalar("loss/all" if name == "loss" else f"train/{name}", value, metrics.step)

@@ -109,6 +109,12 @@ def synchronised(module: nn.Module, *, last: bool) -> Iterator[None]:
     yield
 
 
+def settle(module: nn.Module) -> None:
+    """Shard again what a forward pass without a backward pass leaves whole (FSDP2: the weights outside of layers)."""
+    if isinstance(module, FSDPModule):
+        module.reshard()
+
+
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor put together from its shards; all processes must ask for it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -31,7 +31,7 @@ from curation.train.model import PRESETS, Shape, build_model, open_model
 from curation.train.parallel import World, join_world
 from curation.train.position import merge_states
 from curation.train.speech import FILE, Speech, references
-from curation.train.trainer import Trainer
+from curation.train.trainer import HeldOut, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,8 @@ def cpu_has_bfloat16() -> bool:
 def check(shards: str, config: TrainConfig) -> None:
     """Look for mistakes of users before any process is started. Raises ConfigError, DataError."""
     _start_from(config)
-    open_corpus(shards).tokenizers  # noqa: B018 - raises where there are none
+    for source in filter(None, (shards, config.run.validation)):
+        open_corpus(source).tokenizers  # noqa: B018 - raises where there are none
 
 
 def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
@@ -96,7 +97,14 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Traine
     start = last or _start_from(config)
     speech = _speech(shards, run, config, start, world)
     model = _model(config, speech, start).to(world.device)
-    loader = PackedLoader(
+    loader = _loader(shards, config, speech, world)
+    trainer = Trainer(config, model, loader, merge_states, speech, run, world, _held_out(config, speech, world))
+    trainer.resume()
+    return trainer
+
+
+def _loader(shards: str, config: TrainConfig, speech: Speech, world: World) -> PackedLoader:
+    return PackedLoader(
         shards,
         speech.vocabulary,
         config.data,
@@ -106,9 +114,17 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Traine
         num_workers=config.run.data_workers,
         tokenizer_fingerprint=speech.fingerprint,
     )
-    trainer = Trainer(config, model, loader, merge_states, speech, run, world)
-    trainer.resume()
-    return trainer
+
+
+def _held_out(config: TrainConfig, speech: Speech, world: World) -> HeldOut | None:
+    """One epoch of the validation set, in the same order each time. Raises DataError where it does not fit."""
+    shards = config.run.validation
+    if shards is None:
+        return None
+    data, settings = config.data.model_copy(update={"epochs": 1}), config.run.model_copy(update={"data_workers": 0})
+    once = config.model_copy(update={"data": data, "run": settings})
+    _loader(shards, once, speech, world)  # refuses shards of other tokenizers now, not after 500 steps
+    return lambda: iter(_loader(shards, once, speech, world))
 
 
 def _start_from(config: TrainConfig) -> Path | None:

@@ -22,7 +22,7 @@ from curation.train.config import TrainConfig
 from curation.train.model import num_parameters
 from curation.train.objective import TASKS, AnswerModel, Inputs, num_answers
 from curation.train.optimizer import learning_rate, make_optimizer, set_learning_rate
-from curation.train.parallel import World, spread, synchronised, whole
+from curation.train.parallel import World, settle, spread, synchronised, whole
 from curation.train.speech import Speech
 
 OnStep = Callable[[metrics.StepMetrics], None]
@@ -44,6 +44,8 @@ class Loader(Protocol):
         ...
 
 
+HeldOut = Callable[[], Iterator[PackedBatch]]
+"""Gives this process's rows of the validation set, from the first one each time."""
 MergeStates = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 
@@ -70,6 +72,11 @@ class Gathered:
         self.counts.index_add_(0, tasks, numbers)
         self.worst += zip((sums / numbers.clamp(min=1)).tolist(), batch.keys, strict=True)
 
+    def means(self, world: World) -> dict[Task, float]:
+        """Mean loss of each task over all processes; tasks without an answer are left out."""
+        sums, counts = world.sum(torch.stack([self.sums, self.counts]))
+        return {task: float(sums[i] / counts[i]) for i, task in enumerate(TASKS) if counts[i]}
+
 
 @dataclass
 class Trainer:
@@ -83,6 +90,7 @@ class Trainer:
     speech: Speech
     run: Path
     world: World = field(default_factory=World)
+    held_out: HeldOut | None = None
 
     def __post_init__(self) -> None:
         """Spread the model and make the optimizer."""
@@ -137,18 +145,41 @@ class Trainer:
         rows, saved = iter(self.loader), self.step
         begin = time.perf_counter()
         while self.step < self.config.run.steps:
-            batches = self._next(rows)
+            batches = self._next(rows, self.config.run.accumulation)
             if batches is None:
                 break
             waited = time.perf_counter() - begin
             done = self.train_step(batches)
-            on_step(self._metrics(done, begin, waited))
+            report = self._metrics(done, begin, waited)
+            if self.step == self.config.run.steps or self.step % self.config.run.validation_steps == 0:
+                report.validation = self.validate()
+            on_step(report)
             begin = time.perf_counter()
             if self.step % self.config.run.save_steps == 0:
                 self.save()
                 saved = self.step
         if saved != self.step:
             self.save()
+
+    def validate(self) -> dict[Task, float] | None:
+        """Mean loss of each task on the validation set, None without one. Changes nothing that training depends on.
+
+        All processes take as many rows, so the last few rows of a small set may be left out.
+        """
+        if self.held_out is None:
+            return None
+        gathered, rows = Gathered(), self.held_out()
+        self.module.eval()
+        for _ in range(self.config.run.validation_rows):
+            batches = self._next(rows, 1)
+            if batches is None:
+                break
+            inputs = Inputs.of(batches[0], self.world.device)
+            with torch.no_grad(), self._autocast():
+                _, losses = self.module(inputs)
+            gathered.add(batches[0], inputs, losses)
+        settle(self.module.train())
+        return gathered.means(self.world)
 
     def train_step(self, batches: list[PackedBatch]) -> "Done":
         """One update from the rows of this process. Raises BadBatchError before anything is changed."""
@@ -216,10 +247,10 @@ class Trainer:
             mfu=done.flops / seconds / (peak * self.world.size) if peak else None,
         )
 
-    def _next(self, rows: Iterator[PackedBatch]) -> list[PackedBatch] | None:
-        """Rows for a step; None where any process has not enough of them left."""
-        batches = list(islice(rows, self.config.run.accumulation))
-        short = int(len(batches) < self.config.run.accumulation)
+    def _next(self, rows: Iterator[PackedBatch], count: int) -> list[PackedBatch] | None:
+        """`count` rows of each process; None where any process has not enough of them left."""
+        batches = list(islice(rows, count))
+        short = int(len(batches) < count)
         return None if int(self.world.sum(torch.tensor(short))) else batches
 
     def _flops(self, batch: PackedBatch, answers: int) -> float:

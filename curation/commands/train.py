@@ -11,6 +11,9 @@ from rich.console import Console
 from curation.commands.common import EXIT_ERROR, ConfigFile, Overrides, console, errors_explained
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from curation.train.batch import Task
     from curation.train.metrics import StepMetrics
     from curation.train.run import Trained
 
@@ -99,9 +102,15 @@ class TrainProgress:
         """Show a step."""
         import time
 
-        tasks = " ".join(f"{task} {loss:.3f}" for task, loss in metrics.losses.items())
-        note = f"loss {metrics.loss:.3f} ({tasks}), {metrics.tokens_per_second:,.0f} tokens/s"
+        note = f"loss {metrics.loss:.3f} ({_by_task(metrics.losses)}), {metrics.tokens_per_second:,.0f} tokens/s"
         self._progress.update(self._task, completed=metrics.step, note=note)
         if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
             self._console.print(f"step {metrics.step} of {self._steps}: {note}", highlight=False, soft_wrap=True)
+        if metrics.validation:
+            held_out = f"step {metrics.step}: loss on run.validation {_by_task(metrics.validation)}"
+            self._console.print(held_out, highlight=False, soft_wrap=True)
+
+
+def _by_task(losses: "Mapping[Task, float]") -> str:
+    return " ".join(f"{task} {loss:.3f}" for task, loss in losses.items())

@@ -49,7 +49,8 @@ def toy_trainer(run, *overrides, world=ALONE, loader=None, **parts):
 
 def train_toy(run, *overrides, world=ALONE):
     """Train, or go on; the losses that were recorded are in RUN/metrics.jsonl."""
-    trainer = toy_trainer(run, *overrides, world=world)
+    held_out = lambda: iter(ToyLoader(toy_speech().vocabulary, world.rank, world.size, rows=6))  # noqa: E731
+    trainer = toy_trainer(run, *overrides, world=world, held_out=held_out)
     trainer.resume()
     if not world.first:
         trainer.train()

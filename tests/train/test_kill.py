@@ -59,6 +59,9 @@ def test_two_processes_are_one_with_twice_the_accumulation(tmp_path, kind):
     assert process.wait(240) == 0, (tmp_path / "two.txt").read_text()
     one = train_toy(tmp_path / "one", "run.steps=6", "run.accumulation=2")
     assert list(losses(two).values()) == pytest.approx(list(losses(tmp_path / "one").values()), rel=1e-5)
+    assert read_metrics(two)[5]["validation"] == pytest.approx(
+        read_metrics(tmp_path / "one")[5]["validation"], rel=1e-5
+    )
     # The checkpoint of two processes goes on in one, whatever they were.
     train_toy(two, "run.steps=9", "run.accumulation=2")
     train_toy(tmp_path / "one", "run.steps=9", "run.accumulation=2")

@@ -1,27 +1,32 @@
 import json
 import logging
+from itertools import islice
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from curation.cli import app
 from curation.config import ConfigError
 from curation.tokenize.vocabulary import load_vocabulary
 from curation.train import checkpoint
+from curation.train.batch import IGNORED
 from curation.train.config import load_training_config
+from curation.train.corpus import DataError
 from curation.train.metrics import read_metrics
 from curation.train.parallel import World
 from curation.train.run import prepare, settings_of, train_run
 from tests.train import synthetic
+from tests.train.test_model import padded
 
 FEW = ["data.token_budget=400", "speech.text_size=256", "run.threads=1", "optimizer.warmup_steps=2"]
 
 
-def shards(folder, fingerprint="f" * 64):
+def shards(folder, fingerprint="f" * 64, count=60):
     tokenizers = synthetic.tokenizers(fingerprint)
     for name in ("glm", "bicodec"):
         tokenizers[name] |= {"name": "toy", "reference": "compact", "fingerprint": name}
-    return synthetic.write_shards(folder, [synthetic.utterance(i) for i in range(60)], tokenizers=tokenizers)
+    return synthetic.write_shards(folder, [synthetic.utterance(i) for i in range(count)], tokenizers=tokenizers)
 
 
 def train(corpus, run, *overrides):
@@ -63,6 +68,36 @@ def test_bfloat16_in_software_is_warned_of(tmp_path, caplog, monkeypatch, has_in
     with caplog.at_level(logging.WARNING, "curation.train"):
         train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", "run.precision=bfloat16")
     assert ("no bfloat16 instructions" in caplog.text) is not has_instructions
+
+
+def test_validation_measures_and_changes_nothing(tmp_path):
+    corpus, other = shards(tmp_path / "build"), shards(tmp_path / "held-out", count=30)
+    train(corpus, tmp_path / "plain", "run.steps=5")
+    settings = [f"run.validation={other}", "run.validation_steps=2", "run.validation_rows=3"]
+    train(corpus, tmp_path / "run", "run.steps=5", *settings)
+    assert losses(tmp_path / "run") == losses(tmp_path / "plain")
+    measured = {line["step"]: line["validation"] for line in read_metrics(tmp_path / "run") if "validation" in line}
+    assert list(measured) == [2, 4, 5]
+    config = load_training_config(overrides=[*FEW, "run.steps=5", *settings])
+    trainer = prepare(corpus, tmp_path / "run", config, World())
+    rows = list(islice(trainer.held_out(), 3))
+    trainer.model.config._attn_implementation = "eager"
+    tasks = {}
+    for row in rows:
+        ids, labels, mask = padded(row)
+        for task, one, label, real in zip(row.tasks, ids, labels, mask, strict=True):
+            logits = trainer.model(input_ids=one[None], attention_mask=real[None]).logits[0, :-1]
+            loss = torch.nn.functional.cross_entropy(logits, label[1:], reduction="sum")
+            total, count = tasks.get(task, (0.0, 0))
+            tasks[task] = total + loss.item(), count + int((label[1:] != IGNORED).sum())
+    assert measured[5] == pytest.approx({task: total / count for task, (total, count) in tasks.items()}, rel=1e-4)
+
+
+def test_validation_of_other_tokenizers_is_refused_before_the_first_step(tmp_path):
+    corpus, other = shards(tmp_path / "build"), shards(tmp_path / "held-out", "e" * 64)
+    with pytest.raises(DataError, match="held-out.*tokenizers eeeeee"):
+        train(corpus, tmp_path / "run", "run.steps=1", f"run.validation={other}")
+    assert not read_metrics(tmp_path / "run")
 
 
 def test_codebooks_of_other_tokenizers_are_refused(tmp_path):
