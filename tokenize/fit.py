@@ -1,25 +1,24 @@
 """Fitting the compact tokenizers on any speech: `fit(waves, folder)` writes both files.
 
-Seeded and on one thread: the same waves in the same order give the same files on the same machine.
+Seeded, on one thread and in float32: the same waves in the same order give the same files on the same machine.
 """
 
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-import soxr
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.manifests.records import Wave
 from curation.tokenize import compact_codec, compact_content
 from curation.tokenize.compact_codec import ClipFeatures
 from curation.tokenize.features import Floats, whisper_states
 from curation.tokenize.phones import Projection
 from curation.tokenize.speaker import SpeakerSpace, Voice, describe
+from curation.tokenize.variation import varied
 from curation.tokenize.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_SECONDS = 8
-MIN_SAMPLES = SAMPLE_RATE // 2
-SPEED_RANGE = 0.22
-"""Copies are resampled by up to exp(±0.22): other pitches and vocal tracts, which stand for more speakers."""
-NOISE_DB = (-60.0, -25.0)
-"""Level of the added noise against the peak."""
 AVERAGE = 0.01
 """Share of the newest weights in the running average, which is what is kept."""
 
@@ -45,7 +38,9 @@ class FitSettings:
 
     content_codes: int = 2048
     copies: int = 2
-    """Versions of each clip."""
+    """Versions of each clip at other speeds and levels."""
+    channels: int = 1
+    """Further ones through random channels, half of them as narrow as a telephone's."""
     steps: int = 3000
     batch: int = 16
     crop: int = 100
@@ -70,7 +65,8 @@ def fit(
     Raises ValueError where there are fewer content tokens than codes (about three minutes of speech are needed).
     """
     whisper = whisper_states()
-    clips = [ClipFeatures.of(wave, whisper) for wave in varied(waves, settings)]
+    versions = varied(waves, settings.copies, settings.channels, settings.seed)
+    clips = [ClipFeatures.of(wave, whisper) for wave in versions]
     progress("features", 1.0)
     codebook = content_tensors(clips, settings, projection or shipped_projection())
     codec = codec_tensors(clips, settings, progress)
@@ -78,32 +74,6 @@ def fit(
         file: save_weights(folder, file, tensors)
         for file, tensors in ((compact_content.FILE, codebook), (compact_codec.FILE, codec))
     }
-
-
-def varied(waves: Iterable[Wave], settings: FitSettings) -> Iterator[Wave]:
-    """Pieces of at most 8 s at random speeds and levels, with a little coloured noise."""
-    random = np.random.default_rng(settings.seed)
-    size = MAX_SECONDS * SAMPLE_RATE
-    for wave in waves:
-        for start in range(0, max(1, len(wave) - MIN_SAMPLES), size):
-            piece = wave[start : start + size]
-            if len(piece) < MIN_SAMPLES or not np.abs(piece).max():
-                continue
-            for _ in range(settings.copies):
-                speed = np.exp(random.uniform(-SPEED_RANGE, SPEED_RANGE))
-                other = soxr.resample(piece, SAMPLE_RATE, SAMPLE_RATE * speed)
-                other = other / np.abs(other).max() + _noise(len(other), random)
-                yield np.asarray(other * 0.6 * 10 ** (random.uniform(-6, 0) / 20), np.float32)
-
-
-def _noise(size: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
-    """White noise through a random one-pole low-pass filter."""
-    from scipy.signal import lfilter
-
-    pole = random.uniform(0, 0.95)
-    coloured = lfilter([1 - pole], [1, -pole], random.standard_normal(size))
-    level = 10 ** (random.uniform(*NOISE_DB) / 20)
-    return np.asarray(coloured / coloured.std() * level, np.float64)
 
 
 def shipped_projection() -> Projection:
@@ -238,14 +208,9 @@ def training_loss(
     network: "CodecNet", states: "torch.Tensor", rows: "torch.Tensor", speaker: "torch.Tensor", mask: "torch.Tensor"
 ) -> "torch.Tensor":
     """L1 of log-mel, L1 of pitch where voiced, cross entropy of voicing, squared error of the Whisper states."""
-    import torch
     from torch.nn import functional
 
-    with torch.autocast("cpu", torch.bfloat16):  # twice as fast
-        unquantised = network.encode(states, rows)
-    code = network.quantizer(unquantised.float())
-    with torch.autocast("cpu", torch.bfloat16):
-        out, heard = (part.float() for part in network.decode(code, speaker))
+    out, heard = network.decode(network.quantizer(network.encode(states, rows)), speaker)
     weight = mask / mask.sum()
     voiced = rows[..., -2:]
     mel = (out[..., :-4] - rows[..., :-4]).abs().mean(-1)

@@ -10,7 +10,7 @@ from curation.tokenize.compact_content import CompactContent
 from curation.tokenize.fit import FitSettings, fit
 from curation.tokenize.fit_corpus import read_wave
 
-TINY = FitSettings(content_codes=16, copies=1, steps=3, batch=2, crop=20)
+TINY = FitSettings(content_codes=16, copies=1, channels=1, steps=3, batch=2, crop=20)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_the_same_speech_gives_the_same_files_and_they_work(monologue, tmp_path)
 
 def test_too_little_speech_is_refused(monologue, tmp_path):
     with pytest.raises(ValueError, match="give more speech"):
-        fit([monologue[:32_000]], tmp_path, FitSettings(copies=1))
+        fit([monologue[:32_000]], tmp_path, FitSettings(copies=1, channels=0))
 
 
 def test_whisper_understands_real_speech_decoded_from_its_tokens(monologue):
