@@ -95,7 +95,7 @@ def test_validation_measures_and_changes_nothing(tmp_path):
 
 def test_validation_of_other_tokenizers_is_refused_before_the_first_step(tmp_path):
     corpus, other = shards(tmp_path / "build"), shards(tmp_path / "held-out", "e" * 64)
-    with pytest.raises(DataError, match="held-out.*tokenizers eeeeee"):
+    with pytest.raises(DataError, match=r"held-out.*tokenizers eeeeee"):
         train(corpus, tmp_path / "run", "run.steps=1", f"run.validation={other}")
     assert not read_metrics(tmp_path / "run")
 
