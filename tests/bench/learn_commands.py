@@ -4,8 +4,9 @@
     python -m tests.bench.learn_commands WORK build report    # some of: make, build, train, report
 
 make: a corpus of commands by synthetic voices (tests/bench/command_corpus.py; names the Debian packages it needs).
-build: `curation build` with the offline preset, and how right the kept texts are.
-train: `curation train` in two processes, twice, with as many tokens: all three tasks, and ASR alone.
+build: `curation build` with the offline preset, of the commands of the test too, and how right the kept texts are.
+train: `curation train` in two processes, twice, with as many tokens: all three tasks, and ASR alone; on the way the
+loss on commands of the test.
 report: `curation evaluate` of both on commands that training does not hold, by voices it knows and voices it does not;
 the ceilings (recordings, codec round trip), WORK/report.md and the curves as WORK/learn.png.
 """
@@ -43,6 +44,8 @@ COMMON = {
     # Where the CPU has instructions for it bfloat16 is 1.4 times as fast as float32, elsewhere 20 times as slow.
     "run.precision": "bfloat16" if cpu_has_bfloat16() else "float32",
     "run.save_steps": 500,
+    "run.validation_steps": STEPS // 10,
+    "run.validation_rows": 8,
     "data.token_budget": TOKEN_BUDGET,
     "speech.text_size": 512,
 }
@@ -64,9 +67,9 @@ def make(work: Path) -> None:
 
 
 def build(work: Path) -> None:
-    curation(
-        "build", work / "corpus" / "train.jsonl", "-o", work / "build", *settings({"consensus.max_pwer": MAX_PWER})
-    )
+    thresholds = settings({"consensus.max_pwer": MAX_PWER})
+    for manifest, output in (("train", "build"), ("test", "held-out")):
+        curation("build", work / "corpus" / f"{manifest}.jsonl", "-o", work / output, *thresholds)
     table = ds.dataset(work / "build" / "shards", format="parquet", exclude_invalid_files=True).to_table(
         columns=["speaker", "text", "transcript", "pwer", "seconds"]
     )
@@ -91,7 +94,8 @@ def train(work: Path) -> None:
     """One run after the other."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
     for name, changes in RUNS.items():
-        arguments = ["train", work / "build", "-o", work / "runs" / name, *settings(COMMON | changes)]
+        values = {**COMMON, **changes, "run.validation": work / "held-out"}
+        arguments = ["train", work / "build", "-o", work / "runs" / name, *settings(values)]
         begin = time.monotonic()
         subprocess.run([*launcher, "-m", "curation", *map(str, arguments)], check=True)
         print(f"{name}: {(time.monotonic() - begin) / 60:.1f} minutes")

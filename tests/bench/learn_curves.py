@@ -17,18 +17,23 @@ SMOOTHING = 0.05
 
 
 def draw_curves(runs: Mapping[str, Path], target: Path) -> None:
-    """Loss of each task over the tokens trained on, smoothed; logarithmic, because the tasks differ that much."""
+    """Loss of each task over the tokens trained on, smoothed; dots: on held-out utterances. Logarithmic, because the
+    tasks differ that much.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), dpi=80, layout="constrained")
     axes = figure.subplots()
     for (name, run), style in zip(runs.items(), STYLES, strict=False):
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        held_out = [line for line in lines if "validation" in line]
         for task, colour in COLOURS.items():
             points = [(line["tokens"], line["losses"][task]) for line in lines if task in line["losses"]]
             if points:
                 tokens, losses = np.array(points).T
                 axes.plot(tokens / 1e6, smooth(losses), style, color=colour, label=f"{task}, {name}", linewidth=1.4)
+                dots = [(line["tokens"] / 1e6, line["validation"][task]) for line in held_out]
+                axes.plot(*np.array(dots).reshape(-1, 2).T, "o" + style, color=colour, linewidth=0.7, markersize=3)
     axes.set(xlabel="million tokens trained on", ylabel="loss of the answer, nats a token", yscale="log")
     axes.grid(visible=True, which="both", alpha=0.25)
     axes.legend(frameon=False)
