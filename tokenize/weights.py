@@ -11,8 +11,8 @@ from safetensors.numpy import load, save_file
 
 SHIPPED = Path(__file__).parent / "data"
 PINNED = {
-    "compact_content.safetensors": "49bc3ca0e93c8f6ad77425a8437c7ed4318a719b72055b243d5743342240f3c4",
-    "compact_codec.safetensors": "171eb3bd1a5e6ac6bdb755bfcd35765d3b3d6a10c9ba3577af76e27f4ce5111b",
+    "compact_content.safetensors": "4b37b37a6657f188d68fb63edc3a3d672bba5e9f2af267b39de6a804e35994d4",
+    "compact_codec.safetensors": "099bb7ea5048b47bda8f267a78cbe2bf5644eff6fb2bc722aa3f2308f81737ed",
 }
 
 

@@ -1,6 +1,6 @@
 """Accuracy of each ASR system and of the ways to combine them, on real speech.
 
-    OMP_NUM_THREADS=1 python tests/bench/accuracy_asr.py [--noise 5] [--pocketsphinx] [--utterances]
+    OMP_NUM_THREADS=1 python -m tests.bench.accuracy_asr [--noise 5] [--pocketsphinx] [--utterances]
 
 Prints WER by corpus (Whisper's English normalisation), the seconds of each system per second of audio at one thread,
 and, with --utterances, pWER and the WER of the final text of each utterance.
@@ -16,8 +16,6 @@ import jiwer
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speech import Passage, passages, with_noise
-
 from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment, Source
 from curation.stages.asr.pocketsphinx import PocketSphinxConfig
 from curation.stages.clock import take_model_seconds
@@ -25,6 +23,7 @@ from curation.stages.combination import combine
 from curation.stages.consensus import Consensus, edit_distances, pairwise_wer, word_error_rates
 from curation.stages.normalization import normalizer_for
 from curation.stages.transcribe import Transcribe, TranscribeConfig
+from tests.bench.speech import Passage, passages, with_noise
 
 ENGLISH = normalizer_for("en")
 

@@ -1,6 +1,6 @@
 """Is the calibrated confidence right, and does it choose better than pWER? On utterances whose text is known.
 
-    OMP_NUM_THREADS=1 python tests/bench/calibration.py FOLDER [--write]
+    OMP_NUM_THREADS=1 python -m tests.bench.calibration FOLDER [--write]
 
 FOLDER keeps the audio and what the systems heard (about 10 minutes of CPU at the first run). Every figure comes from
 cross-validation over voices, so no utterance is judged by a fit that saw its voice. `--write` stores the fit as the
@@ -20,9 +20,6 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
-from calibration_asr import FIVE, heard, load_utterances
-from calibration_data import Utterance
-
 from curation.consensus_fit import Fitted, Labelled, evidence_rows, fit_consensus, fit_rows, outcome_of, to_calibration
 from curation.consensus_report import reliability_table
 from curation.manifests.records import Hypothesis, Recording, Segment, Source
@@ -30,6 +27,8 @@ from curation.reliability import Outcome, Vector, bootstrap, mean_kept_wer, reli
 from curation.stages.calibration import DEFAULT
 from curation.stages.consensus import Consensus, agree
 from curation.stages.normalization import normalizer_for
+from tests.bench.calibration_asr import FIVE, heard, load_utterances
+from tests.bench.calibration_data import Utterance
 
 SHARES = (0.25, 0.5, 0.75, 0.9)
 ALL_SHARES = tuple(np.arange(0.1, 0.95, 0.1))

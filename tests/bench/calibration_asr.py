@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from calibration_data import Utterance, utterances
 
 from curation.manifests.records import SAMPLE_RATE, Hypothesis
 from curation.models import resolve
@@ -21,6 +20,7 @@ from curation.stages.asr import AnySystemConfig, build_system
 from curation.stages.asr.pocketsphinx import PocketSphinx, PocketSphinxConfig
 from curation.stages.asr.whisper import WhisperConfig
 from curation.stages.transcribe import TranscribeConfig
+from tests.bench.calibration_data import Utterance, utterances
 
 FIVE: list[AnySystemConfig] = [
     *TranscribeConfig().systems,

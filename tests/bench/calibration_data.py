@@ -14,11 +14,11 @@ from itertools import pairwise
 import numpy as np
 import soxr
 from scipy.signal import butter, fftconvolve, sosfiltfilt
-from speech import DATA, cut, librivox, read, sample_turns, with_noise
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.models import resolve
 from curation.tokenize.fit_corpus import _from_command, _piper, sentences
+from tests.bench.speech import DATA, cut, librivox, read, sample_turns, with_noise
 
 SENTENCES_PER_VOICE = 12
 

@@ -32,7 +32,7 @@ PHASES = ("make", "build", "train", "report")
 MAX_PWER = 0.5
 """Instead of 0.15, which keeps half as much: Moonshine tiny mishears synthetic voices where both Whispers do not, and
 two of three make the text. `build` prints how right the texts are at both thresholds."""
-STEPS = 1350
+STEPS = 1100
 PROCESSES = 2
 """Of one thread each: a second thread makes one process only a quarter faster."""
 TOKEN_BUDGET = 2048

@@ -1,6 +1,6 @@
 """Round trip of the compact tokenizers on speech that they were not fitted on.
 
-    python tests/bench/tokenizer_round_trip.py [FOLDER_OF_WAVES ...]
+    python -m tests.bench.tokenizer_round_trip [FOLDER_OF_WAVES ...]
 
 For each test set: WER (Whisper base) of the original and of speech decoded from its own tokens, similarity of the
 speaker embeddings (GE2E), what swapping the global tokens does, codes used, bits per second, speed on one thread; and
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import ctranslate2
 import numpy as np
-from round_trip_measures import errors, heard, similarity, words
 from tokenizers import Tokenizer
 
 from curation.models import resolve
@@ -26,6 +25,7 @@ from curation.tokenize.compact_content import CompactContent
 from curation.tokenize.features import log_mel, pitch
 from curation.tokenize.fit_corpus import read_wave
 from curation.tokenize.vocoder import vocode
+from tests.bench.round_trip_measures import errors, heard, similarity, words
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 
