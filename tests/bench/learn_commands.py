@@ -5,8 +5,8 @@
 
 make: a corpus of commands by synthetic voices (tests/bench/command_corpus.py; names the Debian packages it needs).
 build: `curation build` with the offline preset, of the commands of the test too, and how right the kept texts are.
-train: `curation train` in two processes, twice, with as many tokens: all three tasks, and ASR alone; on the way the
-loss on commands of the test.
+train: `curation train` twice with the same number of tokens: all three tasks, and ASR alone; on the way the loss on
+commands of the test.
 report: `curation evaluate` of both on commands that training does not hold, by voices it knows and voices it does not;
 the ceilings (recordings, codec round trip), WORK/report.md and the curves as WORK/learn.png.
 """
@@ -15,8 +15,8 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jiwer
@@ -32,11 +32,8 @@ PHASES = ("make", "build", "train", "report")
 MAX_PWER = 0.5
 """Instead of 0.15, which keeps half as much: Moonshine tiny mishears synthetic voices where both Whispers do not, and
 two of three make the text. `build` prints how right the texts are at both thresholds."""
-STEPS = 1100
-PROCESSES = 2
-"""Of one thread each: a second thread makes one process only a quarter faster."""
+STEPS = 1800
 TOKEN_BUDGET = 2048
-"""Of each process in a step."""
 COMMON = {
     "run.steps": STEPS,
     "run.threads": 1,
@@ -49,8 +46,8 @@ COMMON = {
     "data.token_budget": TOKEN_BUDGET,
     "speech.text_size": 512,
 }
-RUNS = {"joint": {"data.pretrain.vc": 0.5}, "asr-alone": {"data.pretrain.tts": 0, "data.pretrain.vc": 0}}
-"""Both see as many tokens. A conversion has twice those of a synthesis: half as many leave each task a third."""
+RUNS = {"joint": {}, "asr-alone": {"data.pretrain.tts": 0, "data.pretrain.vc": 0}}
+"""Both see the same number of tokens; all of ASR's are about recognition."""
 
 
 def curation(*arguments: object) -> None:
@@ -91,14 +88,14 @@ def label_row(name: str, table) -> str:
 
 
 def train(work: Path) -> None:
-    """One run after the other."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
-    for name, changes in RUNS.items():
-        values = {**COMMON, **changes, "run.validation": work / "held-out"}
-        arguments = ["train", work / "build", "-o", work / "runs" / name, *settings(values)]
-        begin = time.monotonic()
-        subprocess.run([*launcher, "-m", "curation", *map(str, arguments)], check=True)
-        print(f"{name}: {(time.monotonic() - begin) / 60:.1f} minutes")
+    """Both runs at once, a core each: a second thread makes one run only a quarter faster."""
+    with ThreadPoolExecutor(len(RUNS)) as pool:
+        list(pool.map(lambda name: train_one(work, name), RUNS))
+
+
+def train_one(work: Path, name: str) -> None:
+    values = {**COMMON, **RUNS[name], "run.validation": work / "held-out"}
+    curation("train", work / "build", "-o", work / "runs" / name, *settings(values))
 
 
 def report(work: Path) -> None:
