@@ -86,7 +86,7 @@ def test_word_times_are_relative_to_the_utterance(reference):
         assert all(0 <= word["start"] < word["end"] <= row["seconds"] + 1e-5 for word in row["words"])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ray_gives_the_same_rows(recordings, reference, tmp_path, workers):
     toy_build(recordings, tmp_path / "out", toy_config("ray", workers=workers))
     for folder in ("ledger", "shards", "staging"):
