@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curation.commands.common import AsJson, console, errors_explained
+from curation.commands.common import AsJson, errors_explained, table_console
 from curation.commands.infer import Checkpoint, Device, explained
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from curation.train.serve_bench import Load
 
 SPEECH = "pkg:moonshine_voice:assets/beckett.wav"
@@ -63,12 +65,13 @@ def serve(  # noqa: PLR0913 - the options of a command
         tables = {"model": about, "speech": [asdict(load) for load in speech], "text": [asdict(load) for load in text]}
         typer.echo(json.dumps(tables, indent=2))
         return
-    console.print(", ".join(f"{name} {value}" for name, value in about.items()), highlight=False)
-    _print("Speech, streamed", speech)
-    _print("Transcription, streamed", text)
+    out = table_console()
+    out.print(", ".join(f"{name} {value}" for name, value in about.items()), highlight=False)
+    out.print(_table("Speech, streamed", speech), crop=False)
+    out.print(_table("Transcription, streamed", text), crop=False)
 
 
-def _print(title: str, loads: "list[Load]") -> None:
+def _table(title: str, loads: "list[Load]") -> "Table":
     from rich.table import Table
 
     table = Table("concurrency", "requests", title=title, title_justify="left")
@@ -80,4 +83,4 @@ def _print(title: str, loads: "list[Load]") -> None:
         values = [f"{v:.{digits[name]}f}" for name, f in load.figures.items() for v in (f.mean, f.p50, f.p99)]
         empty = f" ({load.empty} empty)" if load.empty else ""
         table.add_row(str(load.concurrency), f"{load.requests}{empty}", *values)
-    console.print(table)
+    return table

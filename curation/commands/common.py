@@ -10,6 +10,9 @@ from rich.console import Console
 
 console = Console(stderr=True)
 
+FILE_WIDTH = 160
+"""Of tables in a file, which has no width to keep to: whole figures."""
+
 EXIT_ERROR, EXIT_USAGE, EXIT_FAILURES = 1, 2, 3
 
 Output = Annotated[str, typer.Argument(metavar="OUT", help="folder or fsspec URL of the build")]
@@ -20,6 +23,12 @@ Overrides = Annotated[
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="change one setting, e.g. consensus.max_pwer=0.1"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
+
+
+def table_console() -> Console:
+    """Standard output for wide tables."""
+    out = Console(soft_wrap=True)
+    return out if out.is_terminal else Console(soft_wrap=True, width=FILE_WIDTH)
 
 
 @contextmanager

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, AsJson, console, errors_explained
+from curation.commands.common import EXIT_ERROR, AsJson, console, errors_explained, table_console
 
 if TYPE_CHECKING:
     from curation.train.evaluation import Judges, Result, Task
     from curation.train.evaluation_report import Report, SummaryRow
     from curation.train.evaluation_scores import Estimate
-
-
-WIDTH = 160
-"""Of a table in a file: whole figures."""
 
 
 def register(app: typer.Typer) -> None:
@@ -164,7 +160,6 @@ def _model(checkpoint: Path | None, tasks: "list[Task]", device: str) -> Any:
 
 def print_report(summary: "Report", by: list[str]) -> None:
     """The table on standard output, and how to read it. Columns that say nothing of these tasks are left out."""
-    from rich.console import Console
     from rich.table import Table
 
     names = ["task", "language", *by, "n", "WER %", "CER %", "similarity", "to source", "nearer target", "RTF"]
@@ -175,9 +170,7 @@ def print_report(summary: "Report", by: list[str]) -> None:
         table.add_column(names[place], no_wrap=True, justify="left" if place < 2 + len(by) else "right")
     for cells in rows:
         table.add_row(*(cells[place] for place in used))
-    out = Console(soft_wrap=True)
-    if not out.is_terminal:  # a file has no width to keep to
-        out = Console(soft_wrap=True, width=WIDTH)
+    out = table_console()
     out.print(table, crop=False)
     for name, text in summary.about.items():
         out.print(f"  {name}: {text}", highlight=False)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.manifests.records import SAMPLE_RATE
-from curation.tokenize.variation import MAX_SECONDS, SPEED_RANGE, through_channel, varied
+from curation.tokenize.variation import MAX_SECONDS, MIN_SAMPLES, SPEED_RANGE, through_channel, varied
 
 
 def noise(samples, seed=0):
@@ -16,7 +16,10 @@ def noise(samples, seed=0):
 def test_every_piece_gives_each_of_its_versions(seconds, copies, channels):
     wave = noise(round(seconds * SAMPLE_RATE))
     versions = list(varied([wave], copies, channels, seed=1))
-    assert len(versions) % max(1, copies + channels) == 0
+    pieces = [
+        wave[start : start + MAX_SECONDS * SAMPLE_RATE] for start in range(0, len(wave), MAX_SECONDS * SAMPLE_RATE)
+    ]
+    assert len(versions) == (copies + channels) * sum(len(piece) > MIN_SAMPLES for piece in pieces)
     longest = MAX_SECONDS * SAMPLE_RATE * np.exp(SPEED_RANGE) + 2
     assert all(version.dtype == np.float32 and len(version) <= longest for version in versions)
     assert all(0.2 < np.abs(version).max() < 0.7 for version in versions)

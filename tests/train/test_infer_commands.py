@@ -136,3 +136,10 @@ def test_bench_serve_fills_both_tables(checkpoint, clips):
     tables = json.loads(told)
     assert list(tables) == ["model", "speech", "text"]
     assert list(tables["speech"][0]["figures"]["real_time_factor"]) == ["mean", "p50", "p99"]
+
+
+def test_tables_are_results_and_whole_in_a_file(checkpoint, clips):
+    command = ["bench", "serve", checkpoint, "--concurrency", 1, "--rounds", 1, "--audio", clips / "a.wav"]
+    told = run(*command)
+    assert told.count("concurrency") == 2
+    assert "…" not in told
