@@ -23,6 +23,7 @@ from curation.train.config import TrainConfig
 from curation.train.corpus import DataError
 from curation.train.metrics import StepMetrics, read_metrics
 from curation.train.run import Trained, check, train_run
+from curation.train.speech import absolute
 from curation.train.trainer import BadBatchError
 
 RESTARTS = 3
@@ -31,6 +32,14 @@ ERROR_FILE = ".error.json"
 ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError)}
 """Errors of users: to start again would not help."""
 FOLLOW_SECONDS = 1.0
+PATHS = (
+    ("run", "validation"),
+    ("model", "start_from"),
+    ("speech", "vocabulary"),
+    ("speech", "glm"),
+    ("speech", "bicodec"),
+)
+"""Settings that may name a folder."""
 
 
 def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None]) -> Trained:
@@ -53,6 +62,15 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
     return Trained(checkpoint.read_state(last)["step"] if last else 0, last, {})
 
 
+def _for_workers(config: TrainConfig) -> dict[str, Any]:
+    """Plain values; folders by their whole paths, since workers start in another folder than this process."""
+    values = config.model_dump(mode="json")
+    for section, name in PATHS:
+        if values[section][name] is not None:
+            values[section][name] = absolute(values[section][name])
+    return values
+
+
 def _trainer(shards: str, run: Path, config: TrainConfig) -> Any:
     settings = config.ray
     resources = {"CPU": settings.cpus_per_worker}
@@ -60,7 +78,7 @@ def _trainer(shards: str, run: Path, config: TrainConfig) -> Any:
         resources["GPU"] = settings.gpus_per_worker
     return TorchTrainer(
         _work,
-        train_loop_config={"shards": shards, "run": str(run), "config": config.model_dump(mode="json")},
+        train_loop_config={"shards": absolute(shards), "run": str(run), "config": _for_workers(config)},
         scaling_config=ray.train.ScalingConfig(
             num_workers=settings.workers, use_gpu=settings.gpus_per_worker > 0, resources_per_worker=resources
         ),

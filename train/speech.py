@@ -89,7 +89,7 @@ def references(shards: str, given: dict[str, str | None], tokenizers: dict[str, 
                 f"to its folder or reference"
             )
             raise ConfigError(msg)
-        found.append(_absolute(reference))
+        found.append(absolute(reference))
     return found[0], found[1]
 
 
@@ -99,7 +99,8 @@ def _shipped_fingerprint(name: str) -> str:
     return load_content(COMPACT).fingerprint if name == "glm" else load_codec(COMPACT).fingerprint
 
 
-def _absolute(reference: str) -> str:
+def absolute(reference: str) -> str:
+    """A folder here by its whole path, so that it means the same in another process; all else as it is."""
     path = Path(reference).expanduser()
     return str(path.resolve()) if path.is_dir() else reference
 

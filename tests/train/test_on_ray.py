@@ -1,9 +1,12 @@
 """The same training through Ray Train, on a cluster in this machine."""
 
+from pathlib import Path
+
 import pytest
 
 from curation.train import checkpoint
 from curation.train.config import load_training_config
+from curation.train.metrics import read_metrics
 from curation.train.on_ray import train_on_ray
 from curation.train.trainer import BadBatchError
 from tests.train.test_run import FEW, losses, shards, train
@@ -16,10 +19,14 @@ def on_ray(corpus, run, *overrides):
     return done, seen
 
 
-def test_two_workers_are_one_process_with_twice_the_accumulation(tmp_path):
+def test_two_workers_are_one_process_with_twice_the_accumulation(tmp_path, monkeypatch):
+    """Also where paths are relative: workers start in another folder."""
     corpus = shards(tmp_path / "build")
-    done, seen = on_ray(corpus, tmp_path / "two", "run.steps=3")
+    shards(tmp_path / "held-out", count=30)
+    monkeypatch.chdir(tmp_path)
+    done, seen = on_ray("build", Path("two"), "run.steps=3", "run.validation=held-out", "run.validation_rows=1")
     train(corpus, tmp_path / "one", "run.steps=3", "run.accumulation=2")
+    assert "validation" in read_metrics(tmp_path / "two")[-1]
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     assert done.step == 3
     assert done.checkpoint == checkpoint.latest(tmp_path / "two")
