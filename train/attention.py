@@ -5,13 +5,24 @@ takes the row as it is, elsewhere each sample is one call of `scaled_dot_product
 """
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Self
+from inspect import signature
+from typing import Any, Self, cast
 
 import torch
 from torch.nn import functional
 
+try:
+    from torch.nn.attention.varlen import varlen_attn
+
+    _ACCEPTED = frozenset(signature(varlen_attn).parameters)
+except ImportError:
+    _ACCEPTED = frozenset()
+
 NAME = "packed"
+HAS_VARLEN = "window_size" in _ACCEPTED
+"""Torch's variable-length attention, in the form of torch 2.11 and later."""
+GROUPED = "enable_gqa" in _ACCEPTED
+"""Whether it takes fewer key-value heads than heads; torch 2.11's does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ def packed_attention(
     if query.is_cuda and torch.is_autocast_enabled("cuda"):
         kind = torch.get_autocast_dtype("cuda")  # the norms of queries and keys left them in float32
     query, key, value = query.to(kind), key.to(kind), value.to(kind)
-    if query.is_cuda and kind != torch.float32 and _varlen() is not None:
+    if query.is_cuda and kind != torch.float32 and HAS_VARLEN:
         return _flash(query, key, value, packing, scaling), None
     with torch.autocast(query.device.type, enabled=False):  # a CPU's kernel is twice as fast in float32
         return _each_sample(query, key, value, packing.lengths, scaling), None
@@ -57,18 +68,22 @@ def packed_attention(
 def _flash(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packing: Packing, scaling: float
 ) -> torch.Tensor:
-    rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
-    mixed: torch.Tensor = _varlen()(
-        *rows,
+    if not GROUPED:
+        key, value = (row.repeat_interleave(query.shape[1] // row.shape[1], 1) for row in (key, value))
+    grouped: dict[str, Any] = {"enable_gqa": True} if GROUPED else {}
+    mixed = varlen_attn(
+        query[0].transpose(0, 1),
+        key[0].transpose(0, 1),
+        value[0].transpose(0, 1),
         packing.offsets,
         packing.offsets,
         packing.longest,
         packing.longest,
         scale=scaling,
         window_size=(-1, 0),  # causal
-        enable_gqa=True,
+        **grouped,
     )
-    return mixed[None]
+    return cast("torch.Tensor", mixed)[None]
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -82,16 +97,6 @@ def _each_sample(
         for q, k, v in samples
     ]
     return torch.cat(mixed, 1)
-
-
-@cache
-def _varlen() -> Any:
-    """Torch's variable-length attention (2.10 and later), or None."""
-    try:
-        from torch.nn.attention.varlen import varlen_attn
-    except ImportError:
-        return None
-    return varlen_attn
 
 
 def use_packed_attention(model: Any) -> None:

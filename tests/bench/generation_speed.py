@@ -1,8 +1,9 @@
 """Generation against the library's `generate`, and how near it comes to the memory's bandwidth.
 
     python -m tests.bench.generation_speed [--model 0.3b|tiny] [--threads 1] [--tokens 48] [--repeats 3]
+    python -m tests.bench.generation_speed --device cuda --dtype bfloat16
 
-Random weights at the size of GPA's 0.3B (or a tiny one) in float32 on a CPU. Prompts of different lengths, padded for
+Random weights at the size of GPA's 0.3B (or a tiny one). Prompts of different lengths, padded for
 the library and not for us; greedy; both choose among the 8,192 ids of speech, and must choose the same. Each figure is
 the best of the repeats, which alternate between the programs. The bandwidth is that of reading 1 GiB, measured between
 the repeats.
@@ -42,13 +43,20 @@ def prompts(count, size):
     return [rng.integers(0, size, length).astype(np.int32) for length in rng.integers(40, 200, count)]
 
 
-def bandwidth():
+def wait(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def bandwidth(device):
     """Bytes a second of reading memory that no cache holds."""
-    block = torch.ones(2**28)
+    block = torch.ones(2**28, device=device)
     best = 0.0
     for _ in range(3):
+        wait(device)
         start = time.perf_counter()
         block.sum()
+        wait(device)
         best = max(best, block.numel() * 4 / (time.perf_counter() - start))
     return best
 
@@ -62,7 +70,7 @@ def library(model, batch, tokens, size):
             return scores
 
     longest = max(map(len, batch))
-    ids, mask = (torch.zeros(len(batch), longest, dtype=torch.long) for _ in range(2))
+    ids, mask = (torch.zeros(len(batch), longest, dtype=torch.long, device=model.device) for _ in range(2))
     for row, prompt in enumerate(batch):
         ids[row, longest - len(prompt) :] = torch.from_numpy(prompt.astype(np.int64))
         mask[row, longest - len(prompt) :] = 1
@@ -80,7 +88,7 @@ def ours(decoder, batch, body, tokens):
 def weight_bytes(decoder, body):
     """What a step must read: every layer, and the rows of the output matrix that get logits."""
     weights = [weight for layer in decoder.layers for weight in (layer.qkv, layer.out, layer.gate_up, layer.down)]
-    return sum(weight.size for weight in weights) * 4 + len(body) * decoder.sizes.hidden * 4
+    return (sum(weight.size for weight in weights) + len(body) * decoder.sizes.hidden) * decoder.head.element_size()
 
 
 def compare(model, decoder, size, count, arguments):
@@ -90,12 +98,12 @@ def compare(model, decoder, size, count, arguments):
     for name, body in LOGITS.items():
         runs[f"ours, {name}"] = partial(ours, decoder, batch, body(size))
     for _ in range(arguments.repeats):
-        rates.append(bandwidth())
+        rates.append(bandwidth(arguments.device))
         for name, run in runs.items():
             start = time.perf_counter()
             run(1)
             middle = time.perf_counter()
-            answers[name] = run(arguments.tokens)
+            answers[name] = run(arguments.tokens)  # as a list: the device is done
             spent = time.perf_counter() - middle - (middle - start)
             seconds[name] = min(seconds.get(name, np.inf), spent / (arguments.tokens - 1))
     same = answers["transformers generate"] == answers["ours, speech ids only"]
@@ -114,18 +122,22 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     import_torchaudio()
     size, sizes = MODELS[arguments.model]
-    model = random_qwen3(size, **sizes)
+    model, kind = random_qwen3(size, **sizes), getattr(torch, arguments.dtype)
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         tensors = load_file(Path(folder) / "model.safetensors")
-        decoder = Decoder(Sizes.read(Path(folder) / "config.json"), tensors, torch.float32)
+        decoder = Decoder(Sizes.read(Path(folder) / "config.json"), tensors, kind, arguments.device)
+    model = model.to(arguments.device, kind)
     parameters = sum(tensor.numel() for tensor in tensors.values())
-    print(f"Qwen3, {parameters:,} parameters, float32, {arguments.threads} thread(s), {arguments.tokens} tokens a row")
+    where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{arguments.threads} thread(s)"
+    print(f"Qwen3, {parameters:,} parameters, {arguments.dtype}, {where}, {arguments.tokens} tokens a row")
     for count in arguments.batches:
         compare(model, decoder, size, count, arguments)
 

@@ -44,7 +44,8 @@ def toy_trainer(run, *overrides, world=ALONE, loader=None, **parts):
     vocabulary = speech.vocabulary
     loader = loader or ToyLoader(vocabulary, world.rank, world.size)
     config = toy_config(*overrides)
-    return Trainer(config, toy_model(vocabulary), loader, merge_toy_states, speech, Path(run), world, **parts)
+    model = toy_model(vocabulary).to(world.device)
+    return Trainer(config, model, loader, merge_toy_states, speech, Path(run), world, **parts)
 
 
 def train_toy(run, *overrides, world=ALONE):
