@@ -15,6 +15,7 @@ import torch
 from curation.tokenize.layouts import encode
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.batch import IGNORED, PackedBatch
+from curation.train.code_noise import CodeNoise
 from curation.train.corpus import Corpus, DataError, Slice
 from curation.train.data_config import DataConfig, Phase
 from curation.train.packing import pack
@@ -22,7 +23,7 @@ from curation.train.report import Counts
 from curation.train.samples import TASKS, Drafts, draft_samples, example_of
 from curation.train.utterances import Utterances
 
-ORDER, CONTENT = 1, 2
+ORDER, CONTENT, NOISE = 1, 2, 3
 """What a random generator is for, so that two never give the same numbers."""
 
 
@@ -30,6 +31,7 @@ ORDER, CONTENT = 1, 2
 class Plan:
     """The samples of a block, the rows that they are packed into (indices of `drafts`), and counts of the others."""
 
+    number: int
     utterances: Utterances
     drafts: Drafts
     rows: list[list[int]]
@@ -44,6 +46,7 @@ class Blocks:
     vocabulary: Vocabulary
     config: DataConfig
     phase: Phase
+    noise: CodeNoise | None = None
 
     def __post_init__(self) -> None:
         """Raise DataError for a corpus without rows, or weights that ask for nothing."""
@@ -93,7 +96,7 @@ class Blocks:
         drafts = drafts.take(generator.permutation(np.flatnonzero(fits)))
         rows = pack(drafts.length.tolist(), self.config.token_budget, self.config.open_rows)
         # Rows are closed roughly from full to less full: shuffled, so that the loss does not follow that.
-        return Plan(utterances, drafts, [rows[i] for i in generator.permutation(len(rows))], left_out)
+        return Plan(number, utterances, drafts, [rows[i] for i in generator.permutation(len(rows))], left_out)
 
     def batch(self, plan: Plan, row: int) -> tuple[PackedBatch, Counts]:
         """The tensors of a row, and what it counts. Raises DataError where a code is not in the vocabulary."""
@@ -111,8 +114,9 @@ class Blocks:
             loss.append(sequence.loss)
         lengths = np.array([len(one) for one in ids], dtype=np.int32)
         joined, answers = np.concatenate(ids).astype(np.int64), np.concatenate(loss)
+        generator = np.random.default_rng([self.config.seed, NOISE, plan.number, row])
         batch = PackedBatch(
-            ids=torch.from_numpy(joined),
+            ids=torch.from_numpy(self.noise(joined, generator) if self.noise else joined),
             labels=torch.from_numpy(np.where(answers, joined, IGNORED)),
             positions=torch.from_numpy(_positions(lengths)),
             lengths=torch.from_numpy(lengths),

@@ -18,7 +18,7 @@ class TaskWeights(StageConfig):
 
 
 class DataConfig(StageConfig):
-    """How shards become packed rows. Everything but `prefetch` and `epochs` decides the order."""
+    """How shards become packed rows. Everything but `prefetch`, `epochs` and `code_noise` decides the order."""
 
     token_budget: int = Field(4096, description="tokens of a packed row, at most", ge=16)
     max_sample_tokens: int | None = Field(
@@ -30,6 +30,13 @@ class DataConfig(StageConfig):
         1.0,
         description="share of VC samples that convert another speaker's utterance of the same words, where the block "
         "has one; the others reconstruct the utterance from itself",
+        ge=0,
+        le=1,
+    )
+    code_noise: float = Field(
+        0.0,
+        description="share of the speech codes that the model is given as another code that sounds alike; what it is "
+        "to say stays. For corpora of a few hours: less is learned by heart. Needs the tokenizers where training runs",
         ge=0,
         le=1,
     )

@@ -10,14 +10,16 @@ See docs/data.md for how samples are made, the order and its limits.
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from curation.tokenize.vocabulary import Vocabulary
+from curation.tokenize.base import Vectors
+from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.batch import PackedBatch
 from curation.train.blocks import Blocks
+from curation.train.code_noise import CodeNoise
 from curation.train.corpus import DataError, check_tokenizers, open_corpus
 from curation.train.data_config import DataConfig, Phase, TaskWeights
 from curation.train.lanes import Item, Position, read_items, start_positions
@@ -32,11 +34,12 @@ class PackedLoader:
     """Iterates over the packed rows of one rank.
 
     `shards` is the folder of a build or of its shards, local or any fsspec URL. `tokenizer_fingerprint` is what the
-    model was made for: other shards are refused (DataError). With `num_workers` the rows are made in that many
+    model was made for: other shards are refused (DataError). `code_vectors` say what the codes of each stream stand
+    for, (codes, any size); only `config.code_noise` needs them. With `num_workers` the rows are made in that many
     processes, else in a thread. Only the state and `counts` change while it is read; iterating again goes on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but three by name
         self,
         shards: str,
         vocabulary: Vocabulary,
@@ -47,6 +50,7 @@ class PackedLoader:
         world: int = 1,
         num_workers: int = 0,
         tokenizer_fingerprint: str | None = None,
+        code_vectors: Mapping[Stream, Vectors] | None = None,
     ) -> None:
         if not 0 <= rank < world:
             msg = f"rank {rank} is not within 0..{world - 1}"
@@ -59,7 +63,13 @@ class PackedLoader:
         """What this loader has handed over since it was made."""
         self.waited_seconds = 0.0
         """Seconds for which the trainer waited for rows."""
-        self._blocks = Blocks(corpus, vocabulary, config, phase)
+        noise = None
+        if config.code_noise:
+            if code_vectors is None:
+                msg = "data.code_noise: what the codes stand for is not known (code_vectors of the tokenizers)"
+                raise ValueError(msg)
+            noise = CodeNoise(config.code_noise, vocabulary, code_vectors)
+        self._blocks = Blocks(corpus, vocabulary, config, phase, noise)
         self._rank, self._world, self._num_workers = rank, world, num_workers
         self._next = 0
         self._tail = False

@@ -17,7 +17,7 @@ def identity_of(blocks: Blocks) -> dict[str, Any]:
         "tokenizers": blocks.corpus.tokenizers["fingerprint"],
         "vocabulary": blocks.vocabulary.fingerprint,
         "phase": blocks.phase,
-        **blocks.config.model_dump(mode="json", exclude={"prefetch", "epochs", "pretrain", "sft"}),
+        **blocks.config.model_dump(mode="json", exclude={"prefetch", "epochs", "pretrain", "sft", "code_noise"}),
         "weights": blocks.config.weights(blocks.phase).model_dump(),
     }
 

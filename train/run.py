@@ -19,8 +19,9 @@ import torch
 import yaml
 
 from curation.config import ConfigError, to_yaml
+from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
-from curation.tokenize.vocabulary import load_vocabulary
+from curation.tokenize.vocabulary import Stream, load_vocabulary
 from curation.train import checkpoint
 from curation.train.code_embeddings import code_vectors, start_from_codebooks
 from curation.train.config import TrainConfig
@@ -113,6 +114,7 @@ def _loader(shards: str, config: TrainConfig, speech: Speech, world: World) -> P
         world=world.size,
         num_workers=config.run.data_workers,
         tokenizer_fingerprint=speech.fingerprint,
+        code_vectors=_code_vectors("data.code_noise", speech) if config.data.code_noise else None,
     )
 
 
@@ -121,7 +123,8 @@ def _held_out(config: TrainConfig, speech: Speech, world: World) -> HeldOut | No
     shards = config.run.validation
     if shards is None:
         return None
-    data, settings = config.data.model_copy(update={"epochs": 1}), config.run.model_copy(update={"data_workers": 0})
+    data = config.data.model_copy(update={"epochs": 1, "code_noise": 0.0})
+    settings = config.run.model_copy(update={"data_workers": 0})
     once = config.model_copy(update={"data": data, "run": settings})
     _loader(shards, once, speech, world)  # refuses shards of other tokenizers now, not after 500 steps
     return lambda: iter(_loader(shards, once, speech, world))
@@ -184,21 +187,22 @@ def _new_model(config: TrainConfig, speech: Speech) -> Any:
     vocabulary, seed = speech.vocabulary, config.run.seed
     model = build_model(config.model.preset, vocabulary.size, vocabulary.end, seed=seed)
     if config.model.code_embeddings == "codebook":
-        content, codec = load_content(speech.glm), load_codec(speech.bicodec)
-        for name, tokenizer in (("glm", content), ("bicodec", codec)):
-            _check_tokenizer(name, tokenizer.fingerprint, speech)
-        start_from_codebooks(model, vocabulary, code_vectors(content, codec), seed)
+        start_from_codebooks(model, vocabulary, _code_vectors("model.code_embeddings", speech), seed)
     return model
 
 
-def _check_tokenizer(name: str, fingerprint: str, speech: Speech) -> None:
-    expected = str(speech.tokenizers[name]["fingerprint"])
-    if fingerprint != expected:
-        msg = (
-            f"model.code_embeddings=codebook: the shards were made with the {name} tokenizer {expected[:12]}, its "
-            f"reference gives {fingerprint[:12]}: set speech.{name} to the folder of the one that made them"
-        )
-        raise ConfigError(msg)
+def _code_vectors(setting: str, speech: Speech) -> Mapping[Stream, Vectors]:
+    """What the codes stand for. Raises ConfigError, which names the setting, where the tokenizers are others."""
+    content, codec = load_content(speech.glm), load_codec(speech.bicodec)
+    for name, fingerprint in (("glm", content.fingerprint), ("bicodec", codec.fingerprint)):
+        expected = str(speech.tokenizers[name]["fingerprint"])
+        if fingerprint != expected:
+            msg = (
+                f"{setting}: the shards were made with the {name} tokenizer {expected[:12]}, its reference gives "
+                f"{fingerprint[:12]}: set speech.{name} to the folder of the one that made them"
+            )
+            raise ConfigError(msg)
+    return code_vectors(content, codec)
 
 
 def _has_shape(config: Any, shape: Shape) -> bool:

@@ -5,6 +5,7 @@ processes; backward; the gradient scaled down to `clip_norm`; AdamW at the rate 
 is to go on after an interruption and to stop when something is wrong.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ from curation.train.objective import TASKS, AnswerModel, Inputs, num_answers
 from curation.train.optimizer import learning_rate, make_optimizer, set_learning_rate
 from curation.train.parallel import World, settle, spread, synchronised, whole
 from curation.train.speech import Speech
+
+log = logging.getLogger(__name__)
 
 OnStep = Callable[[metrics.StepMetrics], None]
 
@@ -179,7 +182,10 @@ class Trainer:
                 _, losses = self.module(inputs)
             gathered.add(batches[0], inputs, losses)
         settle(self.module.train())
-        return gathered.means(self.world)
+        means = gathered.means(self.world)
+        if not means and self.world.first:
+            log.warning("run.validation measured nothing: it has fewer packed rows than there are processes")
+        return means
 
     def train_step(self, batches: list[PackedBatch]) -> "Done":
         """One update from the rows of this process. Raises BadBatchError before anything is changed."""

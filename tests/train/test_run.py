@@ -102,9 +102,10 @@ def test_validation_of_other_tokenizers_is_refused_before_the_first_step(tmp_pat
     assert not read_metrics(tmp_path / "run")
 
 
-def test_codebooks_of_other_tokenizers_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"set speech\.glm"):
-        train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", "model.code_embeddings=codebook")
+@pytest.mark.parametrize("setting", ["model.code_embeddings=codebook", "data.code_noise=0.1"])
+def test_codebooks_of_other_tokenizers_are_refused(tmp_path, setting):
+    with pytest.raises(ConfigError, match=rf"{setting.partition('=')[0]}.*set speech\.glm"):
+        train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1", setting)
 
 
 def test_fine_tuning_starts_from_the_weights_of_a_run(tmp_path):

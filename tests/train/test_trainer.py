@@ -1,4 +1,5 @@
 import json
+import logging
 import math
 
 import pytest
@@ -172,3 +173,13 @@ def test_the_rate_rises_and_falls():
     assert rates[55] == pytest.approx(0.55)
     assert rates[99] == pytest.approx(0.1, abs=0.001)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_validation_set_without_rows_is_told(tmp_path, monkeypatch):
+    own, told = logging.Logger("alone"), []  # noqa: LOG001 - out of the tree that other libraries change
+    own.addFilter(lambda record: told.append(record.getMessage()))
+    monkeypatch.setattr("curation.train.trainer.log", own)
+    trainer = toy_trainer(tmp_path, "run.steps=1", held_out=lambda: iter(()))
+    trainer.train()
+    assert len(told) == 1
+    assert "measured nothing" in told[0]
