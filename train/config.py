@@ -63,7 +63,10 @@ class RunConfig(StageConfig):
     save_steps: int = Field(500, description="steps between checkpoints", ge=1)
     keep_last: int = Field(2, description="checkpoints that are kept", ge=1)
     spike_factor: float | None = Field(
-        4.0, description="stop when a task's loss is this many times its running mean; null: never", gt=1
+        4.0,
+        description="stop when a task's loss is this many times its running mean and six standard deviations above it; null: "
+        "never",
+        gt=1,
     )
     validation: str | None = Field(
         None, description="finished build, or its shards, whose loss is measured on the way and never trained on"

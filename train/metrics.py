@@ -55,12 +55,18 @@ class StepMetrics:
 
 @dataclass
 class Watch:
-    """Stops at a loss that is not a number or jumps: keeps a running mean for each task."""
+    """Stops at a loss that is not a number or jumps: keeps a running mean and variance for each task.
+
+    A jump must be far outside what the task's steps are like: where a step has one short answer, a wrong transcript
+    alone multiplies the loss.
+    """
 
     factor: float | None
     means: dict[str, float] = field(default_factory=dict)
     steps: int = 0
+    variances: dict[str, float] = field(default_factory=dict)
     MEMORY = 0.98
+    DEVIATIONS = 6
     SETTLED = 50
     """Steps before a jump can be told from the beginning."""
 
@@ -70,7 +76,10 @@ class Watch:
             if not math.isfinite(loss):
                 return f"the {task} loss is {loss}"
             mean = self.means.get(task)
-            if self.factor and mean is not None and self.steps > self.SETTLED and loss > self.factor * mean + 0.5:
+            if not self.factor or mean is None or self.steps <= self.SETTLED:
+                continue
+            usual = mean + self.DEVIATIONS * math.sqrt(self.variances.get(task, 0.0))
+            if loss > max(self.factor * mean + 0.5, usual):
                 return f"the {task} loss jumped to {loss:.3f} from a running mean of {mean:.3f} (run.spike_factor)"
         return None if math.isfinite(grad_norm) else f"the norm of the gradient is {grad_norm}"
 
@@ -78,12 +87,13 @@ class Watch:
         """Count a good step in."""
         self.steps += 1
         for task, loss in losses.items():
-            mean = self.means.get(task, loss)
+            mean, variance = self.means.get(task, loss), self.variances.get(task, 0.0)
             self.means[task] = self.MEMORY * mean + (1 - self.MEMORY) * loss
+            self.variances[task] = self.MEMORY * (variance + (1 - self.MEMORY) * (loss - mean) ** 2)
 
     def state(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""
-        return {"means": self.means, "steps": self.steps}
+        return {"means": self.means, "steps": self.steps, "variances": self.variances}
 
 
 class Recorder:

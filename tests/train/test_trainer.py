@@ -1,6 +1,7 @@
 import json
 import logging
 import math
+import random
 
 import pytest
 import torch
@@ -138,6 +139,16 @@ def test_a_jump_of_the_loss_stops_and_a_fall_does_not():
     assert "asr loss jumped to 2.600" in watch.problem({"asr": 2.6, "tts": 5.0}, 1.0)
     assert "gradient is inf" in watch.problem({"asr": 0.5}, math.inf)
     assert Watch(None, **watch.state()).problem({"asr": 100.0}, 1.0) is None
+
+
+def test_what_is_usual_for_a_task_is_no_jump():
+    """Recognition of a step may be one wrong transcript of eight tokens."""
+    watch, generator = Watch(4.0), random.Random(0)  # noqa: S311 - no secret
+    for _ in range(400):
+        watch.take({"asr": 2.0 if generator.random() < 0.05 else 0.3 * generator.random(), "tts": 5.0})
+    assert watch.problem({"asr": 2.3}, 1.0) is None
+    assert "asr loss jumped" in watch.problem({"asr": 6.0}, 1.0)
+    assert Watch(4.0, **watch.state()).problem({"asr": 2.3}, 1.0) is None
 
 
 def test_metrics_go_to_json_and_tensorboard(tmp_path):
