@@ -64,8 +64,8 @@ class RunConfig(StageConfig):
     keep_last: int = Field(2, description="checkpoints that are kept", ge=1)
     spike_factor: float | None = Field(
         4.0,
-        description="stop when a task's loss is this many times its running mean and six standard deviations above it; null: "
-        "never",
+        description="stop when a task's loss is this many times its running mean and six standard deviations above "
+        "it; null: never",
         gt=1,
     )
     validation: str | None = Field(
