@@ -6,12 +6,11 @@ Writes FOLDER/wav/*.wav and two manifests: train.jsonl (training texts by traini
 so there are parallel pairs) and test.jsonl (texts of commands that training does not hold, by training voices and by
 voices that it does not hold; column `condition`).
 
-Commands, not strings of digits: Whisper writes those as 5, 8, 9, as 589, as 5-8-9 or as words, as it likes. Each voice
-speaks at its own rate into digital silence: the codec's codes change with every 10 ms of shift and at -60 dB of noise,
-which would be most of what a model could learn from an hour of speech.
+Commands, not strings of digits: Whisper writes those as 5, 8, 9, as 589, as 5-8-9 or as words, as it likes.
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import random
@@ -36,6 +35,7 @@ THINGS = ("table", "bottle", "basket", "ladder")
 PLACES = ("near the river", "under the bridge", "inside the kitchen", "behind the garden")
 SEED = 20_260_110
 SILENCE_SECONDS = 0.25
+NOISE_DB = -60.0
 PROGRAMS = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "festival", "text2wave": "festival"}
 FESTIVAL_VOICES = {
     "cmu_us_slt_arctic_hts": "festvox-us-slt-hts",
@@ -73,7 +73,7 @@ UNSEEN = (Voice("espeak-us-f3", "espeak", "en-us+f3"), Voice("flite-rms", "flite
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a manifest. `path` is relative to it."""
+    """One line of a manifest. `path` is relative to it; `rate` is the speaking rate against the voice's own."""
 
     id: str
     path: str
@@ -81,34 +81,31 @@ class Utterance:
     speaker: str
     transcript: str
     condition: str
+    rate: float
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many commands, and by how many voices those of the training are spoken."""
+    """How many texts, and by how many voices each is spoken."""
 
-    train_texts: int = 208
-    train_voices: int = 7
-    test_texts: int = 48
+    train_texts: int = 600
+    train_voices: int = 2
+    test_texts: int = 24
 
 
 def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
-    """All utterances of both manifests, in a fixed order; no command of the test is in training.
-
-    Raises ValueError where there are too few commands.
-    """
+    """All utterances of both manifests, in a fixed order; no command of the test is in training."""
+    rng = random.Random(SEED)  # noqa: S311 - a corpus, not a secret
     found = commands()
-    random.Random(SEED).shuffle(found)  # noqa: S311 - a corpus, not a secret
-    if sizes.train_texts + sizes.test_texts > len(found):
-        msg = f"{len(found)} commands are too few for {sizes}"
-        raise ValueError(msg)
+    rng.shuffle(found)
+    held_out, trained = found[: 2 * sizes.test_texts], found[2 * sizes.test_texts :]
     planned = []
-    for place, words in enumerate(found[sizes.test_texts :][: sizes.train_texts]):
+    for place, words in enumerate(texts(trained, sizes.train_texts, rng)):
         chosen = [VOICES[(place * sizes.train_voices + k) % len(VOICES)] for k in range(sizes.train_voices)]
-        planned += [(utterance(f"train-{place:03d}", words, voice, "train"), voice) for voice in chosen]
-    for place, words in enumerate(found[: sizes.test_texts]):
+        planned += [(utterance(f"train-{place:03d}", words, voice, "train", rng), voice) for voice in chosen]
+    for place, words in enumerate(texts(held_out, sizes.test_texts, rng)):
         for condition, voice in [("seen-voice", VOICES[place % len(VOICES)]), *(("unseen-voice", v) for v in UNSEEN)]:
-            planned.append((utterance(f"test-{place:03d}", words, voice, condition), voice))
+            planned.append((utterance(f"test-{place:03d}", words, voice, condition, rng), voice))
     return planned
 
 
@@ -118,9 +115,22 @@ def commands() -> list[str]:
     return [f"{verb} the {colour} {thing} {place}" for verb, colour, thing, place in slots]
 
 
-def utterance(name: str, words: str, voice: Voice, condition: str) -> Utterance:
+def texts(found: list[str], count: int, rng: random.Random) -> list[str]:
+    """`count` different texts of one command (each third) or two. Raises ValueError where commands are too few."""
+    singles = found[: (count + 2) // 3]
+    if len(singles) * 3 < count or len(found) * (len(found) - 1) < 2 * count:
+        msg = f"{len(found)} commands are too few for {count} texts"
+        raise ValueError(msg)
+    pairs: dict[str, None] = {}
+    while len(pairs) < count - len(singles):
+        pairs[" and ".join(rng.sample(found, 2))] = None
+    rest = iter(pairs)
+    return [singles[place // 3] if place % 3 == 0 else next(rest) for place in range(count)]
+
+
+def utterance(name: str, words: str, voice: Voice, condition: str, rng: random.Random) -> Utterance:
     name = f"{name}-{voice.name}"
-    return Utterance(name, f"wav/{name}.wav", "en", voice.name, words, condition)
+    return Utterance(name, f"wav/{name}.wav", "en", voice.name, words, condition, round(rng.uniform(0.85, 1.15), 3))
 
 
 def make(folder: Path, sizes: Sizes) -> None:
@@ -156,16 +166,25 @@ def speak(folder: Path, voice: Voice, utterances: list[Utterance]) -> None:
             run(["festival", "-b", festival_script(voice, utterances, raw, Path(scratch))])
         for one in utterances:
             if voice.program == "espeak":
-                run(["espeak-ng", "-v", voice.voice, "-s", "150", "-w", str(raw[one.id]), f"{one.transcript}."])
+                speed = str(round(150 * one.rate))
+                run(["espeak-ng", "-v", voice.voice, "-s", speed, "-w", str(raw[one.id]), spoken(one)])
             elif voice.program == "flite":
-                run(["flite", "-voice", voice.voice, "-t", f"{one.transcript}.", "-o", str(raw[one.id])])
+                stretch = f"duration_stretch={1 / one.rate:.3f}"
+                run(["flite", "-voice", voice.voice, "--setf", stretch, "-t", spoken(one), "-o", str(raw[one.id])])
             finish(raw[one.id], folder / one.path)
+
+
+def spoken(one: Utterance) -> str:
+    """The text as a synthesiser reads it: a short pause between commands."""
+    return one.transcript.replace(" and ", ", and ") + "."
 
 
 def festival_script(voice: Voice, utterances: Iterable[Utterance], raw: dict[str, Path], scratch: Path) -> str:
     """One Scheme file for all utterances: Festival takes a second to start."""
-    saying = '(utt.save.wave (utt.synth (Utterance Text "{}.")) "{}" \'riff)'
-    lines = [f"(voice_{voice.voice})", *(saying.format(one.transcript, raw[one.id]) for one in utterances)]
+    lines = [f"(voice_{voice.voice})"]
+    for one in utterances:
+        lines.append(f"(Parameter.set 'Duration_Stretch {1 / one.rate:.3f})")
+        lines.append(f'(utt.save.wave (utt.synth (Utterance Text "{spoken(one)}")) "{raw[one.id]}" \'riff)')
     script = scratch / "speak.scm"
     script.write_text("\n".join(lines))
     return str(script)
@@ -176,13 +195,16 @@ def run(command: list[str]) -> None:
 
 
 def finish(raw: Path, target: Path) -> None:
-    """16 kHz, peak 0.6, silence on both sides."""
+    """16 kHz, peak 0.6, silence with a little noise on both sides: a recording, not a bare synthesis."""
     wave, rate = soundfile.read(raw, dtype="float32")
     wave = soxr.resample(wave, rate, SAMPLE_RATE)
-    silence = np.zeros(round(SILENCE_SECONDS * SAMPLE_RATE), np.float32)
-    wave = np.concatenate([silence, wave * (0.6 / np.abs(wave).max()), silence])
+    wave *= 0.6 / np.abs(wave).max()
+    silence = round(SILENCE_SECONDS * SAMPLE_RATE)
+    seed = int.from_bytes(hashlib.blake2b(target.name.encode(), digest_size=4).digest())
+    noise = np.random.default_rng(seed).standard_normal(len(wave) + 2 * silence) * 10 ** (NOISE_DB / 20)
+    noise[silence : silence + len(wave)] += wave
     partial = target.with_suffix(".part.wav")
-    soundfile.write(partial, wave, SAMPLE_RATE, subtype="PCM_16")
+    soundfile.write(partial, noise.astype(np.float32), SAMPLE_RATE, subtype="PCM_16")
     partial.rename(target)
 
 
