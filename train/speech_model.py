@@ -7,12 +7,12 @@
     for chunk in model.speak_stream("A long story. …", reference): ...
 
 Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
-reference may serve all items. Waves are scaled to the peak that training utterances have; nothing else is done to them.
-All calls may be made from several threads at once: requests share the steps of one engine.
+reference may serve all items. Waves are scaled to the peak that training utterances have; `prepare` does more (see
+train/preparation.py). All calls may be made from several threads at once: requests share the steps of one engine.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,17 +38,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Reference = Wave | Ids
+Prepare = Callable[[Wave], Wave]
 
 MAX_SECONDS = 20.0
 """Longest stretch of audio that is worked on as one request; utterances of the corpus are no longer."""
 SEARCH_SECONDS = 5.0
-MIN_SAMPLES = 400
-"""Shorter clips have no semantic token."""
+MIN_SAMPLES = 400  # shorter clips have no semantic token
 TOKENS_PER_SECOND = 50
 SLOW_LETTERS = 6.0
 """Letters a second of slow speech: sets how long the speech of a text may become."""
-TEXT_PER_SECOND = 30
-"""Text tokens a second that nobody exceeds, even where a token is one byte."""
+TEXT_PER_SECOND = 30  # text tokens that nobody exceeds, even where a token is one byte
 NOTHING = np.zeros(0, np.int32)
 
 
@@ -63,20 +62,34 @@ class Transcript:
 class SpeechModel:
     """See the head of the file. Made by `open`."""
 
-    def __init__(self, vocabulary: Vocabulary, engine: "Engine", parts: CheckpointFolder, device: str) -> None:
-        self.vocabulary, self.engine = vocabulary, engine
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        engine: "Engine",
+        parts: CheckpointFolder,
+        device: str,
+        prepare: Prepare,
+    ) -> None:
+        self.vocabulary, self.engine, self.prepare = vocabulary, engine, prepare
         self._parts, self._device = parts, device
         ends = vocabulary.markers["end_content"], vocabulary.end
         self.text_ids = Allowed(range(vocabulary.text.get_vocab_size()), ends)
 
     @classmethod
     def open(
-        cls, folder: Path | str, *, device: str = "cpu", dtype: str = "", slots: int = 16, length: int = 4096
+        cls,
+        folder: Path | str,
+        *,
+        device: str = "cpu",
+        dtype: str = "",
+        slots: int = 16,
+        length: int = 4096,
+        prepare: Prepare = peak_normalize,
     ) -> "SpeechModel":
         """Open a checkpoint folder, the trainer's or an official one.
 
-        `dtype`: float32 (default on a CPU), bfloat16 (default elsewhere) or float64. `slots` requests run at once, each
-        of at most `length` tokens. Raises ValueError where the folder lacks something or its parts do not fit.
+        `dtype`: float32 (on a CPU), bfloat16 (elsewhere) or float64. `slots` requests of at most `length` tokens run
+        at once. `prepare` is done to all waves. Raises ValueError where something is missing or does not fit.
         """
         import torch
 
@@ -89,7 +102,7 @@ class SpeechModel:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
             raise ValueError(msg)
-        return cls(vocabulary, Engine(decoder, slots, length), parts, device)
+        return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare)
 
     @cached_property
     def content(self) -> ContentTokenizer:
@@ -120,7 +133,7 @@ class SpeechModel:
 
     def transcripts(self, waves: Sequence[Wave], sampling: Sampling = GREEDY) -> list[Transcript]:
         """As `transcribe`, and whether each answer came to its end."""
-        pieces = [_audio_pieces(wave) for wave in waves]
+        pieces = [self._pieces(wave) for wave in waves]
         answers = iter(self.engine.run(self._hearing([piece for row in pieces for piece in row], sampling)))
         out = []
         for row in pieces:
@@ -133,7 +146,7 @@ class SpeechModel:
     def transcribe_stream(self, wave: Wave, sampling: Sampling = GREEDY) -> Iterator[str]:
         """Text of a wave as it comes, in whole characters."""
         said = ""
-        for piece in _audio_pieces(wave):
+        for piece in self._pieces(wave):
             answer = self.engine.submit(self._hearing([piece], sampling)[0])
             first = True
             for text in text_pieces(self.engine.follow(answer), self.vocabulary):
@@ -156,7 +169,7 @@ class SpeechModel:
     ) -> list[Wave]:
         """Each source said in the voice of its reference."""
         voices = self._voices(references, len(sources))
-        pieces = [_audio_pieces(wave) for wave in sources]
+        pieces = [self._pieces(wave) for wave in sources]
         flat = self._turning([piece for row in pieces for piece in row], _repeated(voices, pieces), sampling)
         return self._sound(flat, [len(row) for row in pieces], voices, "conversion")
 
@@ -173,14 +186,17 @@ class SpeechModel:
     ) -> Iterator[Wave]:
         """Chunks of converted speech as soon as there are tokens for them; they join to what `convert` gives."""
         voice = self._voices([reference], 1)[0]
-        requests = (self._turning([piece], [voice], sampling)[0] for piece in _audio_pieces(source))
+        requests = (self._turning([piece], [voice], sampling)[0] for piece in self._pieces(source))
         yield from self._sound_stream(requests, voice, chunking, "conversion")
 
     def voice(self, reference: Reference) -> Ids:
         """Global ids of a reference; give these to the other calls to encode it only once."""
         if np.issubdtype(np.asarray(reference).dtype, np.integer):
             return np.asarray(reference, np.int32)
-        return self.codec.encode([peak_normalize(np.asarray(reference, np.float32))])[0].global_
+        return self.codec.encode([self.prepare(np.asarray(reference, np.float32))])[0].global_
+
+    def _pieces(self, wave: Wave) -> list[Wave]:
+        return _audio_pieces(self.prepare(np.asarray(wave, np.float32)))
 
     def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> "list[Request]":
         content, codec = self.content.encode(pieces), self.codec.encode(pieces)
@@ -262,9 +278,8 @@ class SpeechModel:
 
 
 def _audio_pieces(wave: Wave) -> list[Wave]:
-    """Scale to the peak of training and cut at quiet places into pieces of at most `MAX_SECONDS`."""
-    rest = peak_normalize(np.asarray(wave, np.float32))
-    limit, pieces = round(MAX_SECONDS * SAMPLE_RATE), []
+    """Cut at quiet places into pieces of at most `MAX_SECONDS`."""
+    rest, limit, pieces = wave, round(MAX_SECONDS * SAMPLE_RATE), []
     while len(rest) > limit:
         cut = quietest(rest[:limit], round(SEARCH_SECONDS * SAMPLE_RATE))
         pieces.append(rest[:cut])

@@ -22,6 +22,10 @@ Overrides = Annotated[
     list[str],
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="change one setting, e.g. consensus.max_pwer=0.1"),
 ]
+Prepared = Annotated[
+    bool,
+    typer.Option("--prepare", help="compress, denoise and trim recordings, as the pipeline did before training"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 

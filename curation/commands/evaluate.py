@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, AsJson, console, errors_explained, table_console
+from curation.commands.common import EXIT_ERROR, AsJson, Prepared, console, errors_explained, table_console
 
 if TYPE_CHECKING:
     from curation.train.evaluation import Judges, Result, Task
@@ -42,6 +42,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     recogniser: Annotated[str, typer.Option(help="Whisper model that hears speech")] = "whisper-base",
     codec: Annotated[str, typer.Option(help="tokenizer of the task codec: compact, or a folder")] = "compact",
     device: Annotated[str, typer.Option(help="where the model runs: cpu or cuda")] = "cpu",
+    prepare: Prepared = False,
     save_audio: Annotated[bool, typer.Option("--save-audio", help="keep speech as OUTPUT/TASK/ID.wav")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +57,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         judges = _judges(chosen, recogniser, codec)
         if save_audio and output is None:
             _usage("--save-audio needs --output")
-        model = _model(checkpoint, chosen, device)
+        model = _model(checkpoint, chosen, device, prepare=prepare)
         options = {"normalization": _choice(normalizer), "batch": batch}
         results = _run(items, chosen, model, judges, options, output if save_audio else None)
         summary = report(results, judges, by)
@@ -144,7 +145,7 @@ def _judges(tasks: "list[Task]", recogniser: str, codec: str) -> "Judges":
     return Judges(WhisperRecogniser(recogniser), GE2EJudge(), load_codec(codec) if "codec" in tasks else None)
 
 
-def _model(checkpoint: Path | None, tasks: "list[Task]", device: str) -> Any:
+def _model(checkpoint: Path | None, tasks: "list[Task]", device: str, *, prepare: bool) -> Any:
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:
         return None
@@ -152,8 +153,10 @@ def _model(checkpoint: Path | None, tasks: "list[Task]", device: str) -> Any:
         _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
     from importlib import import_module
 
+    # The loudness stage is done to the recordings of every test set.
+    done = {"prepare": import_module("curation.train.preparation").Preparation(compressed=True)} if prepare else {}
     try:
-        return import_module("curation.train.speech_model").SpeechModel.open(checkpoint, device=device)
+        return import_module("curation.train.speech_model").SpeechModel.open(checkpoint, device=device, **done)
     except ValueError as error:
         return _usage(str(error))
 

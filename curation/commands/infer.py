@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, EXIT_USAGE, AsJson, console, errors_explained
+from curation.commands.common import EXIT_ERROR, EXIT_USAGE, AsJson, Prepared, console, errors_explained
 
 if TYPE_CHECKING:
     from curation.train.sampling import Sampling
@@ -42,6 +42,7 @@ def transcribe(
     *,
     stream: Stream = False,
     as_json: AsJson = False,
+    prepare: Prepared = False,
     device: Device = "cpu",
     batch: Batch = 16,
 ) -> None:
@@ -51,7 +52,7 @@ def transcribe(
         from curation.train.batch_jobs import transcribe_files
 
         paths = [item.source.path for item in list_inputs(files)]
-        model = _open(checkpoint, device, batch)
+        model = _open(checkpoint, device, batch, prepare=prepare)
         if stream:
             _transcribe_stream(model, paths)
             return
@@ -78,6 +79,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     top_p: TopP = 1.0,
     repetition_penalty: Penalty = 1.2,
     seed: Seed = 0,
+    prepare: Prepared = False,
     device: Device = "cpu",
     batch: Batch = 16,
 ) -> None:
@@ -89,7 +91,7 @@ def speak(  # noqa: PLR0913 - the options of a command
         sampling = _sampling(temperature, top_p, repetition_penalty, seed)
         words = sys.stdin.read() if text == "-" else text
         jobs = batch_jobs.jobs("text", words, voice, output, manifest)
-        model = _open(checkpoint, device, batch)
+        model = _open(checkpoint, device, batch, prepare=prepare)
         if stream:
             for job in jobs:
                 batch_jobs.write_stream(job.output, model.speak_stream(job.what, read_wave(job.voice), sampling))
@@ -112,6 +114,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     top_p: TopP = 1.0,
     repetition_penalty: Penalty = 1.2,
     seed: Seed = 0,
+    prepare: Prepared = False,
     device: Device = "cpu",
     batch: Batch = 16,
 ) -> None:
@@ -122,7 +125,7 @@ def convert(  # noqa: PLR0913 - the options of a command
 
         sampling = _sampling(temperature, top_p, repetition_penalty, seed)
         jobs = batch_jobs.jobs("source", source, voice, output, manifest)
-        model = _open(checkpoint, device, batch)
+        model = _open(checkpoint, device, batch, prepare=prepare)
         if stream:
             for job in jobs:
                 waves = read_wave(job.what), read_wave(job.voice)
@@ -145,10 +148,13 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['path']}\t{row['text']}" if "text" in row else f"{row['path']}\terror: {row['error']}"
 
 
-def _open(checkpoint: Path, device: str, slots: int) -> "SpeechModel":
+def _open(checkpoint: Path, device: str, slots: int, *, prepare: bool) -> "SpeechModel":
+    from curation.stages.loudness import peak_normalize
+    from curation.train.preparation import Preparation
     from curation.train.speech_model import SpeechModel
 
-    return SpeechModel.open(checkpoint, device=device, slots=slots)
+    prepared = Preparation() if prepare else peak_normalize
+    return SpeechModel.open(checkpoint, device=device, slots=slots, prepare=prepared)
 
 
 def _sampling(temperature: float, top_p: float, repetition_penalty: float, seed: int) -> "Sampling":

@@ -116,7 +116,7 @@ def checkpoint(run: Path) -> Path:
 
 
 def evaluate(work: Path, name: str, tasks: str, model: Path | None) -> None:
-    given = ["--checkpoint", model] if model else []
+    given = ["--checkpoint", model, "--prepare"] if model else []
     test = work / "corpus" / "test.jsonl"
     curation(
         "evaluate", test, "--tasks", tasks, *given, "--by", "condition", "-o", work / "results" / name, "--save-audio"
