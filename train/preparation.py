@@ -1,7 +1,7 @@
 """Recordings as the pipeline prepares them before it cuts utterances, for a model that was trained on those.
 
-    prepare = Preparation()
-    model = SpeechModel.open("checkpoint", prepare=prepare)
+    model = SpeechModel.open("checkpoint", prepare=Preparation())
+    model.transcribe([read_wave("talk.mp3")])
 
 A model of a few hours of speech has never heard a raw recording: noise at -60 dB alone changes half of the codec's
 codes, and no utterance of a corpus begins with silence.
@@ -12,7 +12,7 @@ import numpy as np
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.stages.denoisers import DENOISERS
 from curation.stages.energy import HOP, frame_energy
-from curation.stages.loudness import LoudnessConfig, compress, peak_normalize
+from curation.stages.loudness import peak_normalize
 
 QUIET_DB = 40.0
 """What is so far below the loudest 10 ms, at either end, is not speech."""
@@ -21,13 +21,11 @@ MARGIN_SECONDS = 0.03
 
 
 class Preparation:
-    """Compresses, denoises, trims silence at both ends and scales to the peak of training.
-
-    `compressed`: the waves come from the loudness stage. The denoiser always applies; the pipeline asks DNSMOS first.
+    """Denoises, trims silence at both ends and scales to the peak of training; for waves that went through the loudness
+    stage, as those of `read_wave` did. The denoiser always applies; the pipeline asks DNSMOS first.
     """
 
-    def __init__(self, denoiser: str = "rnnoise", *, compressed: bool = False) -> None:
-        self._compressed = compressed
+    def __init__(self, denoiser: str = "rnnoise") -> None:
         self._denoiser = DENOISERS[denoiser]()
         self._denoiser.load()
 
@@ -36,8 +34,7 @@ class Preparation:
         wave = np.asarray(wave, np.float32)
         if not np.any(wave):
             return wave
-        loud = wave if self._compressed else compress(wave, LoudnessConfig())
-        return peak_normalize(trim(self._denoiser.denoise(peak_normalize(loud))))
+        return peak_normalize(trim(self._denoiser.denoise(peak_normalize(wave))))
 
 
 def trim(wave: Wave) -> Wave:

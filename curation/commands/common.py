@@ -24,7 +24,7 @@ Overrides = Annotated[
 ]
 Prepared = Annotated[
     bool,
-    typer.Option("--prepare", help="compress, denoise and trim recordings, as the pipeline did before training"),
+    typer.Option("--prepare", help="denoise and trim recordings, as the pipeline did before training"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 

@@ -153,8 +153,7 @@ def _model(checkpoint: Path | None, tasks: "list[Task]", device: str, *, prepare
         _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
     from importlib import import_module
 
-    # The loudness stage is done to the recordings of every test set.
-    done = {"prepare": import_module("curation.train.preparation").Preparation(compressed=True)} if prepare else {}
+    done = {"prepare": import_module("curation.train.preparation").Preparation()} if prepare else {}
     try:
         return import_module("curation.train.speech_model").SpeechModel.open(checkpoint, device=device, **done)
     except ValueError as error:

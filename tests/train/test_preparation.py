@@ -32,11 +32,10 @@ def test_it_is_what_the_stages_make_of_a_recording_without_its_ends(speech, prep
     stage = Denoise(DenoiseConfig(choose="always"))
     stage.setup()
     stage.process([recording])
-    ours = prepare(speech)
+    ours = prepare(after_loudness)
     windows = np.lib.stride_tricks.sliding_window_view(recording.audio, 800)
     found = np.abs(windows - ours[:800]).max(axis=1).argmin()
     np.testing.assert_allclose(ours, recording.audio[found : found + len(ours)], atol=1e-5)
-    np.testing.assert_array_equal(ours, Preparation(compressed=True)(after_loudness))
 
 
 def test_silence_around_speech_changes_nothing_of_it(speech, prepare):
