@@ -130,7 +130,14 @@ def texts(found: list[str], count: int, rng: random.Random) -> list[str]:
 
 def utterance(name: str, words: str, voice: Voice, condition: str, rng: random.Random) -> Utterance:
     name = f"{name}-{voice.name}"
-    return Utterance(name, f"wav/{name}.wav", "en", voice.name, words, condition, round(rng.uniform(0.85, 1.15), 3))
+    return Utterance(
+        name, f"wav/{name}.wav", "en", voice.name, sentence(words), condition, round(rng.uniform(0.85, 1.15), 3)
+    )
+
+
+def sentence(words: str) -> str:
+    """Commands as they are written and read: a model learns texts with capitals and punctuation."""
+    return words.replace(" and ", ", and ").capitalize() + "."
 
 
 def make(folder: Path, sizes: Sizes) -> None:
@@ -167,16 +174,11 @@ def speak(folder: Path, voice: Voice, utterances: list[Utterance]) -> None:
         for one in utterances:
             if voice.program == "espeak":
                 speed = str(round(150 * one.rate))
-                run(["espeak-ng", "-v", voice.voice, "-s", speed, "-w", str(raw[one.id]), spoken(one)])
+                run(["espeak-ng", "-v", voice.voice, "-s", speed, "-w", str(raw[one.id]), one.transcript])
             elif voice.program == "flite":
                 stretch = f"duration_stretch={1 / one.rate:.3f}"
-                run(["flite", "-voice", voice.voice, "--setf", stretch, "-t", spoken(one), "-o", str(raw[one.id])])
+                run(["flite", "-voice", voice.voice, "--setf", stretch, "-t", one.transcript, "-o", str(raw[one.id])])
             finish(raw[one.id], folder / one.path)
-
-
-def spoken(one: Utterance) -> str:
-    """The text as a synthesiser reads it: a short pause between commands."""
-    return one.transcript.replace(" and ", ", and ") + "."
 
 
 def festival_script(voice: Voice, utterances: Iterable[Utterance], raw: dict[str, Path], scratch: Path) -> str:
@@ -184,7 +186,7 @@ def festival_script(voice: Voice, utterances: Iterable[Utterance], raw: dict[str
     lines = [f"(voice_{voice.voice})"]
     for one in utterances:
         lines.append(f"(Parameter.set 'Duration_Stretch {1 / one.rate:.3f})")
-        lines.append(f'(utt.save.wave (utt.synth (Utterance Text "{spoken(one)}")) "{raw[one.id]}" \'riff)')
+        lines.append(f'(utt.save.wave (utt.synth (Utterance Text "{one.transcript}")) "{raw[one.id]}" \'riff)')
     script = scratch / "speak.scm"
     script.write_text("\n".join(lines))
     return str(script)
