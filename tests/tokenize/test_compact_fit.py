@@ -1,10 +1,11 @@
 """Fitting gives loadable, reproducible files, and the shipped ones keep real speech understandable."""
 
+import jiwer
 import numpy as np
 import pytest
-import rapidfuzz
 
 from curation.models import resolve
+from curation.stages.normalization import normalizer_for
 from curation.tokenize.compact_codec import CompactCodec
 from curation.tokenize.compact_content import CompactContent
 from curation.tokenize.fit import FitSettings, fit
@@ -38,17 +39,16 @@ def test_too_little_speech_is_refused(monologue, tmp_path):
 def test_whisper_understands_real_speech_decoded_from_its_tokens(monologue):
     from faster_whisper import WhisperModel
 
-    model = WhisperModel(str(resolve("whisper-base")), device="cpu", compute_type="int8", cpu_threads=1)
+    model = WhisperModel(str(resolve("whisper-base")), device="cpu", compute_type="float32", cpu_threads=1)
 
     def heard(wave):
-        pieces, _ = model.transcribe(wave, language="en", beam_size=1, condition_on_previous_text=False)
-        return " ".join(piece.text for piece in pieces).lower().split()
+        pieces, _ = model.transcribe(wave, language="en", beam_size=5, condition_on_previous_text=False)
+        return normalizer_for("en").clean(" ".join(piece.text for piece in pieces))
 
-    wave = monologue[: 12 * 16_000]
+    wave = monologue[: 22 * 16_000]
     codec = CompactCodec()
     decoded = codec.decode(codec.encode([wave]))[0]
     original = heard(wave)
-    assert len(original) > 15
-    distance = rapidfuzz.distance.Levenshtein.distance(original, heard(decoded))
-    assert distance / len(original) < 0.4
+    assert len(original.split()) > 40
+    assert jiwer.wer(original, heard(decoded)) < 0.4  # 0.18 to 0.3: greedy or int8 decoding differs between CPUs
     assert np.abs(decoded).max() < 1.5
