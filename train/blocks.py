@@ -114,9 +114,11 @@ class Blocks:
             loss.append(sequence.loss)
         lengths = np.array([len(one) for one in ids], dtype=np.int32)
         joined, answers = np.concatenate(ids).astype(np.int64), np.concatenate(loss)
-        generator = np.random.default_rng([self.config.seed, NOISE, plan.number, row])
+        given = joined
+        if self.noise is not None:
+            given = self.noise(joined, np.random.default_rng([self.config.seed, NOISE, plan.number, row]))
         batch = PackedBatch(
-            ids=torch.from_numpy(self.noise(joined, generator) if self.noise else joined),
+            ids=torch.from_numpy(given),
             labels=torch.from_numpy(np.where(answers, joined, IGNORED)),
             positions=torch.from_numpy(_positions(lengths)),
             lengths=torch.from_numpy(lengths),

@@ -184,7 +184,10 @@ class Trainer:
         settle(self.module.train())
         means = gathered.means(self.world)
         if not means and self.world.first:
-            log.warning("run.validation measured nothing: it has fewer packed rows than there are processes")
+            log.warning(
+                "run.validation measured nothing: it has fewer packed rows than there are processes, or no sample fits "
+                "data.token_budget: give it more utterances, or raise the budget"
+            )
         return means
 
     def train_step(self, batches: list[PackedBatch]) -> "Done":
