@@ -66,7 +66,7 @@ class PackedLoader:
         noise = None
         if config.code_noise:
             if code_vectors is None:
-                msg = "data.code_noise needs code_vectors=: see code_vectors() in train/code_embeddings.py, or set it to 0"
+                msg = "data.code_noise needs code_vectors= (train/code_embeddings.py makes them), or set it to 0"
                 raise ValueError(msg)
             noise = CodeNoise(config.code_noise, vocabulary, code_vectors)
         self._blocks = Blocks(corpus, vocabulary, config, phase, noise)
