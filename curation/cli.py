@@ -216,12 +216,17 @@ def tokenizer_fit(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="where the two files go")],
     max_hours: Annotated[float, typer.Option(help="hours of speech to fit on, at most")] = 2.0,
     steps: Annotated[int, typer.Option(help="training steps of the codec")] = 3000,
+    codes: Annotated[
+        int, typer.Option(help="semantic codes: 256, 1024 or 8192; a model learns fewer from fewer hours")
+    ] = 8192,
 ) -> None:
     """Fit both compact tokenizers to the speech of a build; use them with --set tokenize.glm=FOLDER and bicodec."""
     from curation.fitting import fit_on_build
 
     with errors_explained():
-        files = fit_on_build(build_folder, output, max_hours=max_hours, steps=steps, on_progress=_print_progress)
+        files = fit_on_build(
+            build_folder, output, max_hours=max_hours, steps=steps, codes=codes, on_progress=_print_progress
+        )
     for file in files:
         typer.echo(file)
 

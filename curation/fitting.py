@@ -12,19 +12,27 @@ from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, se
 from curation.manifests.staging import committed, decode_flac
 from curation.manifests.storage import Storage
 from curation.rules import rules_of
-from curation.tokenize.fit import FitSettings, fit
+from curation.tokenize.fit import fit
+from curation.tokenize.fit_settings import FitSettings
 
 
 def fit_on_build(
-    root: str, output: Path, *, max_hours: float, steps: int, on_progress: Callable[[str, float], None]
+    root: str, output: Path, *, max_hours: float, steps: int, codes: int, on_progress: Callable[[str, float], None]
 ) -> list[Path]:
-    """Fit on at most `max_hours` of kept speech; returns the files. Raises ConfigError where there is none."""
+    """Fit on at most `max_hours` of kept speech; returns the files.
+
+    Raises ConfigError where there is none, or no such number of `codes`.
+    """
+    try:
+        settings = FitSettings(steps=steps, codes=codes)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     waves = list(_at_most((wave for _, wave in kept_waves(root)), max_hours * 3600 * SAMPLE_RATE))
     if not waves:
         msg = f"{root} holds no kept utterances with audio: build it with engine.staging_audio"
         raise ConfigError(msg)
     output.mkdir(parents=True, exist_ok=True)
-    fit(waves, output, FitSettings(steps=steps), on_progress)
+    fit(waves, output, settings, on_progress)
     return sorted(output.glob("*.safetensors"))
 
 

@@ -1,6 +1,6 @@
 """The network of the compact codec: ConvNeXt blocks around finite scalar quantisation (Mentzer et al. 2023).
 
-Encoder: Whisper states and speaker-normalised frames -> one of 8192 codes per 20 ms.
+Encoder: Whisper states and speaker-normalised frames -> one code per 20 ms, of 8192 unless fitted with fewer.
 Decoder: codes in context and the clip's globals -> normalised log-mel, pitch and voicing, 100 frames a second.
 """
 
@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from curation.tokenize.features import NUM_MELS, STATES_SIZE
 
-LEVELS = (8, 8, 8, 4, 4)
-NUM_CODES = 8192
 NUM_GLOBAL = 32
 FRAME_SIZE = 2 * (NUM_MELS + 2)
 """Two 10 ms frames to a token: normalised log-mel, normalised log f0, voicing."""
@@ -41,7 +39,7 @@ class ScalarQuantizer(nn.Module):
     levels: Tensor
     radix: Tensor
 
-    def __init__(self, levels: Sequence[int] = LEVELS) -> None:
+    def __init__(self, levels: Sequence[int]) -> None:
         super().__init__()
         sizes = torch.tensor(levels)
         self.register_buffer("levels", sizes, persistent=False)
@@ -70,14 +68,14 @@ class ScalarQuantizer(nn.Module):
 class CodecNet(nn.Module):
     """Both halves of the codec; `states` is an auxiliary head that keeps the words in the codes while training."""
 
-    def __init__(self, dim: int = 160, encoder_blocks: int = 3, decoder_blocks: int = 6) -> None:
+    def __init__(self, levels: Sequence[int], dim: int = 160, encoder_blocks: int = 3, decoder_blocks: int = 6) -> None:
         super().__init__()
         self.states_in = nn.Linear(STATES_SIZE, dim)
         self.frames_in = nn.Linear(FRAME_SIZE, dim)
         self.encoder = nn.Sequential(*(Block(dim) for _ in range(encoder_blocks)), nn.LayerNorm(dim))
-        self.to_code = nn.Linear(dim, len(LEVELS))
-        self.quantizer = ScalarQuantizer()
-        self.from_code = nn.Linear(len(LEVELS), dim)
+        self.to_code = nn.Linear(dim, len(levels))
+        self.quantizer = ScalarQuantizer(levels)
+        self.from_code = nn.Linear(len(levels), dim)
         self.from_global = nn.Linear(NUM_GLOBAL, dim)
         self.decoder = nn.Sequential(*(Block(dim) for _ in range(decoder_blocks)), nn.LayerNorm(dim))
         self.frames_out = nn.Linear(dim, FRAME_SIZE)
@@ -89,10 +87,10 @@ class CodecNet(nn.Module):
         return sum(block.depthwise.kernel_size[0] // 2 for block in self.decoder if isinstance(block, Block))
 
     def encode(self, states: Tensor, frames: Tensor) -> Tensor:
-        """Unquantised codes (B, T, 5) from states (B, T, 384) and frames (B, T, FRAME_SIZE)."""
+        """Unquantised codes (B, T, channels) from states (B, T, 384) and frames (B, T, FRAME_SIZE)."""
         return torch.as_tensor(self.to_code(self.encoder(self.states_in(states) + self.frames_in(frames))))
 
     def decode(self, code: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames (B, T, FRAME_SIZE) and states (B, T, 384) from code values (B, T, 5) and globals (B, 32)."""
+        """Frames (B, T, FRAME_SIZE) and states (B, T, 384) from code values (B, T, channels) and globals (B, 32)."""
         x = self.decoder(self.from_code(code) + self.from_global(speaker)[:, None])
         return self.frames_out(x), self.states_out(x)

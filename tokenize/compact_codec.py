@@ -1,4 +1,4 @@
-"""The compact codec: 50 semantic tokens a second (8192 codes) and 32 global ones a clip (256), back to speech.
+"""The compact codec: 50 semantic tokens a second (8192 codes as shipped) and 32 global ones a clip (256), and back.
 
 Stands where BiCodec stands, with the same counts; its ids mean something else. Design and training data:
 tokenize/codec_model.py (network), tokenize/speaker.py (globals), tokenize/vocoder.py, tokenize/fit_default.py.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FILE = "compact_codec.safetensors"
 TOKEN_SAMPLES, FIRST_SAMPLES = 320, 400
 NETWORK = "network."
+LEVELS_TENSOR = "levels"
 
 
 def num_semantic(num_samples: int) -> int:
@@ -72,7 +73,6 @@ class CompactCodec:
     """
 
     name = "compact-codec"
-    semantic_size = 8192
     global_size = GLOBAL_SIZE
     num_global = NUM_GLOBAL
 
@@ -83,6 +83,7 @@ class CompactCodec:
         self.states_mean = tensors["states.mean"].astype(np.float32)
         self.states_spread = tensors["states.spread"].astype(np.float32)
         self.network = _network(tensors)
+        self.semantic_size = int(self.network.quantizer.levels.prod())
 
     def num_semantic(self, num_samples: int) -> int:
         """See the function of this name."""
@@ -94,7 +95,7 @@ class CompactCodec:
         return [self._encode(ClipFeatures.of(wave, whisper)) for wave in waves]
 
     def code_vectors(self) -> tuple[Vectors, Vectors]:
-        """Quantised values of the semantic codes (8192, 5), deviations of the global ones (256, 1)."""
+        """Quantised values of the semantic codes (codes, channels), deviations of the global ones (256, 1)."""
         import torch
 
         semantic = self.network.quantizer.values(torch.arange(self.semantic_size)).numpy()
@@ -118,7 +119,7 @@ class CompactCodec:
         """log-mel (2T, NUM_MELS), log f0, voicing (2T,) of T tokens. Raises ValueError where an id is out of range."""
         import torch
 
-        _check(item)
+        self._check(item)
         with one_thread():
             code = self.network.quantizer.values(torch.from_numpy(item.semantic.astype(np.int64)))[None]
             speaker = torch.from_numpy(self.space.standard(item.global_))[None]
@@ -139,9 +140,24 @@ class CompactCodec:
 
     def _decode(self, item: CodecTokens) -> Wave:
         if not len(item.semantic):
-            _check(item)
+            self._check(item)
             return np.zeros(0, np.float32)
         return vocode(*self.frames_of(item))
+
+    def _check(self, item: CodecTokens) -> None:
+        def outside(ids: Ids, size: int) -> bool:
+            return bool(len(ids)) and not 0 <= int(ids.min()) <= int(ids.max()) < size
+
+        if (
+            len(item.global_) != NUM_GLOBAL
+            or outside(item.global_, GLOBAL_SIZE)
+            or outside(item.semantic, self.semantic_size)
+        ):
+            msg = (
+                f"compact-codec: expected {NUM_GLOBAL} global ids below {GLOBAL_SIZE} and semantic ids "
+                f"below {self.semantic_size}"
+            )
+            raise ValueError(msg)
 
 
 def _network(tensors: dict[str, npt.NDArray[np.generic]]) -> "CodecNet":
@@ -149,7 +165,10 @@ def _network(tensors: dict[str, npt.NDArray[np.generic]]) -> "CodecNet":
 
     from curation.tokenize.codec_model import CodecNet
 
-    network = CodecNet().eval()
+    if LEVELS_TENSOR not in tensors:
+        msg = f"{FILE}: no tensor {LEVELS_TENSOR}: fit it again with this version"
+        raise ValueError(msg)
+    network = CodecNet([int(size) for size in tensors[LEVELS_TENSOR]]).eval()
     state = {
         name.removeprefix(NETWORK): torch.from_numpy(array.astype(np.float32))
         for name, array in tensors.items()
@@ -161,12 +180,3 @@ def _network(tensors: dict[str, npt.NDArray[np.generic]]) -> "CodecNet":
         msg = f"{FILE}: missing or unexpected tensors {', '.join(wrong)}: fit it again with this version"
         raise ValueError(msg)
     return network
-
-
-def _check(item: CodecTokens) -> None:
-    def outside(ids: Ids, size: int) -> bool:
-        return bool(len(ids)) and not 0 <= int(ids.min()) <= int(ids.max()) < size
-
-    if len(item.global_) != NUM_GLOBAL or outside(item.global_, GLOBAL_SIZE) or outside(item.semantic, 8192):
-        msg = f"compact-codec: expected {NUM_GLOBAL} global ids below {GLOBAL_SIZE} and semantic ids below 8192"
-        raise ValueError(msg)

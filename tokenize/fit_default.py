@@ -15,7 +15,11 @@ from pathlib import Path
 
 from curation.tokenize.fit import fit
 from curation.tokenize.fit_corpus import corpus, make_corpus, transcribed
+from curation.tokenize.fit_settings import FitSettings
 from curation.tokenize.phones import fit_projection
+
+SETTINGS = FitSettings(consistency=0.0)
+"""The shipped codec was fitted before its codes were made consistent."""
 
 
 def main(folder: Path) -> None:
@@ -23,7 +27,7 @@ def main(folder: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     make_corpus(folder / "corpus")
     projection = fit_projection(transcribed(folder / "corpus"))
-    for file, digest in fit(corpus(folder / "corpus"), folder / "fitted", projection=projection).items():
+    for file, digest in fit(corpus(folder / "corpus"), folder / "fitted", SETTINGS, projection=projection).items():
         sys.stdout.write(f"{file} {digest}\n")
 
 

@@ -1,4 +1,4 @@
-"""Other versions of a clip for fitting: other speeds and levels, a little noise, and other channels."""
+"""Other versions of a clip for fitting: other speeds and levels, a little noise, and other channels; retakes."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,6 +23,10 @@ NARROW_SHARE = 0.5
 LOW_EDGE, HIGH_EDGE = (150.0, 400.0), (3000.0, 4200.0)
 """Half of the channels pass nothing below and above such edges, as telephones do."""
 STOP_DB = -60.0
+RETAKE_SHIFT = 160
+"""Samples: half a semantic token."""
+RETAKE_DB, RETAKE_NOISE_DB = (-2.0, 0.0), (-60.0, -45.0)
+"""Change of a retake's level, and its noise against full scale."""
 
 
 def varied(waves: Iterable[Wave], copies: int, channels: int, seed: int) -> Iterator[Wave]:
@@ -44,6 +48,13 @@ def varied(waves: Iterable[Wave], copies: int, channels: int, seed: int) -> Iter
                     other = through_channel(other, random)
                 other = other / np.abs(other).max() + _noise(len(other), random)
                 yield np.asarray(other * 0.6 * 10 ** (random.uniform(-6, 0) / 20), np.float32)
+
+
+def retake(wave: Wave, random: np.random.Generator) -> Wave:
+    """Give the same sound as if recorded again: up to 10 ms later, up to 2 dB softer, with faint white noise."""
+    later = wave[int(random.integers(1, RETAKE_SHIFT + 1)) :] * 10 ** (random.uniform(*RETAKE_DB) / 20)
+    noise = random.standard_normal(len(later)) * 10 ** (random.uniform(*RETAKE_NOISE_DB) / 20)
+    return np.asarray(later + noise, np.float32)
 
 
 def through_channel(wave: Wave, random: np.random.Generator) -> Doubles:

@@ -12,7 +12,7 @@ from safetensors.numpy import load, save_file
 SHIPPED = Path(__file__).parent / "data"
 PINNED = {
     "compact_content.safetensors": "4b37b37a6657f188d68fb63edc3a3d672bba5e9f2af267b39de6a804e35994d4",
-    "compact_codec.safetensors": "099bb7ea5048b47bda8f267a78cbe2bf5644eff6fb2bc722aa3f2308f81737ed",
+    "compact_codec.safetensors": "b2cc6d4fb8acfca3f2ac3dfbf62f4f915d0cb3fca5e500c52a471f1f69bdee45",
 }
 
 

@@ -1,5 +1,7 @@
 """Fitting gives loadable, reproducible files, and the shipped ones keep real speech understandable."""
 
+from dataclasses import replace
+
 import jiwer
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from curation.models import resolve
 from curation.stages.normalization import normalizer_for
 from curation.tokenize.compact_codec import CompactCodec
 from curation.tokenize.compact_content import CompactContent
-from curation.tokenize.fit import FitSettings, fit
+from curation.tokenize.fit import fit
 from curation.tokenize.fit_corpus import read_wave
+from curation.tokenize.fit_settings import LEVELS, FitSettings
+from curation.tokenize.variation import retake
 
 TINY = FitSettings(content_codes=16, copies=1, channels=1, steps=3, batch=2, crop=20)
 
@@ -29,6 +33,41 @@ def test_the_same_speech_gives_the_same_files_and_they_work(monologue, tmp_path)
     assert codec.fingerprint != CompactCodec().fingerprint
     tokens = codec.encode([pieces[0]])
     assert len(codec.decode(tokens)[0]) == 320 * len(tokens[0].semantic)
+
+
+@pytest.mark.parametrize("codes", LEVELS)
+def test_any_offered_number_of_codes(codes, monologue, tmp_path):
+    fit([monologue[:96_000]], tmp_path, replace(TINY, codes=codes))
+    codec = CompactCodec(tmp_path)
+    assert codec.semantic_size == codes == len(codec.code_vectors()[0])
+    tokens = codec.encode([monologue[96_000:144_000]])
+    assert tokens[0].semantic.max() < codes
+    assert len(codec.decode(tokens)[0]) == 320 * len(tokens[0].semantic)
+    with pytest.raises(ValueError, match=f"below {codes}"):
+        codec.decode([replace(tokens[0], semantic=np.array([codes], np.int32))])
+
+
+def test_other_numbers_of_codes_are_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="300 semantic codes: choose of 256, 1024, 8192"):
+        FitSettings(codes=300)
+
+
+def test_a_consistent_codec_gives_a_retake_the_same_codes(monologue, tmp_path):
+    """The same few seconds recorded again, ten times; most of the codes of a codec fitted without it change."""
+    settings = replace(TINY, codes=256, steps=120, batch=4, crop=50, learning_rate=4e-3)
+    random = np.random.default_rng(0)
+    wave = monologue[96_000:144_000]
+    retakes = [retake(wave, random) for _ in range(10)]
+    same = {}
+    for consistency in (0.0, 1.0):
+        fit([monologue[:96_000]], tmp_path / str(consistency), replace(settings, consistency=consistency))
+        codec = CompactCodec(tmp_path / str(consistency))
+        first = codec.encode([wave])[0].semantic
+        others = [item.semantic for item in codec.encode(retakes)]
+        assert len(np.unique(first)) > 5  # one code for everything would be consistent too
+        same[consistency] = np.mean([np.mean(first[: len(other)] == other) for other in others])
+    assert same[1.0] > 1.5 * same[0.0]
+    assert same[1.0] > 0.5
 
 
 def test_too_little_speech_is_refused(monologue, tmp_path):

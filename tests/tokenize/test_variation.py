@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.manifests.records import SAMPLE_RATE
-from curation.tokenize.variation import MAX_SECONDS, MIN_SAMPLES, SPEED_RANGE, through_channel, varied
+from curation.tokenize.variation import (
+    MAX_SECONDS,
+    MIN_SAMPLES,
+    RETAKE_SHIFT,
+    SPEED_RANGE,
+    retake,
+    through_channel,
+    varied,
+)
 
 
 def noise(samples, seed=0):
@@ -49,3 +57,14 @@ def test_half_of_the_channels_are_as_narrow_as_a_telephone():
     narrow = sum(drop < -30 for drop in drops)
     assert 10 <= narrow <= 30
     assert all(abs(drop) <= 8.5 for drop in drops if drop >= -30)
+
+
+def test_a_retake_is_the_same_sound_a_little_later():
+    wave = 0.3 * noise(SAMPLE_RATE)
+    found = retake(wave, np.random.default_rng(0))
+    later = len(wave) - len(found)
+    assert 1 <= later <= RETAKE_SHIFT
+    assert found.dtype == np.float32
+    gain = np.vdot(found, wave[later:]) / np.vdot(wave[later:], wave[later:])
+    assert 10 ** (-2 / 20) - 0.01 < gain <= 1.01
+    assert np.std(found - gain * wave[later:]) < 10 ** (-45 / 20) * 1.05
