@@ -96,6 +96,7 @@ def publish(job: Job, runtime: Runtime, plan: Plan, on_step: OnStep) -> Publishe
         "format": shards.FORMAT_VERSION,
         "software": __version__,
         "tokenizers": tokenizers.describe() if tokenizers else None,
+        "denoise": job.config.denoise.model_dump(mode="json") if job.config.denoise else None,
         "row_group_rows": job.config.publish.row_group_rows,
         "shards": entries,
         "rows": sum(entry["rows"] for entry in entries),

@@ -63,11 +63,12 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     """Print the text, what the model hears, and what a recogniser hears when the model speaks; write both waves."""
     from rich.console import Console
 
+    from curation.stages.loudness import peak_normalize
     from curation.train.evaluation_judges import WhisperRecogniser
     from curation.train.speech_model import SpeechModel
 
     row, wave = training_utterance(build)
-    model = SpeechModel.open(checkpoint)
+    model = SpeechModel.open(checkpoint, prepare=peak_normalize)  # the wave is of the corpus: it is prepared already
     heard = model.transcribe([wave])[0]
     spoken = model.speak([row["text"]], [wave])[0]
     understood = WhisperRecogniser().hear([spoken], ["en"])[0]

@@ -3,8 +3,9 @@
     ours      config.json  model.safetensors  tokenizer.json  added_tokens.json  speech_tokenizers.json
     official  config.json  model.safetensors  tokenizer files  BiCodec/…  a folder with the GLM-4-Voice tokenizer
 
-`speech_tokenizers.json` names the tokenizers by the references of `tokenize:` in a build's configuration. Where it is
-missing they are looked for inside the folder, by what their files say and not by their names.
+`speech_tokenizers.json` names the tokenizers by the references of `tokenize:` in a build's configuration, and says how
+recordings were denoised. Where it is missing they are looked for inside the folder, by what their files say and not by
+their names.
 """
 
 import json
@@ -30,13 +31,15 @@ DEPTH = 2
 @dataclass(frozen=True, slots=True)
 class CheckpointFolder:
     """`model` is the folder of the language model; `content` and `codec` are references for tokenize/registry.py.
-    `fingerprints` (glm, bicodec) are those of training, where the folder tells them.
+    `fingerprints` (glm, bicodec) are those of training, and `denoise` the settings of its corpus' denoise stage, where
+    the folder tells them.
     """
 
     model: Path
     content: str
     codec: str
     fingerprints: Mapping[str, str]
+    denoise: Mapping[str, Any] | None = None
 
     def vocabulary(self) -> Vocabulary:
         """Read text ids, markers and streams."""
@@ -64,7 +67,8 @@ def find_parts(folder: Path) -> CheckpointFolder:
         raise ValueError(msg)
     listed = read_config(folder / REFERENCES) if (folder / REFERENCES).is_file() else {}
     trained = {name: part["fingerprint"] for name, part in _described(listed).items() if "fingerprint" in part}
-    return CheckpointFolder(model, _reference(folder, listed, "glm"), _reference(folder, listed, "bicodec"), trained)
+    named = _reference(folder, listed, "glm"), _reference(folder, listed, "bicodec")
+    return CheckpointFolder(model, *named, trained, listed.get("denoise"))
 
 
 def _described(listed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -59,6 +59,12 @@ class Corpus:
             raise DataError(msg)
         return dict(described)
 
+    @property
+    def denoise(self) -> dict[str, Any] | None:
+        """Settings of the build's denoise stage, None where the index names none."""
+        found: dict[str, Any] | None = self.index.get("denoise")
+        return found
+
     @cached_property
     def identity(self) -> str:
         """Hex SHA-256 of the content of the shards, wherever they are."""

@@ -141,7 +141,8 @@ def _start_from(config: TrainConfig) -> Path | None:
 
 def _speech(shards: str, run: Path, config: TrainConfig, start: Path | None, world: World) -> Speech:
     """The vocabulary and tokenizers of the checkpoint, of the files that are named, or new ones for the shards."""
-    tokenizers = open_corpus(shards).tokenizers
+    corpus = open_corpus(shards)
+    tokenizers, denoise = corpus.tokenizers, corpus.denoise
     if start is not None and (start / FILE).is_file():
         speech = Speech.load(start)
         speech.check(tokenizers, shards)
@@ -150,9 +151,10 @@ def _speech(shards: str, run: Path, config: TrainConfig, start: Path | None, wor
     named = references(shards, given, tokenizers)
     files = start or (Path(config.speech.vocabulary).expanduser() if config.speech.vocabulary else None)
     if files is not None:  # a checkpoint of another program, or a folder of tokenizer files
-        return Speech(_vocabulary(files), tokenizers, *named, files=files)
+        return Speech(_vocabulary(files), tokenizers, *named, files=files, denoise=denoise)
     if world.first and not (run / TOKENIZER / FILE).is_file():
-        Speech(vocabulary_for(shards, config.speech.text_size), tokenizers, *named).save(run / TOKENIZER)
+        vocabulary = vocabulary_for(shards, config.speech.text_size)
+        Speech(vocabulary, tokenizers, *named, denoise=denoise).save(run / TOKENIZER)
     world.wait()
     speech = Speech.load(run / TOKENIZER)
     speech.check(tokenizers, shards)

@@ -1,4 +1,5 @@
-"""What a model needs besides its weights: the vocabulary, and which speech tokenizers its codes come from.
+"""What a model needs besides its weights: the vocabulary, which speech tokenizers its codes come from, and how the
+recordings of its corpus were denoised.
 
 Every checkpoint carries it, so that a folder is enough to transcribe, speak and convert.
 """
@@ -27,7 +28,8 @@ TOKENIZER_FILES = (
 @dataclass(frozen=True)
 class Speech:
     """`glm` and `bicodec` are references for tokenize/registry.py, `tokenizers` is the index's description of them.
-    `files` is the folder that the vocabulary was read from; None for a new one.
+    `files` is the folder that the vocabulary was read from; None for a new one. `denoise` are the settings of the
+    build's denoise stage; None where there was none.
     """
 
     vocabulary: Vocabulary
@@ -35,6 +37,7 @@ class Speech:
     glm: str
     bicodec: str
     files: Path | None = None
+    denoise: dict[str, Any] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -49,7 +52,8 @@ class Speech:
             msg = f"{path} does not exist: training goes on only from checkpoints that `curation train` wrote"
             raise ConfigError(msg)
         listed = read_config(path)
-        return cls(load_vocabulary(checkpoint), listed["tokenizers"], listed["glm"], listed["bicodec"], checkpoint)
+        named = listed["tokenizers"], listed["glm"], listed["bicodec"]
+        return cls(load_vocabulary(checkpoint), *named, checkpoint, listed.get("denoise"))
 
     def save(self, folder: Path) -> None:
         """Write tokenizer files that transformers reads as well, and the references."""
@@ -61,7 +65,8 @@ class Speech:
             for name in TOKENIZER_FILES:
                 if (self.files / name).is_file():
                     shutil.copyfile(self.files / name, folder / name)
-        _write(folder / FILE, {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.tokenizers})
+        named = {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.tokenizers}
+        _write(folder / FILE, named | {"denoise": self.denoise})
 
     def check(self, tokenizers: dict[str, Any], shards: str) -> None:
         """Raise ConfigError where the shards were made with other tokenizers."""

@@ -7,12 +7,13 @@
     for chunk in model.speak_stream("A long story. …", reference): ...
 
 Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
-reference may serve all items. Waves are scaled to the peak that training utterances have; `prepare` does more (see
-train/preparation.py). All calls may be made from several threads at once: requests share the steps of one engine.
+reference may serve all items. Waves are prepared as the recordings of the training corpus were, where the checkpoint
+says how (train/preparation.py); else they are scaled to the same peak. All calls may be made from several threads at
+once: requests share the steps of one engine.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,13 +23,13 @@ import numpy as np
 
 from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.stages.decode import quietest
-from curation.stages.loudness import peak_normalize
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
 from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.checkpoint_folder import CheckpointFolder, find_parts
 from curation.train.long_text import is_wide, join_streams, join_waves, size_of, split_text
+from curation.train.preparation import Prepare, preparation_for
 from curation.train.sampling import GREEDY, PAPER, Allowed, Sampling
 from curation.train.streaming import EXACT, Chunking, text_pieces, token_chunks
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Reference = Wave | Ids
-Prepare = Callable[[Wave], Wave]
 
 MAX_SECONDS = 20.0
 """Longest stretch of audio that is worked on as one request; utterances of the corpus are no longer."""
@@ -84,12 +84,13 @@ class SpeechModel:
         dtype: str = "",
         slots: int = 16,
         length: int = 4096,
-        prepare: Prepare = peak_normalize,
+        prepare: Prepare | None = None,
     ) -> "SpeechModel":
         """Open a checkpoint folder, the trainer's or an official one.
 
         `dtype`: float32 (on a CPU), bfloat16 (elsewhere) or float64. `slots` requests of at most `length` tokens run
-        at once. `prepare` is done to all waves. Raises ValueError where something is missing or does not fit.
+        at once. `prepare` is done to all waves; None: what the checkpoint says of its training corpus. Raises
+        ValueError where something is missing or does not fit.
         """
         import torch
 
@@ -102,6 +103,7 @@ class SpeechModel:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
             raise ValueError(msg)
+        prepare = prepare or preparation_for(parts.denoise)
         return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare)
 
     @cached_property

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from curation.train.preparation import Prepare
 
 console = Console(stderr=True)
 
@@ -23,10 +26,23 @@ Overrides = Annotated[
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="change one setting, e.g. consensus.max_pwer=0.1"),
 ]
 Prepared = Annotated[
-    bool,
-    typer.Option("--prepare", help="denoise and trim recordings, as the pipeline did before training"),
+    bool | None,
+    typer.Option(
+        "--prepare/--raw",
+        help="denoise and trim recordings as builds do, or do not; default: as the checkpoint says",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
+
+
+def preparation(*, prepare: bool | None) -> "Prepare | None":
+    """What `SpeechModel.open` is told to do to waves."""
+    from curation.stages.loudness import peak_normalize
+    from curation.train.preparation import Preparation
+
+    if prepare is None:
+        return None
+    return Preparation() if prepare else peak_normalize
 
 
 def table_console() -> Console:

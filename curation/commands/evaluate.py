@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, AsJson, Prepared, console, errors_explained, table_console
+from curation.commands.common import EXIT_ERROR, AsJson, Prepared, console, errors_explained, preparation, table_console
 
 if TYPE_CHECKING:
     from curation.train.evaluation import Judges, Result, Task
@@ -42,7 +42,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     recogniser: Annotated[str, typer.Option(help="Whisper model that hears speech")] = "whisper-base",
     codec: Annotated[str, typer.Option(help="tokenizer of the task codec: compact, or a folder")] = "compact",
     device: Annotated[str, typer.Option(help="where the model runs: cpu or cuda")] = "cpu",
-    prepare: Prepared = False,
+    prepare: Prepared = None,
     save_audio: Annotated[bool, typer.Option("--save-audio", help="keep speech as OUTPUT/TASK/ID.wav")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +97,7 @@ def _run(
     return results
 
 
-def _usage(message: str) -> None:
+def _usage(message: str) -> NoReturn:
     from curation.config import ConfigError
 
     raise ConfigError(message)
@@ -145,19 +145,18 @@ def _judges(tasks: "list[Task]", recogniser: str, codec: str) -> "Judges":
     return Judges(WhisperRecogniser(recogniser), GE2EJudge(), load_codec(codec) if "codec" in tasks else None)
 
 
-def _model(checkpoint: Path | None, tasks: "list[Task]", device: str, *, prepare: bool) -> Any:
+def _model(checkpoint: Path | None, tasks: "list[Task]", device: str, *, prepare: bool | None) -> Any:
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:
         return None
     if checkpoint is None:
         _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
-    from importlib import import_module
+    from curation.train.speech_model import SpeechModel
 
-    done = {"prepare": import_module("curation.train.preparation").Preparation()} if prepare else {}
     try:
-        return import_module("curation.train.speech_model").SpeechModel.open(checkpoint, device=device, **done)
+        return SpeechModel.open(checkpoint, device=device, prepare=preparation(prepare=prepare))
     except ValueError as error:
-        return _usage(str(error))
+        _usage(str(error))
 
 
 def print_report(summary: "Report", by: list[str]) -> None:

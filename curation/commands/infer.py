@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, EXIT_USAGE, AsJson, Prepared, console, errors_explained
+from curation.commands.common import EXIT_ERROR, EXIT_USAGE, AsJson, Prepared, console, errors_explained, preparation
 
 if TYPE_CHECKING:
     from curation.train.sampling import Sampling
@@ -42,7 +42,7 @@ def transcribe(
     *,
     stream: Stream = False,
     as_json: AsJson = False,
-    prepare: Prepared = False,
+    prepare: Prepared = None,
     device: Device = "cpu",
     batch: Batch = 16,
 ) -> None:
@@ -79,7 +79,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     top_p: TopP = 1.0,
     repetition_penalty: Penalty = 1.2,
     seed: Seed = 0,
-    prepare: Prepared = False,
+    prepare: Prepared = None,
     device: Device = "cpu",
     batch: Batch = 16,
 ) -> None:
@@ -114,7 +114,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     top_p: TopP = 1.0,
     repetition_penalty: Penalty = 1.2,
     seed: Seed = 0,
-    prepare: Prepared = False,
+    prepare: Prepared = None,
     device: Device = "cpu",
     batch: Batch = 16,
 ) -> None:
@@ -148,13 +148,10 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['path']}\t{row['text']}" if "text" in row else f"{row['path']}\terror: {row['error']}"
 
 
-def _open(checkpoint: Path, device: str, slots: int, *, prepare: bool) -> "SpeechModel":
-    from curation.stages.loudness import peak_normalize
-    from curation.train.preparation import Preparation
+def _open(checkpoint: Path, device: str, slots: int, *, prepare: bool | None) -> "SpeechModel":
     from curation.train.speech_model import SpeechModel
 
-    prepared = Preparation() if prepare else peak_normalize
-    return SpeechModel.open(checkpoint, device=device, slots=slots, prepare=prepared)
+    return SpeechModel.open(checkpoint, device=device, slots=slots, prepare=preparation(prepare=prepare))
 
 
 def _sampling(temperature: float, top_p: float, repetition_penalty: float, seed: int) -> "Sampling":

@@ -1,10 +1,11 @@
 """Does the model really learn? Spoken commands through the whole pipeline, `tiny` on two cores, unseen commands.
 
     python -m tests.bench.learn_commands WORK                 # all phases
-    python -m tests.bench.learn_commands WORK build report    # some of: make, build, train, report
+    python -m tests.bench.learn_commands WORK train report    # some of: make, build, tokenize, train, report
 
 make: a corpus of commands by synthetic voices (tests/bench/command_corpus.py; names the Debian packages it needs).
 build: `curation build` with the offline preset, of the commands of the test too, and how right the kept texts are.
+tokenize: `curation tokenizer fit` of a codec with few codes on the build, and both builds published with it.
 train: `curation train` on two cores, twice with the same number of tokens: all three tasks, and ASR alone; on the way
 the loss on commands of the test.
 report: `curation evaluate` of both on commands that training does not hold, by voices it knows and voices it does not;
@@ -27,10 +28,12 @@ from curation.train.run import cpu_has_bfloat16
 from tests.bench import command_corpus
 from tests.bench.learn_curves import draw_curves
 
-PHASES = ("make", "build", "train", "report")
+PHASES = ("make", "build", "tokenize", "train", "report")
 MAX_PWER = 0.5
 """Instead of 0.15, which keeps half as much: Moonshine tiny mishears synthetic voices where both Whispers do not, and
 two of three make the text. `build` prints how right the texts are at both thresholds."""
+CODES = 256
+"""Semantic codes of the fitted codec. The shipped one has 8192, too many to learn from an hour of speech."""
 STEPS = 1800
 PROCESSES = 2
 TOKEN_BUDGET = 2048
@@ -91,6 +94,14 @@ def label_row(name: str, table) -> str:
     return f"| {name} | {len(said)} | {minutes:.1f} | {jiwer.wer(said, text):.3f} | {right / len(said):.0%} |"
 
 
+def tokenize(work: Path) -> None:
+    """The recordings of the test are encoded by the codec of the training voices."""
+    folder = work.resolve() / "tokenizers"
+    curation("tokenizer", "fit", work / "build", "-o", folder, "--codes", CODES)
+    for output in ("build", "held-out"):
+        curation("build", "-o", work / output, *settings({"tokenize.bicodec": folder}))
+
+
 def train(work: Path) -> None:
     """One run after the other, a process for each core: a second thread makes one run only a quarter faster."""
     for name, own in RUNS.items():
@@ -101,7 +112,7 @@ def train(work: Path) -> None:
 
 
 def report(work: Path) -> None:
-    evaluate(work, "ceiling", "recording,codec", None)
+    evaluate(work, "ceiling", "recording,codec", None, "--codec", work / "tokenizers")
     evaluate(work, "asr-alone", "asr", checkpoint(work / "runs" / "asr-alone"))
     evaluate(work, "joint", "asr,tts,vc", checkpoint(work / "runs" / "joint"))
     lines = list(table_lines(work))
@@ -115,12 +126,10 @@ def checkpoint(run: Path) -> Path:
     return max((run / "checkpoints").glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
 
 
-def evaluate(work: Path, name: str, tasks: str, model: Path | None) -> None:
-    given = ["--checkpoint", model, "--prepare"] if model else []
-    test = work / "corpus" / "test.jsonl"
-    curation(
-        "evaluate", test, "--tasks", tasks, *given, "--by", "condition", "-o", work / "results" / name, "--save-audio"
-    )
+def evaluate(work: Path, name: str, tasks: str, model: Path | None, *more: object) -> None:
+    given = ["--checkpoint", model] if model else []
+    results = ["--by", "condition", "-o", work / "results" / name, "--save-audio"]
+    curation("evaluate", work / "corpus" / "test.jsonl", "--tasks", tasks, *given, *more, *results)
 
 
 def table_lines(work: Path) -> Iterable[str]:
@@ -145,7 +154,7 @@ def main() -> None:
         parser.error(f"no phase {', '.join(sorted(unknown))}: choose of {', '.join(PHASES)}")
     for phase in PHASES:
         if not options.phases or phase in options.phases:
-            {"make": make, "build": build, "train": train, "report": report}[phase](options.work)
+            {"make": make, "build": build, "tokenize": tokenize, "train": train, "report": report}[phase](options.work)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Recordings are prepared as the pipeline's stages do it."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from curation.manifests.records import Recording, Source
 from curation.stages.denoise import Denoise, DenoiseConfig
 from curation.stages.loudness import Loudness
 from curation.train.preparation import MARGIN_SECONDS, Preparation, trim
+from curation.train.speech import FILE
 from curation.train.speech_model import SpeechModel
 from tests.real_speech import librivox
 
@@ -75,3 +79,25 @@ def test_a_model_hears_what_was_prepared(checkpoint, speech):
     assert model.transcribe([speech]) == plain.transcribe([speech[:8000]])
     np.testing.assert_array_equal(model.voice(speech), plain.voice(speech[:8000]))
     assert heard == [len(speech)] * 2
+
+
+def test_a_checkpoint_says_how_its_model_hears(checkpoint, speech, tmp_path):
+    """As its corpus was denoised; without a word about that, as it is."""
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    listed = json.loads((folder / FILE).read_text())
+    wave = np.concatenate([np.zeros(8000, np.float32), speech])
+    raw = SpeechModel.open(folder).voice(wave)
+    for settings, denoiser in (({}, "rnnoise"), ({"denoiser": "spectral"}, "spectral"), ({"choose": "never"}, None)):
+        (folder / FILE).write_text(json.dumps(listed | {"denoise": settings}))
+        found = SpeechModel.open(folder).voice(wave)
+        expected = SpeechModel.open(folder, prepare=Preparation(denoiser)).voice(wave)
+        np.testing.assert_array_equal(found, expected)
+        assert not np.array_equal(found, raw)
+    (folder / FILE).write_text(json.dumps(listed | {"denoise": {"denoiser": "magic"}}))
+    with pytest.raises(ValueError, match=r"speech_tokenizers\.json: denoise: denoiser: .*magic"):
+        SpeechModel.open(folder)
+
+
+@pytest.mark.parametrize("samples", [1, 100, 1000])
+def test_a_blip_is_prepared_too(prepare, speech, samples):
+    assert 1 <= len(prepare(speech[20_000 : 20_000 + samples])) <= samples

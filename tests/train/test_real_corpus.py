@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from curation.config import TokenizeConfig
+from curation.stages.denoise import DenoiseConfig
 from curation.tokenize.layouts import Asr, Tts, decode
 from curation.train.config import load_training_config
 from curation.train.corpus import vocabulary_for
 from curation.train.dataset import DataConfig, PackedLoader
 from curation.train.parallel import World
 from curation.train.run import prepare
+from curation.train.speech import Speech
 from tests.builds import rows, toy_build, toy_config, write_recordings
 from tests.train.test_loader import samples_of
 
@@ -58,3 +60,11 @@ def test_the_index_says_where_the_tokenizers_come_from(built):
     index = json.loads((built / "shards/_index.json").read_text())
     assert index["tokenizers"]["glm"]["reference"] == index["tokenizers"]["bicodec"]["reference"] == "compact"
     assert index["row_group_rows"] == 512
+
+
+def test_the_checkpoint_says_how_its_corpus_was_denoised(built, tmp_path):
+    config = load_training_config(overrides=["speech.text_size=300", "data.token_budget=1000"])
+    with torch.random.fork_rng():
+        trainer = prepare(str(built), tmp_path / "run", config, World())
+    trainer.speech.save(tmp_path)
+    assert DenoiseConfig(**Speech.load(tmp_path).denoise) == DenoiseConfig()
