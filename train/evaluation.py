@@ -23,6 +23,7 @@ from curation.tokenize.base import CodecTokenizer
 from curation.train.evaluation_judges import Recogniser, SpeakerJudge, similarities
 from curation.train.evaluation_scores import Comparison, Normalization, compare, normalizer_of
 from curation.train.evaluation_sets import Item, with_references
+from curation.train.sampling import PAPER, Sampling
 
 Task = Literal["asr", "tts", "vc", "recording", "codec"]
 TASKS: tuple[Task, ...] = ("asr", "tts", "vc", "recording", "codec")
@@ -34,10 +35,10 @@ class SpeechSystem(Protocol):
     def transcribe(self, waves: Sequence[Wave]) -> list[str]:
         """Text of each wave."""
 
-    def speak(self, texts: Sequence[str], references: Sequence[Wave]) -> list[Wave]:
+    def speak(self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling) -> list[Wave]:
         """Speech of each text in the voice of its reference."""
 
-    def convert(self, sources: Sequence[Wave], references: Sequence[Wave]) -> list[Wave]:
+    def convert(self, sources: Sequence[Wave], references: Sequence[Wave], sampling: Sampling) -> list[Wave]:
         """Each source in the voice of its reference."""
 
 
@@ -90,18 +91,20 @@ def evaluate(
     *,
     normalization: Normalization = "auto",
     batch: int = 16,
+    sampling: Sampling = PAPER,
     on_step: Callable[[Task, int, int], None] | None = None,
 ) -> Iterator[Result]:
     """Yield results task by task, in the order of the items.
 
-    `on_step` is told how many of how many items of a task are done. Raises ConfigError where the set lacks what a task
-    needs (recordings, a second speaker), ValueError where a task needs a system or judge that is not there.
+    `sampling` is that of speech. `on_step` is told how many of how many items of a task are done. Raises ConfigError
+    where the set lacks what a task needs (recordings, a second speaker), ValueError where a task needs a system or
+    judge that is not there.
     """
     for task in tasks:
         _check(task, system, judges)
         listed = _suited(list(items), task)
         for start in range(0, len(listed), batch):
-            yield from _evaluate_batch(listed[start : start + batch], task, system, judges, normalization)
+            yield from _evaluate_batch(listed[start : start + batch], task, system, judges, normalization, sampling)
             if on_step is not None:
                 on_step(task, min(start + batch, len(listed)), len(listed))
 
@@ -127,7 +130,7 @@ def _suited(items: list[Item], task: Task) -> list[Item]:
 
 
 def _evaluate_batch(
-    items: list[Item], task: Task, system: Any, judges: Judges, normalization: Normalization
+    items: list[Item], task: Task, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling
 ) -> list[Result]:
     normalizers = [normalizer_of(item.language, normalization) for item in items]
     results = [Result(task, item, own.name, own.unit) for item, own in zip(items, normalizers, strict=True)]
@@ -135,7 +138,7 @@ def _evaluate_batch(
     if not whole:
         return results
     begun = time.perf_counter()
-    answers = _act(task, inputs, system, judges.codec)
+    answers = _act(task, inputs, system, judges.codec, sampling)
     share = (time.perf_counter() - begun) / len(whole)
     texts = answers if task == "asr" else _judge(whole, answers, inputs, judges)
     for result, text, wave in zip(whole, texts, inputs.waves, strict=True):
@@ -145,14 +148,14 @@ def _evaluate_batch(
     return results
 
 
-def _act(task: Task, inputs: _Inputs, system: Any, codec: CodecTokenizer | None) -> list[Any]:
+def _act(task: Task, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, sampling: Sampling) -> list[Any]:
     """Texts for ASR, waves for the others."""
     if task == "asr":
         return list(system.transcribe(inputs.waves))
     if task == "tts":
-        return list(system.speak([item.text for item in inputs.items], inputs.references))
+        return list(system.speak([item.text for item in inputs.items], inputs.references, sampling))
     if task == "vc":
-        return list(system.convert(inputs.waves, inputs.references))
+        return list(system.convert(inputs.waves, inputs.references, sampling))
     return (
         list(inputs.waves) if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))
     )

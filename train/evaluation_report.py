@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from curation.manifests.records import SAMPLE_RATE
 from curation.train.evaluation import TASKS, Judges, Result
 from curation.train.evaluation_scores import Edits, Estimate, mean, rate
+from curation.train.sampling import Sampling
 
 NORMALIZERS = {
     "whisper-english": "whisper-english is the Whisper paper's, with numbers digit by digit",
@@ -55,8 +56,13 @@ class Report:
         return {"about": self.about, "rows": [asdict(row) for row in self.rows]}
 
 
-def report(results: Sequence[Result], judges: Judges, by: Sequence[str] = ()) -> Report:
-    """Summarise; `by` names columns of the manifest (or `speaker`) whose values make groups of their own."""
+def report(
+    results: Sequence[Result], judges: Judges, by: Sequence[str] = (), sampling: Sampling | None = None
+) -> Report:
+    """Summarise; `by` names columns of the manifest (or `speaker`) whose values make groups of their own.
+
+    `sampling` is how a model chose the tokens of speech, where one did.
+    """
 
     def key(result: Result) -> tuple[int, str, tuple[str, ...]]:
         return TASKS.index(result.task), result.item.language, tuple(_column(result, name) for name in by)
@@ -73,6 +79,11 @@ def report(results: Sequence[Result], judges: Judges, by: Sequence[str] = ()) ->
         about["recogniser"] = judges.recogniser.name
     if judges.speakers is not None:
         about["similarity"] = f"cosine of {judges.speakers.name} embeddings"
+    if sampling is not None:
+        penalty = f"repetition penalty {sampling.repetition_penalty:g}"
+        about["sampling"] = (
+            f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, {penalty}, seed {sampling.seed}"
+        )
     return Report(rows, about)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from curation.train.preparation import Prepare
+    from curation.train.sampling import Sampling
 
 console = Console(stderr=True)
 
@@ -32,6 +33,10 @@ Prepared = Annotated[
         help="denoise and trim recordings as builds do, or do not; default: as the checkpoint says",
     ),
 ]
+Temperature = Annotated[float, typer.Option("--temperature", min=0, help="0: always the likeliest token")]
+TopP = Annotated[float, typer.Option("--top-p", help="sample among the likeliest that hold this much probability")]
+Penalty = Annotated[float, typer.Option("--repetition-penalty", help="above 1: what was said becomes less likely")]
+Seed = Annotated[int, typer.Option("--seed", help="the same seed, the same speech")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 
@@ -43,6 +48,17 @@ def preparation(*, prepare: bool | None) -> "Prepare | None":
     if prepare is None:
         return None
     return Preparation() if prepare else peak_normalize
+
+
+def sampling_of(temperature: float, top_p: float, repetition_penalty: float, seed: int) -> "Sampling":
+    """How tokens of speech are chosen."""
+    from curation.config import ConfigError
+    from curation.train.sampling import Sampling
+
+    try:
+        return Sampling(temperature, top_p, repetition_penalty, seed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def table_console() -> Console:

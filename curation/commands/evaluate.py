@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, AsJson, Prepared, console, errors_explained, preparation, table_console
+from curation.commands.common import (
+    EXIT_ERROR,
+    AsJson,
+    Penalty,
+    Prepared,
+    Seed,
+    Temperature,
+    TopP,
+    console,
+    errors_explained,
+    preparation,
+    sampling_of,
+    table_console,
+)
 
 if TYPE_CHECKING:
     from curation.train.evaluation import Judges, Result, Task
@@ -43,6 +56,10 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     codec: Annotated[str, typer.Option(help="tokenizer of the task codec: compact, or a folder")] = "compact",
     device: Annotated[str, typer.Option(help="where the model runs: cpu or cuda")] = "cpu",
     prepare: Prepared = None,
+    temperature: Temperature = 0.2,
+    top_p: TopP = 1.0,
+    repetition_penalty: Penalty = 1.2,
+    seed: Seed = 0,
     save_audio: Annotated[bool, typer.Option("--save-audio", help="keep speech as OUTPUT/TASK/ID.wav")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,9 +75,10 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         if save_audio and output is None:
             _usage("--save-audio needs --output")
         model = _model(checkpoint, chosen, device, prepare=prepare)
-        options = {"normalization": _choice(normalizer), "batch": batch}
+        sampling = sampling_of(temperature, top_p, repetition_penalty, seed)
+        options = {"normalization": _choice(normalizer), "batch": batch, "sampling": sampling}
         results = _run(items, chosen, model, judges, options, output if save_audio else None)
-        summary = report(results, judges, by)
+        summary = report(results, judges, by, sampling if {"tts", "vc"} & set(chosen) else None)
         if output is not None:
             write_report(output, results, summary)
     if as_json:

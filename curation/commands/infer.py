@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.commands.common import EXIT_ERROR, EXIT_USAGE, AsJson, Prepared, console, errors_explained, preparation
+from curation.commands.common import (
+    EXIT_ERROR,
+    EXIT_USAGE,
+    AsJson,
+    Penalty,
+    Prepared,
+    Seed,
+    Temperature,
+    TopP,
+    console,
+    errors_explained,
+    preparation,
+    sampling_of,
+)
 
 if TYPE_CHECKING:
-    from curation.train.sampling import Sampling
     from curation.train.speech_model import SpeechModel
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="folder of a trained or an official model")]
@@ -23,10 +35,6 @@ Out = Annotated[
 Stream = Annotated[bool, typer.Option("--stream", help="give out what there is as soon as it is there")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="how many run at once")]
-Temperature = Annotated[float, typer.Option("--temperature", min=0, help="0: always the likeliest token")]
-TopP = Annotated[float, typer.Option("--top-p", help="sample among the likeliest that hold this much probability")]
-Penalty = Annotated[float, typer.Option("--repetition-penalty", help="above 1: what was said becomes less likely")]
-Seed = Annotated[int, typer.Option("--seed", help="the same seed, the same speech")]
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +96,7 @@ def speak(  # noqa: PLR0913 - the options of a command
         from curation.train import batch_jobs
         from curation.train.audio_files import read_wave
 
-        sampling = _sampling(temperature, top_p, repetition_penalty, seed)
+        sampling = sampling_of(temperature, top_p, repetition_penalty, seed)
         words = sys.stdin.read() if text == "-" else text
         jobs = batch_jobs.jobs("text", words, voice, output, manifest)
         model = _open(checkpoint, device, batch, prepare=prepare)
@@ -123,7 +131,7 @@ def convert(  # noqa: PLR0913 - the options of a command
         from curation.train import batch_jobs
         from curation.train.audio_files import read_wave
 
-        sampling = _sampling(temperature, top_p, repetition_penalty, seed)
+        sampling = sampling_of(temperature, top_p, repetition_penalty, seed)
         jobs = batch_jobs.jobs("source", source, voice, output, manifest)
         model = _open(checkpoint, device, batch, prepare=prepare)
         if stream:
@@ -152,12 +160,6 @@ def _open(checkpoint: Path, device: str, slots: int, *, prepare: bool | None) ->
     from curation.train.speech_model import SpeechModel
 
     return SpeechModel.open(checkpoint, device=device, slots=slots, prepare=preparation(prepare=prepare))
-
-
-def _sampling(temperature: float, top_p: float, repetition_penalty: float, seed: int) -> "Sampling":
-    from curation.train.sampling import Sampling
-
-    return Sampling(temperature, top_p, repetition_penalty, seed)
 
 
 @contextmanager

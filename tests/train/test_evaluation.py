@@ -16,6 +16,7 @@ from curation.train.evaluation import Judges, evaluate, read_wave
 from curation.train.evaluation_judges import GE2EJudge, WhisperRecogniser
 from curation.train.evaluation_report import report, write_report, write_speech
 from curation.train.evaluation_sets import Item, read_set
+from curation.train.sampling import Sampling
 from tests import real_speech
 
 LIBRIVOX = Path(__file__).parents[1] / "data" / "librivox"
@@ -26,16 +27,18 @@ class Parrot:
 
     def __init__(self, texts=(), recordings=()):
         self.texts, self.recordings = iter(texts), dict(recordings)
-        self.batches = []
+        self.batches, self.samplings = [], set()
 
     def transcribe(self, waves):
         self.batches.append(len(waves))
         return [next(self.texts) for _ in waves]
 
-    def speak(self, texts, references):  # noqa: ARG002
+    def speak(self, texts, references, sampling):  # noqa: ARG002
+        self.samplings.add(sampling)
         return [self.recordings[text] for text in texts]
 
-    def convert(self, sources, references):  # noqa: ARG002
+    def convert(self, sources, references, sampling):  # noqa: ARG002
+        self.samplings.add(sampling)
         return list(references)
 
 
@@ -113,6 +116,17 @@ def test_vc_is_compared_with_both_voices(clips):
         assert result.item.path != result.item.reference
         assert result.similarity == 1.0
         assert result.source_similarity == float((source[0] > 0) == (target[0] > 0))
+
+
+@pytest.mark.parametrize("task", ["tts", "vc"])
+def test_speech_is_sampled_as_asked_for_and_the_report_says_how(clips, task):
+    judges, system = Judges(WrittenSpeech(), FirstSample()), Parrot(recordings={"ja": written("ja")})
+    asked = Sampling(temperature=0.5, repetition_penalty=1.1, seed=3)
+    items = clips[2:3] if task == "tts" else clips
+    results = list(evaluate(items, [task], system, judges, sampling=asked))
+    assert system.samplings == {asked}
+    about = report(results, judges, sampling=asked).about["sampling"]
+    assert about == "temperature 0.5, top-p 1, repetition penalty 1.1, seed 3"
 
 
 def test_groups_of_the_manifest(clips):
