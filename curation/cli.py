@@ -222,14 +222,11 @@ def tokenizer_fit(
 ) -> None:
     """Fit both compact tokenizers to the speech of a build; use them with --set tokenize.glm=FOLDER and bicodec."""
     from curation.fitting import fit_on_build
+    from curation.show import FitProgress
 
-    with errors_explained():
+    with errors_explained(), FitProgress(console) as progress:
         files = fit_on_build(
-            build_folder, output, max_hours=max_hours, steps=steps, codes=codes, on_progress=_print_progress
+            build_folder, output, max_hours=max_hours, steps=steps, codes=codes, on_progress=progress.on_step
         )
     for file in files:
         typer.echo(file)
-
-
-def _print_progress(step: str, fraction: float) -> None:
-    console.print(f"\r{step}: {fraction:.0%}", end="" if fraction < 1 else "\n", highlight=False)

@@ -65,6 +65,35 @@ class BuildProgress:
             self._console.print(f"{STEPS[step]}: {task.completed:.0f} of {total} done, {note}", highlight=False)
 
 
+class FitProgress:
+    """The same for fitting tokenizers, whose steps tell the share that is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._logged = time.monotonic()
+        columns = TextColumn("{task.description:<14}"), BarColumn(), TextColumn("{task.percentage:.0f} %")
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=console)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def on_step(self, step: str, fraction: float) -> None:
+        """Show how far a step is."""
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=1.0)
+        self._progress.update(self._tasks[step], completed=fraction)
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            self._console.print(f"{step}: {fraction:.0%} done", highlight=False)
+
+
 def _finished(step: str, report: Report) -> int:
     """Labelling counts units: one is finished with its last batch."""
     if step != "label":

@@ -35,8 +35,13 @@ def fit(
     Raises ValueError where there are fewer content tokens than codes (about three minutes of speech are needed).
     """
     random = np.random.default_rng([settings.seed, 1])
-    versions = varied(waves, settings.copies, settings.channels, settings.seed)
-    takes = [Take(_features(wave), _features(retake(wave, random))) for wave in versions]
+    waves = list(waves)
+    samples, heard = sum(map(len, waves)) * (settings.copies + settings.channels), 0
+    takes = []
+    for wave in varied(waves, settings.copies, settings.channels, settings.seed):
+        takes.append(Take(_features(wave), _features(retake(wave, random))))
+        heard += len(wave)
+        progress("features", min(1.0, heard / samples))  # about: versions differ in speed
     progress("features", 1.0)
     codebook = content_tensors([take.clip for take in takes], settings, projection or shipped_projection())
     codec = codec_tensors(takes, settings, progress)

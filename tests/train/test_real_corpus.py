@@ -1,12 +1,15 @@
 """The loader on the shards of a build with the compact tokenizers."""
 
 import json
+import shutil
 
 import pytest
 import torch
 
 from curation.config import TokenizeConfig
 from curation.stages.denoise import DenoiseConfig
+from curation.tokenize.fit import fit
+from curation.tokenize.fit_settings import FitSettings
 from curation.tokenize.layouts import Asr, Tts, decode
 from curation.train.config import load_training_config
 from curation.train.corpus import vocabulary_for
@@ -15,6 +18,7 @@ from curation.train.parallel import World
 from curation.train.run import prepare
 from curation.train.speech import Speech
 from tests.builds import rows, toy_build, toy_config, write_recordings
+from tests.real_speech import librivox
 from tests.train.test_loader import samples_of
 
 
@@ -68,3 +72,17 @@ def test_the_checkpoint_says_how_its_corpus_was_denoised(built, tmp_path):
         trainer = prepare(str(built), tmp_path / "run", config, World())
     trainer.speech.save(tmp_path)
     assert DenoiseConfig(**Speech.load(tmp_path).denoise) == DenoiseConfig()
+
+
+def test_a_fitted_codec_with_fewer_codes_goes_all_the_way(built, tmp_path):
+    """Fitted on a recording, it encodes the same build again, and the vocabulary has as many codes as it has."""
+    settings = FitSettings(content_codes=16, codes=256, copies=1, channels=0, steps=2, batch=2, crop=20)
+    fit([librivox()[0]], tmp_path / "fitted", settings)
+    shutil.copytree(built, tmp_path / "out")
+    tokenize = TokenizeConfig(bicodec=str(tmp_path / "fitted"))
+    config = toy_config().model_copy(update={"tokenize": tokenize})
+    toy_build(built.parent / "in", tmp_path / "out", config)
+    assert all(max(row["semantic"]) < 256 for row in rows(tmp_path / "out", "shards"))
+    assert len(vocabulary_for(str(tmp_path / "out"), text_size=300).streams["semantic"]) == 256
+    started = start(tmp_path / "out", tmp_path / "run", "run.threads=1", "model.code_embeddings=codebook")
+    assert started.config.vocab_size < 8192
