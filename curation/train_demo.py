@@ -15,8 +15,8 @@ from typing import Any
 from curation.manifests.records import SAMPLE_RATE, Wave
 
 OVERRIDES = (
-    "run.steps=400",
-    "run.save_steps=400",
+    "run.steps=500",
+    "run.save_steps=500",
     "run.keep_last=1",
     "data.token_budget=2048",
     "data.pretrain.vc=0",
