@@ -6,7 +6,15 @@ from typing import Any, Self
 
 import pyarrow as pa
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from curation.build import BuildState
@@ -24,24 +32,14 @@ STAGES = [name for name in BuildConfig.model_fields if name not in {"tokenize", 
 NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "not speech", "failed": "failed"}
 
 
-class BuildProgress:
+class _Bars:
     """Progress bars, one for each step; on a log, where nobody sees bars move, a line every half minute."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
         self._console = console
         self._logged = time.monotonic()
-        self._progress = Progress(
-            TextColumn("{task.description:<14}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        self._progress = Progress(TextColumn("{task.description:<14}"), BarColumn(), *columns, console=console)
         self._tasks: dict[str, Any] = {}
-        self._seconds: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -51,6 +49,20 @@ class BuildProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def _log(self, line: str) -> None:
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            self._console.print(line, highlight=False)
+
+
+class BuildProgress(_Bars):
+    """Progress of a build."""
+
+    def __init__(self, console: Console) -> None:
+        note, left = TextColumn("{task.fields[note]}"), TextColumn("left")
+        super().__init__(console, MofNCompleteColumn(), note, TimeElapsedColumn(), left, TimeRemainingColumn())
+        self._seconds: dict[str, float] = {}
 
     def on_step(self, step: str, report: Report, total: int) -> None:
         """Count a finished task."""
@@ -59,39 +71,22 @@ class BuildProgress:
         self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
         note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
         self._progress.update(self._tasks[step], advance=_finished(step, report), note=note)
-        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
-            self._logged = time.monotonic()
-            task = self._progress.tasks[self._tasks[step]]
-            self._console.print(f"{STEPS[step]}: {task.completed:.0f} of {total} done, {note}", highlight=False)
+        completed = self._progress.tasks[self._tasks[step]].completed
+        self._log(f"{STEPS[step]}: {completed:.0f} of {total} done, {note}")
 
 
-class FitProgress:
-    """The same for fitting tokenizers, whose steps tell the share that is done."""
+class FitProgress(_Bars):
+    """Progress of fitting tokenizers, whose steps tell the share that is done."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._logged = time.monotonic()
-        columns = TextColumn("{task.description:<14}"), BarColumn(), TextColumn("{task.percentage:.0f} %")
-        self._progress = Progress(*columns, TimeElapsedColumn(), console=console)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        super().__init__(console, TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
 
     def on_step(self, step: str, fraction: float) -> None:
         """Show how far a step is."""
         if step not in self._tasks:
             self._tasks[step] = self._progress.add_task(step, total=1.0)
         self._progress.update(self._tasks[step], completed=fraction)
-        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
-            self._logged = time.monotonic()
-            self._console.print(f"{step}: {fraction:.0%} done", highlight=False)
+        self._log(f"{step}: {fraction:.0%} done")
 
 
 def _finished(step: str, report: Report) -> int:

@@ -34,12 +34,14 @@ def fit(
     `projection` of the content tokenizer comes from transcripts (`phones.fit_projection`); None: the shipped one.
     Raises ValueError where there are fewer content tokens than codes (about three minutes of speech are needed).
     """
-    random = np.random.default_rng([settings.seed, 1])
+    whisper, random = whisper_states(), np.random.default_rng([settings.seed, 1])
     waves = list(waves)
     samples, heard = sum(map(len, waves)) * (settings.copies + settings.channels), 0
     takes = []
     for wave in varied(waves, settings.copies, settings.channels, settings.seed):
-        takes.append(Take(_features(wave), _features(retake(wave, random))))
+        clip = ClipFeatures.of(wave, whisper)
+        again = _halved(ClipFeatures.of(retake(wave, random), whisper)) if settings.consistency else clip
+        takes.append(Take(clip, again))
         heard += len(wave)
         progress("features", min(1.0, heard / samples))  # about: versions differ in speed
     progress("features", 1.0)
@@ -51,9 +53,8 @@ def fit(
     }
 
 
-def _features(wave: Wave) -> ClipFeatures:
-    """Features of a clip, its states in half precision: hours of them are in memory at once."""
-    clip = ClipFeatures.of(wave, whisper_states())
+def _halved(clip: ClipFeatures) -> ClipFeatures:
+    """With states in half precision: hours of them are in memory at once, and a retake's are only compared with."""
     return replace(clip, states=clip.states.astype(np.float16))
 
 

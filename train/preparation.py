@@ -64,7 +64,11 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
     try:
         config = DenoiseConfig(**settings)
     except ValidationError as error:
-        msg = f"speech_tokenizers.json: denoise: {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}"
+        problem = error.errors()[0]
+        msg = (
+            f"speech_tokenizers.json: denoise: {problem['loc'][0]}: {problem['msg']}; mend it, or say what is done to "
+            "recordings (--prepare or --raw, prepare= in Python)"
+        )
         raise ValueError(msg) from error
     return Preparation(None if config.choose == "never" else config.denoiser)
 

@@ -7,9 +7,8 @@
     for chunk in model.speak_stream("A long story. …", reference): ...
 
 Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
-reference may serve all items. Waves are prepared as the recordings of the training corpus were, where the checkpoint
-says how (train/preparation.py); else they are scaled to the same peak. All calls may be made from several threads at
-once: requests share the steps of one engine.
+reference may serve all items. Waves are prepared as those of the training corpus, where the checkpoint says how, else
+scaled (train/preparation.py). All calls may be made from several threads: requests share the steps of one engine.
 """
 
 import logging
@@ -89,8 +88,8 @@ class SpeechModel:
         """Open a checkpoint folder, the trainer's or an official one.
 
         `dtype`: float32 (on a CPU), bfloat16 (elsewhere) or float64. `slots` requests of at most `length` tokens run
-        at once. `prepare` is done to all waves; None: what the checkpoint says of its training corpus. Raises
-        ValueError where something is missing or does not fit.
+        at once. `prepare` is done to all waves; None: what the checkpoint says. Raises ValueError where something is
+        missing or does not fit.
         """
         import torch
 
@@ -103,8 +102,7 @@ class SpeechModel:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
             raise ValueError(msg)
-        prepare = prepare or preparation_for(parts.denoise)
-        return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare)
+        return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare or preparation_for(parts.denoise))
 
     @cached_property
     def content(self) -> ContentTokenizer:
