@@ -23,7 +23,7 @@ from curation.tokenize.base import CodecTokenizer
 from curation.train.evaluation_judges import Recogniser, SpeakerJudge, similarities
 from curation.train.evaluation_scores import Comparison, Normalization, compare, normalizer_of
 from curation.train.evaluation_sets import Item, with_references
-from curation.train.sampling import PAPER, Sampling
+from curation.train.sampling import Sampling
 
 Task = Literal["asr", "tts", "vc", "recording", "codec"]
 TASKS: tuple[Task, ...] = ("asr", "tts", "vc", "recording", "codec")
@@ -35,10 +35,10 @@ class SpeechSystem(Protocol):
     def transcribe(self, waves: Sequence[Wave]) -> list[str]:
         """Text of each wave."""
 
-    def speak(self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling) -> list[Wave]:
+    def speak(self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
         """Speech of each text in the voice of its reference."""
 
-    def convert(self, sources: Sequence[Wave], references: Sequence[Wave], sampling: Sampling) -> list[Wave]:
+    def convert(self, sources: Sequence[Wave], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
         """Each source in the voice of its reference."""
 
 
@@ -91,14 +91,14 @@ def evaluate(
     *,
     normalization: Normalization = "auto",
     batch: int = 16,
-    sampling: Sampling = PAPER,
+    sampling: Sampling | None = None,
     on_step: Callable[[Task, int, int], None] | None = None,
 ) -> Iterator[Result]:
     """Yield results task by task, in the order of the items.
 
-    `sampling` is that of speech. `on_step` is told how many of how many items of a task are done. Raises ConfigError
-    where the set lacks what a task needs (recordings, a second speaker), ValueError where a task needs a system or
-    judge that is not there.
+    `sampling` is that of speech; None: the system's own. `on_step` is told how many of how many items of a task are
+    done. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError where a
+    task needs a system or judge that is not there.
     """
     for task in tasks:
         _check(task, system, judges)
@@ -130,7 +130,7 @@ def _suited(items: list[Item], task: Task) -> list[Item]:
 
 
 def _evaluate_batch(
-    items: list[Item], task: Task, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling
+    items: list[Item], task: Task, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling | None
 ) -> list[Result]:
     normalizers = [normalizer_of(item.language, normalization) for item in items]
     results = [Result(task, item, own.name, own.unit) for item, own in zip(items, normalizers, strict=True)]
@@ -148,14 +148,14 @@ def _evaluate_batch(
     return results
 
 
-def _act(task: Task, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, sampling: Sampling) -> list[Any]:
+def _act(task: Task, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None) -> list[Any]:
     """Texts for ASR, waves for the others."""
     if task == "asr":
         return list(system.transcribe(inputs.waves))
     if task == "tts":
-        return list(system.speak([item.text for item in inputs.items], inputs.references, sampling))
+        return list(system.speak([item.text for item in inputs.items], inputs.references, how))
     if task == "vc":
-        return list(system.convert(inputs.waves, inputs.references, sampling))
+        return list(system.convert(inputs.waves, inputs.references, how))
     return (
         list(inputs.waves) if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))
     )

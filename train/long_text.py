@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - the marks of many scripts
-"""Long text to pieces that can be spoken, and their speech to one wave.
+"""Long text to pieces that can be spoken, and their speech to one wave; texts of pieces to one text.
 
 Text is cut at sentence ends, sentences that are too long at clauses, and what is still too long at words. Joins are
 crossfades of 10 ms with weights that add up to 1: both sides are heard at a join, and neither begins or ends abruptly.
@@ -123,3 +123,12 @@ def join_waves(waves: Iterable[Wave], fade: int = FADE_SAMPLES) -> Wave:
     """Join whole waves with crossfades."""
     pieces = list(join_streams(([wave] for wave in waves), fade))
     return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """Join with spaces, but none beside a CJK character or where there is one."""
+    out = ""
+    for text in texts:
+        together = not out or not text or any(char.isspace() or is_wide(char) for char in (out[-1], text[0]))
+        out += text if together else f" {text}"
+    return out

@@ -5,7 +5,7 @@ transformers' `generate`: repetition penalty, temperature, top-p.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 from curation.tokenize.base import Ids
 from curation.train.projection import Projection
 
+PAPER_CODES = 8192
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose. The paper: ASR greedy; TTS and VC at temperature 0.2 with a repetition penalty of 1.2."""
+    """How to choose. The paper: ASR greedy; TTS and VC as `speech_sampling` says."""
 
     temperature: float = 0.0
     """0: greedy."""
@@ -37,6 +39,14 @@ class Sampling:
 
 GREEDY = Sampling()
 PAPER = Sampling(temperature=0.2, repetition_penalty=1.2)
+"""TTS and VC in the paper, with BiCodec's 8192 semantic codes."""
+
+
+def speech_sampling(codes: int) -> Sampling:
+    """How a model with so many semantic codes speaks by default: as in the paper, but without a penalty where codes are
+    fewer, since a sentence needs most of them again and again (docs/evaluation.md has what the penalty does then).
+    """
+    return PAPER if codes >= PAPER_CODES else replace(PAPER, repetition_penalty=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@
 
 Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
 reference may serve all items. Waves are prepared as those of the training corpus, where the checkpoint says how, else
-scaled (train/preparation.py). All calls may be made from several threads: requests share the steps of one engine.
+scaled (train/preparation.py). Speech is sampled as `model.sampling` says where a call does not. All calls may be made
+from several threads: requests share the steps of one engine.
 """
 
 import logging
@@ -27,9 +28,9 @@ from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.checkpoint_folder import CheckpointFolder, find_parts
-from curation.train.long_text import is_wide, join_streams, join_waves, size_of, split_text
+from curation.train.long_text import join_streams, join_texts, join_waves, size_of, split_text
 from curation.train.preparation import Prepare, preparation_for
-from curation.train.sampling import GREEDY, PAPER, Allowed, Sampling
+from curation.train.sampling import GREEDY, Allowed, Sampling, speech_sampling
 from curation.train.streaming import EXACT, Chunking, text_pieces, token_chunks
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class SpeechModel:
     ) -> None:
         self.vocabulary, self.engine, self.prepare = vocabulary, engine, prepare
         self._parts, self._device = parts, device
+        self.sampling = speech_sampling(len(vocabulary.streams["semantic"]))
         ends = vocabulary.markers["end_content"], vocabulary.end
         self.text_ids = Allowed(range(vocabulary.text.get_vocab_size()), ends)
 
@@ -140,7 +142,7 @@ class SpeechModel:
             own = [next(answers) for _ in row]
             complete = sum(self._ended(answer, "transcription") for answer in own) == len(own)
             texts = [self.vocabulary.text_of(np.array(answer.ids, np.int32)) for answer in own]
-            out.append(Transcript(_joined_text(texts), complete))
+            out.append(Transcript(join_texts(texts), complete))
         return out
 
     def transcribe_stream(self, wave: Wave, sampling: Sampling = GREEDY) -> Iterator[str]:
@@ -150,12 +152,14 @@ class SpeechModel:
             answer = self.engine.submit(self._hearing([piece], sampling)[0])
             first = True
             for text in text_pieces(self.engine.follow(answer), self.vocabulary):
-                new = _joined_text([said[-1:], text])[len(said[-1:]) :] if first else text
+                new = join_texts([said[-1:], text])[len(said[-1:]) :] if first else text
                 first, said = False, said + new
                 yield new
             self._ended(answer, "transcription")
 
-    def speak(self, texts: Sequence[str], references: Sequence[Reference], sampling: Sampling = PAPER) -> list[Wave]:
+    def speak(
+        self, texts: Sequence[str], references: Sequence[Reference], sampling: Sampling | None = None
+    ) -> list[Wave]:
         """Speech of each text in the voice of its reference."""
         voices = self._voices(references, len(texts))
         pieces = [split_text(text) for text in texts]
@@ -165,7 +169,7 @@ class SpeechModel:
         return self._sound(requests, [len(row) for row in pieces], voices, "speech")
 
     def convert(
-        self, sources: Sequence[Wave], references: Sequence[Reference], sampling: Sampling = PAPER
+        self, sources: Sequence[Wave], references: Sequence[Reference], sampling: Sampling | None = None
     ) -> list[Wave]:
         """Each source said in the voice of its reference."""
         voices = self._voices(references, len(sources))
@@ -174,7 +178,7 @@ class SpeechModel:
         return self._sound(flat, [len(row) for row in pieces], voices, "conversion")
 
     def speak_stream(
-        self, text: str, reference: Reference, sampling: Sampling = PAPER, chunking: Chunking = EXACT
+        self, text: str, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
     ) -> Iterator[Wave]:
         """Chunks of speech as soon as there are tokens for them; they join to what `speak` gives."""
         voice = self._voices([reference], 1)[0]
@@ -182,7 +186,7 @@ class SpeechModel:
         yield from self._sound_stream(requests, voice, chunking, "speech")
 
     def convert_stream(
-        self, source: Wave, reference: Reference, sampling: Sampling = PAPER, chunking: Chunking = EXACT
+        self, source: Wave, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
     ) -> Iterator[Wave]:
         """Chunks of converted speech as soon as there are tokens for them; they join to what `convert` gives."""
         voice = self._voices([reference], 1)[0]
@@ -204,21 +208,21 @@ class SpeechModel:
         examples = [Asr(glm, tokens.semantic, "") for glm, tokens in zip(content, codec, strict=True)]
         return [self._request(*pair, self.text_ids, sampling) for pair in zip(examples, limits, strict=True)]
 
-    def _saying(self, text: str, voice: Ids, sampling: Sampling) -> "Request":
+    def _saying(self, text: str, voice: Ids, sampling: Sampling | None) -> "Request":
         limit = round(TOKENS_PER_SECOND * (size_of(text) / SLOW_LETTERS + 2))
         return self._request(Tts(voice, text, NOTHING), limit, self.speech_ids, sampling)
 
-    def _turning(self, pieces: Sequence[Wave], voices: Sequence[Ids], sampling: Sampling) -> "list[Request]":
+    def _turning(self, pieces: Sequence[Wave], voices: Sequence[Ids], sampling: Sampling | None) -> "list[Request]":
         sources = [tokens.semantic for tokens in self.codec.encode(pieces)]
         return [
             self._request(Vc(voice, source, NOTHING), 2 * len(source) + TOKENS_PER_SECOND, self.speech_ids, sampling)
             for source, voice in zip(sources, voices, strict=True)
         ]
 
-    def _request(self, example: Example, limit: int, allowed: Allowed, sampling: Sampling) -> "Request":
+    def _request(self, example: Example, limit: int, allowed: Allowed, sampling: Sampling | None) -> "Request":
         from curation.train.generation import Request
 
-        return Request(encode(example, self.vocabulary).prompt, allowed, limit, sampling)
+        return Request(encode(example, self.vocabulary).prompt, allowed, limit, sampling or self.sampling)
 
     def _sound(
         self, requests: "Sequence[Request]", counts: Sequence[int], voices: Sequence[Ids], what: str
@@ -285,15 +289,6 @@ def _audio_pieces(wave: Wave) -> list[Wave]:
         pieces.append(rest[:cut])
         rest = rest[cut:]
     return [piece for piece in [*pieces, rest] if len(piece) >= MIN_SAMPLES]
-
-
-def _joined_text(texts: Iterable[str]) -> str:
-    """Join with spaces, but none beside a CJK character or where there is one."""
-    out = ""
-    for text in texts:
-        together = not out or not text or any(char.isspace() or is_wide(char) for char in (out[-1], text[0]))
-        out += text if together else f" {text}"
-    return out
 
 
 def _repeated(voices: Sequence[Ids], rows: Sequence[Sequence[object]]) -> list[Ids]:

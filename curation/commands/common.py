@@ -35,7 +35,13 @@ Prepared = Annotated[
 ]
 Temperature = Annotated[float, typer.Option("--temperature", min=0, help="0: always the likeliest token")]
 TopP = Annotated[float, typer.Option("--top-p", help="sample among the likeliest that hold this much probability")]
-Penalty = Annotated[float, typer.Option("--repetition-penalty", help="above 1: what was said becomes less likely")]
+Penalty = Annotated[
+    float | None,
+    typer.Option(
+        "--repetition-penalty",
+        help="above 1: what was said becomes less likely; default: 1.2 for models of 8192 semantic codes, else 1",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="the same seed, the same speech")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
@@ -50,13 +56,16 @@ def preparation(*, prepare: bool | None) -> "Prepare | None":
     return Preparation() if prepare else peak_normalize
 
 
-def sampling_of(temperature: float, top_p: float, repetition_penalty: float, seed: int) -> "Sampling":
-    """How tokens of speech are chosen."""
+def sampling_of(
+    default: "Sampling", temperature: float, top_p: float, repetition_penalty: float | None, seed: int
+) -> "Sampling":
+    """How tokens of speech are chosen; `default` is the model's own way."""
     from curation.config import ConfigError
     from curation.train.sampling import Sampling
 
+    penalty = default.repetition_penalty if repetition_penalty is None else repetition_penalty
     try:
-        return Sampling(temperature, top_p, repetition_penalty, seed)
+        return Sampling(temperature, top_p, penalty, seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

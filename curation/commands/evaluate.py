@@ -58,7 +58,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     prepare: Prepared = None,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
-    repetition_penalty: Penalty = 1.2,
+    repetition_penalty: Penalty = None,
     seed: Seed = 0,
     save_audio: Annotated[bool, typer.Option("--save-audio", help="keep speech as OUTPUT/TASK/ID.wav")] = False,
     as_json: AsJson = False,
@@ -75,10 +75,11 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         if save_audio and output is None:
             _usage("--save-audio needs --output")
         model = _model(checkpoint, chosen, device, prepare=prepare)
-        sampling = sampling_of(temperature, top_p, repetition_penalty, seed)
+        speaks = {"tts", "vc"} & set(chosen)
+        sampling = sampling_of(model.sampling, temperature, top_p, repetition_penalty, seed) if speaks else None
         options = {"normalization": _choice(normalizer), "batch": batch, "sampling": sampling}
         results = _run(items, chosen, model, judges, options, output if save_audio else None)
-        summary = report(results, judges, by, sampling if {"tts", "vc"} & set(chosen) else None)
+        summary = report(results, judges, by, sampling)
         if output is not None:
             write_report(output, results, summary)
     if as_json:

@@ -85,7 +85,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     stream: Stream = False,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
-    repetition_penalty: Penalty = 1.2,
+    repetition_penalty: Penalty = None,
     seed: Seed = 0,
     prepare: Prepared = None,
     device: Device = "cpu",
@@ -96,10 +96,10 @@ def speak(  # noqa: PLR0913 - the options of a command
         from curation.train import batch_jobs
         from curation.train.audio_files import read_wave
 
-        sampling = sampling_of(temperature, top_p, repetition_penalty, seed)
         words = sys.stdin.read() if text == "-" else text
         jobs = batch_jobs.jobs("text", words, voice, output, manifest)
         model = _open(checkpoint, device, batch, prepare=prepare)
+        sampling = sampling_of(model.sampling, temperature, top_p, repetition_penalty, seed)
         if stream:
             for job in jobs:
                 batch_jobs.write_stream(job.output, model.speak_stream(job.what, read_wave(job.voice), sampling))
@@ -120,7 +120,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     stream: Stream = False,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
-    repetition_penalty: Penalty = 1.2,
+    repetition_penalty: Penalty = None,
     seed: Seed = 0,
     prepare: Prepared = None,
     device: Device = "cpu",
@@ -131,9 +131,9 @@ def convert(  # noqa: PLR0913 - the options of a command
         from curation.train import batch_jobs
         from curation.train.audio_files import read_wave
 
-        sampling = sampling_of(temperature, top_p, repetition_penalty, seed)
         jobs = batch_jobs.jobs("source", source, voice, output, manifest)
         model = _open(checkpoint, device, batch, prepare=prepare)
+        sampling = sampling_of(model.sampling, temperature, top_p, repetition_penalty, seed)
         if stream:
             for job in jobs:
                 waves = read_wave(job.what), read_wave(job.voice)

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.torchaudio_shim import import_torchaudio
-from curation.train.sampling import GREEDY, Allowed, Chooser, Head, Sampling, choose, probabilities
+from curation.train.sampling import (
+    GREEDY,
+    PAPER,
+    Allowed,
+    Chooser,
+    Head,
+    Sampling,
+    choose,
+    probabilities,
+    speech_sampling,
+)
 
 ALLOWED = Allowed(range(10, 30), (3, 40))
 
@@ -50,6 +60,11 @@ def test_probabilities_are_those_of_the_library(seed, temperature, top_p, penalt
     ours = probabilities(Head(matrix, ALLOWED)(hidden), [chooser])[0]
     theirs = library_probabilities((hidden @ matrix.T)[0], prompt, sampling)
     torch.testing.assert_close(ours / ours.sum(), theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("codes", "penalty"), [(8192, 1.2), (1024, 1.0), (256, 1.0)])
+def test_few_codes_are_not_penalised(codes, penalty):
+    assert speech_sampling(codes) == Sampling(PAPER.temperature, PAPER.top_p, penalty)
 
 
 def test_draws_follow_the_probabilities():

@@ -56,6 +56,12 @@ def test_conversion_streams_join_to_conversion(either):
     np.testing.assert_allclose(np.concatenate(list(either.convert_stream(source, VOICE))), whole, rtol=0, atol=2e-5)
 
 
+def test_speech_is_sampled_as_in_the_paper_where_a_call_does_not_say(model):
+    default, paper, other = (model.speak(["One."], [VOICE], how)[0] for how in (None, PAPER, Sampling(0.2)))
+    np.testing.assert_array_equal(default, paper)
+    assert not np.array_equal(default, other)
+
+
 def test_items_do_not_depend_on_the_batch(model):
     texts, voices = ["One.", "Two and three.", "One."], [VOICE, OTHER, VOICE]
     together = model.speak(texts, voices)
