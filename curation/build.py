@@ -43,7 +43,7 @@ LABEL_FILE = "plan/settings.json"
 
 MakeStages = Callable[[BuildConfig], list[Stage]]
 OnStep = Callable[[str, Report, int], None]
-"""Called as (step, report of a finished task, tasks or units in all)."""
+"""Called as (step, report of a finished task, tasks or units that this run has to do)."""
 
 
 @dataclass(slots=True)
@@ -95,6 +95,7 @@ def _checked(lock: Lock, on_step: OnStep, warned: set[str], step: str, report: R
 def _run(job: Job, plan: Plan, on_step: OnStep) -> Summary:
     out = job.out
     _clear_attempts(out)
+    _tell_changes(out, job.config)
     out.write_bytes(CONFIG_FILE, to_yaml(job.config).encode())
     with _runtime(job.config) as runtime:
         run = RunLog(out, job.run, runtime.num_cpus)
@@ -108,14 +109,33 @@ def _run(job: Job, plan: Plan, on_step: OnStep) -> Summary:
     return summary
 
 
+def _tell_changes(out: Storage, config: BuildConfig) -> None:
+    """Settings are not carried over: a threshold that an earlier run was given and this one is not is the default."""
+    if not out.exists(CONFIG_FILE):
+        return
+    old, new = _flat(yaml.safe_load(out.read_bytes(CONFIG_FILE))), _flat(config.model_dump(mode="json"))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if names:
+        changes = "; ".join(f"{name}: {old.get(name)} -> {new.get(name)}" for name in names)
+        log.warning("settings differ from those of the last run: %s", changes)
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names, as `--set` takes them."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
 def _label(job: Job, runtime: Any, plan: Plan, run: RunLog, on_step: OnStep) -> None:
     waiting, done = unfinished_units(job.out, plan)
     if not waiting:
         return
     run.enter("label")
-    on_step("label", Report("start"), plan.num_units)
+    on_step("label", Report("start"), len(waiting))
     for report in runtime.label(job, plan.units(waiting), done):
-        on_step("label", report, plan.num_units)
+        on_step("label", report, len(waiting))
         run.beat()
     still, _ = unfinished_units(job.out, plan)
     if still:

@@ -100,7 +100,7 @@ class Utterance:
 class Sizes:
     """How many different commands; a test command is spoken by one training voice and by all unseen ones."""
 
-    train: int = 1800
+    train: int = 3000
     test: int = 48
 
 

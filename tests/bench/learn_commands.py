@@ -32,6 +32,7 @@ PHASES = ("make", "build", "tokenize", "train", "report")
 MAX_PWER = 0.5
 """Instead of 0.15, which keeps half as much: Moonshine tiny mishears synthetic voices where both Whispers do not, and
 two of three make the text. `build` prints how right the texts are at both thresholds."""
+BUILD = {"consensus.max_pwer": MAX_PWER}
 CODES = 256
 """Semantic codes of the fitted codec. The shipped one has 8192, too many to learn from an hour of speech."""
 STEPS = 1800
@@ -71,9 +72,8 @@ def make(work: Path) -> None:
 
 
 def build(work: Path) -> None:
-    thresholds = settings({"consensus.max_pwer": MAX_PWER})
     for manifest, output in (("train", "build"), ("test", "held-out")):
-        curation("build", work / "corpus" / f"{manifest}.jsonl", "-o", work / output, *thresholds)
+        curation("build", work / "corpus" / f"{manifest}.jsonl", "-o", work / output, *settings(BUILD))
     table = ds.dataset(work / "build" / "shards", format="parquet", exclude_invalid_files=True).to_table(
         columns=["speaker", "text", "transcript", "pwer", "seconds"]
     )
@@ -99,7 +99,7 @@ def tokenize(work: Path) -> None:
     folder = work.resolve() / "tokenizers"
     curation("tokenizer", "fit", work / "build", "-o", folder, "--codes", CODES)
     for output in ("build", "held-out"):
-        curation("build", "-o", work / output, *settings({"tokenize.bicodec": folder}))
+        curation("build", "-o", work / output, *settings({**BUILD, "tokenize.bicodec": folder}))
 
 
 def train(work: Path) -> None:

@@ -93,7 +93,7 @@ def test_ray_gives_the_same_rows(recordings, reference, tmp_path, workers):
         assert table(tmp_path / "out", folder).equals(table(reference, folder))
 
 
-def test_a_new_threshold_only_publishes(recordings, reference, tmp_path):
+def test_a_new_threshold_only_publishes_and_is_told(recordings, reference, tmp_path, caplog):
     out = tmp_path / "out"
     shutil.copytree(reference, out)
     staged = {path: path.stat().st_mtime_ns for path in (out / "staging").iterdir()}
@@ -101,6 +101,7 @@ def test_a_new_threshold_only_publishes(recordings, reference, tmp_path):
         update={"consensus": toy_config().consensus.model_copy(update={"max_pwer": 0.05})}
     )
     toy_build(recordings, out, stricter)
+    assert "consensus.max_pwer: 0.15 -> 0.05" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in (out / "staging").iterdir()} == staged
     assert 0 < count(out, "kept") < count(reference, "kept")
     assert seconds_by_recording(out) == seconds_by_recording(reference)
@@ -113,13 +114,17 @@ def test_other_label_settings_are_refused(recordings, reference):
         toy_build(recordings, reference, other)
 
 
-def test_new_recordings_join_an_old_build(recordings, tmp_path):
+def test_new_recordings_join_an_old_build(recordings, tmp_path, caplog):
     both = tmp_path / "in"
     shutil.copytree(recordings, both)
     (both / "beta.wav").rename(tmp_path / "beta.wav")
     toy_build(both, tmp_path / "grown")
     (tmp_path / "beta.wav").rename(both / "beta.wav")
-    toy_build(both, tmp_path / "grown")
+    caplog.clear()
+    units = set()
+    toy_build(both, tmp_path / "grown", on_step=lambda step, _, total: units.add((step, total)))
+    assert ("label", 1) in units  # what is left to do, not what was done before
+    assert "settings differ" not in caplog.text
     toy_build(both, tmp_path / "whole")
     for folder in ("ledger", "shards"):
         assert table(tmp_path / "grown", folder).equals(table(tmp_path / "whole", folder))
