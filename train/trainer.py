@@ -233,8 +233,9 @@ class Trainer:
         return (
             f"step {self.step + 1}: {problem}; nothing was changed. The samples with the highest loss of "
             f"{len(samples)} in the batch:\n{named}\n"
-            "Look at these utterances. The last checkpoint is good: run again to go on from it, with a lower "
-            "optimizer.learning_rate or a longer optimizer.warmup_steps if it happens again."
+            "Look at these utterances. The last checkpoint is good: run again to go on from it, with a larger "
+            "run.spike_factor (null: never stop) where their texts are wrong and the model is well, else with a lower "
+            "optimizer.learning_rate or a longer optimizer.warmup_steps."
         )
 
     def _metrics(self, done: "Done", begin: float, waited: float) -> metrics.StepMetrics:
