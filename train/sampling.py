@@ -15,8 +15,6 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 from curation.tokenize.base import Ids
 from curation.train.projection import Projection
 
-PAPER_CODES = 8192
-
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -39,7 +37,8 @@ class Sampling:
 
 GREEDY = Sampling()
 PAPER = Sampling(temperature=0.2, repetition_penalty=1.2)
-"""TTS and VC in the paper, with BiCodec's 8192 semantic codes."""
+"""TTS and VC in the paper, with BiCodec's `PAPER_CODES` semantic codes."""
+PAPER_CODES = 8192
 
 
 def speech_sampling(codes: int) -> Sampling:
