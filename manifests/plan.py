@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.storage import Storage
 from curation.manifests.records import Source
 from curation.manifests.staging import SOURCE
-from curation.manifests.storage import Storage
 
 FOLDER = "plan"
 MIB = 2**20

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
+from curation.core.storage import Storage
 from curation.manifests.records import (
     SAMPLE_RATE,
     Edit,
@@ -29,7 +30,6 @@ from curation.manifests.records import (
     Wave,
     Word,
 )
-from curation.manifests.storage import Storage
 
 FOLDER = "staging"
 STAGING_VERSION = "1"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from curation.core.storage import Storage
 from curation.manifests import ledger, shards
-from curation.manifests.storage import Storage
 
 FILE = "summary.json"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.storage import Storage
 from curation.manifests.staging import BatchName
-from curation.manifests.storage import Storage
 
 FOLDER = "tokens"
 SCHEMA = pa.schema(

@@ -7,7 +7,7 @@ the speech level (1) of the same utterance, which makes it independent of gain a
 into a probability. Tried beside it and not better on recordings that the fit had not seen: the minimum level near the
 edge, the length of the silent run, the slope, voicing, zero crossings, and fourteen features together.
 
-Coefficients and accuracy come from tests/bench/accuracy_boundary.py.
+Coefficients and accuracy come from tests/bench/accuracy/boundary.py.
 """
 
 import math
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from curation.audio.levels import frame_energy
 from curation.manifests.records import Recording, Wave
 from curation.stages.base import Stage, StageConfig, threshold
-from curation.stages.energy import frame_energy
 
 EDGE_FRAMES = 3
 """Frames of 10 ms at the edge whose level counts."""

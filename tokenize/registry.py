@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from curation.models import resolve
+from curation.models.store import resolve
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer
 
 COMPACT = "compact"
@@ -12,14 +12,14 @@ COMPACT = "compact"
 @cache
 def load_content(reference: str, device: str = "cpu") -> ContentTokenizer:
     """The 12.5 tokens/s tokenizer: the compact one, a fitted folder of it, or a GLM-4-Voice checkpoint."""
-    from curation.tokenize.compact_content import CompactContent
+    from curation.tokenize.compact.content import CompactContent
 
     if reference == COMPACT:
         return CompactContent()
     folder = folder_of(reference)
     if (folder / "compact_content.safetensors").is_file():
         return CompactContent(folder)
-    from curation.tokenize.glm import GlmTokenizer
+    from curation.tokenize.official.glm import GlmTokenizer
 
     return GlmTokenizer(folder, device)
 
@@ -27,14 +27,14 @@ def load_content(reference: str, device: str = "cpu") -> ContentTokenizer:
 @cache
 def load_codec(reference: str, device: str = "cpu") -> CodecTokenizer:
     """The codec: the compact one, a fitted folder of it, or a BiCodec checkpoint."""
-    from curation.tokenize.compact_codec import CompactCodec
+    from curation.tokenize.compact.codec import CompactCodec
 
     if reference == COMPACT:
         return CompactCodec()
     folder = folder_of(reference)
     if (folder / "compact_codec.safetensors").is_file():
         return CompactCodec(folder)
-    from curation.tokenize.bicodec import BiCodecTokenizer
+    from curation.tokenize.official.bicodec.tokenizer import BiCodecTokenizer
 
     return BiCodecTokenizer(folder, device)
 

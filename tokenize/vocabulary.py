@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from curation.tokenize.base import Ids
-from curation.tokenize.checkpoints import read_config
+from curation.tokenize.official.checkpoints import read_config
 
 Stream = Literal["glm", "global_", "semantic"]
 

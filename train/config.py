@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from curation.config import load_sections
+from curation.pipeline.config import load_sections
 from curation.stages.base import StageConfig
-from curation.train.data_config import DataConfig, Phase
-from curation.train.model import LEARNING_RATES, Preset
+from curation.train.data.config import DataConfig, Phase
+from curation.train.model.qwen3 import LEARNING_RATES, Preset
 
 
 class ModelConfig(StageConfig):

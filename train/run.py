@@ -18,21 +18,21 @@ from typing import Any
 import torch
 import yaml
 
-from curation.config import ConfigError, to_yaml
+from curation.pipeline.config import ConfigError, to_yaml
 from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, load_vocabulary
-from curation.train import checkpoint
-from curation.train.code_embeddings import code_vectors, start_from_codebooks
+from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint.speech_info import FILE, Speech, references
 from curation.train.config import TrainConfig
-from curation.train.corpus import open_corpus, vocabulary_for
-from curation.train.dataset import PackedLoader
-from curation.train.metrics import Recorder, StepMetrics
-from curation.train.model import PRESETS, Shape, build_model, open_model
-from curation.train.parallel import World, join_world
-from curation.train.position import merge_states
-from curation.train.speech import FILE, Speech, references
-from curation.train.trainer import HeldOut, Trainer
+from curation.train.data.corpus import open_corpus, vocabulary_for
+from curation.train.data.loader import PackedLoader
+from curation.train.data.position import merge_states
+from curation.train.distributed import World, join_world
+from curation.train.loop.metrics import Recorder, StepMetrics
+from curation.train.loop.trainer import HeldOut, Trainer
+from curation.train.model.code_embeddings import code_vectors, start_from_codebooks
+from curation.train.model.qwen3 import PRESETS, Shape, build_model, open_model
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.storage import Storage
 from curation.manifests.ledger import ConservationError, ledger_rows
 from curation.manifests.records import Recording, Segment, Source, Verdict, fail
 from curation.manifests.selection import Run, select
 from curation.manifests.staging import BatchName, commit
-from curation.manifests.storage import Storage
 from curation.manifests.verdicts import Rule
 
 RULES = [Rule("consensus.max_pwer", "pwer", ">=", 0.15)]

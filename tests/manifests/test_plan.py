@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.storage import Storage
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.records import Source
 from curation.manifests.selection import Run, ordered_runs
-from curation.manifests.storage import Storage
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=30, unique=True)
 

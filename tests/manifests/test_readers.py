@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from tests.builds import count, toy_build, toy_config, write_recordings
+from tests.support.builds import count, toy_build, toy_config, write_recordings
 
 
 @pytest.fixture(scope="module")

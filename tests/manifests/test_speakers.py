@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from curation.manifests.records import Recording
 from curation.manifests.speakers import join_speakers, speaker_centroids
-from curation.stages.diarize import Diarize
-from tests.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
+from curation.stages.diarize.stage import Diarize
+from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 
 
 def direction(degrees: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from curation.core.storage import Storage
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 from curation.manifests.staging import (
     SCHEMA,
@@ -18,7 +19,6 @@ from curation.manifests.staging import (
     timing_of,
     to_row,
 )
-from curation.manifests.storage import Storage
 
 text = st.text(st.characters(codec="utf-8"), max_size=12)
 names = st.text("abcdefgh.", min_size=1, max_size=8)

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from curation.manifests.records import SAMPLE_RATE, Segment, fail
 from curation.stages.boundary import Boundary, BoundaryConfig, cut_probabilities
-from tests.real_speech import TWO_CITIES, librivox, recording, wave
+from tests.support.real_speech import TWO_CITIES, librivox, recording, wave
 
 MFA = Path(__file__).parents[1] / "data" / "mfa"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from curation.manifests.records import SAMPLE_RATE, Recording, Source
 from curation.stages.base import run_stage
 from curation.stages.loudness import Loudness, LoudnessConfig, compress, peak_normalize, reduction_db, smooth
-from tests.dummies import mix, noise, speech, tone
+from tests.support.dummies import mix, noise, speech, tone
 
 CONFIG = LoudnessConfig()
 

@@ -57,7 +57,7 @@ def glm_folder(write_glm, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def glm(glm_folder):
-    from curation.tokenize.glm import GlmTokenizer
+    from curation.tokenize.official.glm import GlmTokenizer
 
     return GlmTokenizer(glm_folder)
 
@@ -122,7 +122,7 @@ def bicodec_folder(write_bicodec, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bicodec(bicodec_folder):
-    from curation.tokenize.bicodec import BiCodecTokenizer
+    from curation.tokenize.official.bicodec.tokenizer import BiCodecTokenizer
 
     return BiCodecTokenizer(bicodec_folder)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curation.config import TokenizeConfig
-from curation.tokenization import encode_rows, load_tokenizers
-from tests.builds import rows, toy_build, toy_config, write_recordings
-from tests.dummies import speech
+from curation.pipeline.config import TokenizeConfig
+from curation.pipeline.encode import encode_rows, load_tokenizers
+from tests.support.builds import rows, toy_build, toy_config, write_recordings
+from tests.support.dummies import speech
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.speech_checkpoint import write_checkpoint
+from tests.support.checkpoints.speech import write_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,6 +18,6 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model(checkpoint):
-    from curation.train.speech_model import SpeechModel
+    from curation.train.infer.speech_model import SpeechModel
 
     return SpeechModel.open(checkpoint)

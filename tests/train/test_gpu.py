@@ -5,15 +5,15 @@ import shutil
 import pytest
 import torch
 
-from curation.train.attention import Packing, packed_attention
-from curation.train.decoder import Decoder, Sizes
-from curation.train.generation import Engine, Request
-from curation.train.metrics import read_metrics
-from curation.train.objective import AnswerModel, Inputs
-from curation.train.parallel import World
-from tests.train.runs import toy_model, train_toy
-from tests.train.streams import ToyLoader, toy_speech
-from tests.train.test_generation import ALLOWED, PENALISED, VOCABULARY, prompts
+from curation.train.distributed import World
+from curation.train.infer.engine import Engine, Request
+from curation.train.infer.qwen3 import Decoder, Sizes
+from curation.train.loop.metrics import read_metrics
+from curation.train.model.loss import AnswerModel, Inputs
+from curation.train.model.packed_attention import Packing, packed_attention
+from tests.support.runs import toy_model, train_toy
+from tests.support.streams import ToyLoader, toy_speech
+from tests.train.infer.test_engine import ALLOWED, PENALISED, VOCABULARY, prompts
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 GPU = torch.device("cuda")
@@ -78,7 +78,7 @@ def test_going_on_gives_the_same_weights(tmp_path):
 
 
 def test_answers_are_those_of_the_cpu(tmp_path):
-    from tests.speech_checkpoint import random_qwen3
+    from tests.support.checkpoints.speech import random_qwen3
 
     library = random_qwen3(VOCABULARY, seed=1)
     library.save_pretrained(tmp_path)
@@ -94,7 +94,7 @@ def test_answers_are_those_of_the_cpu(tmp_path):
 def test_speech_goes_out_of_a_checkpoint_on_the_gpu(checkpoint):
     import numpy as np
 
-    from curation.train.speech_model import SpeechModel
+    from curation.train.infer.speech_model import SpeechModel
 
     wave = (0.1 * np.random.default_rng(0).standard_normal(16_000)).astype(np.float32)
     model = SpeechModel.open(checkpoint, device="cuda")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from curation.train import checkpoint
-from curation.train.metrics import read_metrics
-from tests.train.runs import train_toy
+from curation.train.checkpoint import training as checkpoint
+from curation.train.loop.metrics import read_metrics
+from tests.support.runs import train_toy
 
 ROOT = Path(__file__).parents[2]
 
 
 def start(run, *settings, launcher=(sys.executable, "-m")):
-    command = [*launcher, "tests.train.runs", str(run), *settings]
+    command = [*launcher, "tests.support.runs", str(run), *settings]
     with (run.parent / f"{run.name}.txt").open("w") as output:
         return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ})
 

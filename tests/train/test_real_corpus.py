@@ -6,20 +6,20 @@ import shutil
 import pytest
 import torch
 
-from curation.config import TokenizeConfig
-from curation.stages.denoise import DenoiseConfig
-from curation.tokenize.fit import fit
-from curation.tokenize.fit_settings import FitSettings
+from curation.pipeline.config import TokenizeConfig
+from curation.stages.denoise.stage import DenoiseConfig
+from curation.tokenize.fit.fit import fit
+from curation.tokenize.fit.settings import FitSettings
 from curation.tokenize.layouts import Asr, Tts, decode
+from curation.train.checkpoint.speech_info import Speech
 from curation.train.config import load_training_config
-from curation.train.corpus import vocabulary_for
-from curation.train.dataset import DataConfig, PackedLoader
-from curation.train.parallel import World
+from curation.train.data.corpus import vocabulary_for
+from curation.train.data.loader import DataConfig, PackedLoader
+from curation.train.distributed import World
 from curation.train.run import prepare
-from curation.train.speech import Speech
-from tests.builds import rows, toy_build, toy_config, write_recordings
-from tests.real_speech import librivox
-from tests.train.test_loader import samples_of
+from tests.support.builds import rows, toy_build, toy_config, write_recordings
+from tests.support.real_speech import librivox
+from tests.train.data.test_loader import samples_of
 
 
 @pytest.fixture(scope="module")

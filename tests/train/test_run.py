@@ -6,18 +6,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from curation.cli import app
-from curation.config import ConfigError
+from curation.cli.app import app
+from curation.pipeline.config import ConfigError
 from curation.tokenize.vocabulary import load_vocabulary
-from curation.train import checkpoint
-from curation.train.batch import IGNORED
+from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
-from curation.train.corpus import DataError
-from curation.train.metrics import read_metrics
-from curation.train.parallel import World
+from curation.train.data.batch import IGNORED
+from curation.train.data.corpus import DataError
+from curation.train.distributed import World
+from curation.train.loop.metrics import read_metrics
 from curation.train.run import prepare, settings_of, train_run
-from tests.train import synthetic
-from tests.train.test_model import padded
+from tests.support import synthetic
+from tests.train.model.test_qwen3 import padded
 
 FEW = ["data.token_budget=400", "speech.text_size=256", "run.threads=1", "optimizer.warmup_steps=2"]
 

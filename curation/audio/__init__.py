@@ -1,0 +1,1 @@
+"""Waveforms: sample rate, levels, FLAC."""

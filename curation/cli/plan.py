@@ -1,0 +1,108 @@
+"""`curation plan`: what a build would take, before it is started."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, errors_explained
+
+if TYPE_CHECKING:
+    from curation.preflight.estimate import BuildPlan, Machines, StagePlan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(plan)
+
+
+def plan(  # noqa: PLR0913 - each is an option of the command
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="YAML file, over the preset; or use --config")
+    ] = None,
+    *,
+    config_file: ConfigFile = None,
+    preset: Preset = "offline",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    cpus: Annotated[float | None, typer.Option(help="CPUs of the cluster; default: of this machine")] = None,
+    gpus: Annotated[float | None, typer.Option(help="GPUs of the cluster; default: of this machine")] = None,
+    gpu_gib: Annotated[float | None, typer.Option(help="GiB of each GPU; default: of this machine's, or 24")] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate/--no-calibrate", help="build a minute of speech here to estimate the time")
+    ] = True,
+    sample: Annotated[
+        list[str], typer.Option(help="recording to calibrate on; default: a minute that packages carry")
+    ] = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Say what a build would take: stages, workers, CPUs, GPUs, memory, models, and hours per 1,000 hours of speech.
+    Exit code 1 if it does not fit.
+    """
+    from curation.pipeline.config import load_config
+    from curation.preflight.estimate import make_plan
+
+    with errors_explained():
+        settings = load_config(config or config_file, preset=preset, overrides=overrides)
+        made = make_plan(settings, _machines(cpus, gpus, gpu_gib), calibrate=calibrate, samples=sample)
+    if as_json:
+        typer.echo(json.dumps(made.to_json(), indent=2))
+    else:
+        _print(made)
+    if made.problems:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _machines(cpus: float | None, gpus: float | None, gpu_gib: float | None) -> "Machines":
+    import os
+
+    from curation.preflight.estimate import Machines
+
+    if gpus is None or gpu_gib is None:
+        import torch
+
+        here = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        gpus = here if gpus is None else gpus
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if here else 24.0
+        gpu_gib = memory if gpu_gib is None else gpu_gib
+    return Machines(cpus or os.cpu_count() or 1, gpus, gpu_gib)
+
+
+def _print(made: "BuildPlan") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from curation.preflight.estimate import needed_gib
+
+    console = Console()
+    table = Table("stage", "on", "models", title_justify="left")
+    for name in ("GiB", "x real time"):
+        table.add_column(name, justify="right")
+    for stage in made.stages:
+        sizes = [item.gib for item in stage.models if item.gib is not None]
+        size = f"{sum(sizes):.2f}" if sizes else ""
+        factor = "" if stage.factor is None else f"{stage.factor:.4f}"
+        table.add_row(stage.name, stage.device, _models(stage), size, factor)
+    console.print(table)
+    machines = made.machines
+    lines = [
+        f"{machines.cpus:g} CPUs, {machines.gpus:g} GPUs",
+        f"{made.workers} workers, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs",
+        f"memory: about {needed_gib(made):.1f} GiB "
+        + (f"({made.worker_gib:.1f} GiB measured for one worker)" if made.worker_gib else "(2 GiB for each worker)")
+        + f", {made.limit_gib:.0f} GiB at most",
+    ]
+    if made.worker_gpus:
+        lines.append(f"GPU memory: about {made.worker_gpu_gib:.1f} GiB for each worker, of {machines.gpu_gib:g} GiB")
+    lines.append(f"calibration: {made.calibration}")
+    if made.hours_per_1000 is not None:
+        lines.append(f"1,000 hours of speech: about {made.hours_per_1000:.1f} hours, on CPUs like the ones here")
+    for line in lines:
+        console.print(line, highlight=False)
+    for note in made.notes:
+        console.print(f"note: {note}", highlight=False)
+    for problem in made.problems:
+        console.print(f"[red]problem:[/] {problem}", highlight=False)
+
+
+def _models(stage: "StagePlan") -> str:
+    return ", ".join(item.reference + ("" if item.here else " (not here)") for item in stage.models)

@@ -1,0 +1,208 @@
+"""What the command line shows: progress, tables, and nothing that is not also to be had as JSON."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from curation.manifests import ledger, shards
+from curation.manifests.staging import BatchName
+from curation.manifests.summary import Summary
+from curation.models.store import catalogue, verify
+from curation.pipeline.config import BuildConfig
+from curation.pipeline.label import Report
+from curation.pipeline.run import BuildState
+from curation.preflight.doctor import Check
+
+LOG_SECONDS = 30.0
+STEPS = {"label": "labelling", "tokenize": "tokenizing", "ledger": "accounting", "shards": "writing shards"}
+STAGES = [name for name in BuildConfig.model_fields if name not in {"tokenize", "publish", "engine"}]
+NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "not speech", "failed": "failed"}
+
+
+class _Bars:
+    """Progress bars, one for each step; on a log, where nobody sees bars move, a line every half minute."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
+        self._console = console
+        self._logged = time.monotonic()
+        self._progress = Progress(TextColumn("{task.description:<14}"), BarColumn(), *columns, console=console)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def _log(self, line: str) -> None:
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            self._console.print(line, highlight=False)
+
+
+class BuildProgress(_Bars):
+    """Progress of a build."""
+
+    def __init__(self, console: Console) -> None:
+        note, left = TextColumn("{task.fields[note]}"), TextColumn("left")
+        super().__init__(console, MofNCompleteColumn(), note, TimeElapsedColumn(), left, TimeRemainingColumn())
+        self._seconds: dict[str, float] = {}
+
+    def on_step(self, step: str, report: Report, total: int) -> None:
+        """Count a finished task."""
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(STEPS[step], total=total, note="")
+        self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
+        note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
+        self._progress.update(self._tasks[step], advance=_finished(step, report), note=note)
+        completed = self._progress.tasks[self._tasks[step]].completed
+        self._log(f"{STEPS[step]}: {completed:.0f} of {total} done, {note}")
+
+
+class FitProgress(_Bars):
+    """Progress of fitting tokenizers, whose steps tell the share that is done."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
+
+    def on_step(self, step: str, fraction: float) -> None:
+        """Show how far a step is."""
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=1.0)
+        self._progress.update(self._tasks[step], completed=fraction)
+        self._log(f"{step}: {fraction:.0%} done")
+
+
+def _finished(step: str, report: Report) -> int:
+    """Labelling counts units: one is finished with its last batch."""
+    if step != "label":
+        return 1
+    return int("-" in report.task and BatchName.parse(report.task).last)
+
+
+def hours(seconds: float) -> str:
+    """A duration as hours, minutes, seconds."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min {rest:02d} s" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+
+
+def print_summary(summary: Summary, output: str) -> None:
+    """The accounting as tables."""
+    console = Console()
+    table = Table(title=f"{summary.recordings} recordings, {hours(summary.seconds)}", title_justify="left")
+    for name in ("verdict", "reason"):
+        table.add_column(name)
+    for name in ("count", "duration", "share"):
+        table.add_column(name, justify="right")
+    for line in summary.lines:
+        share = line.seconds / summary.seconds if summary.seconds else 0.0
+        table.add_row(NAMES[line.status], line.reason, str(line.count), hours(line.seconds), f"{share:.1%}")
+    table.add_section()
+    table.add_row("total", "", str(sum(line.count for line in summary.lines)), hours(summary.seconds), "100.0%")
+    console.print(table)
+    _print_time(console, summary.timing)
+    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
+    shards = "1 shard" if summary.shards == 1 else f"{summary.shards} shards"
+    console.print(f"{summary.utterances} utterances of {summary.speakers} speakers in {shards} ({tokens} tokens)")
+    for name, what in (("shards", "training shards"), ("ledger", "every second and its verdict")):
+        console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False)
+    console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)
+
+
+def _print_time(console: Console, timing: dict[str, Any]) -> None:
+    label = timing.get("label", {})
+    stages: dict[str, float] = label.get("stages", {})
+    if not stages:
+        return
+    models: dict[str, float] = label["models"]
+    table = Table(
+        title="time of the label pass by stage, all workers; CPU time is wall seconds x CPUs",
+        title_justify="left",
+    )
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    table.add_column("inside models", justify="right")
+    table.add_column("of all CPU time", justify="right")
+    available = sum(run["cpus"] * run["pass_seconds"].get("label", 0.0) for run in timing["runs"])
+
+    def share(seconds: float) -> str:
+        return f"{seconds / available:.1%}" if available else ""
+
+    for stage in (name for name in STAGES if name in stages):
+        inside = {name: value for name, value in models.items() if name.split(".")[0] == stage}
+        detail = ", ".join(f"{name.partition('.')[2]} {value:.1f}" for name, value in sorted(inside.items()))
+        table.add_row(stage, f"{stages[stage]:.1f}", detail, share(sum(inside.values())) if inside else "")
+    table.add_section()
+    table.add_row("total", f"{sum(stages.values()):.1f}", f"{sum(models.values()):.1f}", share(sum(models.values())))
+    console.print(table)
+
+
+def print_status(state: BuildState) -> None:
+    """How far a build is."""
+    console = Console()
+    console.print(f"{state.units_done} of {state.units} units labelled, {state.batches_done} batches committed")
+    console.print(f"{state.phase}; last sign of life {hours(state.idle_seconds)} ago" if state.phase else "not started")
+    console.print("published" if state.published else "not published yet")
+
+
+def print_checks(checks: list[Check]) -> None:
+    """What doctor found."""
+    console = Console()
+    for check in checks:
+        mark = "[green]ok[/]     " if check.ok else "[red]missing[/]"
+        console.print(f"{mark} {check.what}: {check.found}", highlight=False, soft_wrap=True)
+        if not check.ok:
+            console.print(f"        -> {check.remedy}", highlight=False, soft_wrap=True)
+
+
+def schema_rows() -> list[dict[str, str]]:
+    """Every column of shards and ledger."""
+    tables = (("shards", shards.COLUMNS), ("ledger", ledger.COLUMNS))
+    return [
+        {"table": table, "column": name, "type": type_name(kind), "unit": unit, "meaning": meaning}
+        for table, columns in tables
+        for name, kind, unit, meaning in columns
+    ]
+
+
+def print_schema() -> None:
+    """The columns as a table."""
+    table = Table("table", "column", "type", "unit", "meaning")
+    for row in schema_rows():
+        table.add_row(row["table"], row["column"], row["type"], row["unit"], row["meaning"])
+    Console().print(table)
+
+
+def type_name(kind: pa.DataType) -> str:
+    """A readable name of an Arrow type: `list of {text, start, end}`."""
+    if pa.types.is_list(kind):
+        return f"list of {type_name(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return "{" + ", ".join(field.name for field in kind) + "}"
+    return str(kind)
+
+
+def print_models() -> None:
+    """The catalogue, and what of it is here."""
+    table = Table("model", "licence", "about", "here")
+    for name, entry in catalogue().items():
+        table.add_row(name, entry.licence, entry.about, "no" if verify(name) else "yes")
+    Console().print(table)

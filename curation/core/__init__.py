@@ -1,0 +1,1 @@
+"""The foundation: errors, settings, storage, timing. Knows nothing else of this package."""

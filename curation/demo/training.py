@@ -1,0 +1,109 @@
+"""A few minutes of training on the shards of the demo, and what the model has learned by heart.
+
+    python -m curation.demo.training demo/corpus demo/model
+
+Trains `tiny` on its few utterances until it knows them, then transcribes one of them and speaks its text in its own
+voice. That is memory, not skill: so few utterances teach nothing about others.
+"""
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+
+OVERRIDES = (
+    "run.steps=500",
+    "run.save_steps=500",
+    "run.keep_last=1",
+    "data.token_budget=2048",
+    "data.pretrain.vc=0",
+    "optimizer.warmup_steps=30",
+    "speech.text_size=256",
+)
+MAX_SECONDS = 8.0
+"""The utterance that is shown is the longest below this."""
+
+
+def train(build: str, run: Path) -> Path:
+    """Train on a build's shards, or go on where it stopped; the last checkpoint."""
+    from rich.console import Console
+
+    from curation.cli.train import TrainProgress
+    from curation.train.config import load_training_config
+    from curation.train.run import settings_of, train_run
+
+    config = load_training_config(overrides=OVERRIDES, base=settings_of(run))
+    with TrainProgress(Console(), config.run.steps) as progress:
+        trained = train_run(build, run, config, progress.on_step)
+    if trained.checkpoint is None:
+        msg = f"{run}: training wrote no checkpoint"
+        raise RuntimeError(msg)
+    return trained.checkpoint
+
+
+def training_utterance(build: str) -> tuple[dict[str, Any], Wave]:
+    """A row of the shards (id, text, speaker) and its audio. Raises ValueError where none is short enough."""
+    import pyarrow.dataset as ds
+
+    from curation.fit.tokenizers import kept_waves
+
+    shards = ds.dataset(f"{build}/shards", format="parquet", exclude_invalid_files=True)
+    rows = {row["id"]: row for row in shards.to_table(columns=["id", "text", "speaker"]).to_pylist()}
+    known = [(rows[name], wave) for name, wave in kept_waves(build) if len(wave) <= MAX_SECONDS * SAMPLE_RATE]
+    if not known:
+        msg = f"{build}: no kept utterance is shorter than {MAX_SECONDS:g} s"
+        raise ValueError(msg)
+    return max(known, key=lambda pair: (len(pair[1]), pair[0]["id"]))
+
+
+def show(build: str, checkpoint: Path, folder: Path) -> None:
+    """Print the text, what the model hears, and what a recogniser hears when the model speaks; write both waves."""
+    from rich.console import Console
+
+    from curation.stages.loudness import peak_normalize
+    from curation.train.evaluate.judges import WhisperRecogniser
+    from curation.train.infer.speech_model import SpeechModel
+
+    row, wave = training_utterance(build)
+    model = SpeechModel.open(checkpoint, prepare=peak_normalize)  # the wave is of the corpus: it is prepared already
+    heard = model.transcribe([wave])[0]
+    spoken = model.speak([row["text"]], [wave])[0]
+    understood = WhisperRecogniser().hear([spoken], ["en"])[0]
+    files = {"the recording": (folder / "recording.wav", wave), "the model": (folder / "spoken.wav", spoken)}
+    _write(files)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"a training utterance, {row['id']} by {row['speaker']}")
+    console.print(f"  its text               {row['text']}", markup=False)
+    console.print(f"  transcribed            {heard}", markup=False)
+    console.print(f"  spoken, Whisper hears  {understood}", markup=False)
+    for what, (path, _) in files.items():
+        console.print(f"  listen to {what:13s}  {path}")
+
+
+def _write(files: dict[str, tuple[Path, Wave]]) -> None:
+    import soundfile
+
+    for path, wave in files.values():
+        soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m curation.demo.training", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("build", help="a finished build, e.g. demo/corpus")
+    parser.add_argument("run", type=Path, help="folder of the training run")
+    parser.add_argument("--again", action="store_true", help="forget what the run has learned")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    if options.again and options.run.exists():
+        shutil.rmtree(options.run)
+    show(options.build, train(options.build, options.run), options.run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Fitting to the speech of a build: consensus weights, calibrated confidence, compact tokenizers."""

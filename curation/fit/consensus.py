@@ -1,0 +1,237 @@
+"""Learns the consensus from utterances whose text is known: weights of the systems, and the calibrated confidence.
+
+Everything is judged by cross-validation that never splits a group (a speaker, or a recording), and the weights of the
+systems are only taken over if they make fewer errors on groups that they were not learned from.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from curation.fit.reliability import Logistic, Outcome, Vector, fit_logistic
+from curation.manifests.records import Hypothesis
+from curation.stages.consensus.confidence import FEATURES, Calibration
+from curation.stages.consensus.stage import agree, edit_distances, pairwise_wer
+from curation.stages.consensus.vote import Distances, Method, combine
+from curation.text.normalize import Normalizer, normalizer_for
+
+GRID = (0.5, 0.7, 1.0, 1.4, 2.0)
+"""Weights that are tried for each system."""
+FOLDS = 5
+WHOLE_SHARE = 0.8
+"""Share of an utterance's weight that falls on its full set of systems when the confidence is fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """An utterance with its transcript. `hypotheses` are those of the systems that answered."""
+
+    id: str
+    group: str
+    seconds: float
+    language: str
+    hypotheses: list[Hypothesis]
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was learned, and how it does on groups that it has not seen."""
+
+    calibration: Calibration
+    equal_errors: int
+    """Word errors of the final text with equal weights; and with weights learned on the other groups."""
+    learned_errors: int
+    words: int
+    outcome: Outcome
+    """Of the text with the weights that were chosen."""
+    predicted: Vector
+    """(utterances,) calibrated confidence, cross-validated."""
+    plain: Vector
+    """(utterances,) `confidence` as it is without calibration."""
+    pwer: Vector
+    """(utterances,) NaN where fewer than two systems answered."""
+
+
+@cache
+def _normalizer(language: str) -> Normalizer:
+    """The normaliser of a language, with a memory: the same texts come back for every subset and weight."""
+    normalizer = normalizer_for(language)
+    return Normalizer(normalizer.name, normalizer.unit, lru_cache(maxsize=100_000)(normalizer.clean))
+
+
+def fit_consensus(labelled: Sequence[Labelled], method: Method = "vote", about: str = "") -> Fitted:
+    """Learn from labelled utterances with at least one hypothesis and one reference word each."""
+    folds = folds_of([item.group for item in labelled])
+    cases = [Case.of(item) for item in labelled]
+    equal = sum(case.errors({}, method) for case in cases)
+    learned = sum(
+        case.errors(weights, method)
+        for train, test in folds
+        for weights in [learn_weights([cases[i] for i in train], method)]
+        for case in (cases[i] for i in test)
+    )
+    weights = learn_weights(cases, method) if learned < equal else {}
+    rows = [evidence_rows(item, weights, method) for item in labelled]
+    predicted = np.zeros(len(labelled))
+    for train, test in folds:
+        model = fit_rows([rows[i] for i in train])
+        predicted[test] = model.predict(np.stack([rows[i].whole for i in test]))
+    calibration = to_calibration(fit_rows(rows), weights, about)
+    return Fitted(
+        calibration,
+        equal,
+        learned,
+        sum(len(case.reference) for case in cases),
+        outcome_of(labelled, weights, method),
+        predicted,
+        np.array([row.plain for row in rows]),
+        np.array([row.pwer for row in rows]),
+    )
+
+
+def folds_of(groups: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+    """(train, test) indices of up to `FOLDS` folds; a group is in one fold only. One group alone is split evenly."""
+    names = sorted(set(groups), key=lambda name: (-groups.count(name), name))
+    place = {name: number % FOLDS for number, name in enumerate(names)}
+    folds = [place[group] if len(names) > 1 else number % FOLDS for number, group in enumerate(groups)]
+    return [
+        (
+            [i for i, other in enumerate(folds) if other != fold],
+            [i for i, other in enumerate(folds) if other == fold],
+        )
+        for fold in sorted(set(folds))
+    ]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A labelled utterance prepared for many votes."""
+
+    item: Labelled
+    reference: list[str]
+    distances: Distances
+    disputed: bool
+    """False where all systems say the same, so that no weight matters."""
+    cached: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, item: Labelled) -> "Case":
+        """Normalise and compare once."""
+        normalizer = _normalizer(item.language)
+        units = [normalizer.units(hypothesis.text) for hypothesis in item.hypotheses]
+        distances = edit_distances(units)
+        return cls(item, normalizer.units(item.reference), distances, bool(distances.any()))
+
+    def errors(self, weights: Mapping[str, float], method: Method) -> int:
+        """Word errors of the combined text."""
+        normalizer = _normalizer(self.item.language)
+        text = combine(self.item.hypotheses, self.distances, normalizer, method, weights).text
+        if text not in self.cached:
+            self.cached[text] = Levenshtein.distance(self.reference, normalizer.units(text))
+        return self.cached[text]
+
+
+def learn_weights(cases: Sequence[Case], method: Method) -> dict[str, float]:
+    """One weight for each system: a search along one system after the other for the fewest word errors.
+
+    It starts from equal weights, and a weight moves only for at least one error less.
+    """
+    disputed = [case for case in cases if case.disputed]
+    names = sorted({item.system for case in cases for item in case.item.hypotheses})
+    weights = dict.fromkeys(names, 1.0)
+    least = sum(case.errors(weights, method) for case in disputed)
+    for _ in range(3):
+        before = least
+        for name, value in itertools.product(names, GRID):
+            tried = {**weights, name: value}
+            errors = sum(case.errors(tried, method) for case in disputed)
+            if errors < least:
+                least, weights = errors, tried
+        if least == before:
+            break
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the confidence is fitted on, for one utterance."""
+
+    whole: Vector
+    """(features,) with all of its systems."""
+    parts: Vector
+    """(subsets, features) with fewer systems, down to one: builds have any number of them."""
+    right: float
+    parts_right: Vector
+    words: int
+    """Of the reference: long utterances count more, as they do in a WER."""
+    plain: float
+    pwer: float
+
+
+def evidence_rows(item: Labelled, weights: Mapping[str, float], method: Method) -> Rows:
+    """Features and share of right words with all systems and with every subset of them."""
+    normalizer = _normalizer(item.language)
+    reference = normalizer.units(item.reference)
+
+    def look(hypotheses: Sequence[Hypothesis]) -> tuple[Any, float]:
+        found = agree(hypotheses, normalizer, item.seconds, method, weights)
+        errors = Levenshtein.distance(reference, normalizer.units(found.combined.text))
+        return found, max(0.0, 1 - errors / max(len(reference), 1))
+
+    found, right = look(item.hypotheses)
+    count = len(item.hypotheses)
+    subsets = [part for size in range(1, count) for part in itertools.combinations(item.hypotheses, size)]
+    looked = [look(part) for part in subsets]
+    return Rows(
+        np.array(found.evidence),
+        np.array([part.evidence for part, _ in looked]).reshape(-1, len(FEATURES)),
+        right,
+        np.array([value for _, value in looked]),
+        len(reference),
+        found.combined.confidence,
+        pairwise_wer(found.rates) if count > 1 else np.nan,
+    )
+
+
+def fit_rows(rows: Sequence[Rows]) -> Logistic:
+    """The confidence over all utterances; each counts by its words, whatever the number of its subsets."""
+    features = np.concatenate([np.stack([row.whole for row in rows]), *[row.parts for row in rows]])
+    observed = np.concatenate([[row.right for row in rows], *[row.parts_right for row in rows]])
+    weights = np.array([row.words for row in rows]) / np.mean([row.words for row in rows])
+    counts = np.array([len(row.parts) for row in rows])
+    whole = np.where(counts > 0, WHOLE_SHARE, 1.0) * weights
+    part = (1 - WHOLE_SHARE) * weights / np.maximum(counts, 1)
+    return fit_logistic(features, observed, np.concatenate([whole, np.repeat(part, counts)]))
+
+
+def to_calibration(model: Logistic, weights: Mapping[str, float], about: str) -> Calibration:
+    """The file's content, in few digits."""
+
+    def rounded(values: Vector) -> list[float]:
+        return [float(f"{value:.6g}") for value in values]
+
+    return Calibration(
+        about=about,
+        weights=dict(weights),
+        features=list(FEATURES),
+        mean=rounded(model.mean),
+        scale=rounded(model.scale),
+        coefficients=rounded(model.coefficients),
+        intercept=float(f"{model.intercept:.6g}"),
+    )
+
+
+def outcome_of(labelled: Sequence[Labelled], weights: Mapping[str, float], method: Method) -> Outcome:
+    """Final texts against references."""
+    cases = [Case.of(item) for item in labelled]
+    return Outcome(
+        np.array([item.seconds for item in labelled]),
+        np.array([float(case.errors(weights, method)) for case in cases]),
+        np.array([float(len(case.reference)) for case in cases]),
+    )

@@ -1,0 +1,119 @@
+"""`curation consensus fit`: from a build to a calibration file, and what is said about it."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from curation.fit.consensus import Fitted, fit_consensus
+from curation.fit.reliability import Reliability, kept_wer, reliability
+from curation.fit.transcripts import labelled_utterances, read_config
+from curation.pipeline.config import ConfigError
+
+LEAST = 30
+"""Labelled utterances below which nothing is fitted: six coefficients and an intercept are learned from them."""
+SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was fitted, and how it does across groups that it was not fitted to."""
+
+    fitted: Fitted
+    left_out: Counter[str]
+    reliability: Reliability
+    uncalibrated: Reliability
+    kept: list[dict[str, float]]
+    """By share of the seconds that is kept: WER by calibrated confidence, and by pWER alone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        fitted = self.fitted
+        return {
+            "utterances": len(fitted.predicted),
+            "left_out": dict(self.left_out),
+            "words": fitted.words,
+            "errors_equal_weights": fitted.equal_errors,
+            "errors_learned_weights": fitted.learned_errors,
+            "calibration": fitted.calibration.model_dump(),
+            "reliability": asdict(self.reliability),
+            "uncalibrated": asdict(self.uncalibrated),
+            "kept": self.kept,
+        }
+
+
+def fit_on_build(root: str, transcripts: Path | None, output: Path) -> Report:
+    """Fit on the labelled utterances of a build and write the file. Raises ConfigError where they are too few."""
+    method = read_config(root).consensus.combination
+    labelled, left_out = labelled_utterances(root, transcripts)
+    if len(labelled) < LEAST:
+        causes = "; ".join(f"{count}: {cause}" for cause, count in left_out.items())
+        msg = (
+            f"{root}: {len(labelled)} utterances with a transcript, at least {LEAST} are needed ({causes or 'no more'})"
+            f"; give the manifest a transcript column, or --transcripts with an STM file or utterance ids and texts"
+        )
+        raise ConfigError(msg)
+    about = f"{len(labelled)} utterances, {sum(item.seconds for item in labelled) / 60:.1f} min, of {root}"
+    report = report_of(fit_consensus(labelled, method, about), left_out)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(report.fitted.calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def report_of(fitted: Fitted, left_out: Counter[str]) -> Report:
+    """The figures of a fit."""
+    observed = fitted.outcome.right
+    by_pwer = -np.where(np.isnan(fitted.pwer), np.inf, fitted.pwer)
+    kept = [
+        {
+            "share": share,
+            "wer_by_confidence": kept_wer(fitted.outcome, fitted.predicted, share),
+            "wer_by_pwer": kept_wer(fitted.outcome, by_pwer, share),
+        }
+        for share in SHARES
+    ]
+    return Report(fitted, left_out, reliability(fitted.predicted, observed), reliability(fitted.plain, observed), kept)
+
+
+def print_report(report: Report) -> None:
+    """Show it on standard output."""
+    console, fitted = Console(), report.fitted
+    seconds = float(fitted.outcome.seconds.sum())
+    console.print(f"{len(fitted.predicted)} labelled utterances, {seconds / 60:.1f} min, {fitted.words} words")
+    for cause, count in report.left_out.items():
+        console.print(f"{count} left out: {cause}")
+    taken = "taken over" if fitted.calibration.weights else "equal weights are kept"
+    console.print(
+        f"word errors across groups: {fitted.equal_errors} with equal weights, {fitted.learned_errors} with learned "
+        f"ones: {taken}"
+    )
+    for system, weight in fitted.calibration.weights.items():
+        console.print(f"  {system}: {weight:g}")
+    console.print(reliability_table("calibrated confidence, across groups", report.reliability))
+    console.print(f"ECE without calibration {report.uncalibrated.expected_error:.3f}")
+    console.print(_kept_table(report))
+
+
+def reliability_table(title: str, found: Reliability) -> Table:
+    """Predicted against observed, with ECE and Brier score below."""
+    table = Table(title=title, caption=f"ECE {found.expected_error:.3f}, Brier {found.brier:.4f}", title_justify="left")
+    for name in ("confidence", "utterances", "predicted", "observed"):
+        table.add_column(name, justify="right")
+    for row in found.bins:
+        span = f"{row.low:g} to {row.high:g}"
+        table.add_row(span, str(row.count), f"{row.predicted:.3f}", f"{row.observed:.3f}")
+    return table
+
+
+def _kept_table(report: Report) -> Table:
+    table = Table(title="WER of what is kept", title_justify="left")
+    for name in ("share of the seconds", "by calibrated confidence", "by pWER alone"):
+        table.add_column(name, justify="right")
+    for row in report.kept:
+        table.add_row(f"{row['share']:.0%}", f"{row['wer_by_confidence']:.3f}", f"{row['wer_by_pwer']:.3f}")
+    return table

@@ -1,0 +1,64 @@
+"""Fits the compact tokenizers to the kept utterances of a build."""
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from curation.core.storage import Storage
+from curation.fit.transcripts import read_config
+from curation.manifests.plan import read_plan
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
+from curation.manifests.staging import committed, decode_flac
+from curation.pipeline.config import ConfigError
+from curation.pipeline.rules import rules_of
+from curation.tokenize.fit.fit import fit
+from curation.tokenize.fit.settings import FitSettings
+
+
+def fit_on_build(
+    root: str, output: Path, *, max_hours: float, steps: int, codes: int, on_progress: Callable[[str, float], None]
+) -> list[Path]:
+    """Fit on at most `max_hours` of kept speech; returns the files.
+
+    Raises ConfigError where there is none, or no such number of `codes`.
+    """
+    try:
+        settings = FitSettings(steps=steps, codes=codes)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    waves = list(_at_most((wave for _, wave in kept_waves(root)), max_hours * 3600 * SAMPLE_RATE))
+    if not waves:
+        msg = f"{root} holds no kept utterances with audio: build it with engine.staging_audio"
+        raise ConfigError(msg)
+    output.mkdir(parents=True, exist_ok=True)
+    fit(waves, output, settings, on_progress)
+    return sorted(output.glob("*.safetensors"))
+
+
+def kept_waves(root: str) -> Iterator[tuple[str, Wave]]:
+    """Id and audio of the utterances that the build's own thresholds keep, in order: what was tokenized."""
+    out = Storage(root)
+    config = read_config(root)
+    files = {unit: list(names) for unit, names in groupby(committed(out), key=lambda name: name.unit)}
+    for run in ordered_runs(read_plan(out)):
+        kept = select(
+            out,
+            run,
+            files[run.unit],
+            rules_of(config),
+            fingerprint=None,
+            speaker_threshold=config.publish.speaker_join_threshold,
+            columns=[*LIGHT_SEGMENT_COLUMNS, "audio"],
+        ).kept
+        pairs = zip(kept["id"].to_pylist(), kept["audio"].to_pylist(), strict=True)
+        yield from ((name, decode_flac(content)) for name, content in pairs if content is not None)
+
+
+def _at_most(waves: Iterator[Wave], samples: float) -> Iterator[Wave]:
+    total = 0
+    for wave in waves:
+        total += len(wave)
+        if total > samples:
+            return
+        yield wave

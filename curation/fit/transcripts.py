@@ -1,0 +1,193 @@
+"""Utterances of a finished label pass whose text is known: what `curation consensus fit` learns from.
+
+The text comes from the manifest (`transcript`, where the recording is one utterance), from an STM file (lines in time),
+or from a table of utterance ids and texts.
+"""
+
+import csv
+import io
+import itertools
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from curation.core.storage import Storage
+from curation.fit.consensus import Labelled
+from curation.manifests.plan import read_plan
+from curation.manifests.records import SAMPLE_RATE, Hypothesis
+from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
+from curation.manifests.staging import committed
+from curation.pipeline.config import BuildConfig, ConfigError, validate
+from curation.pipeline.rules import rules_of
+from curation.text.normalize import normalizer_for
+
+MOSTLY = 0.9
+"""Share of an STM line that must lie in an utterance for its words to be in it; below 1 - MOSTLY it is outside."""
+NOT_SCORED = "ignore_time_segment_in_scoring"
+
+
+@dataclass(frozen=True, slots=True)
+class StmLine:
+    """What is said from `start` to `end` (seconds) of a recording."""
+
+    start: float
+    end: float
+    text: str
+
+
+def read_config(root: str) -> BuildConfig:
+    """The configuration of a build. Raises ConfigError where there is none."""
+    try:
+        return validate(yaml.safe_load(Storage(root).read_bytes("build.yaml")), f"{root}/build.yaml")
+    except FileNotFoundError:
+        msg = f"{root} holds no build: run `curation build` first"
+        raise ConfigError(msg) from None
+
+
+def labelled_utterances(root: str, transcripts: Path | None = None) -> tuple[list[Labelled], Counter[str]]:
+    """The utterances of a build that have a transcript, and how many others were left out, by cause."""
+    find = _finder(transcripts)
+    found, left_out = [], Counter[str]()
+    for recording in _recordings(root):
+        heard = [segment for segment in recording.segments if _answered(segment)]
+        for segment in heard:
+            text = find(recording, segment)
+            if text is None:
+                left_out["no transcript, or one that cannot be given to this utterance alone"] += 1
+            elif not normalizer_for(segment["language"]).units(text):
+                left_out["transcript without words"] += 1
+            else:
+                found.append(_labelled(recording, segment, text))
+    return found, left_out
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    source: Mapping[str, Any]
+    segments: list[dict[str, Any]]
+
+
+def _recordings(root: str) -> Iterator[_Recording]:
+    """All recordings with their segments; spans of a long one together."""
+    config, out = read_config(root), Storage(root)
+    files = {unit: list(names) for unit, names in itertools.groupby(committed(out), key=lambda name: name.unit)}
+    columns = [*LIGHT_SEGMENT_COLUMNS, "language", "hypotheses"]
+    for run in ordered_runs(read_plan(out)):
+        chosen = select(
+            out,
+            run,
+            files.get(run.unit, []),
+            rules_of(config),
+            fingerprint=None,
+            speaker_threshold=config.publish.speaker_join_threshold,
+            columns=columns,
+        )
+        sources = chosen.spans["source"].to_pylist()
+        segments = chosen.segments.select(["id", "start", "end", "language", "hypotheses", "row"]).to_pylist()
+        grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for segment in segments:
+            grouped[sources[segment["row"]]["id"]].append(segment)
+        by_id = {source["id"]: source for source in sources}
+        yield from (_Recording(by_id[name], items) for name, items in grouped.items())
+
+
+def _answered(segment: Mapping[str, Any]) -> list[Hypothesis]:
+    hypotheses = [
+        Hypothesis(**{**item, "words": [], "scores": dict(item["scores"])}) for item in segment["hypotheses"] or []
+    ]
+    return [item for item in hypotheses if not item.error]
+
+
+def _labelled(recording: _Recording, segment: Mapping[str, Any], text: str) -> Labelled:
+    return Labelled(
+        id=segment["id"],
+        group=recording.source["speaker"] or recording.source["id"],
+        seconds=(segment["end"] - segment["start"]) / SAMPLE_RATE,
+        language=segment["language"],
+        hypotheses=_answered(segment),
+        reference=text,
+    )
+
+
+def _finder(transcripts: Path | None) -> Any:
+    """A function (recording, segment) -> text, or None."""
+    if transcripts is None:
+        return _of_manifest
+    if transcripts.suffix == ".stm":
+        lines = read_stm(transcripts)
+        return lambda recording, segment: _of_stm(lines, recording, segment)
+    texts = read_texts(transcripts)
+    return lambda _, segment: texts.get(segment["id"])
+
+
+def _of_manifest(recording: _Recording, segment: Mapping[str, Any]) -> str | None:
+    """The transcript of the recording, where this utterance is all the speech that there is."""
+    speech = sum(item["end"] - item["start"] for item in recording.segments)
+    alone = segment["end"] - segment["start"] >= MOSTLY * speech
+    return recording.source["transcript"] or None if alone else None
+
+
+def _of_stm(lines: Mapping[str, list[StmLine]], recording: _Recording, segment: Mapping[str, Any]) -> str | None:
+    source = recording.source
+    names = (source["id"], Path(source["path"]).stem)
+    known = next((lines[name] for name in names if name in lines), [])
+    return text_between(known, segment["start"] / SAMPLE_RATE, segment["end"] / SAMPLE_RATE)
+
+
+def text_between(lines: Sequence[StmLine], start: float, end: float) -> str | None:
+    """The lines that lie between two times (s); None where there is none, or one lies half in and half out."""
+    inside = []
+    for line in sorted(lines, key=lambda item: item.start):
+        share = (min(line.end, end) - max(line.start, start)) / max(line.end - line.start, 1e-6)
+        if share <= 1 - MOSTLY:
+            continue
+        if share < MOSTLY or NOT_SCORED in line.text.lower():
+            return None
+        inside.append(line.text)
+    return " ".join(inside) or None
+
+
+def read_stm(path: Path) -> dict[str, list[StmLine]]:
+    """NIST STM: recording, channel, speaker, start, end, (<labels>), text. Raises ConfigError with the line."""
+    lines: dict[str, list[StmLine]] = defaultdict(list)
+    for number, line in enumerate(_read(path).splitlines(), start=1):
+        if not line.strip() or line.startswith(";;"):
+            continue
+        fields = line.split(maxsplit=5)
+        try:
+            name, start, end = fields[0], float(fields[3]), float(fields[4])
+        except (IndexError, ValueError):
+            msg = f"{path}, line {number}: expected `recording channel speaker start end text`, found {line[:80]!r}"
+            raise ConfigError(msg) from None
+        text = fields[5] if len(fields) > 5 else ""
+        if text.startswith("<"):
+            text = text.partition(">")[2]
+        lines[name].append(StmLine(start, end, text.strip()))
+    return dict(lines)
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Utterance id -> text of a .csv or .jsonl with the columns `id` and `text`. Raises ConfigError."""
+    content = _read(path)
+    try:
+        if path.suffix == ".csv":
+            rows: list[Any] = list(csv.DictReader(io.StringIO(content)))
+        else:
+            rows = [json.loads(line) for line in content.splitlines() if line.strip()]
+        return {str(row["id"]): str(row["text"] or "") for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: expected .stm, or .csv or .jsonl with the columns id and text ({type(error).__name__}: {error})"
+        raise ConfigError(msg) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read the transcripts {path}: {error}"
+        raise ConfigError(msg) from None

@@ -1,0 +1,1 @@
+"""Model weights: the catalogue, the store that resolves references, and safe loading of checkpoints."""

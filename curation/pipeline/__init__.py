@@ -1,0 +1,1 @@
+"""A build: configuration, the label pass, the publish pass, and the run that holds them together."""

@@ -1,0 +1,98 @@
+"""Knows which work killed its worker, so that a poisonous recording cannot hold up a build for ever.
+
+Before a worker starts on a task it leaves a note, and takes it away when it is done. A note that is still there when
+the task comes again means that the worker died. The first death makes the worker careful: it then notes each recording
+by itself. A recording on which a careful worker died is given up, as `failed`.
+
+    with attempts.of("00000003-000000") as attempt:
+        if attempt.careful:
+            attempt.note(recording_id)
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+from curation.core.storage import Storage
+
+FOLDER = "attempts"
+UNEXPLAINED = "the worker process died (a crash in native code, or killed by the system, e.g. for memory)"
+
+
+@dataclass(slots=True)
+class Death:
+    """How a recording killed its worker: what it was doing, and how many spans of it had been decoded."""
+
+    detail: str
+    spans: int = 0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at a task."""
+
+    out: Storage
+    file: str
+    run: str
+    deaths: int = 0
+    """Workers that died on the task in this run."""
+    victims: dict[str, Death] = field(default_factory=dict)
+    """Recordings that have killed a careful worker."""
+    current: str = ""
+    spans: int = 0
+    doing: str = ""
+
+    @property
+    def careful(self) -> bool:
+        """True once a worker has died on this task."""
+        return self.deaths > 0
+
+    def note(self, recording: str = "", doing: str = "", spans: int = 0) -> None:
+        """Write down what comes next, in case it kills this process."""
+        self.current, self.doing, self.spans = recording, doing, spans
+        self._write(f"{UNEXPLAINED} in {doing}" if doing else UNEXPLAINED)
+
+    def explain(self, reason: str) -> None:
+        """Write down why this process is about to end itself."""
+        self._write(reason)
+
+    def _write(self, detail: str) -> None:
+        note = {
+            "run": self.run,
+            "deaths": self.deaths,
+            "victims": {key: asdict(death) for key, death in self.victims.items()},
+            "current": self.current,
+            "detail": detail,
+            "spans": self.spans,
+        }
+        self.out.write_json(self.file, note, durable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The notes of one run of a build. Notes of earlier runs say nothing: whatever ended those may be gone."""
+
+    out: Storage
+    run: str
+
+    @contextmanager
+    def of(self, task: str) -> Iterator[Attempt]:
+        """Try `task`, a name that can be a file name."""
+        file = f"{FOLDER}/{task}.json"
+        attempt = self._next(file)
+        attempt.note()
+        yield attempt
+        self.out.remove(file)
+
+    def _next(self, file: str) -> Attempt:
+        try:
+            note = json.loads(self.out.read_bytes(file))
+        except FileNotFoundError:
+            note = {}
+        if note.get("run") != self.run:
+            return Attempt(self.out, file, self.run)
+        victims = {key: Death(**death) for key, death in note["victims"].items()}
+        if note["current"]:
+            victims[note["current"]] = Death(note["detail"], note["spans"])
+        return Attempt(self.out, file, self.run, deaths=note["deaths"] + 1, victims=victims)

@@ -1,0 +1,174 @@
+"""Runs the work on Ray Data, on this machine or on a cluster. The only file that imports Ray.
+
+Units are decoded by tasks and labelled by a pool of actors; between them travel batches of recordings. What Ray
+knows is not needed for resuming: a batch is done when its staging file is there, so that tasks may be repeated or
+lost at will.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import ray
+import ray.data
+
+from curation.manifests.plan import Unit
+from curation.pipeline.config import ConfigError, EngineConfig
+from curation.pipeline.guard.watchdog import Watchdog
+from curation.pipeline.label import Decoder, Job, Labeller, Report
+from curation.pipeline.runtime.transfer import packed, unpacked
+
+TASKS_PER_CPU = 16
+BLOCK_BYTES = 2**16  # every batch of recordings is a block of its own, so that all workers get some
+
+
+class RayRuntime:
+    """The runtime `ray`: a context that joins a cluster, or starts Ray on this machine."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._joined = config.address or os.environ.get("RAY_ADDRESS")
+
+    def __enter__(self) -> Self:
+        if self._joined:
+            ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            _start_here()
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = BLOCK_BYTES
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ray.shutdown()
+
+    @property
+    def num_cpus(self) -> float:
+        """CPUs of the cluster."""
+        return float(ray.cluster_resources().get("CPU", 1))
+
+    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[Report]:
+        """Label the units, without the batches that are committed; a report for each batch."""
+        tasks = [(unit, sorted(done.get(unit.number, ()))) for unit in units]
+        batches = self._dataset(tasks).map_batches(
+            _decode,
+            fn_kwargs={"job": job},
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=self._config.decode_cpus,
+        )
+        yield from self._on_actors(batches, lambda: _label_with(job), gpu=True)
+
+    def map(
+        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
+    ) -> Iterator[Report]:
+        """Give each task to a worker; a single one is done here, since starting a process would take longer."""
+        every = list(tasks)
+        if len(every) == 1 and not gpu:
+            yield make_worker()(every[0])
+            return
+        yield from self._on_actors(self._dataset(every), make_worker, gpu=gpu)
+
+    def _dataset(self, tasks: list[Any]) -> Any:
+        """The tasks in as many blocks as give every CPU several: a block is one task of Ray's."""
+        cpus = max(1, int(self.num_cpus))
+        size = max(1, len(tasks) // (cpus * TASKS_PER_CPU))
+        return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
+
+    def _on_actors(
+        self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]], *, gpu: bool
+    ) -> Iterator[Report]:
+        gpus = self._gpus() if gpu else 0.0
+        reports = dataset.map_batches(
+            _Actor,
+            fn_constructor_kwargs={"make_worker": make_worker},
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=self._config.worker_cpus,
+            num_gpus=gpus,
+            compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
+        )
+        for table in reports.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from unpacked(table)
+
+    def _gpus(self) -> float:
+        """GPUs for a worker with models: none where the cluster has none and the CPU may stand in."""
+        has_some = ray.cluster_resources().get("GPU", 0) > 0
+        return self._config.worker_gpus if has_some or not self._config.gpu_fallback else 0.0
+
+    def _num_workers(self, gpus: float) -> int:
+        """As many workers as fit; on a cluster as many as are asked for, since it may grow to them.
+
+        A worker that has no place yet waits, and the others go on without it.
+        """
+        if self._joined and self._config.workers:
+            return self._config.workers
+        resources = ray.cluster_resources()
+        fit = int(resources.get("CPU", 0) / self._config.worker_cpus + 1e-6)
+        if gpus > 0:
+            fit = min(fit, int(resources.get("GPU", 0) / gpus + 1e-6))
+        if fit < 1:
+            msg = (
+                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = {gpus:g}, "
+                f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On a cluster "
+                f"that grows, say how many workers it should grow to: engine.workers"
+            )
+            raise ConfigError(msg)
+        return min(fit, self._config.workers or fit)
+
+
+def _start_here() -> None:
+    """Start Ray on this machine. Its C++ side writes to standard error, across the progress bars: not meanwhile."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is wanted
+            os.dup2(nowhere.fileno(), 2)
+        ray.init(
+            address="local",  # a cluster that happens to run here is joined only by engine.address = auto
+            num_cpus=os.cpu_count(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+class _Actor:
+    """Holds one worker, and with it the models, for the life of a process."""
+
+    def __init__(self, make_worker: Callable[[], Callable[[Any], Report]]) -> None:
+        self._worker = make_worker()
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        return packed(self._worker(task) for task in unpacked(rows))
+
+
+def _label_with(job: Job) -> Callable[[Any], Report]:
+    return Labeller(job, job.watchdog()).label
+
+
+@cache
+def _decode_watchdog(job_run: str, timeout_seconds: float, max_gib: float) -> Watchdog:  # noqa: ARG001 - cache key
+    return Watchdog(timeout_seconds, max_gib)
+
+
+def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
+    engine = job.config.engine
+    decoder = Decoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
+    for unit, done in unpacked(rows):
+        for batch in decoder.batches(unit, done):
+            yield packed([batch])

@@ -1,0 +1,1 @@
+"""Before a build: what it lacks and what it would take."""

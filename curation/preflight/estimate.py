@@ -1,0 +1,250 @@
+"""What a build would take, before it is started: workers, memory, models, and time from a short calibration.
+
+    plan = make_plan(config, Machines(cpus=64, gpus=2, gpu_gib=24), calibrate=True)
+
+Calibration builds a minute of real speech in this process and scales by the real-time factor of each stage.
+"""
+
+import importlib.util
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+
+from curation.models.store import ModelError, resolve
+from curation.pipeline.config import BuildConfig
+from curation.pipeline.gpu import on_gpu
+from curation.pipeline.guard.watchdog import private_bytes
+from curation.pipeline.label import Report
+from curation.preflight.doctor import GIB, MIN_WORKER_GIB, references
+
+PARAMETERS_GIB = {
+    "hf:Systran/faster-whisper-large-v3": 2.9,
+    "hf:Systran/faster-distil-whisper-large-v3": 1.4,
+    "hf:nvidia/canary-1b-v2": 3.6,
+    "hf:nvidia/parakeet-tdt-0.6b-v3": 2.3,
+    "hf:facebook/seamless-m4t-v2-large": 4.3,  # float16
+    "omniASR_LLM_7B_v2": 14.5,  # bfloat16
+    "hf:pyannote/speaker-diarization-community-1": 0.03,
+    "hf:zai-org/glm-4-voice-tokenizer": 1.3,
+    "hf:SparkAudio/Spark-TTS-0.5B": 1.8,
+}
+"""Published number of parameters times their width: for weights that are not here. Not measured."""
+GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
+"""Rule of thumb: activations beside the weights, and what each process takes for its context."""
+BUSY_SHARE = 0.75
+"""Share of a core below which a calibration on one thread was held up by something else."""
+SAMPLES = (("moonshine_voice", "assets/two_cities.wav"), ("pyannote", "audio/sample/sample.wav"))
+ENGINE_SECTIONS = {"publish", "engine"}
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """What the build would run on."""
+
+    cpus: float
+    gpus: float = 0.0
+    gpu_gib: float = 24.0
+    """Memory of each GPU."""
+
+
+@dataclass(slots=True)
+class ModelSize:
+    """Weights of one model."""
+
+    reference: str
+    gib: float | None
+    """None: nobody knows."""
+    here: bool
+    """Measured on this disk; otherwise estimated from the number of parameters."""
+
+
+@dataclass(slots=True)
+class StagePlan:
+    """One stage of the build."""
+
+    name: str
+    device: str
+    models: list[ModelSize] = field(default_factory=list)
+    factor: float | None = None
+    """Seconds of one worker for a second of audio; None where nothing was calibrated."""
+
+
+@dataclass(slots=True)
+class BuildPlan:
+    """All of it."""
+
+    machines: Machines
+    stages: list[StagePlan]
+    workers: int
+    worker_cpus: float
+    worker_gpus: float
+    limit_gib: float
+    """Memory at which a worker ends its recording, for all workers together."""
+    worker_gib: float | None = None
+    """Measured memory of one worker."""
+    worker_gpu_gib: float = 0.0
+    """Weights of one worker on its GPU, with the rule of thumb."""
+    calibration: str = ""
+    """What was calibrated on, or why nothing was."""
+    hours_per_1000: float | None = None
+    """Wall hours for 1,000 hours of speech."""
+    problems: list[str] = field(default_factory=list)
+    """What does not fit."""
+    notes: list[str] = field(default_factory=list)
+    """What the figures leave out."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def make_plan(
+    config: BuildConfig, machines: Machines, *, calibrate: bool = True, samples: Sequence[str] = ()
+) -> BuildPlan:
+    """The plan of a configuration; what does not fit is in its `problems`. `samples`: recordings to calibrate on."""
+    engine = config.engine
+    plan = BuildPlan(
+        machines=machines,
+        stages=list(_stages(config)),
+        workers=_workers(config, machines),
+        worker_cpus=engine.worker_cpus,
+        worker_gpus=engine.worker_gpus,
+        limit_gib=0.0,
+    )
+    plan.limit_gib = plan.workers * engine.max_worker_gib
+    unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
+    if unknown:
+        plan.notes.append(f"size unknown, not counted: {', '.join(unknown)}")
+    plan.problems += _check(config, plan)
+    if not calibrate:
+        plan.calibration = "not calibrated"
+        return plan
+    try:
+        _calibrate(config, plan, list(samples) or packaged_speech())
+    except ModelError as error:
+        plan.calibration = f"not calibrated: {error}"
+    return plan
+
+
+def packaged_speech() -> list[str]:
+    """About a minute of real speech that installed packages carry."""
+    found = []
+    for package, member in SAMPLES:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            found += [str(path) for path in [Path(spec.submodule_search_locations[0]) / member] if path.is_file()]
+    return found
+
+
+def _workers(config: BuildConfig, machines: Machines) -> int:
+    fit = int(machines.cpus / config.engine.worker_cpus + 1e-6)
+    if config.engine.worker_gpus > 0:
+        fit = min(fit, int(machines.gpus / config.engine.worker_gpus + 1e-6))
+    return min(fit, config.engine.workers or fit)
+
+
+def _stages(config: BuildConfig) -> Iterator[StagePlan]:
+    wanting = on_gpu(config)
+    for name in BuildConfig.model_fields:
+        section = getattr(config, name)
+        if section is None or name in ENGINE_SECTIONS:
+            continue
+        device = "GPU" if any(path.split(".")[0] == name for path in wanting) else "CPU"
+        models = [model_size(item) for item in sorted(_models_of(section.model_dump(mode="json")))]
+        yield StagePlan(name, device, models)
+
+
+def _models_of(section: dict[str, Any]) -> set[str]:
+    """Models of a section (plain values): references, and names that only the system itself can resolve."""
+    own = [part.get("model", "") for part in [section, *section.get("systems", ())]]
+    return {*references(section), *(name for name in own if name in PARAMETERS_GIB)}
+
+
+def model_size(reference: str) -> ModelSize:
+    """Size of a model on this disk, or what is known of it."""
+    try:
+        path = resolve(reference, fetch=False)
+    except ModelError:
+        return ModelSize(reference, PARAMETERS_GIB.get(reference.partition("@")[0]), here=False)
+    files = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
+    return ModelSize(reference, sum(item.stat().st_size for item in files) / GIB, here=True)
+
+
+def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
+    engine = config.engine
+    if plan.workers < 1:
+        yield (
+            f"no worker fits: each takes {engine.worker_cpus:g} CPUs and {engine.worker_gpus:g} GPUs, and there are "
+            f"{plan.machines.cpus:g} and {plan.machines.gpus:g}: change engine.worker_cpus, engine.worker_gpus, "
+            f"--cpus or --gpus"
+        )
+    wanting = on_gpu(config)
+    if wanting and engine.worker_gpus == 0:
+        yield f"engine.worker_gpus is 0, but these want a GPU: {', '.join(wanting)}: Ray would give them none"
+    if not engine.worker_gpus:
+        return
+    # Label and publish run one after the other: the larger of the two has the GPU to itself.
+    label = sum(_gib_on_gpu(stage, config) for stage in plan.stages if stage.name != "tokenize")
+    publish = sum(_gib_on_gpu(stage, config) for stage in plan.stages if stage.name == "tokenize")
+    weights = max(label, publish)
+    plan.worker_gpu_gib = GPU_OVERHEAD * weights + GPU_CONTEXT_GIB if weights else 0.0
+    sharing = max(1, int(1 / engine.worker_gpus + 1e-6))
+    needed = sharing * plan.worker_gpu_gib / max(1.0, engine.worker_gpus)
+    if needed > plan.machines.gpu_gib:
+        yield (
+            f"{sharing} worker(s) on a GPU need about {needed:.1f} GiB, it has {plan.machines.gpu_gib:g}: raise "
+            f"engine.worker_gpus, or put systems on the CPU (device: cpu)"
+        )
+
+
+def _gib_on_gpu(stage: StagePlan, config: BuildConfig) -> float:
+    """Weights of the sections of a stage that are on the GPU."""
+    section = getattr(config, stage.name).model_dump(mode="json")
+    parts = section["systems"] if stage.name == "transcribe" else [section]
+    wanted = {name for part in parts if part.get("device") == "cuda" for name in _models_of(part)}
+    return sum(item.gib or 0.0 for item in stage.models if item.reference in wanted)
+
+
+def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> None:
+    """Build `samples` in this process; sets the factors, the memory and the estimate."""
+    from curation.pipeline.run import build
+
+    encoding: list[float] = []
+
+    def on_step(step: str, report: Report, _: int) -> None:
+        if step == "tokenize":
+            encoding.extend(report.timing.get("models", {}).values())
+
+    engine = config.engine.model_copy(update={"runtime": "in-process"})
+    start, busy = time.monotonic(), time.process_time()
+    with TemporaryDirectory(prefix="curation-plan-") as folder:
+        summary = build(config.model_copy(update={"engine": engine}), samples, f"{folder}/out", on_step=on_step)
+    wall, busy = time.monotonic() - start, time.process_time() - busy
+    spent = summary.timing["label"]["stages"] | ({"tokenize": sum(encoding)} if encoding else {})
+    plan.calibration = f"{summary.seconds:.0f} s of speech in {wall:.0f} s, models loaded included"
+    share = 1.0 if on_gpu(config) else busy / wall
+    if share < BUSY_SHARE:
+        plan.notes.append(
+            f"this machine is busy, the calibration got {share:.0%} of a core: the times are scaled by that"
+        )
+    for stage in plan.stages:
+        factor = spent.get(stage.name, 0.0) / summary.seconds
+        stage.factor = factor * share if share < BUSY_SHARE else factor
+    plan.worker_gib = private_bytes(psutil.Process()) / GIB
+    total = sum(stage.factor or 0.0 for stage in plan.stages)
+    if plan.workers:
+        plan.hours_per_1000 = 1000 * total / min(plan.workers, plan.machines.cpus)
+    if plan.worker_gib > config.engine.max_worker_gib:
+        plan.problems.append(
+            f"a worker took {plan.worker_gib:.1f} GiB, over engine.max_worker_gib = {config.engine.max_worker_gib:g}"
+        )
+
+
+def needed_gib(plan: BuildPlan) -> float:
+    """Memory of all workers: measured, else the least that `doctor` asks for."""
+    return plan.workers * (plan.worker_gib or MIN_WORKER_GIB)

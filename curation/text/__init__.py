@@ -1,0 +1,1 @@
+"""Text as speech is compared and punctuated: normalisation, punctuation, languages."""

@@ -1,0 +1,1 @@
+"""Consensus: pairwise WER, one text from several hypotheses, calibrated confidence."""

@@ -1,0 +1,194 @@
+"""Consensus: how far the ASR systems agree, one text out of their hypotheses, and how far it can be trusted.
+
+GPA (arXiv 2601.10770) keeps an utterance where the average pairwise word error rate of its N hypotheses,
+    pWER = 1 / (N (N - 1)) * sum over ordered pairs i != j of WER(y_i, y_j),
+is below 0.15. WER(y_i, y_j) takes y_i as the reference: edit distance / words of y_i, so it is not symmetric. With
+an empty reference it is 0 if the hypothesis is empty too, else 1. Where all hypotheses are empty pWER is 0, and
+`min_words` rejects the utterance; with fewer than two hypotheses there is no pWER, and `min_systems` rejects it.
+
+N counts the systems that answered: one that does not speak the language or that broke takes no part (notes
+`transcribe.left_out` and `consensus.failed`). The outlier is the system that is farthest from the others, if leaving
+it out lowers its distance to them by `OUTLIER_MARGIN`; it still votes. `confidence.calibrated` is an estimate of the
+share of right words (`curation.stages.consensus.confidence`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from rapidfuzz.distance import Levenshtein
+
+from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment
+from curation.stages.base import Stage, StageConfig, threshold
+from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
+from curation.stages.consensus.vote import Combined, Distances, Method, combine
+from curation.stages.transcribe.base import DECIMALS
+from curation.text.normalize import Normalizer, normalizer_for
+
+Rates = npt.NDArray[np.float64]
+OUTLIER_MARGIN = 0.15
+"""How much farther a system must be from the others than they are from each other: the paper's threshold of pWER."""
+
+
+class ConsensusConfig(StageConfig):
+    """How hypotheses become one text, and how far they must agree."""
+
+    combination: Method = Field(
+        "vote",
+        description="vote: weighted vote word by word; mbr: the hypothesis with the least expected word errors",
+    )
+    calibration: str = Field(
+        "default",
+        description="weights of the systems and the calibrated confidence: default, or path:FILE from "
+        "`curation consensus fit`",
+    )
+    max_pwer: float = threshold(0.15, "kept where the average pairwise WER (scores `pwer`) is below this", ge=0)
+    min_confidence: float = threshold(
+        0.0, "expected share of right words (scores `confidence.calibrated`), at least; 0: not asked for", ge=0, le=1
+    )
+    min_words: int = threshold(1, "words (or characters) of the text after normalisation (scores `text.words`)", ge=0)
+
+
+class Consensus(Stage):
+    """Sets text, `pwer`, `confidence`, `confidence.calibrated` and `text.words` of every live segment."""
+
+    name = "consensus"
+
+    def __init__(self, config: ConsensusConfig | None = None) -> None:
+        self.config = config or ConsensusConfig()
+
+    def setup(self) -> None:
+        """Read the calibration. Raises ModelError where its file is missing or is none."""
+        load_calibration(self.config.calibration)
+
+    def process(self, batch: Sequence[Recording]) -> None:
+        """Compare and combine the hypotheses of each live segment."""
+        loaded = load_calibration(self.config.calibration)
+        for recording in batch:
+            for segment in recording.live_segments:
+                self._agree(segment, loaded)
+
+    def _agree(self, segment: Segment, loaded: Loaded) -> None:
+        normalizer = normalizer_for(segment.language)
+        answered = [hypothesis for hypothesis in segment.hypotheses if not hypothesis.error]
+        found = agree(
+            answered,
+            normalizer,
+            segment.num_samples / SAMPLE_RATE,
+            self.config.combination,
+            loaded.calibration.weights,
+        )
+        calibrated = loaded.calibration.confidence(found.evidence) if found.words else 0.0
+        segment.text = found.combined.text
+        segment.scores["confidence"] = round(found.combined.confidence, DECIMALS)
+        segment.scores["confidence.calibrated"] = round(calibrated, DECIMALS)
+        segment.scores["text.words"] = found.words
+        segment.notes["consensus.normalizer"] = normalizer.name
+        segment.notes["consensus.unit"] = normalizer.unit
+        segment.notes["consensus.combination"] = self.config.combination
+        segment.notes["consensus.calibration"] = loaded.name
+        _store_agreement(segment, answered, found.rates)
+        _store_failed(segment)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the hypotheses of one utterance say together."""
+
+    combined: Combined
+    words: int
+    """Of the text, after normalisation."""
+    rates: Rates
+    """(N, N), as `word_error_rates` gives them."""
+    evidence: tuple[float, ...]
+    """Features of the calibrated confidence."""
+
+
+def agree(
+    answered: Sequence[Hypothesis],
+    normalizer: Normalizer,
+    seconds: float,
+    method: Method = "vote",
+    system_weights: Mapping[str, float] | None = None,
+) -> Agreement:
+    """Compare and combine hypotheses without errors; each edit distance is computed once per unordered pair."""
+    # The normaliser takes most of the time here: systems that agree write the same text, often the final one too.
+    known = {text: normalizer.units(text) for text in {hypothesis.text for hypothesis in answered}}
+    units = [known[hypothesis.text] for hypothesis in answered]
+    distances = edit_distances(units)
+    combined = combine(answered, distances, normalizer, method, system_weights)
+    words = len(known[combined.text] if combined.text in known else normalizer.units(combined.text))
+    rates = _rates(distances, [len(item) for item in units])
+    return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
+
+
+def edit_distances(units: Sequence[Sequence[str]]) -> Distances:
+    """(N, N) symmetric: edit distance in words between hypotheses."""
+    distances = np.zeros((len(units), len(units)), np.int64)
+    for i, first in enumerate(units):
+        for j in range(i):
+            distances[i, j] = distances[j, i] = Levenshtein.distance(first, units[j])
+    return distances
+
+
+def word_error_rates(units: Sequence[Sequence[str]]) -> Rates:
+    """(N, N): WER of hypothesis j against reference i."""
+    return _rates(edit_distances(units), [len(item) for item in units])
+
+
+def _rates(distances: Distances, lengths: Sequence[int]) -> Rates:
+    words = np.asarray(lengths, dtype=np.int64)[:, None]
+    return np.where(words > 0, distances / np.maximum(words, 1), distances > 0)
+
+
+def pairwise_wer(rates: Rates) -> float:
+    """pWER, the mean of the N (N - 1) rates off the diagonal. Raises ValueError for fewer than two hypotheses."""
+    count = len(rates)
+    if count < 2:
+        msg = f"pWER needs two hypotheses or more, got {count}"
+        raise ValueError(msg)
+    return float(rates.sum() / (count * (count - 1)))
+
+
+def outlier(rates: Rates) -> tuple[int, float]:
+    """(system, margin): the one farthest from the others, and by how much its mean WER to them exceeds their own pWER.
+
+    Ties go to the first. Raises ValueError for fewer than three hypotheses: of two, neither is the odd one.
+    """
+    count = len(rates)
+    if count < 3:
+        msg = f"an outlier needs three hypotheses or more, got {count}"
+        raise ValueError(msg)
+    sums = rates.sum(axis=0) + rates.sum(axis=1)
+    odd = int(np.round(sums, 9).argmax())
+    others = (rates.sum() - sums[odd]) / ((count - 1) * (count - 2))
+    return odd, float(sums[odd] / (2 * (count - 1)) - others)
+
+
+def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates) -> None:
+    """Scores: pWER of all, and of each system with the others (their mean is pWER again), and the odd one out."""
+    for key in [key for key in segment.scores if key in {"pwer", "consensus.outlier"} or key.startswith("pwer.")]:
+        del segment.scores[key]
+    segment.notes.pop("consensus.outlier", None)
+    count = len(answered)
+    segment.scores["pwer.systems"] = count
+    if count < 2:
+        return
+    segment.scores["pwer"] = round(pairwise_wer(rates), DECIMALS)
+    for place, hypothesis in enumerate(answered):
+        both_ways = rates[place].sum() + rates[:, place].sum()
+        segment.scores[f"pwer.{hypothesis.system}"] = round(float(both_ways) / (2 * (count - 1)), DECIMALS)
+    if count > 2:
+        odd, margin = outlier(rates)
+        segment.scores["consensus.outlier"] = round(margin, DECIMALS)
+        if margin >= OUTLIER_MARGIN:
+            segment.notes["consensus.outlier"] = answered[odd].system
+
+
+def _store_failed(segment: Segment) -> None:
+    segment.notes.pop("consensus.failed", None)
+    failed = [item.system for item in segment.hypotheses if item.error]
+    if failed:
+        segment.notes["consensus.failed"] = ", ".join(failed)

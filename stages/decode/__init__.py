@@ -1,0 +1,1 @@
+"""Decode: any media file to mono 16 kHz float32, in bounded spans."""

@@ -1,0 +1,211 @@
+"""Decode: any media file to spans of mono float32 audio at 16 kHz, with every second of the source accounted for.
+
+The input stage of the pipeline is a generator, because a recording of hours is cut into bounded spans while it
+streams; each cut lies at the quietest place near the nominal end of a span. It never raises for bad media: what
+cannot be decoded becomes a row with a verdict.
+
+    for recording in decode_spans(Source(id="talk", path="talk.mp3"), DecodeConfig()):
+        ...
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import Field
+
+from curation.manifests.records import SAMPLE_RATE, MediaInfo, Recording, Source, Verdict, Wave, fail
+from curation.stages.base import StageConfig
+from curation.stages.decode.media import Gap, Media, MediaError, OpenFile, open_binary, open_media
+
+log = logging.getLogger(__name__)
+
+ENERGY_WINDOW = SAMPLE_RATE // 20
+"""Samples (50 ms) over which the energy is summed to find a quiet place."""
+ENERGY_HOP = SAMPLE_RATE // 100
+
+
+class DecodeConfig(StageConfig):
+    """How recordings are decoded and cut into spans."""
+
+    max_span_seconds: float = Field(300.0, ge=1.0, description="Longest span that is processed as one row, in seconds")
+    span_search_seconds: float = Field(
+        15.0, ge=0, description="A span ends at the quietest place within these seconds before its longest end"
+    )
+    min_peak: float = Field(
+        1e-4, ge=0, description="Spans whose absolute peak (full scale 1) is below this are silent: rejected"
+    )
+    max_missing_seconds: float = Field(
+        0.5, ge=0, description="A file that holds less than it declares by more than this is truncated, in seconds"
+    )
+    max_missing_fraction: float = Field(
+        0.01,
+        ge=0,
+        description="The same as a fraction of the declared duration (at least 0.15 s); the lesser counts",
+    )
+
+
+MIN_MISSING_SECONDS = 0.15
+"""Encoder delay and padding make lossy files differ from their declared duration by up to this much."""
+
+
+def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | None = None) -> Iterator[Recording]:
+    """Yield the spans of one source in order: contiguous, numbered from 0, exactly one of them `last`.
+
+    A span carries audio, or a verdict: `failed` with reason `decode` (not decodable, no audio stream, nothing in
+    it, samples that are not numbers, the part of a broken or truncated file that is missing), or `rejected` with
+    reason `decode.min_peak` (silent). Never raises for what is wrong with the media or its storage.
+    """
+    spans = _Spans(source, config)
+    try:
+        with open_media(source.path, open_file or open_binary) as media:
+            spans.media = media.info
+            yield from _decode(media, spans)
+    except Exception as error:  # noqa: BLE001 - file systems and FFmpeg raise anything; it belongs to this source
+        log.warning("decode failed on %s: %s", source.path, error)
+        yield spans.failure(explain(error), missing=0)
+
+
+def explain(error: BaseException) -> str:
+    """Say what went wrong with a file, and what the user can do about it."""
+    import av
+
+    if isinstance(error, MediaError):
+        return str(error)
+    name = type(error).__name__
+    if isinstance(error, av.FFmpegError):
+        reason = error.strerror or "unknown error"
+        return f"{name}: FFmpeg cannot decode it ({reason}); the file is damaged, or no media: fetch it again"
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such file; check the path in the manifest"
+    if isinstance(error, PermissionError):
+        return f"{name}: not allowed to read it; check its permissions or your credentials"
+    return f"{name}: {error}"
+
+
+def _decode(media: Media, spans: "_Spans") -> Iterator[Recording]:
+    broken, gap = "", Gap(0, "")
+    pieces = media.pieces()
+    while True:
+        try:
+            piece = next(pieces, None)
+        except Exception as error:  # noqa: BLE001 - see decode_spans; what came before the error is used
+            log.warning("%s broke after %.2f s: %s", spans.source.path, spans.received / SAMPLE_RATE, error)
+            broken = explain(error)
+            break
+        if piece is None:
+            break
+        if isinstance(piece, Gap):
+            gap = piece
+        elif len(piece):
+            yield from spans.skip(gap)
+            yield from spans.add(piece)
+            gap = Gap(0, "")
+    yield from _end(media, spans, broken, gap)
+
+
+def _end(media: Media, spans: "_Spans", broken: str, gap: Gap) -> Iterator[Recording]:
+    """The last rows: `gap` is audio that could not be decoded at the very end."""
+    declared = media.declared_samples - spans.received
+    missing = max(declared if media.counted or broken else 0, gap.samples)
+    if not broken and (missing > _tolerated(media, spans.config) or not spans.received):
+        broken = gap.error or (
+            "truncated: the file declares more audio than it holds; fetch it again" if missing else ""
+        )
+    yield from spans.finish(broken, max(missing, 0))
+
+
+def _tolerated(media: Media, config: DecodeConfig) -> float:
+    """Missing samples that are not yet a truncation."""
+    fraction = max(config.max_missing_fraction * media.declared_samples, MIN_MISSING_SECONDS * SAMPLE_RATE)
+    return min(fraction, config.max_missing_seconds * SAMPLE_RATE)
+
+
+@dataclass(slots=True)
+class _Spans:
+    """Collects blocks of one source and cuts them into spans. Holds little more than one span in memory."""
+
+    source: Source
+    config: DecodeConfig
+    media: MediaInfo = field(default_factory=MediaInfo)
+    received: int = 0
+    """Samples that were added so far."""
+    _blocks: list[Wave] = field(default_factory=list)
+    _next: int = 0
+    _offset: int = 0
+
+    def add(self, block: Wave) -> Iterator[Recording]:
+        """Take a block in; yields the spans that are complete with it."""
+        self._blocks.append(block)
+        self.received += len(block)
+        limit = round(self.config.max_span_seconds * SAMPLE_RATE)
+        while self.received - self._offset > limit:
+            audio = np.concatenate(self._blocks)
+            cut = quietest(audio[:limit], round(self.config.span_search_seconds * SAMPLE_RATE))
+            self._blocks = [audio[cut:].copy()]
+            yield self._row(audio[:cut].copy(), last=False)
+
+    def skip(self, gap: Gap) -> Iterator[Recording]:
+        """End the span at a gap of the source, and yield it and a failed row for the gap."""
+        if not gap.error:
+            return
+        if self._blocks:
+            yield self._row(np.concatenate(self._blocks), last=False)
+        self._blocks = []
+        self.received += gap.samples
+        row = self._next_row(gap.samples, last=False)
+        row.verdict = fail("decode", gap.error)
+        yield row
+
+    def finish(self, broken: str, missing: int) -> Iterator[Recording]:
+        """Yield the final rows: what is left, and where the file is `broken` a failed row of `missing` samples."""
+        audio = np.concatenate([*self._blocks, np.zeros(0, np.float32)])
+        self._blocks = []
+        if len(audio):
+            yield self._row(audio, last=not broken)
+        if broken:
+            yield self.failure(broken, missing)
+        elif not len(audio):
+            yield self.failure("the audio stream holds no samples; remove the file or fetch it again", missing=0)
+
+    def failure(self, detail: str, missing: int) -> Recording:
+        """Make the last row of the source: `missing` samples from here on could not be had."""
+        row = self._next_row(missing, last=True)
+        row.verdict = fail("decode", detail)
+        return row
+
+    def _row(self, audio: Wave, *, last: bool) -> Recording:
+        row = self._next_row(len(audio), last=last)
+        row.verdict = _judge(audio, self.config.min_peak)
+        if row.verdict is None:
+            row.audio = row.original = audio  # later stages replace `audio`, and never write into it
+        return row
+
+    def _next_row(self, num_samples: int, *, last: bool) -> Recording:
+        row = Recording(self.source, self.media, self._next, self._offset, num_samples, last)
+        self._next += 1
+        self._offset += num_samples
+        return row
+
+
+def quietest(audio: Wave, search: int) -> int:
+    """Where to cut `audio`: the middle of its quietest 50 ms within the last `search` samples, else its end."""
+    tail = audio[max(len(audio) - search, 0) :]
+    if len(tail) < ENERGY_WINDOW:
+        return len(audio)
+    total = np.concatenate([[0.0], np.cumsum(np.square(tail, dtype=np.float64))])
+    starts = np.arange(0, len(tail) - ENERGY_WINDOW + 1, ENERGY_HOP)
+    energy = total[starts + ENERGY_WINDOW] - total[starts]
+    return len(audio) - len(tail) + int(starts[np.argmin(energy)]) + ENERGY_WINDOW // 2
+
+
+def _judge(audio: Wave, min_peak: float) -> Verdict | None:
+    bad = np.flatnonzero(~np.isfinite(audio))
+    if len(bad):
+        where = f"first at {bad[0] / SAMPLE_RATE:.2f} s of the span"
+        return fail("decode", f"{len(bad)} samples are not numbers (NaN, infinite or absurd), {where}: export it again")
+    peak = float(np.abs(audio).max(initial=0.0))
+    if peak < min_peak:
+        return Verdict("rejected", "decode.min_peak", value=peak, threshold=min_peak, detail="silent")
+    return None

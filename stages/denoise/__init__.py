@@ -1,0 +1,1 @@
+"""Denoise: remove noise from a recording where that improves it."""

@@ -1,0 +1,106 @@
+"""pyannote.audio's SpeakerDiarization pipeline on local weights.
+
+Segmentation of 5 s windows into at most three local speakers, one embedding for each of them, agglomerative
+clustering over the recording. Source: Bredin 2023, "pyannote.audio 2.1 speaker diarization pipeline"; code in
+pyannote/audio/pipelines/speaker_diarization.py, version 4.0.7.
+"""
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.models.safe_load import Trust
+from curation.models.store import resolve
+from curation.models.torch_compat import import_torchaudio
+from curation.stages.diarize.turns import Turn
+
+if TYPE_CHECKING:
+    from curation.stages.diarize.stage import DiarizeConfig
+
+SEGMENTATION_BATCH = 32
+EMBEDDING_BATCH = 32
+
+
+def prepare_import() -> None:
+    """Make pyannote.audio importable: torchaudio on CPU torch, and no usage reports sent by it."""
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    import_torchaudio()
+    with warnings.catch_warnings():
+        # torchcodec would only be needed to read files; the pipeline gets waveforms.
+        warnings.filterwarnings("ignore", message="(?s).*torchcodec is not installed correctly")
+        import pyannote.audio  # noqa: F401
+
+
+class DiarizationPipeline:
+    """Speaker turns of a waveform. Loads either a complete pipeline folder or the offline pair of models."""
+
+    def __init__(self, config: "DiarizeConfig", embedding: Any) -> None:
+        from curation.stages.diarize.pretrained import load_pipeline
+
+        if config.pipeline:
+            self.pipeline = load_pipeline(config.pipeline, trust(config), config.sha256, config.device)
+        else:
+            self.pipeline = build(config, embedding)
+
+    def __call__(self, wave: Wave) -> list[Turn]:
+        """Turns (start, end in samples of `wave`, speaker); turns of different speakers may overlap."""
+        import torch
+
+        if len(wave) == 0:
+            return []
+        file = {"waveform": torch.from_numpy(wave)[None], "sample_rate": SAMPLE_RATE, "uri": "recording"}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Mean of empty slice|invalid value encountered")
+            output = self.pipeline(file)
+        annotation = getattr(output, "speaker_diarization", output)
+        return [
+            Turn(to_samples(turn.start, len(wave)), to_samples(turn.end, len(wave)), str(label))
+            for turn, _, label in annotation.itertracks(yield_label=True)
+        ]
+
+
+def to_samples(seconds: float, limit: int) -> int:
+    """Nearest multiple of 10 ms, in samples, within 0..limit."""
+    return min(max(round(seconds * 100), 0) * (SAMPLE_RATE // 100), limit)
+
+
+def build(config: "DiarizeConfig", embedding: Any) -> Any:
+    """The pipeline on the catalogue's segmentation weights and the given embedding model."""
+    import torch
+    from pyannote.audio.pipelines import SpeakerDiarization
+
+    from curation.stages.diarize.pretrained import load_model, unused_plda
+
+    weights = resolve(config.segmentation)
+    segmentation = load_model(weights / "pytorch_model.bin" if weights.is_dir() else weights, trust(config))
+    pipeline = SpeakerDiarization(
+        segmentation=segmentation,
+        segmentation_step=config.segmentation_step_seconds / segmentation.specifications.duration,
+        embedding=embedding,
+        embedding_exclude_overlap=True,
+        plda=unused_plda(),
+        clustering="AgglomerativeClustering",
+        segmentation_batch_size=SEGMENTATION_BATCH,
+        embedding_batch_size=EMBEDDING_BATCH,
+    )
+    pipeline.instantiate(parameters(config, powerset=segmentation.specifications.powerset))
+    return pipeline.to(torch.device(config.device))
+
+
+def trust(config: "DiarizeConfig") -> Trust:
+    """What the user says about checkpoints that are not pinned one by one."""
+    return Trust(allow_pickle=config.allow_pickle, setting="diarize")
+
+
+def parameters(config: "DiarizeConfig", *, powerset: bool) -> dict[str, Any]:
+    """Hyper-parameters in the pipeline's own layout; a powerset model has no segmentation threshold."""
+    segmentation: dict[str, float] = {"min_duration_off": config.min_duration_off}
+    if not powerset:
+        segmentation["threshold"] = config.segmentation_threshold
+    clustering = {
+        "method": config.clustering_method,
+        "min_cluster_size": config.min_cluster_size,
+        "threshold": config.clustering_threshold,
+    }
+    return {"segmentation": segmentation, "clustering": clustering}

@@ -1,0 +1,180 @@
+"""Speaker turns to pieces of a recording: utterances of one speaker, overlapped speech, and what must be left out.
+
+All times are samples at 16 kHz. The rules, in order:
+ 1. Where two or more speak, the speech is overlapped. What is left are stretches of one speaker.
+ 2. Stretches of the same speaker with only a short pause between them are one turn.
+ 3. A turn that runs into overlapped speech ends at the last pause before it (and begins at the first one after it),
+    so that neither a cut word nor the other voice is published.
+ 4. A turn that is too long is cut at its longest pauses.
+ 5. Edges move outwards to where the voice has died away: the times of a diarizer are accurate to about 0.1 s.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+from curation.manifests.records import SAMPLE_RATE
+from curation.stages.diarize.pauses import FRAME, Level
+
+Kind = Literal["speech", "overlap", "margin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One speaker speaks from `start` to `end` (samples). Turns of different speakers may overlap."""
+
+    start: int
+    end: int
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of speech; pieces never overlap. `margin` is one speaker's speech next to overlapped speech."""
+
+    start: int
+    end: int
+    speaker: str
+    kind: Kind = "speech"
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return (self.end - self.start) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRules:
+    """The limits that the rules use, in samples."""
+
+    min_length: int
+    max_length: int
+    max_pause: int
+    overlap_margin: int
+    max_edge: int
+    exclude_overlap: bool = True
+
+
+def cut_turns(turns: Sequence[Turn], level: Level, rules: TurnRules) -> list[Piece]:
+    """Pieces in order of time, inside 0..`level.length`, none overlapping another."""
+    pieces = separate(turns, exclude_overlap=rules.exclude_overlap)
+    pieces = settle_changes(merge(pieces, rules.max_pause), level, rules)
+    pieces = [part for i in range(len(pieces)) for part in cut_margins(pieces, i, level, rules)]
+    pieces = [part for piece in pieces for part in split(piece, level, rules)]
+    return widen(pieces, level, rules)
+
+
+def separate(turns: Iterable[Turn], *, exclude_overlap: bool) -> list[Piece]:
+    """Stretches with one speaker, and stretches with several (kind `overlap`, no speaker).
+
+    Without `exclude_overlap` a stretch with several goes to the one who was speaking before it.
+    """
+    turns = [turn for turn in turns if turn.end > turn.start]
+    times = sorted({time for turn in turns for time in (turn.start, turn.end)})
+    pieces: list[Piece] = []
+    for start, end in pairwise(times):
+        speakers = sorted({turn.speaker for turn in turns if turn.start < end and turn.end > start})
+        if not speakers:
+            continue
+        before = pieces[-1].speaker if pieces else ""
+        if len(speakers) == 1 or not exclude_overlap:
+            speaker = before if before in speakers else speakers[0]
+            pieces.append(Piece(start, end, speaker))
+        else:
+            pieces.append(Piece(start, end, "", "overlap"))
+    return merge(pieces, 0)
+
+
+def merge(pieces: Iterable[Piece], max_pause: int) -> list[Piece]:
+    """Join neighbours of the same speaker and kind with at most `max_pause` between them; overlapped speech only
+    where it touches.
+    """
+    merged: list[Piece] = []
+    for piece in pieces:
+        last = merged[-1] if merged else None
+        same = last is not None and (last.speaker, last.kind) == (piece.speaker, piece.kind)
+        if last is not None and same and piece.start - last.end <= (max_pause if piece.kind == "speech" else 0):
+            merged[-1] = replace(last, end=piece.end)
+        else:
+            merged.append(piece)
+    return merged
+
+
+def settle_changes(pieces: list[Piece], level: Level, rules: TurnRules) -> list[Piece]:
+    """Move the border where one speaker follows another without a pause to the quietest moment nearby."""
+    pieces = list(pieces)
+    for i in range(len(pieces) - 1):
+        one, two = pieces[i], pieces[i + 1]  # as the border before has left them
+        if one.kind == two.kind == "speech" and one.end == two.start:
+            reach = whole_frames(min(rules.max_edge, (one.end - one.start) // 2, (two.end - two.start) // 2))
+            border = level.quietest(one.end - reach, one.end + reach)
+            pieces[i], pieces[i + 1] = replace(one, end=border), replace(two, start=border)
+    return pieces
+
+
+def cut_margins(pieces: Sequence[Piece], i: int, level: Level, rules: TurnRules) -> list[Piece]:
+    """Piece `i`, cut back from the overlapped speech that it touches; what is cut off becomes `margin` pieces."""
+    piece = pieces[i]
+    if piece.kind != "speech":
+        return [piece]
+    reach = whole_frames(min(rules.overlap_margin, (piece.end - piece.start) // 2))
+    start, end = piece.start, piece.end
+    if i > 0 and pieces[i - 1].kind == "overlap" and pieces[i - 1].end == start:
+        start = level.first_pause(start, start + reach)
+    if i + 1 < len(pieces) and pieces[i + 1].kind == "overlap" and pieces[i + 1].start == end:
+        end = level.last_pause(end - reach, end)
+    parts = [
+        replace(piece, end=start, kind="margin"),
+        replace(piece, start=start, end=end),
+        replace(piece, start=end, kind="margin"),
+    ]
+    return [part for part in parts if part.end > part.start]
+
+
+def split(piece: Piece, level: Level, rules: TurnRules) -> list[Piece]:
+    """Cut a turn that is too long at its longest pause, again and again; the pauses themselves fall out.
+
+    No part becomes shorter than a quarter of the longest length allowed.
+    """
+    length = piece.end - piece.start
+    if piece.kind != "speech" or length <= rules.max_length:
+        return [piece]
+    least = min(max(rules.min_length, rules.max_length // 4), length // 3)
+    start, end = level.longest_pause(piece.start + least, piece.end - least)
+    return [
+        *split(replace(piece, end=start), level, rules),
+        *split(replace(piece, start=end), level, rules),
+    ]
+
+
+def widen(pieces: Sequence[Piece], level: Level, rules: TurnRules) -> list[Piece]:
+    """Move the outer edges of speech into the silence around it, at most half-way to the next piece of speech."""
+    widened = list(pieces)
+    for i, piece in enumerate(pieces):
+        if piece.kind != "speech":
+            continue
+        reach = min(rules.max_edge, (rules.max_length - (piece.end - piece.start)) // 2)
+        before = pieces[i - 1] if i > 0 else None
+        after = pieces[i + 1] if i + 1 < len(pieces) else None
+        lowest = 0 if before is None else room_after(before, piece.start)
+        highest = level.length if after is None else room_before(after, piece.end)
+        start = level.fade(piece.start, max(piece.start - reach, lowest))
+        end = level.fade(piece.end, min(piece.end + reach, highest))
+        widened[i] = replace(piece, start=start, end=end)
+    return widened
+
+
+def room_after(before: Piece, start: int) -> int:
+    """How far back a piece may begin that starts at `start`, after the piece `before`."""
+    return start - whole_frames((start - before.end) // 2) if before.kind == "speech" else before.end
+
+
+def room_before(after: Piece, end: int) -> int:
+    """How far a piece may reach that stops at `end`, before the piece `after`."""
+    return end + whole_frames((after.start - end) // 2) if after.kind == "speech" else after.start
+
+
+def whole_frames(length: int) -> int:
+    """`length` rounded down to whole frames of 10 ms."""
+    return length // FRAME * FRAME

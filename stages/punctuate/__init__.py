@@ -1,0 +1,1 @@
+"""Punctuate: forced alignment, and punctuation checked against the pauses that it finds."""

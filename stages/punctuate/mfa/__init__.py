@@ -1,0 +1,1 @@
+"""Montreal Forced Aligner, in this process or by its command."""

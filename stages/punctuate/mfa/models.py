@@ -1,0 +1,124 @@
+"""Montreal Forced Aligner's settings, its models on disk, and what to do where it is not installed.
+
+Sources: montreal_forced_aligner 3.4.3, `models/classes.py` for the archives, `command_line/align_one.py` for their use.
+"""
+
+import importlib.util
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import Field
+
+from curation.models.store import ModelError, resolve, sha256_of, store_root
+from curation.stages.base import StageConfig
+
+INSTALL = "conda install -c conda-forge montreal-forced-aligner"
+MODULES = ("montreal_forced_aligner", "kalpy", "_kalpy", "pywrapfst", "pynini")
+"""What must be importable to align in memory. Kaldi is inside `_kalpy`, which only conda brings ready-made."""
+MAX_UNPACKED_BYTES = 8 * 2**30
+
+
+class MfaConfig(StageConfig):
+    """Which models Montreal Forced Aligner uses, and how it is run."""
+
+    acoustic_model: str = Field(description="Reference of an acoustic model: a .zip of MFA, or its folder")
+    dictionary: str = Field(description="Reference of a pronunciation dictionary (one .dict file)")
+    g2p: str = Field("", description="Reference of a G2P model for words outside the dictionary; empty: spoken noise")
+    language: str = Field("en", description="ISO 639-1 code of what these models speak")
+    run: Literal["memory", "command"] = Field(
+        "memory", description="memory: models stay loaded in each worker; command: `mfa align` for each batch"
+    )
+    command: str = Field("mfa", description="The program, for run: command; it may live in another environment")
+    beam: int = Field(10, ge=1, description="Beam of the search")
+    retry_beam: int = Field(40, ge=1, description="Beam of the second search, where the first fails")
+    timeout_seconds: float = Field(1500.0, gt=0, description="Seconds after which `mfa align` is stopped")
+
+
+def missing(config: MfaConfig) -> str:
+    """What must be installed, with the command; empty where nothing is missing."""
+    if config.run == "command":
+        found = shutil.which(config.command)
+        return "" if found else f"the program {config.command!r} is not on the PATH: {INSTALL}"
+    lacking = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    if not lacking:
+        return ""
+    return (
+        f"Montreal Forced Aligner needs Kaldi, which pip does not bring (not importable: {', '.join(lacking)}): "
+        f"{INSTALL}, and install curation into the same environment; docs/alignment.md"
+    )
+
+
+def mfa_root() -> Path:
+    """Where unpacked models, compiled dictionaries and MFA's own files go."""
+    return store_root() / "mfa"
+
+
+def prepare_environment() -> None:
+    """MFA makes a folder ~/Documents/MFA on import, unless it is told another place."""
+    os.environ.setdefault("MFA_ROOT_DIR", str(mfa_root() / "root"))
+
+
+def model_folder(reference: str) -> Path:
+    """The folder of an acoustic or G2P model; a .zip is unpacked once, into a folder named by its SHA-256.
+
+    MFA would unpack it into one folder for all processes, deleting that first: workers beside each other would take
+    the files away from each other. Raises ModelError.
+    """
+    path = resolve(reference)
+    if path.is_dir():
+        return path
+    target = mfa_root() / "models" / sha256_of(path)[:16] / path.stem
+    if not target.is_dir():
+        _unpack(path, target)
+    return target
+
+
+def dictionary_file(reference: str) -> Path:
+    """The dictionary's file. Raises ModelError where it is none, e.g. the YAML file of several dictionaries."""
+    path = resolve(reference)
+    if not path.is_file() or path.suffix.lower() not in {".dict", ".txt"}:
+        msg = f"punctuate.mfa.dictionary: {path} is not one dictionary file (.dict or .txt)"
+        raise ModelError(msg)
+    return path
+
+
+def _unpack(path: Path, target: Path) -> None:
+    """Write the files of the archive, without the folders that they are in, as one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _copy_members(archive, Path(folder) / "model")
+        except (zipfile.BadZipFile, OSError) as error:
+            msg = f"{path} is not a model of Montreal Forced Aligner ({error})"
+            raise ModelError(msg) from error
+        publish(Path(folder) / "model", target)
+
+
+def _copy_members(archive: zipfile.ZipFile, folder: Path) -> None:
+    members = [item for item in archive.infolist() if not item.is_dir()]
+    if sum(item.file_size for item in members) > MAX_UNPACKED_BYTES:
+        msg = f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes"
+        raise zipfile.BadZipFile(msg)
+    folder.mkdir()
+    for item in members:
+        # Only the last part of the name is used, so that no name leads out of the folder.
+        name = PurePosixPath(item.filename.replace("\\", "/")).name
+        if name in {"", ".", ".."} or (folder / name).exists():
+            msg = f"unexpected member {item.filename!r}"
+            raise zipfile.BadZipFile(msg)
+        with archive.open(item) as source, (folder / name).open("wb") as out:
+            shutil.copyfileobj(source, out)
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Move a finished folder to its place; where another process was first, its one stays."""
+    try:
+        folder.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise

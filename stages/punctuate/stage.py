@@ -1,0 +1,152 @@
+"""Punctuate: commas where the speaker pauses, none where speech flows, by the word times of a forced aligner.
+
+Source: the GPA paper, section on data curation. What goes where is in punctuation_rules.py; this file finds the
+pauses. A text that cannot be aligned stays as it is: no utterance is lost here.
+"""
+
+import logging
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pydantic import Field, model_validator
+
+from curation.core.timing import inside_model
+from curation.manifests.records import SAMPLE_RATE, Recording, Segment, Wave, Word
+from curation.models.store import ModelError
+from curation.stages.base import Stage, StageConfig
+from curation.stages.punctuate.registry import ALIGNERS, Aligner, Interval, MfaConfig, Placed, Spoken, make_aligner
+from curation.text.punctuation import refine, revert, split
+
+log = logging.getLogger(__name__)
+
+
+class PunctuateConfig(StageConfig):
+    """Settings of the punctuation stage."""
+
+    aligner: str = Field(default="pocketsphinx", description=f"Forced aligner: {', '.join(ALIGNERS)}, or none")
+    fallback: str = Field(
+        default="none",
+        description="Aligner where the first one is not installed, does not speak the language or finds no way",
+    )
+    mfa: MfaConfig | None = Field(default=None, description="Models and settings of the aligner mfa")
+    insert_pause_ms: float = Field(default=300.0, gt=0, description="Pause from which on a comma is inserted, in ms")
+    remove_pause_ms: float = Field(default=50.0, ge=0, description="Pause below which punctuation is removed, in ms")
+
+    @model_validator(mode="after")
+    def _check(self) -> "PunctuateConfig":
+        for field in ("aligner", "fallback"):
+            if (kind := getattr(self, field)) not in {*ALIGNERS, "none"}:
+                msg = f"punctuate.{field} is {kind!r}; expected one of {', '.join(ALIGNERS)}, none"
+                raise ValueError(msg)
+        if "mfa" in self.kinds and self.mfa is None:
+            msg = "punctuate.aligner is 'mfa': punctuate.mfa.acoustic_model and punctuate.mfa.dictionary are missing"
+            raise ValueError(msg)
+        if self.remove_pause_ms > self.insert_pause_ms:
+            msg = "punctuate.remove_pause_ms must not be above punctuate.insert_pause_ms"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def kinds(self) -> list[str]:
+        """The aligners to try, in order."""
+        return [kind for kind in dict.fromkeys((self.aligner, self.fallback)) if kind != "none"]
+
+
+class Punctuate(Stage):
+    """Sets `text`, `edits`, `words` and the note `punctuate.aligner` of each live segment with a text."""
+
+    name = "punctuate"
+    batched = True
+
+    def __init__(self, config: PunctuateConfig | None = None) -> None:
+        self.config = config or PunctuateConfig()
+        self.aligners: list[Aligner] = []
+
+    def setup(self) -> None:
+        """Load the aligners. Raises ModelError where one is missing and there is no other to take its place."""
+        kinds = self.config.kinds
+        for kind in kinds:
+            aligner = make_aligner(kind, self.config.mfa)
+            try:
+                aligner.load()
+            except ModelError as error:
+                if kind == kinds[-1]:
+                    raise
+                log.warning("punctuate: %s takes the place of %s: %s", kinds[-1], kind, error)
+                continue
+            self.aligners.append(aligner)
+
+    def process(self, batch: Sequence[Recording]) -> None:
+        """Refine the text of every live segment. Running it again gives the same result."""
+        jobs = [(item, segment) for item in batch for segment in item.live_segments if segment.text]
+        originals = [revert(segment.text, segment.edits) for _, segment in jobs]
+        utterances = [
+            Spoken(_wave(recording, segment), split(text).words, segment.language)
+            for (recording, segment), text in zip(jobs, originals, strict=True)
+        ]
+        aligned = self._align(utterances)  # all or none: may be called again
+        for (_, segment), text, (name, placed) in zip(jobs, originals, aligned, strict=True):
+            self._refine(segment, text, name, placed)
+
+    def _refine(self, segment: Segment, original: str, aligner: str, placed: Placed) -> None:
+        segment.notes["punctuate.aligner"] = aligner
+        if placed is None:
+            segment.text, segment.edits = original, []
+            return
+        segment.text, segment.edits = refine(
+            original,
+            pauses_ms(placed),
+            language=segment.language,
+            insert_ms=self.config.insert_pause_ms,
+            remove_ms=self.config.remove_pause_ms,
+            evidence=[hypothesis.text for hypothesis in segment.hypotheses],
+        )
+        segment.words = timed_words(split(segment.text).words, placed, segment)
+
+    def _align(self, utterances: Sequence[Spoken]) -> list[tuple[str, Placed]]:
+        """For each utterance the aligner that placed its words, and the places; `none` where none could."""
+        results: list[tuple[str, Placed]] = [("none", None)] * len(utterances)
+        for aligner in self.aligners:
+            left = [
+                index
+                for index, spoken in enumerate(utterances)
+                if not results[index][1] and aligner.speaks(spoken.language)
+            ]
+            if not left:
+                continue
+            with inside_model(f"punctuate.{aligner.name}"):
+                found = aligner.align_all([utterances[index] for index in left])
+            for index, placed in zip(left, found, strict=True):
+                if placed:
+                    results[index] = aligner.name, placed
+        return results
+
+
+def _wave(recording: Recording, segment: Segment) -> Wave:
+    return segment.audio if segment.audio is not None else recording.slice(segment.start, segment.end)
+
+
+def pauses_ms(placed: Sequence[Interval | None]) -> list[float | None]:
+    """The pause after each word but the last, in ms; None beside a word without a place."""
+    return [
+        max(0, right.start - left.end) * 1000 / SAMPLE_RATE if left and right else None
+        for left, right in pairwise(placed)
+    ]
+
+
+def timed_words(words: Sequence[str], placed: Sequence[Interval | None], segment: Segment) -> list[Word]:
+    """Words with their times in the recording (samples); a word without a place fills what its neighbours leave.
+
+    Where the segment has the same words already, with the confidence of the consensus, that is kept.
+    """
+    confidences: list[float | None] = [None] * len(words)
+    if [word.text.casefold() for word in segment.words] == [word.casefold() for word in words]:
+        confidences = [word.confidence for word in segment.words]
+    timed = []
+    end = 0
+    for index, (word, place) in enumerate(zip(words, placed, strict=True)):
+        start = place.start if place else end
+        following = next((later.start for later in placed[index + 1 :] if later), segment.num_samples)
+        end = place.end if place else following
+        timed.append(Word(word, segment.start + start, segment.start + end, confidences[index]))
+    return timed

@@ -1,0 +1,1 @@
+"""Transcribe: several ASR systems write down each utterance."""

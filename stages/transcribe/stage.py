@@ -1,0 +1,194 @@
+"""Transcribe: several ASR systems listen to every utterance (GPA, arXiv 2601.10770: five systems).
+
+Utterances of the whole batch go to each system sorted by length. The language comes from the manifest, or is
+identified once per row of work: the probabilities of its longest utterances, averaged with their durations as
+weights, because single short utterances are often misheard. A system that does not speak the language is left out;
+one that breaks on an utterance leaves a hypothesis with `error`; the segment fails only if all of them break.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from curation.core.timing import inside_model
+from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment, Wave, fail
+from curation.stages.base import Stage, StageConfig, threshold
+from curation.stages.transcribe.base import DECIMALS
+from curation.stages.transcribe.moonshine import MoonshineConfig
+from curation.stages.transcribe.registry import AnySystemConfig, AsrSystem, LanguageIdentifier, build_system
+from curation.stages.transcribe.whisper import WhisperConfig
+
+log = logging.getLogger(__name__)
+
+
+def _offline_systems() -> list[AnySystemConfig]:
+    return [
+        WhisperConfig(name="whisper-base", model="whisper-base"),
+        MoonshineConfig(),
+        WhisperConfig(name="whisper-tiny.en", model="whisper-tiny.en"),
+    ]
+
+
+class TranscribeConfig(StageConfig):
+    """Which systems transcribe, and who says what language it is."""
+
+    systems: list[AnySystemConfig] = Field(
+        default_factory=_offline_systems, description="the ASR systems, each with its own section", min_length=1
+    )
+    language_system: str = Field(
+        "whisper-base", description="the system that identifies the language where the manifest names none"
+    )
+    language_seconds: float = Field(
+        60.0, description="seconds of speech per row, longest utterances first, that identify its language", gt=0
+    )
+    min_systems: int = threshold(2, "systems that must have answered (scores `transcribe.systems`)", ge=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [system.name for system in self.systems]
+        if len(set(names)) != len(names):
+            msg = f"transcribe.systems: names must be unique, found {names}"
+            raise ValueError(msg)
+        if self.language_system and self.language_system not in names:
+            msg = f"transcribe.language_system: {self.language_system!r} is none of the systems {names}"
+            raise ValueError(msg)
+        return self
+
+
+class Transcribe(Stage):
+    """Sets language and hypotheses (in the order of the configuration) of every live segment."""
+
+    name = "transcribe"
+    batched = True
+
+    def __init__(self, config: TranscribeConfig | None = None) -> None:
+        self.config = config or TranscribeConfig()
+        self.systems: list[AsrSystem] = [build_system(section) for section in self.config.systems]
+
+    def setup(self) -> None:
+        """Load all systems."""
+        for system in self.systems:
+            system.load()
+
+    def process(self, batch: Sequence[Recording]) -> None:
+        """Identify languages, then let every system transcribe what it speaks."""
+        for recording in batch:
+            if recording.live_segments:
+                self._set_language(recording)
+        segments = [segment for recording in batch for segment in recording.live_segments]
+        segments.sort(key=lambda segment: segment.num_samples)
+        heard: dict[int, list[Hypothesis]] = defaultdict(list)
+        for system in self.systems:
+            spoken = [item for item in segments if system.languages is None or item.language in system.languages]
+            for segment, hypothesis in zip(spoken, _transcribe(system, spoken), strict=True):
+                heard[id(segment)].append(_in_recording_time(hypothesis, segment.start))
+        for segment in segments:
+            self._store(segment, heard[id(segment)])
+
+    def _set_language(self, recording: Recording) -> None:
+        """Language of all live segments, and its probability where it was identified."""
+        given = recording.source.language
+        probabilities = {} if given else self._identify(recording)
+        language = primary_subtag(given) if given else max(sorted(probabilities), key=probabilities.__getitem__)
+        for segment in recording.live_segments:
+            segment.language = language
+            segment.notes["transcribe.language"] = "manifest" if given else self.config.language_system
+            segment.scores.pop("language.probability", None)
+            if not given:
+                segment.scores["language.probability"] = round(probabilities[language], DECIMALS)
+
+    def _identify(self, recording: Recording) -> dict[str, float]:
+        """Probability of each language in this row."""
+        system = next((item for item in self.systems if item.config.name == self.config.language_system), None)
+        if not isinstance(system, LanguageIdentifier):
+            msg = (
+                f"{recording.source.path}: the manifest gives no language, and transcribe.language_system "
+                f"{self.config.language_system!r} cannot identify one: add a language column, or name a system that can"
+            )
+            raise ValueError(msg)  # noqa: TRY004 - the configuration or the manifest is wrong, no argument
+        chosen = _longest(recording.live_segments, self.config.language_seconds)
+        waves = [_audio(segment) for segment in chosen]
+        with inside_model(f"transcribe.{self.config.language_system}"):
+            found = system.identify_language(waves)
+        weights = [len(wave) / sum(map(len, waves)) for wave in waves]
+        return {key: sum(w * item.get(key, 0.0) for w, item in zip(weights, found, strict=True)) for key in found[0]}
+
+    def _store(self, segment: Segment, hypotheses: list[Hypothesis]) -> None:
+        segment.hypotheses = hypotheses
+        answered = [item for item in hypotheses if not item.error]
+        segment.scores["transcribe.systems"] = len(answered)
+        present = {item.system for item in hypotheses}
+        absent = [system.config.name for system in self.systems if system.config.name not in present]
+        segment.notes.pop("transcribe.left_out", None)
+        if absent:
+            segment.notes["transcribe.left_out"] = f"{', '.join(absent)}: no {segment.language or 'known language'}"
+        if hypotheses and not answered:
+            segment.verdict = fail(self.name, "; ".join(f"{item.system}: {item.error}" for item in hypotheses))
+            segment.audio = None
+
+
+def primary_subtag(language: str) -> str:
+    """The language of a BCP 47 tag: `en` of `en-US` or `en_GB`."""
+    return language.strip().lower().replace("_", "-").split("-")[0]
+
+
+def _longest(segments: Sequence[Segment], seconds: float) -> list[Segment]:
+    """The longest segments that together last at least `seconds`, or all."""
+    chosen: list[Segment] = []
+    for segment in sorted(segments, key=lambda item: (-item.num_samples, item.start)):
+        if sum(item.num_samples for item in chosen) >= seconds * SAMPLE_RATE:
+            break
+        chosen.append(segment)
+    return chosen
+
+
+def _transcribe(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothesis]:
+    """Hypotheses of one system, in batches."""
+    parts = cut_batches(segments, system.config.batch_size, system.config.batch_seconds)
+    return [hypothesis for part in parts for hypothesis in _transcribe_batch(system, part)]
+
+
+def cut_batches(segments: Sequence[Segment], rows: int, seconds: float | None) -> list[list[Segment]]:
+    """Neighbours together, at most `rows` and at most `seconds` once all are padded to the longest; one at least."""
+    batches: list[list[Segment]] = []
+    longest = 0
+    for segment in segments:
+        longest = max(longest, segment.num_samples)
+        size = len(batches[-1]) + 1 if batches else 0
+        if size and size <= rows and (seconds is None or size * longest <= seconds * SAMPLE_RATE):
+            batches[-1].append(segment)
+        else:
+            batches.append([segment])
+            longest = segment.num_samples
+    return batches
+
+
+def _transcribe_batch(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothesis]:
+    """Hypotheses of one batch; where the system raises, each utterance is tried alone."""
+    try:
+        with inside_model(f"transcribe.{system.config.name}"):
+            return system.transcribe([_audio(item) for item in segments], [item.language for item in segments])
+    except Exception as error:
+        if len(segments) > 1:
+            return [hypothesis for item in segments for hypothesis in _transcribe_batch(system, [item])]
+        log.exception("%s failed on samples %d..%d", system.config.name, segments[0].start, segments[0].end)
+        text = f"{type(error).__name__}: {error}"
+        return [Hypothesis(system=system.config.name, text="", language=segments[0].language, error=text[:500])]
+
+
+def _audio(segment: Segment) -> Wave:
+    if segment.audio is None:
+        msg = f"no audio in the live segment {segment.start}..{segment.end}"
+        raise ValueError(msg)
+    return segment.audio
+
+
+def _in_recording_time(hypothesis: Hypothesis, offset: int) -> Hypothesis:
+    """Shift word times from the start of the utterance to the start of the recording."""
+    for word in hypothesis.words:
+        word.start += offset
+        word.end += offset
+    return hypothesis

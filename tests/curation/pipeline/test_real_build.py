@@ -1,0 +1,89 @@
+"""The default build: real recordings, real models, both engines."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from curation.demo.recordings import write_demo_recordings
+from curation.pipeline.config import load_config
+from curation.pipeline.run import build
+from tests.support.builds import rows, seconds_by_recording, table
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    write_demo_recordings(folder)
+    return folder
+
+
+def offline(recordings, out, *overrides):
+    build(load_config(overrides=["publish.audio=true", *overrides]), [str(recordings / "manifest.jsonl")], str(out))
+    return out
+
+
+@pytest.fixture(scope="module")
+def corpus(recordings, tmp_path_factory):
+    return offline(recordings, tmp_path_factory.mktemp("corpus") / "out")
+
+
+def verdicts(out, name):
+    """Ledger rows of one recording that are not silence."""
+    return [
+        row for row in rows(out, "ledger") if row["recording_id"].startswith(name) and row["status"] != "non_speech"
+    ]
+
+
+def test_every_second_is_accounted_for(recordings, corpus):
+    accounted = seconds_by_recording(corpus)
+    durations = sorted(soundfile.info(path).duration for path in recordings.glob("*.wav"))
+    assert sorted(accounted.values()) == pytest.approx(durations, abs=1e-3)
+
+
+def test_clean_read_sentences_are_kept_with_nearly_their_words(corpus):
+    texts = {row["recording_id"][:13]: row["text"] for row in rows(corpus, "shards")}
+    kept = [name for name in texts if name.startswith("librivox")]
+    assert len(kept) >= 3
+    assert "leisure to consider" in texts["librivox-0870"]
+
+
+def test_the_filters_work_on_the_derived_recordings(corpus):
+    cut = verdicts(corpus, "derived-cut")
+    assert [(row["status"], row["reason"]) for row in cut] == [("rejected", "boundary.max_cut")]
+    assert all(row["status"] == "rejected" for row in verdicts(corpus, "derived-two-voices"))
+    assert not [row for row in verdicts(corpus, "") if row["status"] == "failed"]
+
+
+def test_published_rows_are_complete(corpus):
+    for row in rows(corpus, "shards"):
+        samples = round(row["seconds"] * 16000)
+        assert len(row["glm"]) == -(-samples // 1280)
+        assert len(row["semantic"]) == (samples - 400) // 320 + 1
+        assert len(row["global"]) == 32
+        assert row["language"] == "en"
+        assert len(row["hypotheses"]) == 3
+        assert row["pwer"] < 0.15
+        assert 0 < row["confidence"] <= 1
+        assert np.linalg.norm(row["speaker_embedding"]) == pytest.approx(1, abs=1e-4)
+        assert [word["start"] for word in row["words"]] == sorted(word["start"] for word in row["words"])
+
+
+def test_published_audio_peaks_at_0_6(corpus):
+    from curation.manifests.staging import decode_flac
+
+    for row in rows(corpus, "shards"):
+        assert abs(np.abs(decode_flac(row["audio"])).max() - 0.6) < 1 / 2**15
+
+
+def test_index_names_the_tokenizers(corpus):
+    index = json.loads((corpus / "shards/_index.json").read_text())
+    assert index["tokenizers"]["glm"]["name"] == "compact-content"
+    assert len(index["tokenizers"]["fingerprint"]) == 64
+
+
+def test_one_worker_or_two_or_none_give_the_same_rows(recordings, corpus, tmp_path):
+    other = offline(recordings, tmp_path / "out", "engine.runtime=in-process", "engine.unit_files=16")
+    for folder in ("ledger", "shards"):
+        assert table(other, folder).equals(table(corpus, folder))

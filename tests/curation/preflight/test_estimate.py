@@ -1,0 +1,123 @@
+"""What a build would take: workers, models on a GPU, and time from a calibration run."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from curation.cli.app import app
+from curation.pipeline.config import BuildConfig, load_config
+from curation.preflight.estimate import (
+    GPU_CONTEXT_GIB,
+    GPU_OVERHEAD,
+    Machines,
+    make_plan,
+    model_size,
+    packaged_speech,
+)
+
+GIB = 2**30
+
+
+def on_gpu(folder, sizes_mib, **engine) -> BuildConfig:
+    """The offline preset with one system on the GPU for each size, its weights a sparse file in `folder`."""
+    systems = []
+    for number, size in enumerate(sizes_mib):
+        weights = folder / f"m{number}"
+        weights.mkdir()
+        with (weights / "model.bin").open("wb") as file:
+            file.truncate(size * 2**20)
+        systems.append({"name": f"s{number}", "kind": "whisper", "model": f"path:{weights}", "device": "cuda"})
+    values = load_config(overrides=["tokenize=null"]).model_dump(mode="json")
+    values["transcribe"] |= {"systems": systems, "language_system": "s0"}
+    values["engine"] |= {"worker_cpus": 4, **engine}
+    return BuildConfig.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("machines", "overrides", "workers"),
+    [
+        (Machines(2), [], 2),
+        (Machines(64), [], 71),
+        (Machines(64), ["engine.workers=8"], 8),
+        (Machines(64, 4), ["engine.worker_cpus=4", "engine.worker_gpus=0.5"], 8),
+        (Machines(16, 4), ["engine.worker_cpus=4", "engine.worker_gpus=0.5"], 4),
+    ],
+)
+def test_workers_are_what_fits(machines, overrides, workers):
+    assert make_plan(load_config(overrides=overrides), machines, calibrate=False).workers == workers
+
+
+def test_what_does_not_fit_is_a_problem():
+    plan = make_plan(load_config(overrides=["engine.worker_gpus=1"]), Machines(8), calibrate=False)
+    assert plan.workers == 0
+    assert "no worker fits" in plan.problems[0]
+
+
+def test_models_of_workers_that_share_a_gpu_must_fit_it(tmp_path):
+    config = on_gpu(tmp_path, [3 * 1024, 1024], worker_gpus=0.5)
+    each = GPU_OVERHEAD * 4.0 + GPU_CONTEXT_GIB
+    plan = make_plan(config, Machines(16, 2, gpu_gib=2 * each + 0.1), calibrate=False)
+    assert plan.worker_gpu_gib == pytest.approx(each)
+    assert plan.problems == []
+    plan = make_plan(config, Machines(16, 2, gpu_gib=2 * each - 0.1), calibrate=False)
+    assert len(plan.problems) == 1
+    assert plan.problems[0].startswith("2 worker(s) on a GPU need about 12.0 GiB")
+
+
+def test_systems_on_the_cpu_do_not_count(tmp_path):
+    config = on_gpu(tmp_path, [1024, 8 * 1024], worker_gpus=1)
+    values = config.model_dump(mode="json")
+    values["transcribe"]["systems"][1]["device"] = "cpu"
+    plan = make_plan(BuildConfig.model_validate(values), Machines(16, 1, gpu_gib=8), calibrate=False)
+    assert plan.worker_gpu_gib == pytest.approx(GPU_OVERHEAD + GPU_CONTEXT_GIB)
+    assert plan.problems == []
+
+
+def test_a_gpu_that_no_worker_reserves_is_a_problem(tmp_path):
+    plan = make_plan(on_gpu(tmp_path, [1]), Machines(16, 1), calibrate=False)
+    assert "engine.worker_gpus is 0, but these want a GPU: transcribe.systems.s0" in plan.problems[0]
+
+
+def test_sizes_come_from_the_disk_or_are_marked_as_estimates(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.bin").write_bytes(bytes(1000))
+    (tmp_path / "sub/b.bin").write_bytes(bytes(24))
+    size = model_size(f"path:{tmp_path}")
+    assert (size.here, size.gib) == (True, 1024 / GIB)
+    far = model_size("path:/nowhere")
+    assert (far.here, far.gib) == (False, None)
+    config = load_config(overrides=["diarize.embedding=path:/nowhere"])
+    assert "path:/nowhere" in make_plan(config, Machines(2), calibrate=False).notes[0]
+
+
+def test_packages_carry_speech_to_calibrate_on():
+    assert len(packaged_speech()) == 2
+
+
+def test_command_without_calibration():
+    done = CliRunner().invoke(
+        app, ["plan", "--preset", "paper", "--no-calibrate", "--cpus", "32", "--gpus", "2", "--gpu-gib", "48", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    values = json.loads(done.stdout)
+    assert values["workers"] == 2
+    assert 24 < values["worker_gpu_gib"] < 48, "the GPU nodes of ray_cluster.yaml have 48 GiB"
+    devices = {stage["name"]: stage["device"] for stage in values["stages"]}
+    assert (devices["decode"], devices["transcribe"], devices["tokenize"]) == ("CPU", "GPU", "GPU")
+    assert values["hours_per_1000"] is None
+
+
+def test_command_calibrates_on_a_recording(tmp_path):
+    """Two seconds of noise: no utterance, but every stage up to diarization runs with its models."""
+    from tests.support.builds import write_recordings
+
+    folder = write_recordings(tmp_path, ["noise"], seconds=2.0)
+    options = ["--sample", str(folder / "noise.wav"), "--set", "tokenize=null", "--cpus", "9", "--gpus", "0"]
+    done = CliRunner().invoke(app, ["plan", *options, "--json"])
+    assert done.exit_code == 0, done.output
+    values = json.loads(done.stdout[done.stdout.index("{") :])
+    total = sum(stage["factor"] for stage in values["stages"])
+    assert total > 0
+    assert values["hours_per_1000"] == pytest.approx(1000 * total / 9)  # 10 workers share 9 CPUs
+    assert values["worker_gib"] > 0.1

@@ -1,0 +1,109 @@
+"""Text normalisation: what counts as the same word, by language."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.text.normalize import clean_unicode, normalizer_for
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Mr. Dashwood didn't go.", "mister dashwood did not go"),
+        ("twenty-one dogs", "21 dogs"),
+        ("It's the colour, isn't it?", "it is the color is not it"),
+        ("three thousand dollars", "$3,000"),
+    ],
+)
+def test_english_unifies_what_sounds_the_same(one, other):
+    english = normalizer_for("en")
+    assert english.units(one) == english.units(other)
+
+
+@given(st.text("0123456789", min_size=1, max_size=8))
+def test_english_digit_strings_are_the_same_however_they_are_written(digits):
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    words = [names[int(digit)] for digit in digits]
+    styles = [digits, " ".join(digits), ", ".join(digits) + ".", "-".join(digits), ", ".join(words).capitalize() + "."]
+    assert {style: normalizer_for("en").units(style) for style in styles} == {style: list(digits) for style in styles}
+
+
+def test_english_quantities_keep_their_unit():
+    english = normalizer_for("en")
+    assert english.units("20 percent of 3,000 dollars") == english.units("twenty percent of three thousand dollars")
+    assert english.units("3.05") == ["3.05"]
+    assert english.units("I want one") == ["i", "want", "1"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("hi", "नमस्ते दुनिया"),
+        ("ta", "தமிழ் மொழி"),
+        ("bn", "বাংলা ভাষা"),
+        ("ar", "مُحَمَّد"),
+        ("he", "שָׁלוֹם"),
+    ],
+)
+def test_combining_marks_stay(language, text):
+    assert " ".join(normalizer_for(language).units(text)) == unicodedata.normalize("NFKC", text)
+
+
+def test_vowel_signs_tell_words_apart():
+    hindi, thai = normalizer_for("hi"), normalizer_for("th")
+    assert hindi.units("की") != hindi.units("का")
+    assert thai.units("ที่") != thai.units("ท")
+
+
+@pytest.mark.parametrize("language", ["zh", "ja", "th"])
+def test_languages_without_spaces_are_compared_by_character(language):
+    normalizer = normalizer_for(language)
+    assert normalizer.unit == "character"
+    assert normalizer.units("你 好,世界。") == list("你好世界")
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ko", "hi", ""])
+def test_other_languages_are_compared_by_word(language):
+    assert normalizer_for(language).unit == "word"
+
+
+def test_writing_habits_do_not_count():
+    assert clean_unicode("« \uff21\uff22\uff23 » — l\u2019\u00c9t\u00e9 ١٢\u00ad٣!") == "abc l \u00e9t\u00e9 123"
+
+
+@given(st.text())
+def test_unicode_leaves_letters_marks_and_digits_only(text):
+    cleaned = clean_unicode(text)
+    assert clean_unicode(cleaned) == cleaned
+    assert all(unicodedata.category(character)[0] in "LMN" for character in cleaned.replace(" ", ""))
+
+
+NUMBERS = (
+    "one",
+    "hundred",
+    "and a half",
+    "£5",
+    ".5",
+    "\u00b2",
+    "\u00bd",
+    "3,000",
+    "uh",
+    "(",
+    "'d",
+    "10th",
+    "point",
+    "$",
+)
+
+
+@given(st.text() | st.lists(st.sampled_from(NUMBERS)).map(" ".join))
+def test_english_takes_any_text_and_leaves_no_lone_marks(text):
+    words = normalizer_for("en").units(text)
+    assert all(any(character.isalnum() for character in word) for word in words)
+
+
+def test_dots_at_the_end_are_no_word():
+    assert normalizer_for("en").units("I think so...") == ["i", "think", "so"]

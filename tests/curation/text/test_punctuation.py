@@ -1,0 +1,175 @@
+"""Rules of punctuation by pauses: examples, and properties over arbitrary text."""
+
+# ruff: noqa: RUF001 - full-width marks
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from curation.text.punctuation import refine, replay, revert, split
+
+MFA = Path(__file__).parents[2] / "data" / "mfa"
+FLUENT, PAUSE, BETWEEN = 10.0, 400.0, 150.0
+
+
+def everywhere(text, pause, **options):
+    return refine(text, [pause] * len(split(text).words), **options)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I came. And I saw", "I came and I saw"),
+        ("it was, you know, fine.", "it was you know fine."),
+        ("Really? I'm sure! OK then", "Really I'm sure OK then"),
+        (
+            "Mr. Smith met Dr. Jones, i.e. the U.S. man, etc. today",
+            "Mr. Smith met Dr. Jones i.e. the U.S. man etc. today",
+        ),
+        ("J. R. R. Tolkien; see No. 5", "J. R. R. Tolkien see No. 5"),
+        ("He said no. Then left", "He said no then left"),
+        ("3.14, or 1,000 at 10:30, say", "3.14 or 1,000 at 10:30 say"),
+        ("one, 2, 3, four", "one 2, 3 four"),
+        ("see https://a.b/c?d=1, or a@b.com, please", "see https://a.b/c?d=1 or a@b.com please"),
+        ('he said, "no." And (yes), well-known don’t', 'he said, "no." And (yes), well-known don’t'),
+        ("she went — well, home", "she went — well home"),
+        ("¿Qué? Sí, claro", "¿Qué? Sí claro"),
+        ("你好，我是。他好吗？", "你好我是他好吗？"),
+        ("我用，OK，好", "我用 OK 好"),
+        ("यह है। वह, नहीं", "यह है वह नहीं"),
+    ],
+)
+def test_fluent_speech_loses_marks(text, expected):
+    assert everywhere(text, FLUENT, language="en") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("yes no", "en", "yes, no"),
+        ("yes. no? well-known don't stop", "en", "yes. no? well-known, don't, stop"),
+        ('the "big" house (old) fell', "en", 'the, "big", house (old), fell'),
+        ("she — home", "en", "she — home"),
+        ("20% of it", "en", "20%, of, it"),
+        ("你好我", "zh", "你，好，我"),
+        ("はい元気", "ja", "は、い、元、気"),
+        ("ไทย ดี", "th", "ไทย ดี"),
+    ],
+)
+def test_pauses_get_commas(text, language, expected):
+    assert everywhere(text, PAUSE, language=language) == expected
+
+
+def test_limits_are_inclusive_where_the_paper_says_so():
+    assert refine("a b", [300.0])[0] == "a, b"
+    assert refine("a b", [299.9])[0] == "a b"
+    assert refine("a, b", [50.0])[0] == "a, b"
+    assert refine("a, b", [49.9])[0] == "a b"
+    assert refine("a, b c", [None, None]) == ("a, b c", [])
+
+
+@pytest.mark.parametrize(
+    ("following", "evidence", "expected"),
+    [
+        ("Mary", ["It ended, Mary went"], "Mary"),
+        ("Then", ["It ended then he went"], "then"),
+        ("Then", [], "then"),
+        ("Mary", ["it ended mary went"], "mary"),  # a writing without capitals is no evidence
+        ("Monday", [], "Monday"),
+        ("NASA", [], "NASA"),
+        ("McDonald", [], "McDonald"),
+        ("I", [], "I"),
+        ("I'll", [], "I'll"),
+    ],
+)
+def test_the_capital_after_a_removed_full_stop(following, evidence, expected):
+    assert everywhere(f"It ended. {following} went", FLUENT, evidence=evidence) == f"It ended {expected} went"
+
+
+def test_german_nouns_keep_their_capital_without_evidence():
+    assert everywhere("Es war. Haus und", FLUENT, language="de") == "Es war Haus und"
+
+
+def test_edits_say_what_where_and_why():
+    text, edits = refine("It was. He went home", [20.0, 30.0, 350.0, 200.0])
+    assert text == "It was he, went home"
+    assert [(e.kind, e.before, e.after, e.position, e.pause_ms) for e in edits] == [
+        ("remove", ". ", " ", 1, 30.0),
+        ("recase", "He", "he", 2, 30.0),
+        ("insert", " ", ", ", 2, 350.0),
+    ]
+
+
+def test_pauses_that_do_not_fit_are_an_error():
+    with pytest.raises(ValueError, match="3 words need 2 pauses, got 1"):
+        refine("a b c", [1.0])
+
+
+def test_foreign_edits_are_an_error():
+    edits = refine("a b", [400.0])[1]
+    with pytest.raises(ValueError, match="does not belong"):
+        replay("a. b", edits)
+
+
+TEXTS = st.one_of(
+    st.text(alphabet="aB I.,;:?!…'’\"()-—/%$&@1 2你好，。、ñ¿\u0301İ_", max_size=40),
+    st.lists(
+        st.sampled_from(
+            [
+                "It",
+                "was",
+                "Mr.",
+                "e.g.",
+                "3.14",
+                "cold-hearted",
+                "don't",
+                "—",
+                '"No,"',
+                "你好，",
+                "yes!",
+                "A",
+                "...",
+                "www.x.y,",
+            ]
+        ),
+        max_size=12,
+    ).map(" ".join),
+    st.text(max_size=30),
+)
+
+
+@given(TEXTS, st.data(), st.sampled_from(["en", "zh", "de", "th", ""]))
+@example("a./b it", None, "en")
+def test_properties(text, data, language):
+    pieces = split(text)
+    assert pieces.join() == text
+    pause = st.sampled_from([None, 0.0, 49.0, 50.0, 200.0, 300.0, 900.0])
+    count = len(pieces.words)
+    pauses = [0.0] * count if data is None else data.draw(st.lists(pause, min_size=count, max_size=count))
+    refined, edits = refine(text, pauses, language=language)
+    assert [word.casefold() for word in split(refined).words] == [word.casefold() for word in pieces.words]
+    assert replay(text, edits) == refined
+    assert revert(refined, edits) == text
+    assert refine(refined, pauses, language=language) == (refined, [])
+    assert split(refined).gaps[0] == pieces.gaps[0]
+    assert split(refined).gaps[-1] == pieces.gaps[-1]
+
+
+def test_real_pauses_of_a_reading():
+    """Times by Montreal Forced Aligner; the text as Whisper writes it, with full stops where the reader breathes."""
+    words = json.loads((MFA / "two_cities.json").read_text())[:36]
+    text = (
+        "It was the best of times, it was the worst of times it was the age of wisdom. It was, the age of foolishness "
+        "it was the epoch of belief"
+    )
+    pieces = split(text)
+    assert [word.lower() for word in pieces.words] == [word for _, _, word in words][: len(pieces.words)]
+    pauses = [(after[0] - before[1]) * 1000 for before, after in pairwise(words)][: len(pieces.words) - 1]
+    refined, _ = refine(text, pauses, language="en")
+    assert refined == (
+        "It, was the best of times, it was the worst of times, it was the age of wisdom. It was the age of "
+        "foolishness, it was the epoch of belief"
+    )

@@ -1,0 +1,176 @@
+"""Diarization with the real pipeline on real recordings."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from curation.manifests.records import Recording, Segment
+from curation.models.store import ModelError, resolve
+from curation.stages.diarize.stage import Diarize, DiarizeConfig
+from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
+
+
+@pytest.fixture(scope="module")
+def stage() -> Diarize:
+    stage = Diarize()
+    stage.setup()
+    return stage
+
+
+@pytest.fixture(scope="module")
+def sample(stage) -> Recording:
+    row = recording(wave(SAMPLE))
+    stage.process([row])
+    return row
+
+
+def reference() -> list[tuple[float, float, str]]:
+    lines = resolve(SAMPLE).with_suffix(".rttm").read_text().splitlines()
+    fields = [line.split() for line in lines]
+    return [(float(f[3]), float(f[3]) + float(f[4]), f[7]) for f in fields]
+
+
+def times(row: Recording) -> list[tuple[int, int, str, str]]:
+    return [(s.start, s.end, s.speaker, s.verdict.reason if s.verdict else "") for s in row.segments]
+
+
+def assert_sound(row: Recording) -> None:
+    assert all(row.offset <= s.start < s.end <= row.end for s in row.segments)
+    assert all(one.end <= two.start for one, two in pairwise(row.segments))
+    assert row.audio is None
+    for s in row.live_segments:
+        assert 16_000 <= s.num_samples <= 20 * 16_000
+        assert s.audio is not None
+        assert (s.audio.shape, s.audio.dtype) == ((s.num_samples,), np.float32)
+        assert np.abs(s.audio).max() == pytest.approx(0.6)
+        assert s.speaker_embedding is not None
+        assert s.speaker_embedding.shape == (256,)
+        assert np.linalg.norm(s.speaker_embedding) == pytest.approx(1, abs=1e-5)
+
+
+def test_two_speakers_with_crosstalk(sample):
+    assert_sound(sample)
+    assert sample.notes["diarize.speakers"] == "2"
+    reasons = {s.verdict.reason for s in sample.segments if s.verdict}
+    assert {"diarize.exclude_overlap", "diarize.overlap_margin_seconds", "diarize.min_seconds"} <= reasons
+    crosstalk = [s for s in sample.segments if s.verdict and s.verdict.reason == "diarize.exclude_overlap"]
+    assert {s.speaker for s in crosstalk} == {""}
+    assert 1.5 < sum(s.num_samples for s in crosstalk) / 16_000 < 3.0  # 2.0 s in the reference
+
+
+def test_utterances_hold_the_voice_of_their_speaker_only(sample):
+    """Of the time in utterances, 95 % belongs to one true speaker per label, and 3 % at most is a second voice."""
+    heard: dict[tuple[str, str], float] = {}
+    for s in sample.live_segments:
+        for start, end, who in reference():
+            common = min(end, s.end / 16_000) - max(start, s.start / 16_000)
+            heard[s.speaker, who] = heard.get((s.speaker, who), 0) + max(common, 0)
+    right = {label: max(heard[label, who] for who in ("speaker90", "speaker91")) for label in ("S0", "S1")}
+    assert sum(right.values()) / sum(heard.values()) > 0.95
+    assert sum(right.values()) > 12
+
+
+def test_labels_follow_first_appearance(sample):
+    labels = [s.speaker for s in sample.segments if s.speaker]
+    assert list(dict.fromkeys(labels)) == ["S0", "S1"]
+
+
+@pytest.mark.parametrize("reference", [BECKETT, TWO_CITIES])
+def test_one_speaker(stage, reference):
+    row = recording(wave(reference))
+    stage.process([row])
+    assert_sound(row)
+    assert {s.speaker for s in row.live_segments} == {"S0"}
+    assert sum(s.num_samples for s in row.live_segments) > 0.8 * row.num_samples
+
+
+def test_edges_lie_in_pauses(stage):
+    """Two readers in turn with 0.3 s between them: utterances start and end where the voice is down."""
+    cities, books = wave(TWO_CITIES), librivox()
+    silence = np.random.default_rng(0).normal(0, 3e-4, 4_800).astype(np.float32)
+    parts = [books[0], cities[18_000:75_000], books[1], cities[78_000:136_000], books[2]]
+    row = recording(np.concatenate([x for part in parts for x in (part, silence)]))
+    whole = row.audio
+    stage.process([row])
+    assert_sound(row)
+    assert len(row.live_segments) >= 5
+    assert {s.speaker for s in row.live_segments} >= {"S0", "S1"}
+    for s in row.live_segments:
+        voice = level_db(whole[s.start : s.end])
+        for edge in (s.start, s.end):
+            assert level_db(whole[max(0, edge - 320) : edge + 320]) < voice - 10
+
+
+def level_db(samples) -> float:
+    return float(10 * np.log10(np.mean(np.square(samples)) + 1e-10))
+
+
+def test_same_result_again_after_other_recordings_and_as_a_later_span(stage, sample):
+    stage.process([recording(wave(BECKETT))])
+    again = recording(wave(SAMPLE), offset=1_600_000, span=2)
+    stage.process([again])
+    moved = [(start - 1_600_000, end - 1_600_000, *rest) for start, end, *rest in times(again)]
+    assert [tuple(item) for item in moved] == times(sample)
+    for one, two in zip(again.live_segments, sample.live_segments, strict=True):
+        np.testing.assert_array_equal(one.audio, two.audio)
+        np.testing.assert_array_equal(one.speaker_embedding, two.speaker_embedding)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 159, 800, 16_000, 79_999, 80_001])
+def test_any_length_works(stage, samples):
+    for x in (np.zeros(samples, np.float32), wave(BECKETT)[8_000 : 8_000 + samples]):
+        row = recording(x)
+        stage.process([row])
+        assert_sound(row)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_no_speech_gives_no_segments(stage, noise):
+    row = recording(np.random.default_rng(1).normal(0, 1, 160_000).astype(np.float32) * np.float32(noise))
+    stage.process([row])
+    assert row.segments == []
+
+
+def test_long_turns_are_cut_to_the_limit(stage):
+    row = recording(wave(TWO_CITIES))
+    short = Diarize(DiarizeConfig(max_seconds=6.0, min_seconds=1.5))
+    short.pipeline, short.encoder = stage.pipeline, stage.encoder
+    short.process([row])
+    lengths = [s.num_samples / 16_000 for s in row.live_segments]
+    assert len(lengths) >= 7
+    assert 1.5 <= min(lengths) <= max(lengths) <= 6.0
+    assert sum(lengths) > 30
+
+
+def test_pipeline_from_a_folder_without_one_says_so(tmp_path):
+    with pytest.raises(ModelError, match=r"diarize\.pipeline.*config\.yaml"):
+        Diarize(DiarizeConfig(pipeline=f"path:{tmp_path}")).setup()
+
+
+def test_a_complete_pipeline_folder_is_loaded(tmp_path):
+    """A speech detector of pyannote's own, in the layout of its published pipelines; all speech gets one label."""
+    (tmp_path / "segmentation").mkdir()
+    weights = resolve("pyannote-segmentation") / "pytorch_model.bin"
+    (tmp_path / "segmentation" / "pytorch_model.bin").symlink_to(weights)
+    (tmp_path / "config.yaml").write_text(
+        """
+        pipeline:
+          name: pyannote.audio.pipelines.VoiceActivityDetection
+          params: {segmentation: $model/segmentation}
+        params: {onset: 0.5, offset: 0.5, min_duration_on: 0.1, min_duration_off: 0.1}
+        """
+    )
+    stage = Diarize(DiarizeConfig(pipeline=f"path:{tmp_path}"))
+    stage.setup()
+    row = recording(wave(BECKETT))
+    stage.process([row])
+    assert_sound(row)
+    assert len(row.live_segments) == 1
+
+
+def test_segment_times_are_whole_frames(sample):
+    def whole(s: Segment) -> bool:
+        return s.start % 160 == 0 and s.end % 160 == 0
+
+    assert all(whole(s) for s in sample.segments)

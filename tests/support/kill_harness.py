@@ -1,0 +1,155 @@
+"""Kills a build at random moments, resumes it, and compares the result with an uninterrupted one.
+
+    python -m tests.support.kill_harness --kills 30        # prints a line for each kill and the repeated work
+
+Three ways to die: the driver alone, one Ray worker, or the whole Ray session with everything in it.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.support.builds import table, toy_build, toy_config, write_recordings
+from tests.support.toy import LOG_VARIABLE, slow_toy_stages
+
+ROOT = Path(__file__).parents[2]
+WAYS = ["driver", "worker", "session"]
+RUN_TIMEOUT_SECONDS = 180
+
+
+@dataclass
+class Outcome:
+    """What a series of kills led to."""
+
+    kills: int
+    runs: int
+    labelled: int
+    """Recordings that went through the stages, repeated ones counted again."""
+    recordings: int
+    same: bool
+
+    @property
+    def repeated(self) -> float:
+        """Work done again, as a share of the work needed, for each kill."""
+        return (self.labelled / self.recordings - 1) / max(1, self.kills)
+
+
+def build_in_subprocess(folder: Path, out: Path, log: Path) -> subprocess.Popen:
+    """Start a build in its own process group."""
+    command = [sys.executable, "-m", "tests.support.kill_harness", "--target", str(folder), str(out)]
+    environment = {**os.environ, LOG_VARIABLE: str(log)}
+    with (out.parent / "output.txt").open("a") as output:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+def kill(process: subprocess.Popen, way: str) -> bool:
+    """SIGKILL what `way` says; False where there was nothing of the kind."""
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return False
+    if way == "driver":
+        victims = [process.pid]
+    elif way == "worker":
+        workers = [child.pid for child in family if _is_worker(child)]
+        victims = [random.choice(workers)] if workers else []  # noqa: S311 - no secret
+    else:
+        victims = [process.pid, *(child.pid for child in family)]
+    for pid in victims:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    if way != "worker":
+        process.wait()
+        for child in family:
+            _end(child)
+    return bool(victims)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return any("MapWorker" in part or "ray::" in part for part in process.cmdline()[:1])
+    except psutil.Error:
+        return False
+
+
+def _end(process: psutil.Process) -> None:
+    try:
+        process.kill()
+        process.wait(10)
+    except psutil.Error:
+        return
+
+
+def torture(kills: int, recordings: int, folder: Path, seed: int = 0, *, verbose: bool = False) -> Outcome:
+    """Build under `kills` kills and compare with a build that nobody disturbed."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    names = [f"r{number:03d}" for number in range(recordings)]
+    source = write_recordings(folder / "in", names)
+    toy_build(source, folder / "expected", make_stages=slow_toy_stages)
+    log = folder / "log"
+    done = runs = labelled = wanted = 0
+    same = True
+    while done < kills:
+        out = folder / f"out{wanted}"
+        log.unlink(missing_ok=True)
+        wanted += 1
+        finished = False
+        while not finished:
+            process = build_in_subprocess(source, out, log)
+            runs += 1
+            if done < kills and _wait_for_labelling(process, out, chance.uniform(0.0, 1.0) * recordings):
+                time.sleep(chance.uniform(0, 0.3))
+                way = WAYS[done % len(WAYS)]
+                if kill(process, way):
+                    done += 1
+                    if verbose:
+                        print(f"kill {done}: {way}, {len(list((out / 'staging').glob('*')))} batches committed")
+            finished = process.wait(RUN_TIMEOUT_SECONDS) == 0
+        labelled += len(log.read_text().splitlines())
+        same &= all(table(out, name).equals(table(folder / "expected", name)) for name in ("shards", "ledger"))
+    return Outcome(done, runs, labelled, recordings * wanted, same)
+
+
+def _wait_for_labelling(process: subprocess.Popen, out: Path, recordings: float) -> bool:
+    """Wait until about so many recordings are committed; False if the build ended before."""
+    while process.poll() is None:
+        if len(list((out / "staging").glob("*.parquet"))) * 2 >= recordings:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--recordings", type=int, default=60)
+    parser.add_argument("--target", nargs=2, metavar=("IN", "OUT"), help="what the subprocess does")
+    arguments = parser.parse_args()
+    if arguments.target:
+        toy_build(*map(Path, arguments.target), toy_config("ray", batch_seconds=6), make_stages=slow_toy_stages)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = torture(arguments.kills, arguments.recordings, Path(folder), verbose=True)
+    print(f"{outcome.kills} kills, {outcome.runs} runs, same rows: {outcome.same}")
+    print(
+        f"work repeated: {outcome.labelled} for {outcome.recordings} recordings, {outcome.repeated:.1%} for each kill"
+    )
+    if not outcome.same:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A small model in training, in this process or as a program that can be killed:
+
+python -m tests.support.runs RUN [SECTION.KEY=VALUE ...]      # alone, or under torchrun
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from curation.models.torch_compat import import_torchaudio
+from curation.train.distributed import World, join_world
+from curation.train.loop.metrics import Recorder
+from curation.train.loop.trainer import Trainer
+from tests.support.streams import ToyLoader, merge_toy_states, toy_config, toy_speech
+
+
+def toy_model(vocabulary, seed=0):
+    """The smallest model that has everything: two layers, grouped heads."""
+    import_torchaudio()
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=vocabulary.size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        tie_word_embeddings=True,
+        eos_token_id=vocabulary.end,
+    )
+    torch.manual_seed(seed)
+    return Qwen3ForCausalLM(config)
+
+
+ALONE = World()
+
+
+def toy_trainer(run, *overrides, world=ALONE, loader=None, **parts):
+    torch.set_num_threads(1)
+    speech = toy_speech()
+    vocabulary = speech.vocabulary
+    loader = loader or ToyLoader(vocabulary, world.rank, world.size)
+    config = toy_config(*overrides)
+    model = toy_model(vocabulary).to(world.device)
+    return Trainer(config, model, loader, merge_toy_states, speech, Path(run), world, **parts)
+
+
+def train_toy(run, *overrides, world=ALONE):
+    """Train, or go on; the losses that were recorded are in RUN/metrics.jsonl."""
+    held_out = lambda: iter(ToyLoader(toy_speech().vocabulary, world.rank, world.size, rows=6))  # noqa: E731
+    trainer = toy_trainer(run, *overrides, world=world, held_out=held_out)
+    trainer.resume()
+    if not world.first:
+        trainer.train()
+        return trainer
+    with Recorder(Path(run), first_step=trainer.step + 1) as recorder:
+        trainer.train(recorder.write)
+    return trainer
+
+
+if __name__ == "__main__":
+    with join_world("cpu") as joined:
+        train_toy(sys.argv[1], *sys.argv[2:], world=joined)

@@ -1,0 +1,234 @@
+"""Evaluation with speech models that answer from a list, with known errors, and the real judges."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from curation.cli.app import app
+from curation.pipeline.config import ConfigError
+from curation.tokenize.compact.codec import CompactCodec
+from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser
+from curation.train.evaluate.report import report, write_report, write_speech
+from curation.train.evaluate.run import Judges, evaluate, read_wave
+from curation.train.evaluate.sets import Item, read_set
+from curation.train.infer.sampling import Sampling
+from tests.support import real_speech
+
+LIBRIVOX = Path(__file__).parents[2] / "data" / "librivox"
+
+
+class Parrot:
+    """Transcribes from a list, in turn; speaks by playing recordings, and converts by playing the reference."""
+
+    def __init__(self, texts=(), recordings=()):
+        self.texts, self.recordings = iter(texts), dict(recordings)
+        self.batches, self.samplings = [], set()
+
+    def transcribe(self, waves):
+        self.batches.append(len(waves))
+        return [next(self.texts) for _ in waves]
+
+    def speak(self, texts, references, sampling):  # noqa: ARG002
+        self.samplings.add(sampling)
+        return [self.recordings[text] for text in texts]
+
+    def convert(self, sources, references, sampling):  # noqa: ARG002
+        self.samplings.add(sampling)
+        return list(references)
+
+
+class WrittenSpeech:
+    """A recogniser for waves that carry their own words: the size of sample k is a character code / 1000."""
+
+    name = "written"
+
+    def hear(self, waves, languages):  # noqa: ARG002
+        return ["".join(chr(round(abs(value) * 1000)) for value in wave) for wave in waves]
+
+
+class FirstSample:
+    """A speaker encoder that looks at the sign of the first sample."""
+
+    name = "sign"
+
+    def embed(self, waves):
+        return np.array([[1.0, 0.0] if wave[0] > 0 else [0.0, 1.0] for wave in waves], dtype=np.float32)
+
+
+def written(text):
+    return np.array([ord(letter) / 1000 for letter in text], dtype=np.float32)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Four items in two languages by two speakers; recordings are noise of 0.2 s."""
+    items = []
+    for number, (language, text) in enumerate(
+        [("en", "one two three"), ("en", "go home"), ("de", "ja"), ("zh", "你好")]
+    ):
+        path = tmp_path / f"{number}.wav"
+        noise = np.random.default_rng(number).uniform(-0.5, 0.5, 3200)
+        soundfile.write(path, noise, 16000)
+        items.append(Item(f"u{number}", text, language, str(path), f"S{number % 2}", extra={"room": "AB"[number // 2]}))
+    return items
+
+
+def test_asr_rates_are_the_known_errors(clips):
+    model = Parrot(["1, 2, 3!", "go home now", "nein", "你好"])
+    results = list(evaluate(clips, ["asr"], model, Judges(), batch=3))
+    assert model.batches == [3, 1]
+    rows = {row.language: row for row in report(results, Judges()).rows}
+    assert rows["en"].wer.value == pytest.approx(1 / 5)
+    assert rows["de"].wer.value == 1.0
+    assert rows["zh"].wer is None
+    assert rows["zh"].cer.value == 0.0
+    assert {row.normalizer for row in rows.values()} == {"whisper-english", "unicode"}
+    assert rows["en"].similarity is None
+
+
+def test_tts_is_heard_and_compared_with_the_reference(clips):
+    spoken = {
+        "one two three": written("one two"),
+        "go home": written("go home"),
+        "ja": written("ja"),
+        "你好": written("x"),
+    }
+    judges = Judges(WrittenSpeech(), FirstSample())
+    results = list(evaluate(clips[:3], ["tts"], Parrot(recordings=spoken), judges))
+    assert [result.hypothesis for result in results] == ["one two", "go home", "ja"]
+    signs = [float(read_wave(result.item.reference)[0] > 0) for result in results]
+    assert results[0].item.reference == clips[2].path
+    assert [result.similarity for result in results] == signs
+    rows = report(results, judges).rows
+    assert [row.wer.value for row in rows] == [0.0, pytest.approx(1 / 5)]
+
+
+def test_vc_is_compared_with_both_voices(clips):
+    judges = Judges(WrittenSpeech(), FirstSample())
+    results = list(evaluate(clips, ["vc"], Parrot(), judges))
+    for result in results:
+        source, target = read_wave(result.item.path), read_wave(result.item.reference)
+        assert result.item.path != result.item.reference
+        assert result.similarity == 1.0
+        assert result.source_similarity == float((source[0] > 0) == (target[0] > 0))
+
+
+@pytest.mark.parametrize("task", ["tts", "vc"])
+def test_speech_is_sampled_as_asked_for_and_the_report_says_how(clips, task):
+    judges, system = Judges(WrittenSpeech(), FirstSample()), Parrot(recordings={"ja": written("ja")})
+    asked = Sampling(temperature=0.5, repetition_penalty=1.1, seed=3)
+    items = clips[2:3] if task == "tts" else clips
+    results = list(evaluate(items, [task], system, judges, sampling=asked))
+    assert system.samplings == {asked}
+    about = report(results, judges, sampling=asked).about["sampling"]
+    assert about == "temperature 0.5, top-p 1, repetition penalty 1.1, seed 3"
+
+
+def test_groups_of_the_manifest(clips):
+    results = list(evaluate(clips, ["asr"], Parrot(["one two three", "x", "ja", "你好"]), Judges()))
+    found = {(row.language, row.group["room"]): row.utterances for row in report(results, Judges(), ["room"]).rows}
+    assert found == {("en", "A"): 2, ("de", "B"): 1, ("zh", "B"): 1}
+    assert len(report(results, Judges(), ["speaker"]).rows) == 4
+
+
+def test_what_cannot_be_read_fails_by_itself(clips):
+    Path(clips[1].path).write_bytes(b"nothing")
+    results = list(evaluate(clips[:3], ["asr"], Parrot(["one two three", "ja"]), Judges()))
+    assert [bool(result.error) for result in results] == [False, True, False]
+    english = next(row for row in report(results, Judges()).rows if row.language == "en")
+    assert (english.utterances, english.failed, english.wer.value) == (2, 1, 0.0)
+
+
+def test_a_task_says_what_it_lacks(clips):
+    with pytest.raises(ValueError, match="a model"):
+        list(evaluate(clips, ["asr"], None, Judges()))
+    with pytest.raises(ValueError, match="a codec"):
+        list(evaluate(clips, ["codec"], None, Judges(WrittenSpeech(), FirstSample())))
+    silent = [Item("u", "x", "en", reference=clips[0].path)]
+    with pytest.raises(ConfigError, match="recording of each text"):
+        list(evaluate(silent, ["asr"], Parrot(), Judges()))
+
+
+def test_results_are_written_in_both_formats(clips, tmp_path):
+    judges = Judges(WrittenSpeech(), FirstSample())
+    spoken = {"ja": written("ja")}
+    results = list(evaluate(clips[2:3], ["tts"], Parrot(recordings=spoken), judges))
+    summary = report(results, judges)
+    write_report(tmp_path / "out", results, summary)
+    write_speech(tmp_path / "out", results[0])
+    lines = (tmp_path / "out" / "utterances.jsonl").read_text().splitlines()
+    assert pq.read_table(tmp_path / "out" / "utterances.parquet").to_pylist() == [json.loads(line) for line in lines]
+    assert json.loads(lines[0])["normalized_hypothesis"] == "ja"
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["about"]["recogniser"] == "written"
+    assert len(soundfile.read(tmp_path / "out" / "tts" / "u2.wav")[0]) == 2
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory):
+    """Two sentences of LibriVox as a manifest."""
+    rows = []
+    for flac in sorted(LIBRIVOX.glob("*.flac"))[:2]:
+        text = flac.with_suffix(".lab").read_text().strip()
+        rows.append({"path": str(flac), "transcript": text, "language": "en", "speaker": "reader"})
+    file = tmp_path_factory.mktemp("set") / "set.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_the_real_judges_hear_the_text_and_know_the_voice(sentences):
+    judges = Judges(WhisperRecogniser(), GE2EJudge(), CompactCodec())
+    items = read_set(str(sentences))
+    other = real_speech.wave(real_speech.TWO_CITIES)[: 5 * 16000]
+    played = {item.text: other if at else read_wave(item.path) for at, item in enumerate(items)}
+    results = list(evaluate(items, ["tts", "recording", "codec"], Parrot(recordings=played), judges))
+    tts, recording, codec = (results[at : at + 2] for at in (0, 2, 4))
+    assert tts[0].comparison.words.total <= 2
+    assert tts[1].comparison.words.total > 5
+    assert tts[0].similarity > 0.8 > tts[1].similarity
+    assert all(result.comparison.words.total <= 2 for result in recording)
+    assert all(0.5 < result.similarity < own.similarity for result, own in zip(codec, recording, strict=True))
+
+
+def test_speech_of_any_length_can_be_judged():
+    recogniser, speakers = WhisperRecogniser(), GE2EJudge()
+    sentence = real_speech.librivox()[0]
+    endless = np.tile(sentence, 40 * 16000 // len(sentence))
+    heard = recogniser.hear([endless, np.zeros(0, np.float32)], ["en", "en"])
+    assert len(heard[0].split()) > 60
+    assert heard[1] == ""
+    lengths = np.linalg.norm(speakers.embed([endless, np.zeros(100, np.float32)]), axis=1)
+    assert lengths[0] == pytest.approx(1.0)
+    assert np.isnan(lengths[1])
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+def test_command(sentences, tmp_path):
+    done = run(sentences, "--tasks", "recording", "--json", "-o", tmp_path / "out", "--limit", 1, "--save-audio")
+    assert done.exit_code == 0
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["task"], row["utterances"]) == ("recording", 1)
+    assert row["wer"]["value"] < 0.2
+    assert len(list((tmp_path / "out" / "recording").glob("*.wav"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tasks", "asr"], "need a model"),
+        (["--tasks", "singing"], "choose of"),
+        (["--normalizer", "mine", "--tasks", "recording"], "choose of"),
+        (["--tasks", "recording", "--save-audio"], "--output"),
+    ],
+)
+def test_wrong_usage_is_explained(sentences, arguments, message):
+    done = run(sentences, *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr.replace("\n", " ")

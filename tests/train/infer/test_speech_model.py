@@ -1,0 +1,210 @@
+"""The three calls and their streams, on the trainer's checkpoints and on official ones."""
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from curation.manifests.records import SAMPLE_RATE
+from curation.train.checkpoint.folder import find_parts
+from curation.train.checkpoint.training import MARKER
+from curation.train.infer.sampling import PAPER, Sampling
+from curation.train.infer.speech_model import SpeechModel
+from curation.train.infer.streaming import Chunking
+from tests.support.checkpoints.speech import random_qwen3, write_official
+from tests.support.real_speech import BECKETT, TWO_CITIES, librivox, wave
+
+VOICE = librivox()[0][:32_000]
+OTHER = wave(BECKETT)[:32_000]
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory):
+    folder = write_official(tmp_path_factory.mktemp("official"))
+    return folder, SpeechModel.open(folder)
+
+
+@pytest.fixture(params=["ours", "official"])
+def either(request, model, official):
+    return model if request.param == "ours" else official[1]
+
+
+def test_texts_do_not_depend_on_the_batch_and_streams_join_to_them(either):
+    waves = [OTHER[:20_000], VOICE[:9_000], VOICE[5_000:25_000]]
+    texts = either.transcribe(waves)
+    assert texts == [either.transcribe([item])[0] for item in waves]
+    assert len(set(texts)) == len(texts)
+    assert [("".join(either.transcribe_stream(item))) for item in waves] == texts
+
+
+@pytest.mark.parametrize("sampling", [PAPER, Sampling(1.0, 0.9, 1.1, seed=3)])
+def test_speech_streams_join_to_speech(either, sampling):
+    text = "A few words."
+    whole = either.speak([text], [VOICE], sampling)[0]
+    chunks = list(either.speak_stream(text, VOICE, sampling, Chunking(first=10, largest=40)))
+    assert len(whole) > 0
+    assert whole.dtype == np.float32
+    assert len(chunks) > 2 or len(whole) < 20_000
+    np.testing.assert_allclose(np.concatenate(chunks), whole, rtol=0, atol=2e-5)
+
+
+def test_conversion_streams_join_to_conversion(either):
+    source = OTHER[:12_000]
+    whole = either.convert([source], [VOICE])[0]
+    np.testing.assert_allclose(np.concatenate(list(either.convert_stream(source, VOICE))), whole, rtol=0, atol=2e-5)
+
+
+def test_speech_is_sampled_as_in_the_paper_where_a_call_does_not_say(model):
+    default, paper, other = (model.speak(["One."], [VOICE], how)[0] for how in (None, PAPER, Sampling(0.2)))
+    np.testing.assert_array_equal(default, paper)
+    assert not np.array_equal(default, other)
+
+
+def test_items_do_not_depend_on_the_batch(model):
+    texts, voices = ["One.", "Two and three.", "One."], [VOICE, OTHER, VOICE]
+    together = model.speak(texts, voices)
+    np.testing.assert_array_equal(together[0], together[2])
+    for text, voice, speech in zip(texts, voices, together, strict=True):
+        np.testing.assert_allclose(model.speak([text], [voice])[0], speech, rtol=0, atol=2e-5)
+
+
+def test_a_reference_is_a_wave_or_its_global_ids_and_may_serve_all(model):
+    voice = model.voice(VOICE)
+    assert voice.dtype == np.int32
+    assert len(voice) == 32
+    assert len(np.unique([len(VOICE), len(OTHER)])) == 1
+    np.testing.assert_array_equal(model.voice(VOICE * 0.1), voice)  # loudness is not part of a voice
+    first, second = model.speak(["Yes.", "Yes."], [voice])
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(model.speak(["Yes."], [VOICE])[0], first)
+    with pytest.raises(ValueError, match="2 references for 3 items"):
+        model.speak(["a", "b", "c"], [voice, voice])
+
+
+def test_long_audio_and_long_text_are_worked_on_in_pieces(model):
+    long = wave(TWO_CITIES)[: 22 * SAMPLE_RATE]
+    whole = model.transcribe([long])[0]
+    assert "".join(model.transcribe_stream(long)) == whole
+    text = "A sentence of some length, no more. " * 6
+    speech = model.speak([text], [VOICE])[0]
+    np.testing.assert_allclose(np.concatenate(list(model.speak_stream(text, VOICE))), speech, rtol=0, atol=2e-5)
+    assert model.engine.cache.num_free == model.engine.cache.slots
+
+
+def test_nothing_in_nothing_out(model):
+    empty = np.zeros(0, np.float32)
+    assert model.transcribe([]) == []
+    assert model.transcribe([empty, empty]) == ["", ""]
+    assert [len(item) for item in model.speak(["", " "], [VOICE])] == [0, 0]
+    assert len(model.convert([empty], [VOICE])[0]) == 0
+    assert list(model.speak_stream("", VOICE)) == []
+
+
+def test_a_limit_that_is_reached_is_told(model, caplog):
+    with caplog.at_level(logging.WARNING, "curation.train"):
+        transcripts = model.transcripts([VOICE[:4_000], VOICE[:16_000], OTHER])
+    reached = [record for record in caplog.records if "reached its limit" in record.message]
+    assert len(reached) == sum(not transcript.complete for transcript in transcripts)
+    assert reached
+
+
+def test_each_task_gives_only_its_own_tokens(model):
+    speech = model.vocabulary.streams["semantic"]
+    assert model.speech_ids.body == speech
+    assert model.text_ids.body == range(256)
+    assert set(model.text_ids.ends) == {model.vocabulary.markers["end_content"], model.vocabulary.end}
+    assert not set(model.text_ids.body) & set(speech)
+
+
+def test_an_official_folder_is_taken_apart_by_what_its_files_say(official):
+    folder, model = official
+    parts = find_parts(folder)
+    assert (parts.model, parts.content, parts.codec) == (
+        folder,
+        str(folder / "glm-4-voice-tokenizer"),
+        str(folder / "BiCodec"),
+    )
+    assert model.codec.name == "bicodec"
+    assert model.content.codebook_size == 512
+    assert model.vocabulary.streams["semantic"] == range(172_207, 180_399)
+    assert model.speech_ids.body == range(172_207, 172_207 + 1024)
+
+
+def test_tokenizers_may_lie_inside_our_folder_too(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "moved")
+    (folder / "speech_tokenizers.json").write_text(json.dumps({"glm": "glm", "bicodec": "compact"}))
+    (folder / "glm").mkdir()
+    assert find_parts(folder).content == str(folder / "glm")
+    assert find_parts(folder).codec == "compact"
+
+
+def test_the_folder_of_a_run_stands_for_its_last_checkpoint(checkpoint, tmp_path):
+    for step in (2, 10):
+        folder = shutil.copytree(checkpoint, tmp_path / "run" / "checkpoints" / f"step-{step:08d}")
+        (folder / MARKER).touch()
+    assert find_parts(tmp_path / "run").model == folder
+
+
+def test_sharded_weights_are_read(checkpoint, tmp_path, model):
+    folder = tmp_path / "sharded"
+    shutil.copytree(checkpoint, folder)
+    (folder / "model.safetensors").unlink()
+    random_qwen3(model.vocabulary.size).save_pretrained(folder, max_shard_size="1MB")
+    assert (folder / "model.safetensors.index.json").is_file()
+    assert SpeechModel.open(folder).transcribe([VOICE[:9_000]]) == model.transcribe([VOICE[:9_000]])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "no language model"),
+        ("model.safetensors", None, "no weights"),
+        ("tokenizer.json", None, "no tokenizer"),
+        ("speech_tokenizers.json", None, "no speech_tokenizers.json"),
+        ("config.json", {"vocab_size": 100}, "embed_tokens.weight .* instead of"),
+        ("config.json", {"head_dim": 16}, "wrong shape"),
+        ("config.json", {"num_hidden_layers": 4}, "missing: model.layers.3"),
+        ("config.json", {"num_hidden_layers": 2}, "extra: model.layers.2"),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_named(checkpoint, tmp_path, file, content, message):
+    folder = shutil.copytree(checkpoint, tmp_path / "broken")
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_text(json.dumps(json.loads((folder / file).read_text()) | content))
+    with pytest.raises(ValueError, match=message):
+        SpeechModel.open(folder)
+
+
+def test_a_model_that_is_smaller_than_its_vocabulary_is_refused(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "small")
+    random_qwen3(500).save_pretrained(folder)
+    with pytest.raises(ValueError, match="vocab_size 500, the tokenizer files 10761"):
+        SpeechModel.open(folder)
+
+
+def test_a_tokenizer_with_more_codes_than_the_vocabulary_is_refused(tmp_path):
+    from tests.support.checkpoints.speech import write_checkpoint
+
+    model = SpeechModel.open(write_checkpoint(tmp_path / "small", semantic=100))
+    with pytest.raises(ValueError, match="8192 semantic codes, the checkpoint's vocabulary 100"):
+        model.speak(["Yes."], [VOICE])
+
+
+def test_tokenizers_other_than_those_of_training_are_refused(checkpoint, tmp_path, model):
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    described = {"glm": {"fingerprint": model.content.fingerprint}, "bicodec": {"fingerprint": "0" * 64}}
+    listed = {"glm": "compact", "bicodec": "compact", "tokenizers": described | {"fingerprint": "1" * 64}}
+    (folder / "speech_tokenizers.json").write_text(json.dumps(listed))
+    other = SpeechModel.open(folder)
+    assert other.content.name == "compact-content"
+    with pytest.raises(ValueError, match="trained on tokens of the bicodec tokenizer 000000000000"):
+        other.speak(["Yes."], [VOICE])
+
+
+def test_no_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="no such folder"):
+        SpeechModel.open(tmp_path / "nowhere")

@@ -1,0 +1,40 @@
+"""The same training through Ray Train, on a cluster in this machine."""
+
+from pathlib import Path
+
+import pytest
+
+from curation.train.checkpoint import training as checkpoint
+from curation.train.config import load_training_config
+from curation.train.loop.metrics import read_metrics
+from curation.train.loop.trainer import BadBatchError
+from curation.train.ray import train_on_ray
+from tests.train.test_run import FEW, losses, shards, train
+
+
+def on_ray(corpus, run, *overrides):
+    seen = []
+    settings = ["ray.workers=2", "ray.cpus_per_worker=0.5", *FEW, *overrides]
+    done = train_on_ray(corpus, run, load_training_config(overrides=settings), seen.append)
+    return done, seen
+
+
+def test_two_workers_are_one_process_with_twice_the_accumulation(tmp_path, monkeypatch):
+    """Also where paths are relative: workers start in another folder."""
+    corpus = shards(tmp_path / "build")
+    shards(tmp_path / "held-out", count=30)
+    monkeypatch.chdir(tmp_path)
+    done, seen = on_ray("build", Path("two"), "run.steps=3", "run.validation=held-out", "run.validation_rows=1")
+    train(corpus, tmp_path / "one", "run.steps=3", "run.accumulation=2")
+    assert "validation" in read_metrics(tmp_path / "two")[-1]
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+    assert done.step == 3
+    assert done.checkpoint == checkpoint.latest(tmp_path / "two")
+    assert [metrics.step for metrics in seen] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_a_bad_batch_ends_training_with_its_message(tmp_path):
+    corpus = shards(tmp_path / "build")
+    with pytest.raises(BadBatchError, match=r"jumped to(.|\n)*utt-"):
+        on_ray(corpus, tmp_path / "run", "run.steps=400", "optimizer.learning_rate=5.0", "run.spike_factor=1.01")

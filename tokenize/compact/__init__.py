@@ -1,0 +1,1 @@
+"""The compact tokenizers that the package carries."""

@@ -1,0 +1,67 @@
+"""The compact content tokenizer: Whisper tiny's encoder states, four averaged to a token, projected to where phones lie
+apart (tokenize/fit/phone_projection.py), nearest of a codebook.
+
+12.5 tokens a second, ceil(samples / 1280) a clip, as the GLM-4-Voice tokenizer has them. It is the embedded stand-in
+for that one; its ids mean something else.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from curation.manifests.records import Wave
+from curation.tokenize.base import Ids, Vectors
+from curation.tokenize.compact.features import Floats, WhisperStates, whisper_states
+from curation.tokenize.compact.weights import fingerprint, load_weights
+
+FILE = "compact_content.safetensors"
+TOKEN_SAMPLES = 1280
+STATES_PER_TOKEN = 4
+
+
+def averaged_states(states: WhisperStates, wave: Wave) -> Floats:
+    """Means of four states, shape (ceil(samples / 1280), 384)."""
+    count = -(-len(wave) // TOKEN_SAMPLES)
+    found = states(wave, count * STATES_PER_TOKEN)
+    return np.asarray(found.reshape(count, STATES_PER_TOKEN, found.shape[1]).mean(axis=1), np.float32)
+
+
+def nearest(points: Floats, codebook: Floats) -> Ids:
+    """Index of the nearest row of `codebook` (K, D) to each of `points` (N, D), by Euclidean distance, int32."""
+    distance = (codebook**2).sum(axis=1) - 2 * points @ codebook.T
+    return np.asarray(distance.argmin(axis=1), dtype=np.int32)
+
+
+class CompactContent:
+    """Satisfies `ContentTokenizer`. `folder` holds a fitted codebook; None: the shipped one.
+
+    Raises ValueError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
+    """
+
+    name = "compact-content"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        tensors = load_weights(folder, FILE)
+        self.mean, self.matrix, self.codebook = (
+            tensors[name].astype(np.float32) for name in ("mean", "projection", "codebook")
+        )
+        self.codebook_size = len(self.codebook)
+        self.fingerprint = fingerprint(self.name, {"whisper": "tiny.en", "states": STATES_PER_TOKEN}, tensors)
+        self.states = whisper_states()
+
+    def num_tokens(self, num_samples: int) -> int:
+        """ceil(num_samples / 1280)."""
+        return -(-num_samples // TOKEN_SAMPLES)
+
+    def encode(self, waves: Sequence[Wave]) -> list[Ids]:
+        """Ids for each clip, each found by itself."""
+        return [self._encode(wave) for wave in waves]
+
+    def code_vectors(self) -> Vectors:
+        """The codebook, (codes, size)."""
+        return self.codebook
+
+    def _encode(self, wave: Wave) -> Ids:
+        points = (averaged_states(self.states, wave) - self.mean) @ self.matrix
+        return nearest(points.astype(np.float32), self.codebook)

@@ -1,0 +1,95 @@
+"""Fitting the compact tokenizers on any speech: `fit(waves, folder)` writes both files.
+
+Seeded, on one thread and in float32: the same waves in the same order give the same files on the same machine.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from curation.manifests.records import Wave
+from curation.tokenize.compact import codec as compact_codec
+from curation.tokenize.compact import content as compact_content
+from curation.tokenize.compact.codec import ClipFeatures
+from curation.tokenize.compact.features import Floats, whisper_states
+from curation.tokenize.compact.weights import load_weights, save_weights
+from curation.tokenize.fit.augment import retake, varied
+from curation.tokenize.fit.codec import Take, codec_tensors
+from curation.tokenize.fit.phone_projection import Projection
+from curation.tokenize.fit.settings import FitSettings, Progress
+
+DEFAULT = FitSettings()
+
+
+def fit(
+    waves: Iterable[Wave],
+    folder: Path,
+    settings: FitSettings = DEFAULT,
+    progress: Progress = lambda what, fraction: None,  # noqa: ARG005
+    projection: Projection | None = None,
+) -> dict[str, str]:
+    """Fit both tokenizers on mono 16 kHz float32 waves and write them to `folder`; file name -> hex SHA-256.
+
+    `projection` of the content tokenizer comes from transcripts (`phones.fit_projection`); None: the shipped one.
+    Raises ValueError where there are fewer content tokens than codes (about three minutes of speech are needed).
+    """
+    whisper, random = whisper_states(), np.random.default_rng([settings.seed, 1])
+    waves = list(waves)
+    samples, heard = sum(map(len, waves)) * (settings.copies + settings.channels), 0
+    takes = []
+    for wave in varied(waves, settings.copies, settings.channels, settings.seed):
+        clip = ClipFeatures.of(wave, whisper)
+        again = _halved(ClipFeatures.of(retake(wave, random), whisper)) if settings.consistency else clip
+        takes.append(Take(clip, again))
+        heard += len(wave)
+        progress("features", min(1.0, heard / samples))  # about: versions differ in speed
+    progress("features", 1.0)
+    codebook = content_tensors([take.clip for take in takes], settings, projection or shipped_projection())
+    codec = codec_tensors(takes, settings, progress)
+    return {
+        file: save_weights(folder, file, tensors)
+        for file, tensors in ((compact_content.FILE, codebook), (compact_codec.FILE, codec))
+    }
+
+
+def _halved(clip: ClipFeatures) -> ClipFeatures:
+    """With states in half precision: hours of them are in memory at once, and a retake's are only compared with."""
+    return replace(clip, states=clip.states.astype(np.float16))
+
+
+def shipped_projection() -> Projection:
+    """Projection of the shipped content tokenizer."""
+    tensors = load_weights(None, compact_content.FILE)
+    return Projection(tensors["mean"].astype(np.float32), tensors["projection"].astype(np.float32))
+
+
+def content_tensors(clips: list[ClipFeatures], settings: FitSettings, projection: Projection) -> dict[str, Floats]:
+    """Everything that `compact_content.safetensors` holds: centroids of projected states by Lloyd's algorithm."""
+    per = compact_content.STATES_PER_TOKEN
+    means = [c.states[: len(c.states) // per * per].reshape(-1, per, c.states.shape[1]).mean(axis=1) for c in clips]
+    points = projection(np.concatenate(means).astype(np.float32))
+    if len(points) < settings.content_codes:
+        msg = f"fit: {len(points)} content tokens for {settings.content_codes} codes: give more speech"
+        raise ValueError(msg)
+    codebook = kmeans(points, settings.content_codes, settings.seed)
+    return {"mean": projection.mean, "projection": projection.matrix, "codebook": codebook}
+
+
+def kmeans(points: Floats, codes: int, seed: int, rounds: int = 25) -> Floats:
+    """Centroids (codes, D) of `points` (N, D); an empty one restarts at the point that is farthest from its own."""
+    random = np.random.default_rng(seed)
+    centroids = points[random.choice(len(points), codes, replace=False)]
+    for _ in range(rounds):
+        ids = np.concatenate([compact_content.nearest(part, centroids) for part in np.array_split(points, 32)])
+        counts = np.bincount(ids, minlength=codes)
+        order = np.argsort(ids, kind="stable")
+        filled = np.flatnonzero(counts)
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])[filled]
+        centroids = centroids.copy()
+        centroids[filled] = np.add.reduceat(points[order], starts) / counts[filled, None]
+        empty = np.flatnonzero(counts == 0)
+        far = np.argsort(-((points - centroids[ids]) ** 2).sum(axis=1), kind="stable")[: len(empty)]
+        centroids[empty] = points[far]
+    return centroids

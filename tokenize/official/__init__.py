@@ -1,0 +1,1 @@
+"""The official tokenizers of the paper: GLM-4-Voice and BiCodec."""

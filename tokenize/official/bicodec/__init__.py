@@ -1,0 +1,1 @@
+"""BiCodec (Spark-TTS): semantic and global speech tokens, and speech from them."""

@@ -1,0 +1,1 @@
+"""Checkpoints: resumable training state, and model folders."""

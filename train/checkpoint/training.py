@@ -1,0 +1,187 @@
+"""Checkpoints: everything that training needs to go on as if nothing had happened, in one folder.
+
+    RUN/checkpoints/step-00000100/
+        config.json  generation_config.json  model.safetensors       as transformers has them
+        tokenizer.json  added_tokens.json  tokenizer_config.json     the vocabulary
+        speech_tokenizers.json                                       where its speech codes come from
+        optimizer.safetensors  rng.safetensors                       moments, random state of each process
+        training.json                                                step, data position, configuration
+        complete                                                     empty, written last
+
+A folder is written beside its place and renamed, so that a reader sees all of it or none.
+"""
+
+import json
+import os
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from curation.pipeline.config import ConfigError
+from curation.train.checkpoint.speech_info import Speech
+from curation.train.distributed import World, put, whole
+
+FOLDER = "checkpoints"
+MARKER = "complete"
+STATE = "training.json"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What is saved, gathered from all processes; only the first one holds it."""
+
+    step: int
+    weights: Tensors
+    optimizer: Tensors
+    rng: Tensors
+    state: dict[str, Any]
+
+
+def latest(run: Path) -> Path | None:
+    """The newest complete checkpoint of a run."""
+    found = complete(run)
+    return found[-1] if found else None
+
+
+def complete(run: Path) -> list[Path]:
+    """All complete checkpoints, oldest first."""
+    return [path.parent for path in sorted((run / FOLDER).glob(f"step-*/{MARKER}"))]
+
+
+def resolve_checkpoint(where: str) -> Path:
+    """A checkpoint folder, or the last one of a run. Raises ConfigError where there is none."""
+    folder = Path(where).expanduser()
+    if (folder / "config.json").is_file():
+        return folder
+    found = latest(folder)
+    if found is None:
+        msg = f"{where}: no checkpoint there: give a folder with config.json, or a run that has saved one"
+        raise ConfigError(msg)
+    return found
+
+
+def freeze(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World) -> Frozen:
+    """Gather what is to be saved. All processes take part; `state` holds plain values."""
+    weights, moments = {}, {}
+    for name, parameter in model.named_parameters():
+        weights[name] = _kept(whole(parameter.detach()), world)
+        for key, value in optimizer.state[parameter].items():
+            moments[f"{key}/{name}"] = _kept(whole(value), world)
+    rng = {f"{name}/{rank}": value for rank, own in enumerate(world.gather(_rng())) for name, value in own.items()}
+    return Frozen(state["step"], weights, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
+
+
+def save(frozen: Frozen, model: Any, speech: Speech, run: Path, *, keep_last: int) -> Path:
+    """Write a checkpoint and delete older ones. Only the first process calls this."""
+    root = run / FOLDER
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.glob(".*"):
+        shutil.rmtree(left)  # of a run that was killed while it saved
+    folder, temporary = root / f"step-{frozen.step:08d}", root / f".step-{frozen.step:08d}"
+    temporary.mkdir()
+    _write_model(model, frozen.weights, temporary)
+    speech.save(temporary)
+    save_file(frozen.optimizer, temporary / "optimizer.safetensors")
+    save_file(frozen.rng, temporary / "rng.safetensors")
+    (temporary / STATE).write_text(json.dumps(frozen.state, indent=1), encoding="utf-8")
+    for path in temporary.iterdir():
+        path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
+        _sync(path)
+    (temporary / MARKER).touch()
+    if folder.exists():
+        shutil.rmtree(folder)  # incomplete, or training would have gone on from it
+    temporary.rename(folder)
+    _sync(root)
+    for old in complete(run)[:-keep_last]:
+        (old / MARKER).unlink()
+        shutil.rmtree(old)
+    return folder
+
+
+def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, world: World) -> dict[str, Any]:
+    """Put weights, moments and random states back, also with another number of processes; returns the state."""
+    load_weights(folder, model)
+    moments = load_file(folder / "optimizer.safetensors")
+    for name, parameter in model.named_parameters():
+        own = optimizer.state[parameter]
+        own["step"] = moments[f"step/{name}"].to(parameter.device)
+        for key in MOMENTS:
+            own[key] = torch.zeros_like(parameter, requires_grad=False)
+            put(own[key], moments[f"{key}/{name}"])
+    state = read_state(folder)
+    _set_rng(load_file(folder / "rng.safetensors"), state["rng"], world)
+    return state
+
+
+def load_weights(folder: Path, model: nn.Module) -> None:
+    """Put the weights of a checkpoint into a model that may be spread over processes."""
+    weights = load_file(folder / "model.safetensors")
+    for name, parameter in model.named_parameters():
+        if name not in weights or weights[name].shape != parameter.shape:
+            found = tuple(weights[name].shape) if name in weights else "nothing"
+            msg = f"{folder}: {name} should be {tuple(parameter.shape)}, found {found}: another preset or vocabulary"
+            raise ConfigError(msg)
+        put(parameter, weights[name].to(parameter.dtype))
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The plain values of a checkpoint: step, data position, configuration."""
+    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return state
+
+
+def _write_model(model: Any, weights: Tensors, folder: Path) -> None:
+    from transformers import GenerationConfig
+
+    config = model.config
+    config.architectures = [type(model).__name__]
+    config.dtype = "float32"
+    config.save_pretrained(folder)
+    GenerationConfig(eos_token_id=config.eos_token_id).save_pretrained(folder)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _kept(tensor: torch.Tensor, world: World) -> torch.Tensor:
+    """On the CPU of the first process; the others only helped to gather it."""
+    return tensor.detach().cpu().contiguous() if world.first else torch.empty(0)
+
+
+def _rng() -> Tensors:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _plain_rng() -> dict[str, Any]:
+    _, numbers, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global state is what is saved
+    version, mine, gauss = random.getstate()
+    return {"numpy": [np.asarray(numbers).tolist(), *rest], "python": [version, list(mine), gauss]}
+
+
+def _set_rng(tensors: Tensors, plain: dict[str, Any], world: World) -> None:
+    if f"cpu/{world.rank}" in tensors:  # more processes than there were begin with their own
+        torch.set_rng_state(tensors[f"cpu/{world.rank}"])
+    if torch.cuda.is_available() and f"cuda/{world.rank}" in tensors:
+        torch.cuda.set_rng_state(tensors[f"cuda/{world.rank}"])
+    numbers, position, has_gauss, gauss = plain["numpy"]
+    np.random.set_state(("MT19937", np.array(numbers, np.uint32), position, has_gauss, gauss))  # noqa: NPY002
+    version, mine, normal = plain["python"]
+    random.setstate((version, tuple(mine), normal))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

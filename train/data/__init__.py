@@ -1,0 +1,1 @@
+"""From shards to packed batches, in an order that can be resumed."""

@@ -1,0 +1,152 @@
+"""Blocks: some slices of the corpus, shuffled, turned into samples and packed, from the number of the block alone.
+
+Blocks are numbered through all epochs. Nothing is carried from one into the next, so any can be made again at any time
+by anybody; that is what makes the position in the data a few small numbers.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from curation.tokenize.layouts import encode
+from curation.tokenize.vocabulary import Vocabulary
+from curation.train.data.batch import IGNORED, PackedBatch
+from curation.train.data.code_noise import CodeNoise
+from curation.train.data.config import DataConfig, Phase
+from curation.train.data.corpus import Corpus, DataError, Slice
+from curation.train.data.packing import pack
+from curation.train.data.samples import TASKS, Drafts, draft_samples, example_of
+from curation.train.data.utterances import Utterances
+from curation.train.loop.report import Counts
+
+ORDER, CONTENT, NOISE = 1, 2, 3
+"""What a random generator is for, so that two never give the same numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The samples of a block, the rows that they are packed into (indices of `drafts`), and counts of the others."""
+
+    number: int
+    utterances: Utterances
+    drafts: Drafts
+    rows: list[list[int]]
+    left_out: Counts
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """All blocks of a training run on a corpus."""
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    config: DataConfig
+    phase: Phase
+    noise: CodeNoise | None = None
+
+    def __post_init__(self) -> None:
+        """Raise DataError for a corpus without rows, or weights that ask for nothing."""
+        if not self.corpus.slices:
+            msg = f"{self.corpus.where}: no utterances were kept"
+            raise DataError(msg)
+        weights = self.config.weights(self.phase)
+        if not any(getattr(weights, task) for task in TASKS):
+            msg = f"data.{self.phase}: all weights are 0"
+            raise DataError(msg)
+
+    @cached_property
+    def per_epoch(self) -> int:
+        """Blocks of an epoch."""
+        rows = max(one.stop - one.start for one in self.corpus.slices)
+        return -(-len(self.corpus.slices) // max(1, self.config.block_rows // rows))
+
+    @property
+    def total(self) -> int | None:
+        """Blocks of all epochs; None without end."""
+        return self.config.epochs * self.per_epoch if self.config.epochs else None
+
+    @property
+    def lanes(self) -> int:
+        """Blocks that are mixed: not more than an epoch has, else a small corpus would mix epochs."""
+        return min(self.config.lanes, self.per_epoch)
+
+    def slices(self, number: int) -> list[Slice]:
+        """The slices of a block: each epoch deals all of them anew."""
+        epoch, place = divmod(number, self.per_epoch)
+        order = _order(self.config.seed, epoch, len(self.corpus.slices))
+        low, high = (len(order) * edge // self.per_epoch for edge in (place, place + 1))
+        return [self.corpus.slices[i] for i in order[low:high]]
+
+    def plan(self, number: int) -> Plan:
+        """Read a block, decide its samples and pack them."""
+        utterances = self.corpus.read(self.slices(number))
+        generator = np.random.default_rng([self.config.seed, CONTENT, number])
+        encoded = self.vocabulary.text.encode_batch(utterances.texts, add_special_tokens=False)
+        text_lengths = np.array([len(one) for one in encoded], dtype=np.int64)
+        epoch = number // self.per_epoch
+        drafts = draft_samples(utterances, text_lengths, self.config, self.phase, epoch, generator)
+        fits = drafts.length <= self.config.longest
+        left_out = Counts(
+            over_long=Counter(TASKS[task] for task in drafts.task[~fits]), longest=int(drafts.length.max(initial=0))
+        )
+        drafts = drafts.take(generator.permutation(np.flatnonzero(fits)))
+        rows = pack(drafts.length.tolist(), self.config.token_budget, self.config.open_rows)
+        # Rows are closed roughly from full to less full: shuffled, so that the loss does not follow that.
+        return Plan(number, utterances, drafts, [rows[i] for i in generator.permutation(len(rows))], left_out)
+
+    def batch(self, plan: Plan, row: int) -> tuple[PackedBatch, Counts]:
+        """The tensors of a row, and what it counts. Raises DataError where a code is not in the vocabulary."""
+        tasks, keys, ids, loss = [], [], [], []
+        for draft in plan.rows[row]:
+            task, key, example = example_of(plan.drafts, draft, plan.utterances)
+            try:
+                sequence = encode(example, self.vocabulary)
+            except ValueError as error:
+                msg = f"{self.corpus.where}: {key}: {error}"
+                raise DataError(msg) from error
+            tasks.append(task)
+            keys.append(key)
+            ids.append(sequence.ids)
+            loss.append(sequence.loss)
+        lengths = np.array([len(one) for one in ids], dtype=np.int32)
+        joined, answers = np.concatenate(ids).astype(np.int64), np.concatenate(loss)
+        given = joined
+        if self.noise is not None:
+            given = self.noise(joined, np.random.default_rng([self.config.seed, NOISE, plan.number, row]))
+        batch = PackedBatch(
+            ids=torch.from_numpy(given),
+            labels=torch.from_numpy(np.where(answers, joined, IGNORED)),
+            positions=torch.from_numpy(_positions(lengths)),
+            lengths=torch.from_numpy(lengths),
+            tasks=tasks,
+            keys=keys,
+        )
+        return batch, self._counts(plan, row, int(answers.sum()))
+
+    def _counts(self, plan: Plan, row: int, answer_tokens: int) -> Counts:
+        drafts = plan.drafts.take(np.array(plan.rows[row]))
+        voiced = drafts.task != TASKS.index("asr")
+        return Counts(
+            rows=1,
+            capacity=self.config.token_budget,
+            tokens=int(drafts.length.sum()),
+            answer_tokens=answer_tokens,
+            samples=Counter(TASKS[task] for task in drafts.task),
+            own_voice=int(np.sum(voiced & (drafts.reference == drafts.target))),
+            parallel=int(np.sum(drafts.source != drafts.target)),
+        )
+
+
+def _positions(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """(tokens,) positions that restart with each sample."""
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    return np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(starts, lengths)
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, slices: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng([seed, ORDER, epoch]).permutation(slices)

@@ -1,0 +1,180 @@
+"""The shards of a build as a training job sees them: slices of rows, read when they are due.
+
+Only the index is read at the start. A slice is a range of rows of a shard as long as its row groups, so that reading
+one reads nothing else; slices follow from the index alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.core.storage import Storage
+from curation.manifests import shards
+from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
+from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
+
+DEFAULT_SLICE_ROWS = 512
+"""Rows of a row group where the index does not say it."""
+
+
+class DataError(ValueError):
+    """The shards cannot be trained on as asked. The message names them and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows `start` to `stop` (exclusive) of a shard; `rows` is how many the whole shard has."""
+
+    file: str
+    start: int
+    stop: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """An opened index. Nothing else is read before a slice is asked for."""
+
+    storage: Storage
+    folder: str
+    index: dict[str, Any]
+
+    @property
+    def where(self) -> str:
+        """The folder of the shards, for messages."""
+        return self.storage.path(f"{self.folder}/x")[:-2] if self.folder else self.storage.root
+
+    @property
+    def tokenizers(self) -> dict[str, Any]:
+        """What the index says of the tokenizers. Raises DataError for shards without tokens."""
+        described = self.index.get("tokenizers")
+        if not described:
+            msg = f"{self.where}: these shards have no tokens (tokenize was null): build with a `tokenize` section"
+            raise DataError(msg)
+        return dict(described)
+
+    @property
+    def denoise(self) -> dict[str, Any] | None:
+        """Settings of the build's denoise stage, None where the index names none."""
+        found: dict[str, Any] | None = self.index.get("denoise")
+        return found
+
+    @cached_property
+    def identity(self) -> str:
+        """Hex SHA-256 of the content of the shards, wherever they are."""
+        entries = [[entry["file"], entry["rows"], entry["sha256"]] for entry in self.index["shards"]]
+        return hashlib.sha256(json.dumps([entries, self._slice_rows]).encode()).hexdigest()
+
+    @property
+    def _slice_rows(self) -> int:
+        return int(self.index.get("row_group_rows", DEFAULT_SLICE_ROWS))
+
+    @cached_property
+    def slices(self) -> list[Slice]:
+        """All slices, in the order of the shards."""
+        step = self._slice_rows
+        return [
+            Slice(entry["file"], start, min(start + step, entry["rows"]), entry["rows"])
+            for entry in self.index["shards"]
+            for start in range(0, entry["rows"], step)
+        ]
+
+    def read(self, slices: Iterable[Slice]) -> Utterances:
+        """The utterances of some slices. Raises DataError where a shard is not the one of the index."""
+        tables = [self.read_slice(one, COLUMNS) for one in slices]
+        try:
+            return utterances_of(pa.concat_tables(tables))
+        except ValueError as error:
+            msg = f"{self.where}: {error}"
+            raise DataError(msg) from error
+
+    def read_slice(self, one: Slice, columns: list[str]) -> pa.Table:
+        """Some columns of a slice; of the shard only the row groups that it lies in are read."""
+        name = f"{self.folder}/{one.file}" if self.folder else one.file
+        with self.storage.open(name) as file, pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True) as parquet:
+            if parquet.metadata.num_rows != one.rows:
+                found = parquet.metadata.num_rows
+                msg = f"{self.where}/{one.file}: {found} rows, the index says {one.rows}: publish again"
+                raise DataError(msg)
+            groups, before = _groups_of(parquet.metadata, one)
+            table = parquet.read_row_groups(groups, columns=columns, use_threads=False)
+        return table.slice(one.start - before, one.stop - one.start).replace_schema_metadata()
+
+
+def _groups_of(metadata: pq.FileMetaData, one: Slice) -> tuple[list[int], int]:
+    """Row groups that a slice touches, and the rows before the first of them."""
+    groups: list[int] = []
+    before = position = 0
+    for number in range(metadata.num_row_groups):
+        end = position + metadata.row_group(number).num_rows
+        if position < one.stop and end > one.start:
+            before = before if groups else position
+            groups.append(number)
+        position = end
+    return groups, before
+
+
+def open_corpus(location: str) -> Corpus:
+    """Read the index of a build's folder, or of its folder `shards`. Raises DataError where there is none."""
+    storage = Storage(location.rstrip("/"))
+    for folder in (shards.FOLDER, ""):
+        name = f"{folder}/_index.json".lstrip("/")
+        if storage.exists(name):
+            index = storage.read_json(name)
+            if index.get("format") != shards.FORMAT_VERSION:
+                msg = f"{location}: shards of format {index.get('format')}, this software reads {shards.FORMAT_VERSION}"
+                raise DataError(msg)
+            return Corpus(storage, folder, index)
+    msg = f"{location}: no {shards.INDEX} or _index.json: give the folder of a finished build, or its shards"
+    raise DataError(msg)
+
+
+def check_tokenizers(corpus: Corpus, vocabulary: Vocabulary, expected: str | None) -> None:
+    """Raise DataError unless the shards carry the tokens that are `expected` (a fingerprint; None: any) and the
+    vocabulary has all their codes.
+    """
+    found = corpus.tokenizers
+    if expected is not None and found["fingerprint"] != expected:
+        msg = (
+            f"{corpus.where}: tokens of the tokenizers {found['fingerprint']}, but the model expects {expected}: "
+            "tokenize and publish the corpus with the model's tokenizers, or start another model"
+        )
+        raise DataError(msg)
+    for stream, size in stream_sizes(found).items():
+        if len(vocabulary.streams[stream]) < size:
+            has = len(vocabulary.streams[stream])
+            msg = f"{corpus.where}: the stream {stream} has {size} codes and the vocabulary {has}: take another one"
+            raise DataError(msg)
+
+
+def stream_sizes(tokenizers: dict[str, Any]) -> dict[Stream, int]:
+    """Codes of each stream, from the index's description of the tokenizers."""
+    codec = tokenizers["bicodec"]
+    return {"glm": tokenizers["glm"]["size"], "global_": codec["global_size"], "semantic": codec["semantic_size"]}
+
+
+def vocabulary_for(build: str, text_size: int = 1024, *, max_texts: int = 100_000) -> Vocabulary:
+    """A small vocabulary for the shards of a build: their speech codes, and text pieces trained on their texts.
+
+    `text_size` are text ids, 256 or more (256: plain bytes); not more than about `max_texts` texts are read, spread
+    evenly over the shards. Raises DataError for shards without tokens.
+    """
+    corpus = open_corpus(build)
+    sizes = stream_sizes(corpus.tokenizers)
+    texts = _texts(corpus, max_texts) if text_size > 256 else ()
+    return make_vocabulary(
+        glm=sizes["glm"], global_=sizes["global_"], semantic=sizes["semantic"], texts=texts, text_size=text_size
+    )
+
+
+def _texts(corpus: Corpus, limit: int) -> Iterator[str]:
+    rows = max(corpus.index["rows"], 1)
+    step = -(-rows // limit)  # every step-th slice: whole row groups are read anyway
+    for one in corpus.slices[::step]:
+        yield from (text for text in corpus.read_slice(one, ["text"])["text"].to_pylist() if text)

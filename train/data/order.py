@@ -1,0 +1,135 @@
+"""Lanes: which packed row comes when, and where a reader stands.
+
+Row number p of the whole training comes from lane p mod L; lane l runs through the blocks l, l + L, l + 2L, ... So the
+order depends on the corpus, the configuration and the phase, never on who reads. A reader takes every `stride`-th row.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from curation.train.data.batch import PackedBatch
+from curation.train.data.blocks import Blocks, Plan
+from curation.train.data.corpus import DataError
+from curation.train.loop.report import Counts
+
+Position = tuple[int, int]
+"""Where a lane goes on: number of the block, row within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What stands in the order at one place: a row, or None where its lane has come to the end of the last epoch.
+
+    `position` is where the lane goes on after it.
+    """
+
+    batch: PackedBatch | None
+    lane: int
+    position: Position
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of a plan, None after the last epoch; `left_out` are samples left out since the row before it."""
+
+    plan: Plan | None
+    row: int
+    left_out: Counts
+
+
+class Lane:
+    """One lane, read from a position. The next block is made in the background before it is due."""
+
+    def __init__(self, blocks: Blocks, number: int, position: Position, pool: ThreadPoolExecutor) -> None:
+        self._blocks = blocks
+        self._number = number
+        self._block, self._row = position
+        self._pool = pool
+        self._plan: Plan | None = None
+        self._next: Future[Plan] | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where it goes on."""
+        return self._block, self._row
+
+    def advance(self) -> Step:
+        """Go past the next row, without making its tensors."""
+        left_out, empty = Counts(), 0
+        while not self._ended:
+            plan = self._current()
+            if self._row == 0:
+                left_out += plan.left_out
+            if self._row < len(plan.rows):
+                self._row += 1
+                # Lanes would otherwise all need their next block at about the same time, and the reader would wait.
+                if self._row > len(plan.rows) * (self._number + 1) // (self._blocks.lanes + 1):
+                    self._fetch_next()
+                return Step(plan, self._row - 1, left_out)
+            empty += not plan.rows
+            if empty > self._blocks.per_epoch:
+                raise DataError(self._nothing_fits(left_out))
+            self._block, self._row, self._plan = self._block + self._blocks.lanes, 0, None
+        return Step(None, 0, left_out)
+
+    def _nothing_fits(self, left_out: Counts) -> str:
+        where, phase, config = self._blocks.corpus.where, self._blocks.phase, self._blocks.config
+        if not left_out.longest:
+            return f"{where}: no sample at all in phase {phase}: texts are empty, or the weights in data.{phase} are 0"
+        return (
+            f"{where}: no sample of phase {phase} fits {config.longest} tokens (the longest has {left_out.longest}): "
+            "raise data.token_budget and data.max_sample_tokens"
+        )
+
+    @property
+    def _ended(self) -> bool:
+        return self._blocks.total is not None and self._block >= self._blocks.total
+
+    def _current(self) -> Plan:
+        if self._plan is None:
+            self._plan = self._next.result() if self._next else self._blocks.plan(self._block)
+            self._next = None
+        return self._plan
+
+    def _fetch_next(self) -> None:
+        number = self._block + self._blocks.lanes
+        total = self._blocks.total
+        if self._next is None and (total is None or number < total):
+            self._next = self._pool.submit(self._blocks.plan, number)
+
+
+def start_positions(blocks: Blocks) -> list[Position]:
+    """Where the lanes begin."""
+    return [(lane, 0) for lane in range(blocks.lanes)]
+
+
+def read_items(blocks: Blocks, positions: Sequence[Position], base: int, first: int, stride: int) -> Iterator[Item]:
+    """The rows number `first`, `first + stride`, ... of the training, for ever or until all their lanes have ended.
+
+    `positions` are those of all lanes just before row number `base`.
+    """
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blocks")
+    lanes = [Lane(blocks, number, position, pool) for number, position in enumerate(positions)]
+    numbers = [base + (lane - base) % len(lanes) for lane in range(len(lanes))]  # of each lane's next row
+    mine = {(first + stride * k) % len(lanes) for k in range(len(lanes))}
+    number = first
+    try:
+        while mine:
+            place = number % len(lanes)
+            lane = lanes[place]
+            step = lane.advance()
+            while numbers[place] < number:  # rows of this lane that other readers have
+                numbers[place] += len(lanes)
+                step = lane.advance()
+            numbers[place] += len(lanes)
+            if step.plan is None:
+                mine.discard(place)
+                yield Item(None, place, lane.position, step.left_out)
+            else:
+                batch, counts = blocks.batch(step.plan, step.row)
+                yield Item(batch, place, lane.position, counts + step.left_out)
+            number += stride
+    finally:
+        pool.shutdown(cancel_futures=True)

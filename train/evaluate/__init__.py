@@ -1,0 +1,1 @@
+"""Evaluation: test sets, judges, scores, reports, serving speed."""

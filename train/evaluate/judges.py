@@ -1,0 +1,89 @@
+"""What synthesised speech is judged by: a speech recogniser, and a speaker encoder.
+
+Both are the models of the pipeline. Figures hold for these judges only: other recognisers and encoders (Seed-TTS-eval
+uses Whisper large-v3, Paraformer and a WavLM encoder) give others, so the report names them.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.models.store import resolve
+from curation.stages.transcribe.whisper import Whisper, WhisperConfig
+
+PIECE_SECONDS = 28.0
+"""Whisper hears 30 s at most. Only speech that does not end is longer."""
+MIN_SAMPLES = SAMPLE_RATE // 10
+"""Below this GE2E says nothing."""
+
+
+class Recogniser(Protocol):
+    """Hears what synthesised speech says."""
+
+    name: str
+
+    def hear(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[str]:
+        """Text of each wave, any length, in its language (ISO 639-1)."""
+
+
+class SpeakerJudge(Protocol):
+    """Tells how near two voices are."""
+
+    name: str
+
+    def embed(self, waves: Sequence[Wave]) -> npt.NDArray[np.float32]:
+        """(waves, dimension), rows of length 1; a row of NaN where there is too little to judge by."""
+
+
+class WhisperRecogniser:
+    """Whisper through the adapter of the pipeline, beam 5."""
+
+    def __init__(self, model: str = "whisper-base") -> None:
+        self.name = model
+        self._system = Whisper(WhisperConfig(name="judge", model=model))
+        self._system.load()
+
+    def hear(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[str]:
+        """Texts; of pieces of 28 s, joined, where a wave is longer. An empty wave says nothing.
+
+        Raises ValueError for a language that the model does not speak.
+        """
+        step = round(PIECE_SECONDS * SAMPLE_RATE)
+        pieces = [[wave[start : start + step] for start in range(0, len(wave), step)] for wave in waves]
+        flat = [piece for row in pieces for piece in row]
+        own = [language for row, language in zip(pieces, languages, strict=True) for _ in row]
+        texts = iter(self._system.transcribe(flat, own))
+        return [" ".join(next(texts).text for _ in row) for row in pieces]
+
+
+class GE2EJudge:
+    """The speaker encoder of the diarization."""
+
+    def __init__(self, model: str = "ge2e-speaker-encoder") -> None:
+        from curation.stages.diarize.pyannote import prepare_import
+
+        prepare_import()
+        from curation.stages.diarize.speaker_encoder import GE2E
+
+        self.name = model
+        folder = resolve(model)
+        self._encoder = GE2E.load(folder / "pretrained.pt" if folder.is_dir() else folder)
+
+    def embed(self, waves: Sequence[Wave]) -> npt.NDArray[np.float32]:
+        """Embeddings (waves, 256); NaN below 0.1 s."""
+        import torch
+
+        rows = np.full((len(waves), self._encoder.dimension), np.nan, dtype=np.float32)
+        for row, wave in enumerate(waves):
+            if len(wave) >= MIN_SAMPLES:
+                with torch.inference_mode():
+                    rows[row] = self._encoder.embed([torch.from_numpy(np.ascontiguousarray(wave))])[0].numpy()
+        return rows
+
+
+def similarities(judge: SpeakerJudge, waves: Sequence[Wave], others: Sequence[Wave]) -> list[float]:
+    """Cosine of the embeddings of each pair of waves; NaN where one is too short to tell."""
+    return [float(value) for value in np.sum(judge.embed(waves) * judge.embed(others), axis=1)]

@@ -1,0 +1,207 @@
+"""Evaluates speech recognition, synthesis and voice conversion on a test set.
+
+    results = evaluate(read_set("test.jsonl"), ["asr", "tts"], model, Judges(WhisperRecogniser(), GE2EJudge()))
+
+ASR is compared with the transcript. What TTS and VC say is heard by a recogniser and compared with the text, and their
+voice with the reference's by a speaker encoder (VC: with the source's as well). Two tasks need no model and are the
+ceilings of the others: `recording` judges the recordings themselves, `codec` what is left of them after a round trip
+through the codec's tokens.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from curation.manifests.records import SAMPLE_RATE, Recording, Source, Wave
+from curation.pipeline.config import ConfigError
+from curation.stages.decode.stage import DecodeConfig, decode_spans
+from curation.stages.loudness import Loudness
+from curation.tokenize.base import CodecTokenizer
+from curation.train.evaluate.judges import Recogniser, SpeakerJudge, similarities
+from curation.train.evaluate.scores import Comparison, Normalization, compare, normalizer_of
+from curation.train.evaluate.sets import Item, with_references
+from curation.train.infer.sampling import Sampling
+
+Task = Literal["asr", "tts", "vc", "recording", "codec"]
+TASKS: tuple[Task, ...] = ("asr", "tts", "vc", "recording", "codec")
+
+
+class SpeechSystem(Protocol):
+    """What is evaluated. Waves are (samples,) float32 at 16 kHz; one answer for each item, in order."""
+
+    def transcribe(self, waves: Sequence[Wave]) -> list[str]:
+        """Text of each wave."""
+
+    def speak(self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
+        """Speech of each text in the voice of its reference."""
+
+    def convert(self, sources: Sequence[Wave], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
+        """Each source in the voice of its reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """Who judges speech; only ASR does without."""
+
+    recogniser: Recogniser | None = None
+    speakers: SpeakerJudge | None = None
+    codec: CodecTokenizer | None = None
+    """For the task `codec`."""
+
+
+@dataclass(slots=True)
+class Result:
+    """One utterance in one task. Where `error` is set there is no comparison, and no rate counts it."""
+
+    task: Task
+    item: Item
+    normalizer: str
+    unit: str
+    hypothesis: str = ""
+    comparison: Comparison | None = None
+    similarity: float = float("nan")
+    """Cosine of the speaker embeddings of the speech and the reference."""
+    source_similarity: float = float("nan")
+    """VC: the same with the source."""
+    seconds: float = 0.0
+    """Of the recording that was transcribed, or of the speech that was made."""
+    compute_seconds: float = 0.0
+    """Of the system, an equal share of its batch."""
+    error: str = ""
+    speech: Wave | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a batch of items is worked on with; references are empty waves for ASR."""
+
+    items: list[Item]
+    waves: list[Wave]
+    references: list[Wave]
+
+
+def evaluate(
+    items: Sequence[Item],
+    tasks: Sequence[Task],
+    system: SpeechSystem | None,
+    judges: Judges,
+    *,
+    normalization: Normalization = "auto",
+    batch: int = 16,
+    sampling: Sampling | None = None,
+    on_step: Callable[[Task, int, int], None] | None = None,
+) -> Iterator[Result]:
+    """Yield results task by task, in the order of the items.
+
+    `sampling` is that of speech; None: the system's own. `on_step` is told how many of how many items of a task are
+    done. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError where a
+    task needs a system or judge that is not there.
+    """
+    for task in tasks:
+        _check(task, system, judges)
+        listed = _suited(list(items), task)
+        for start in range(0, len(listed), batch):
+            yield from _evaluate_batch(listed[start : start + batch], task, system, judges, normalization, sampling)
+            if on_step is not None:
+                on_step(task, min(start + batch, len(listed)), len(listed))
+
+
+def _check(task: Task, system: SpeechSystem | None, judges: Judges) -> None:
+    missing = {
+        "a model": system is None and task in {"asr", "tts", "vc"},
+        "a codec": judges.codec is None and task == "codec",
+        "a recogniser and a speaker encoder": task != "asr" and None in {judges.recogniser, judges.speakers},
+    }
+    if any(missing.values()):
+        msg = f"the task {task} needs {', '.join(name for name, lacks in missing.items() if lacks)}"
+        raise ValueError(msg)
+
+
+def _suited(items: list[Item], task: Task) -> list[Item]:
+    """The items with the recordings and references that the task takes."""
+    silent = [item.id for item in items if not item.path]
+    if silent and task != "tts":
+        msg = f"the task {task} needs a recording of each text, {len(silent)} items have none, e.g. {silent[0]}"
+        raise ConfigError(msg)
+    return items if task == "asr" else with_references(items, same_speaker=task != "vc")
+
+
+def _evaluate_batch(
+    items: list[Item], task: Task, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling | None
+) -> list[Result]:
+    normalizers = [normalizer_of(item.language, normalization) for item in items]
+    results = [Result(task, item, own.name, own.unit) for item, own in zip(items, normalizers, strict=True)]
+    whole, inputs = _read(results)
+    if not whole:
+        return results
+    begun = time.perf_counter()
+    answers = _act(task, inputs, system, judges.codec, sampling)
+    share = (time.perf_counter() - begun) / len(whole)
+    texts = answers if task == "asr" else _judge(whole, answers, inputs, judges)
+    for result, text, wave in zip(whole, texts, inputs.waves, strict=True):
+        result.hypothesis, result.compute_seconds = text, share
+        result.seconds = len(wave if result.speech is None else result.speech) / SAMPLE_RATE
+        result.comparison = compare(result.item.text, text, normalizer_of(result.item.language, normalization))
+    return results
+
+
+def _act(task: Task, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None) -> list[Any]:
+    """Texts for ASR, waves for the others."""
+    if task == "asr":
+        return list(system.transcribe(inputs.waves))
+    if task == "tts":
+        return list(system.speak([item.text for item in inputs.items], inputs.references, how))
+    if task == "vc":
+        return list(system.convert(inputs.waves, inputs.references, how))
+    return (
+        list(inputs.waves) if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))
+    )
+
+
+def _judge(results: list[Result], speech: list[Wave], inputs: _Inputs, judges: Judges) -> list[str]:
+    """What the recogniser hears; sets similarities and keeps the speech."""
+    if judges.recogniser is None or judges.speakers is None:
+        msg = "speech needs a recogniser and a speaker encoder to be judged"
+        raise ValueError(msg)
+    near = similarities(judges.speakers, speech, inputs.references)
+    is_vc = results[0].task == "vc"
+    far = similarities(judges.speakers, speech, inputs.waves) if is_vc else [float("nan")] * len(near)
+    for result, wave, to_reference, to_source in zip(results, speech, near, far, strict=True):
+        result.speech, result.similarity, result.source_similarity = wave, to_reference, to_source
+    return judges.recogniser.hear(speech, [result.item.language for result in results])
+
+
+def _read(results: list[Result]) -> tuple[list[Result], _Inputs]:
+    """The results whose recordings can be read, with their waves; the others get the error."""
+    whole, inputs = [], _Inputs([], [], [])
+    nothing: Wave = np.zeros(0, np.float32)
+    for result in results:
+        item = result.item
+        try:
+            wave = read_wave(item.path) if item.path and result.task != "tts" else nothing
+            reference = read_wave(item.reference) if result.task != "asr" else nothing
+        except ConfigError as error:
+            result.error = str(error)
+            continue
+        whole.append(result)
+        inputs.items.append(item)
+        inputs.waves.append(wave)
+        inputs.references.append(reference)
+    return whole, inputs
+
+
+def read_wave(path: str) -> Wave:
+    """A whole recording as the first stages of a build see it. Raises ConfigError where a part cannot be decoded."""
+    source = Source(path, path)
+    spans = list(decode_spans(source, DecodeConfig()))
+    broken = next((span.verdict for span in spans if span.verdict and span.verdict.status == "failed"), None)
+    if broken is not None:
+        msg = f"{path}: {broken.detail}"
+        raise ConfigError(msg)
+    waves = [np.zeros(span.num_samples, np.float32) if span.audio is None else span.audio for span in spans]
+    whole = Recording(source, audio=np.concatenate(waves))
+    Loudness().process([whole])
+    return np.asarray(whole.audio, np.float32)

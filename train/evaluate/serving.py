@@ -1,0 +1,142 @@
+"""How a model serves many clients at once: the figures of tables 1 and 2 of the GPA paper (arXiv 2601.10770).
+
+Each of `concurrency` clients sends its next request when its last one is answered (a closed loop), all in one process
+and to one engine. Speech: time to the first chunk of sound, and the real-time factor, which is the time of a whole
+request over the seconds of its speech. Transcription: time to the first text and to the last; encoding the audio is
+part of both.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.train.infer.speech_model import Reference, SpeechModel
+from curation.train.infer.streaming import Chunking
+
+TEXTS = (
+    "The library opens at nine, and closes at half past six.",
+    "Please leave the key with the neighbour on the second floor.",
+    "It rained all morning, so we stayed inside and played cards.",
+    "Nobody knew who had painted the door, but everyone liked it.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request: seconds to its first piece and to its end, and how much came (samples or characters)."""
+
+    first: float
+    total: float
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Mean and percentiles of one quantity."""
+
+    mean: float
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Figure":
+        """Over all requests; NaN without any."""
+        if not values:
+            return cls(np.nan, np.nan, np.nan)
+        return cls(float(np.mean(values)), float(np.percentile(values, 50)), float(np.percentile(values, 99)))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A line of a table: `figures` by name; `empty` requests were answered with nothing and are in none of them."""
+
+    concurrency: int
+    requests: int
+    empty: int
+    figures: dict[str, Figure]
+
+
+def serve_speech(
+    model: SpeechModel,
+    voice: Reference,
+    concurrency: int,
+    rounds: int,
+    chunking: Chunking,
+    texts: Sequence[str] = TEXTS,
+) -> Load:
+    """Table 1: streaming synthesis, `rounds` requests for each client."""
+    served = _run(
+        lambda number: model.speak_stream(texts[number % len(texts)], voice, chunking=chunking), concurrency, rounds
+    )
+    full = [request for request in served if request.amount]
+    figures = {
+        "first_chunk_ms": Figure.of([1000 * request.first for request in full]),
+        "real_time_factor": Figure.of([request.total * SAMPLE_RATE / request.amount for request in full]),
+    }
+    return Load(concurrency, len(served), len(served) - len(full), figures)
+
+
+def serve_transcription(model: SpeechModel, waves: Sequence[Wave], concurrency: int, rounds: int) -> Load:
+    """Table 2: streaming recognition, `rounds` requests for each client."""
+    served = _run(lambda number: model.transcribe_stream(waves[number % len(waves)]), concurrency, rounds)
+    full = [request for request in served if request.amount]
+    figures = {
+        "first_token_ms": Figure.of([1000 * request.first for request in full]),
+        "total_ms": Figure.of([1000 * request.total for request in full]),
+    }
+    return Load(concurrency, len(served), len(served) - len(full), figures)
+
+
+def describe(model: SpeechModel) -> dict[str, Any]:
+    """What was measured, for the head of a report."""
+    import torch
+
+    decoder = model.engine.decoder
+    return {
+        "layers": decoder.sizes.layers,
+        "hidden": decoder.sizes.hidden,
+        "dtype": str(decoder.dtype).removeprefix("torch."),
+        "device": decoder.device,
+        "threads": torch.get_num_threads(),
+        "codec": model.codec.name,
+        "slots": model.engine.cache.slots,
+    }
+
+
+def _run(request: Callable[[int], Iterable[Sized]], concurrency: int, rounds: int) -> list[Served]:
+    """Run all requests; an exception in one of them is raised here."""
+    numbers, served, errors = itertools.count(), list[Served](), list[Exception]()
+    start = threading.Barrier(concurrency)
+
+    def client() -> None:
+        start.wait()
+        for _ in range(rounds):
+            try:
+                served.append(_serve(request(next(numbers))))
+            except Exception as error:  # noqa: BLE001 - told to the caller, who is in another thread
+                errors.append(error)
+                return
+
+    threads = [threading.Thread(target=client) for _ in range(concurrency)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return served
+
+
+def _serve(pieces: Iterable[Sized]) -> Served:
+    start = time.perf_counter()
+    first, amount = 0.0, 0
+    for piece in pieces:
+        first = first or time.perf_counter() - start
+        amount += len(piece)
+    return Served(first, time.perf_counter() - start, amount)

@@ -1,0 +1,170 @@
+"""Test sets for evaluation: manifests, and the layouts of LibriSpeech, AISHELL-1 and Seed-TTS-eval, read from disk.
+
+    items = read_set("LibriSpeech/test-clean")     # *.trans.txt beside the recordings
+    items = read_set("data_aishell")               # transcript/aishell_transcript*.txt and wav/test
+    items = read_set("seedtts_testset/zh")         # meta.lst; also a .lst file by its path
+    items = read_set("test.jsonl")                 # any manifest of manifests/inputs.py
+
+A manifest has `path` and `transcript`, and may have `id`, `language`, `speaker` and `reference`: a recording of the
+voice that is to speak. Without it TTS takes another utterance of the speaker (else the utterance itself) and VC one of
+the next speaker, the same choice every time.
+"""
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from curation.manifests.inputs import MANIFEST_SUFFIXES, list_inputs
+from curation.pipeline.config import ConfigError
+
+TRANSCRIPTS = "*.trans.txt"
+AISHELL = "transcript/aishell_transcript*.txt"
+SEED_LIST = "meta.lst"
+SEED_FIELDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to evaluate: `path` is the recording of `text` (empty where the set has none), `reference` a recording
+    of the voice that TTS and VC are to have (empty: to be chosen). Paths are local or fsspec URLs.
+    """
+
+    id: str
+    text: str
+    language: str
+    path: str = ""
+    speaker: str = ""
+    reference: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further columns of the manifest, to group results by."""
+
+
+def read_set(place: str, *, subset: str = "test", language: str = "") -> list[Item]:
+    """The items of a test set, sorted by id; `language` is that of items that do not say theirs.
+
+    `subset` names the part of AISHELL-1. Raises ConfigError that says what was expected where.
+    """
+    items = list(_reader(place, subset)(place))
+    if not items:
+        msg = f"{place}: no items to evaluate"
+        raise ConfigError(msg)
+    named = [item if item.language or not language else replace(item, language=language) for item in items]
+    silent = [item.id for item in named if not item.language]
+    if silent:
+        msg = (
+            f"{place}: {len(silent)} items without a language, e.g. {silent[0]}: add a column `language`, or --language"
+        )
+        raise ConfigError(msg)
+    return sorted(named, key=lambda item: item.id)
+
+
+def _reader(place: str, subset: str) -> Callable[[str], Iterable[Item]]:
+    path = Path(place)
+    if posixpath.splitext(place)[1].lower() in MANIFEST_SUFFIXES:
+        return manifest
+    if path.suffix == ".lst" or (path / SEED_LIST).is_file():
+        return seed_tts
+    if any(path.glob(AISHELL)) or any(path.glob(f"data_aishell/{AISHELL}")):
+        return lambda folder: aishell(folder, subset)
+    if next(path.rglob(TRANSCRIPTS), None) is not None:
+        return librispeech
+    msg = (
+        f"{place}: no test set; expected a manifest (.jsonl, .csv, .parquet), or a folder with {TRANSCRIPTS} "
+        f"(LibriSpeech), {AISHELL} (AISHELL-1) or {SEED_LIST} (Seed-TTS-eval)"
+    )
+    raise ConfigError(msg)
+
+
+def manifest(place: str) -> Iterator[Item]:
+    """Items of a manifest. Raises ConfigError for rows without a transcript."""
+    folder = posixpath.dirname(place)
+    for source in (item.source for item in list_inputs([place])):
+        if not source.transcript:
+            msg = f"{place}: {source.id} has no transcript to compare with"
+            raise ConfigError(msg)
+        extra = dict(source.extra)
+        reference = str(extra.pop("reference", "") or "")
+        if reference and "://" not in reference:
+            reference = posixpath.join(folder, reference)
+        yield Item(source.id, source.transcript, source.language, source.path, source.speaker, reference, extra)
+
+
+def librispeech(place: str) -> Iterator[Item]:
+    """READER/CHAPTER/READER-CHAPTER.trans.txt, lines `READER-CHAPTER-0000 TEXT`, a .flac (or .wav) for each."""
+    for listing in sorted(Path(place).rglob(TRANSCRIPTS)):
+        for name, text in _lines(listing):
+            path = _recording(listing.parent / name, listing)
+            yield Item(name, text, "en", str(path), speaker=name.partition("-")[0])
+
+
+def aishell(place: str, subset: str) -> Iterator[Item]:
+    """wav/SUBSET/SPEAKER/ID.wav, texts of all subsets in one file, with spaces between words."""
+    root = Path(place) if any(Path(place).glob(AISHELL)) else Path(place) / "data_aishell"
+    texts = dict(line for listing in sorted(root.glob(AISHELL)) for line in _lines(listing))
+    recordings = sorted((root / "wav" / subset).rglob("*.wav"))
+    if not recordings:
+        msg = f"{root}/wav/{subset}: no recordings; unpack the speakers' archives there, or choose another --subset"
+        raise ConfigError(msg)
+    for path in recordings:
+        if path.stem in texts:  # the corpus itself lacks the text of a few recordings
+            yield Item(path.stem, texts[path.stem], "zh", str(path), speaker=path.parent.name)
+
+
+def seed_tts(place: str) -> Iterator[Item]:
+    """Lines `ID|text of the prompt|recording of the prompt|text[|recording of the text]`; the language is the name of
+    the folder (zh, en).
+    """
+    listing = Path(place) if Path(place).suffix == ".lst" else Path(place) / SEED_LIST
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        fields = [part.strip() for part in line.split("|")]
+        if len(fields) < SEED_FIELDS:
+            msg = f"{listing}, line {number}: expected ID|prompt text|prompt recording|text[|recording], got {line!r}"
+            raise ConfigError(msg)
+        name, prompt_text, prompt, text = fields[:SEED_FIELDS]
+        truth = str(listing.parent / fields[SEED_FIELDS]) if fields[SEED_FIELDS:] and fields[SEED_FIELDS] else ""
+        language = listing.resolve().parent.name
+        known = language if language in {"zh", "en"} else ""
+        extra = {"prompt_text": prompt_text}
+        yield Item(name, text, known, truth, reference=str(listing.parent / prompt), extra=extra)
+
+
+def with_references(items: list[Item], *, same_speaker: bool) -> list[Item]:
+    """The items, each with a reference: its own, or the recording of the next item in the order of the set that is by
+    the same speaker (TTS) or by another one (VC), around its end. Where there is none: its own recording for TTS,
+    ConfigError for VC.
+    """
+    return [
+        item if item.reference else replace(item, reference=_chosen(items, at, same_speaker))
+        for at, item in enumerate(items)
+    ]
+
+
+def _chosen(items: list[Item], at: int, same_speaker: bool) -> str:  # noqa: FBT001
+    item = items[at]
+    for other in (*items[at + 1 :], *items[:at]):
+        if other.path and (other.speaker == item.speaker) is same_speaker and (item.speaker or not same_speaker):
+            return other.path
+    if same_speaker and item.path:
+        return item.path
+    msg = f"{item.id}: no recording to take the voice from; add a column `reference`, or `speaker` for several speakers"
+    raise ConfigError(msg)
+
+
+def _recording(stem: Path, listing: Path) -> Path:
+    for suffix in (".flac", ".wav"):
+        if (path := stem.with_name(stem.name + suffix)).is_file():
+            return path
+    msg = f"{listing} names {stem.name}, but there is no {stem}.flac or .wav"
+    raise ConfigError(msg)
+
+
+def _lines(listing: Path) -> Iterator[tuple[str, str]]:
+    """(id, text) of lines `ID TEXT`."""
+    for line in listing.read_text(encoding="utf-8").splitlines():
+        name, _, text = line.strip().partition(" ")
+        if name:
+            yield name, text.strip()

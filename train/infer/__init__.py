@@ -1,0 +1,1 @@
+"""Inference: transcribe, speak and convert with a trained model."""

@@ -1,0 +1,154 @@
+"""Many files through a model: the jobs of a command line or a manifest, batch by batch, each result given at once."""
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.pipeline.config import ConfigError
+from curation.train.infer.audio_files import read_wave, write_wave
+from curation.train.infer.sampling import Sampling
+from curation.train.infer.speech_model import SpeechModel
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to say (a text, or a recording of it), in whose voice (a recording), and where to write it."""
+
+    what: str
+    voice: str
+    output: Path
+
+
+def jobs(
+    field: Literal["text", "source"], what: str | None, voice: str, output: Path, manifest: Path | None
+) -> list[Job]:
+    """Jobs of a command line: one of its arguments, or those of a manifest. Raises ConfigError with the remedy."""
+    if (manifest is None) == (what is None):
+        msg = f"give either {field.upper()} or --manifest"
+        raise ConfigError(msg)
+    if manifest is not None:
+        return list(_manifest_jobs(field, voice, output, manifest))
+    if not voice:
+        msg = "give --voice REF, a recording of the voice"
+        raise ConfigError(msg)
+    return [Job(str(what), voice, output)]
+
+
+def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path) -> Iterator[Job]:
+    if not manifest.is_file():
+        msg = f"manifest {manifest} does not exist"
+        raise ConfigError(msg)
+    known: set[str] = set()
+    for number, line in enumerate(manifest.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        row = _row(line, f"{manifest}, line {number}")
+        name, own_voice = str(row.get("id") or f"{number:05d}"), row.get("voice") or voice
+        if not row.get(field) or not own_voice or name in known or not re.fullmatch(r"\w[\w.-]{0,199}", name):
+            msg = (
+                f"{manifest}, line {number}: expected {field!r}, 'voice' (or --voice), and an 'id' of its own if any, "
+                f"made of letters, digits, dots, dashes and underscores"
+            )
+            raise ConfigError(msg)
+        known.add(name)
+        what = str(row[field]) if field == "text" else _beside(manifest, row[field])
+        yield Job(what, _beside(manifest, own_voice) if row.get("voice") else voice, output / f"{name}.wav")
+
+
+def transcribe_files(model: SpeechModel, paths: Sequence[str], batch: int) -> Iterator[dict[str, Any]]:
+    """A row for each file, in order: path, seconds, text, complete; or path and error."""
+    for group in _groups(paths, batch):
+        waves = [_read_or_error(path) for path in group]
+        transcripts = iter(model.transcripts([wave for wave in waves if not isinstance(wave, str)]))
+        for path, wave in zip(group, waves, strict=True):
+            if isinstance(wave, str):
+                yield {"path": path, "error": wave}
+                continue
+            found = next(transcripts)
+            seconds = round(len(wave) / SAMPLE_RATE, 3)
+            yield {"path": path, "seconds": seconds, "text": found.text, "complete": found.complete}
+
+
+def speak_files(model: SpeechModel, work: Sequence[Job], sampling: Sampling, batch: int) -> Iterator[Path]:
+    """Say and write each text; yields the files."""
+    voices = _Voices(model)
+    for group in _groups(work, batch):
+        waves = model.speak([job.what for job in group], [voices[job.voice] for job in group], sampling)
+        yield from _written(group, waves)
+
+
+def convert_files(model: SpeechModel, work: Sequence[Job], sampling: Sampling, batch: int) -> Iterator[Path]:
+    """Convert and write each source; yields the files."""
+    voices = _Voices(model)
+    for group in _groups(work, batch):
+        sources = [read_wave(job.what) for job in group]
+        yield from _written(group, model.convert(sources, [voices[job.voice] for job in group], sampling))
+
+
+def write_stream(path: Path, chunks: Iterable[Wave]) -> float:
+    """Write chunks to a file as they come, so that it can be played while it grows; gives its seconds."""
+    import soundfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1) as file:
+        for chunk in chunks:
+            file.write(chunk)
+            file.flush()
+        return float(file.frames / SAMPLE_RATE)
+
+
+class _Voices(dict[str, Any]):
+    """Global ids of each voice file, encoded once."""
+
+    def __init__(self, model: SpeechModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def __missing__(self, path: str) -> Any:
+        self[path] = self.model.voice(read_wave(path))
+        return self[path]
+
+
+def _written(group: Sequence[Job], waves: Sequence[Wave]) -> Iterator[Path]:
+    for job, wave in zip(group, waves, strict=True):
+        if not len(wave):
+            log.warning("%s: the model said nothing", job.output)
+        write_wave(job.output, wave)
+        yield job.output
+
+
+def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _read_or_error(path: str) -> Wave | str:
+    try:
+        return np.asarray(read_wave(path), np.float32)
+    except ConfigError as error:
+        return str(error)
+
+
+def _row(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        msg = f"{where}: not JSON: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(row, dict):
+        msg = f"{where}: expected a JSON object"
+        raise ConfigError(msg)
+    return row
+
+
+def _beside(manifest: Path, path: str) -> str:
+    """Paths of a manifest are relative to it."""
+    return path if "://" in path or Path(path).is_absolute() else str(manifest.parent / path)

@@ -1,0 +1,81 @@
+"""Recordings as the pipeline prepares them before it cuts utterances, for a model that was trained on those.
+
+    model = SpeechModel.open("checkpoint")                           # as the checkpoint says
+    model = SpeechModel.open("checkpoint", prepare=Preparation())    # as builds do it by default
+    model.transcribe([read_wave("talk.mp3")])
+
+A model of a few hours of speech has never heard a raw recording: noise at -60 dB alone changes half of the codec's
+codes, and no utterance of a corpus begins with silence.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from curation.audio.levels import HOP, frame_energy
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.stages.denoise.registry import DENOISERS
+from curation.stages.denoise.stage import DenoiseConfig
+from curation.stages.loudness import peak_normalize
+
+Prepare = Callable[[Wave], Wave]
+
+QUIET_DB = 40.0
+"""What is so far below the loudest 10 ms, at either end, is not speech."""
+MARGIN_SECONDS = 0.03
+"""Kept at either end, about what the diarization of the pipeline leaves."""
+
+
+class Preparation:
+    """Denoises, trims silence at both ends and scales to the peak of training.
+
+    For waves that went through the loudness stage, as those of `read_wave` did. The denoiser, where there is one, is
+    always applied: to ask DNSMOS first, as the pipeline does, takes half a second a request.
+    """
+
+    def __init__(self, denoiser: str | None = "rnnoise") -> None:
+        self._denoise: Prepare = _unchanged
+        if denoiser is not None:
+            found = DENOISERS[denoiser]()
+            found.load()
+            self._denoise = found.denoise
+
+    def __call__(self, wave: Wave) -> Wave:
+        """(samples,) float32 at 16 kHz, mono -> the same, not longer; silence stays as it is."""
+        wave = np.asarray(wave, np.float32)
+        if not np.any(wave):
+            return wave
+        return peak_normalize(trim(self._denoise(peak_normalize(wave))))
+
+
+def _unchanged(wave: Wave) -> Wave:
+    return wave
+
+
+def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
+    """How a model's waves are prepared whose corpus had a denoise stage with such settings; None: scaled to the peak.
+
+    Raises ValueError where the settings are not those of the denoise stage.
+    """
+    if settings is None:
+        return peak_normalize
+    try:
+        config = DenoiseConfig(**settings)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        msg = (
+            f"speech_tokenizers.json: denoise: {problem['loc'][0]}: {problem['msg']}; mend it, or say what is done to "
+            "recordings (--prepare or --raw, prepare= in Python)"
+        )
+        raise ValueError(msg) from error
+    return Preparation(None if config.choose == "never" else config.denoiser)
+
+
+def trim(wave: Wave) -> Wave:
+    """Without the quiet at both ends, but for a margin."""
+    levels = frame_energy(wave)
+    loud = np.flatnonzero(levels > levels.max(initial=-np.inf) - QUIET_DB)
+    margin = round(MARGIN_SECONDS * SAMPLE_RATE)
+    return wave[max(0, loud[0] * HOP - margin) : (loud[-1] + 1) * HOP + margin] if len(loud) else wave

@@ -1,0 +1,295 @@
+"""One checkpoint, three calls: transcribe, speak, convert; and the same three as streams.
+
+    model = SpeechModel.open("checkpoint")
+    texts = model.transcribe([wave, other])
+    waves = model.speak(["Good morning."], [reference])
+    waves = model.convert([source], [reference])
+    for chunk in model.speak_stream("A long story. …", reference): ...
+
+Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
+reference may serve all items. Waves are prepared as those of the training corpus, where the checkpoint says how, else
+scaled (train/infer/preparation.py). Speech is sampled as `model.sampling` says where a call does not. All calls may be
+made from several threads: requests share the steps of one engine.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.stages.decode.stage import quietest
+from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
+from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
+from curation.tokenize.registry import load_codec, load_content
+from curation.tokenize.vocabulary import Stream, Vocabulary
+from curation.train.checkpoint.folder import CheckpointFolder, find_parts
+from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_text
+from curation.train.infer.preparation import Prepare, preparation_for
+from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
+from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
+
+if TYPE_CHECKING:
+    from curation.train.infer.engine import Answer, Engine, Request
+
+log = logging.getLogger(__name__)
+
+Reference = Wave | Ids
+
+MAX_SECONDS = 20.0
+"""Longest stretch of audio that is worked on as one request; utterances of the corpus are no longer."""
+SEARCH_SECONDS = 5.0
+MIN_SAMPLES = 400  # shorter clips have no semantic token
+TOKENS_PER_SECOND = 50
+SLOW_LETTERS = 6.0
+"""Letters a second of slow speech: sets how long the speech of a text may become."""
+TEXT_PER_SECOND = 30  # text tokens that nobody exceeds, even where a token is one byte
+NOTHING = np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """`complete` is false where the answer reached its limit before it ended."""
+
+    text: str
+    complete: bool
+
+
+class SpeechModel:
+    """See the head of the file. Made by `open`."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        engine: "Engine",
+        parts: CheckpointFolder,
+        device: str,
+        prepare: Prepare,
+    ) -> None:
+        self.vocabulary, self.engine, self.prepare = vocabulary, engine, prepare
+        self._parts, self._device = parts, device
+        self.sampling = speech_sampling(len(vocabulary.streams["semantic"]))
+        ends = vocabulary.markers["end_content"], vocabulary.end
+        self.text_ids = Allowed(range(vocabulary.text.get_vocab_size()), ends)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        device: str = "cpu",
+        dtype: str = "",
+        slots: int = 16,
+        length: int = 4096,
+        prepare: Prepare | None = None,
+    ) -> "SpeechModel":
+        """Open a checkpoint folder, the trainer's or an official one.
+
+        `dtype`: float32 (on a CPU), bfloat16 (elsewhere) or float64. `slots` requests of at most `length` tokens run
+        at once. `prepare` is done to all waves; None: what the checkpoint says. Raises ValueError where something is
+        missing or does not fit.
+        """
+        import torch
+
+        from curation.train.infer.engine import Engine
+
+        parts = find_parts(Path(folder).expanduser())
+        vocabulary = parts.vocabulary()
+        decoder = parts.decoder(getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16")), device)
+        if decoder.sizes.vocabulary < vocabulary.size:
+            sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
+            msg = f"{folder}: config.json has {sizes}"
+            raise ValueError(msg)
+        return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare or preparation_for(parts.denoise))
+
+    @cached_property
+    def content(self) -> ContentTokenizer:
+        """The tokenizer that ASR hears with besides the codec."""
+        content = load_content(self._parts.content, self._device)
+        self._check_fingerprint("glm", content)
+        self._check_size("glm", content.codebook_size, content.name)
+        return content
+
+    @cached_property
+    def codec(self) -> CodecTokenizer:
+        """The codec that listens and speaks."""
+        codec = load_codec(self._parts.codec, self._device)
+        self._check_fingerprint("bicodec", codec)
+        self._check_size("semantic", codec.semantic_size, codec.name)
+        self._check_size("global_", codec.global_size, codec.name)
+        return codec
+
+    @cached_property
+    def speech_ids(self) -> Allowed:
+        """Ids that TTS and VC may answer with."""
+        stream = self.vocabulary.streams["semantic"]
+        return Allowed(range(stream.start, stream.start + self.codec.semantic_size), (self.vocabulary.end,))
+
+    def transcribe(self, waves: Sequence[Wave], sampling: Sampling = GREEDY) -> list[str]:
+        """Text of each wave; waves of any length."""
+        return [transcript.text for transcript in self.transcripts(waves, sampling)]
+
+    def transcripts(self, waves: Sequence[Wave], sampling: Sampling = GREEDY) -> list[Transcript]:
+        """As `transcribe`, and whether each answer came to its end."""
+        pieces = [self._pieces(wave) for wave in waves]
+        answers = iter(self.engine.run(self._hearing([piece for row in pieces for piece in row], sampling)))
+        out = []
+        for row in pieces:
+            own = [next(answers) for _ in row]
+            complete = sum(self._ended(answer, "transcription") for answer in own) == len(own)
+            texts = [self.vocabulary.text_of(np.array(answer.ids, np.int32)) for answer in own]
+            out.append(Transcript(join_texts(texts), complete))
+        return out
+
+    def transcribe_stream(self, wave: Wave, sampling: Sampling = GREEDY) -> Iterator[str]:
+        """Text of a wave as it comes, in whole characters."""
+        said = ""
+        for piece in self._pieces(wave):
+            answer = self.engine.submit(self._hearing([piece], sampling)[0])
+            first = True
+            for text in text_pieces(self.engine.follow(answer), self.vocabulary):
+                new = join_texts([said[-1:], text])[len(said[-1:]) :] if first else text
+                first, said = False, said + new
+                yield new
+            self._ended(answer, "transcription")
+
+    def speak(
+        self, texts: Sequence[str], references: Sequence[Reference], sampling: Sampling | None = None
+    ) -> list[Wave]:
+        """Speech of each text in the voice of its reference."""
+        voices = self._voices(references, len(texts))
+        pieces = [split_text(text) for text in texts]
+        requests = [
+            self._saying(piece, voice, sampling) for row, voice in zip(pieces, voices, strict=True) for piece in row
+        ]
+        return self._sound(requests, [len(row) for row in pieces], voices, "speech")
+
+    def convert(
+        self, sources: Sequence[Wave], references: Sequence[Reference], sampling: Sampling | None = None
+    ) -> list[Wave]:
+        """Each source said in the voice of its reference."""
+        voices = self._voices(references, len(sources))
+        pieces = [self._pieces(wave) for wave in sources]
+        flat = self._turning([piece for row in pieces for piece in row], _repeated(voices, pieces), sampling)
+        return self._sound(flat, [len(row) for row in pieces], voices, "conversion")
+
+    def speak_stream(
+        self, text: str, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
+    ) -> Iterator[Wave]:
+        """Chunks of speech as soon as there are tokens for them; they join to what `speak` gives."""
+        voice = self._voices([reference], 1)[0]
+        requests = (self._saying(piece, voice, sampling) for piece in split_text(text))
+        yield from self._sound_stream(requests, voice, chunking, "speech")
+
+    def convert_stream(
+        self, source: Wave, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
+    ) -> Iterator[Wave]:
+        """Chunks of converted speech as soon as there are tokens for them; they join to what `convert` gives."""
+        voice = self._voices([reference], 1)[0]
+        requests = (self._turning([piece], [voice], sampling)[0] for piece in self._pieces(source))
+        yield from self._sound_stream(requests, voice, chunking, "conversion")
+
+    def voice(self, reference: Reference) -> Ids:
+        """Global ids of a reference; give these to the other calls to encode it only once."""
+        if np.issubdtype(np.asarray(reference).dtype, np.integer):
+            return np.asarray(reference, np.int32)
+        return self.codec.encode([self.prepare(np.asarray(reference, np.float32))])[0].global_
+
+    def _pieces(self, wave: Wave) -> list[Wave]:
+        return _audio_pieces(self.prepare(np.asarray(wave, np.float32)))
+
+    def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> "list[Request]":
+        content, codec = self.content.encode(pieces), self.codec.encode(pieces)
+        limits = [32 + round(TEXT_PER_SECOND * len(piece) / SAMPLE_RATE) for piece in pieces]
+        examples = [Asr(glm, tokens.semantic, "") for glm, tokens in zip(content, codec, strict=True)]
+        return [self._request(*pair, self.text_ids, sampling) for pair in zip(examples, limits, strict=True)]
+
+    def _saying(self, text: str, voice: Ids, sampling: Sampling | None) -> "Request":
+        limit = round(TOKENS_PER_SECOND * (size_of(text) / SLOW_LETTERS + 2))
+        return self._request(Tts(voice, text, NOTHING), limit, self.speech_ids, sampling)
+
+    def _turning(self, pieces: Sequence[Wave], voices: Sequence[Ids], sampling: Sampling | None) -> "list[Request]":
+        sources = [tokens.semantic for tokens in self.codec.encode(pieces)]
+        return [
+            self._request(Vc(voice, source, NOTHING), 2 * len(source) + TOKENS_PER_SECOND, self.speech_ids, sampling)
+            for source, voice in zip(sources, voices, strict=True)
+        ]
+
+    def _request(self, example: Example, limit: int, allowed: Allowed, sampling: Sampling | None) -> "Request":
+        from curation.train.infer.engine import Request
+
+        return Request(encode(example, self.vocabulary).prompt, allowed, limit, sampling or self.sampling)
+
+    def _sound(
+        self, requests: "Sequence[Request]", counts: Sequence[int], voices: Sequence[Ids], what: str
+    ) -> list[Wave]:
+        answers = self.engine.run(requests)
+        for answer in answers:
+            self._ended(answer, what)
+        owners = _repeated(voices, [range(count) for count in counts])
+        codes = (self._codes(answer.ids) for answer in answers)
+        waves = iter(self.codec.decode([CodecTokens(*pair) for pair in zip(codes, owners, strict=True)]))
+        return [join_waves([next(waves) for _ in range(count)]) for count in counts]
+
+    def _sound_stream(self, requests: "Iterable[Request]", voice: Ids, chunking: Chunking, what: str) -> Iterator[Wave]:
+        def piece(request: "Request") -> Iterator[Wave]:
+            answer = self.engine.submit(request)
+            codes = (int(self._codes([number])[0]) for number in self.engine.follow(answer))
+            yield from self.codec.decode_stream(token_chunks(codes, chunking), voice, chunking.look_ahead)
+            self._ended(answer, what)
+
+        yield from join_streams(map(piece, requests))
+
+    def _codes(self, ids: Sequence[int]) -> Ids:
+        return self.vocabulary.codes("semantic", np.array(ids, np.int32))
+
+    def _voices(self, references: Sequence[Reference], count: int) -> list[Ids]:
+        if len(references) not in {1, count}:
+            msg = f"{len(references)} references for {count} items: give one for each, or one for all"
+            raise ValueError(msg)
+        voices = [self.voice(reference) for reference in references]
+        return voices * count if len(voices) == 1 else voices
+
+    def _ended(self, answer: "Answer", what: str) -> bool:
+        if answer.finished == "limit":
+            log.warning(
+                "%s reached its limit of %d tokens (it follows from the length of what was given) and is cut there",
+                what,
+                len(answer.ids),
+            )
+        return answer.finished == "end"
+
+    def _check_fingerprint(self, part: str, tokenizer: ContentTokenizer | CodecTokenizer) -> None:
+        trained = self._parts.fingerprints.get(part, tokenizer.fingerprint)
+        if trained != tokenizer.fingerprint:
+            msg = (
+                f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, its reference gives "
+                f"{tokenizer.fingerprint[:12]}: put the right folder into speech_tokenizers.json"
+            )
+            raise ValueError(msg)
+
+    def _check_size(self, stream: Stream, size: int, name: str) -> None:
+        own = len(self.vocabulary.streams[stream])
+        if size > own:
+            msg = (
+                f"the tokenizer {name} has {size} {stream} codes, the checkpoint's vocabulary {own}: not the right one"
+            )
+            raise ValueError(msg)
+
+
+def _audio_pieces(wave: Wave) -> list[Wave]:
+    """Cut at quiet places into pieces of at most `MAX_SECONDS`."""
+    rest, limit, pieces = wave, round(MAX_SECONDS * SAMPLE_RATE), []
+    while len(rest) > limit:
+        cut = quietest(rest[:limit], round(SEARCH_SECONDS * SAMPLE_RATE))
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    return [piece for piece in [*pieces, rest] if len(piece) >= MIN_SAMPLES]
+
+
+def _repeated(voices: Sequence[Ids], rows: Sequence[Sequence[object]]) -> list[Ids]:
+    return [voice for voice, row in zip(voices, rows, strict=True) for _ in row]

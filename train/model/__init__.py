@@ -1,0 +1,1 @@
+"""The model: Qwen3 with packed attention, its loss, its code embeddings."""

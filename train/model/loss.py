@@ -1,0 +1,111 @@
+"""The training objective: cross-entropy of the answers, with logits nowhere else.
+
+Half of a row are prompts. Their logits would be computed only to be ignored, and those of a whole row at once would
+take gigabytes with a vocabulary of 180,445; so the output layer runs on answers only, a few hundred at a time, and
+its gradient is worked out on the way (softmax minus one-hot), so that no logits are kept or computed twice.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self, get_args
+
+import torch
+from torch import nn
+
+from curation.train.data.batch import IGNORED, PackedBatch, Task
+from curation.train.model.packed_attention import Packing, use_packed_attention
+
+TASKS: tuple[Task, ...] = get_args(Task)
+LOGITS_AT_ONCE = 2**22
+"""Logits held at a time: 16 MiB in float32, within a CPU's last cache."""
+
+
+@dataclass(slots=True)
+class Inputs:
+    """A batch as the model wants it, on its device.
+
+    `places` (answers,) are the tokens before each answer token, whose outputs predict `targets` (answers,); `samples`
+    (answers,) says which sample each belongs to.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    packing: Packing
+    places: torch.Tensor
+    targets: torch.Tensor
+    samples: torch.Tensor
+
+    @classmethod
+    def of(cls, batch: PackedBatch, device: torch.device) -> Self:
+        """Find the answers and move everything to the device."""
+        answers = (batch.labels != IGNORED).nonzero()[:, 0]
+        sample = torch.repeat_interleave(torch.arange(len(batch.lengths)), batch.lengths)
+        tensors = batch.ids, batch.positions, answers - 1, batch.labels[answers], sample[answers]
+        ids, positions, places, targets, samples = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        return cls(ids, positions, Packing.of(batch.lengths, device), places, targets, samples)
+
+
+def num_answers(batch: PackedBatch) -> int:
+    """Tokens that the loss covers."""
+    return int((batch.labels != IGNORED).sum())
+
+
+class AnswerModel(nn.Module):
+    """A transformers decoder that turns a packed row into its loss."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        use_packed_attention(model)
+        self.model = model
+
+    def forward(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """The sum of the losses of all answer tokens, and each of them, (answers,) float32 without gradient."""
+        hidden = self.model.model(
+            input_ids=inputs.ids[None], position_ids=inputs.positions[None], packing=inputs.packing, use_cache=False
+        ).last_hidden_state[0]
+        return answer_loss(hidden[inputs.places], self.model.lm_head.weight, inputs.targets)
+
+
+def answer_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Output layer and cross-entropy in one: hidden (answers, width), weight (vocabulary, width) and targets
+    (answers,) give the sum of the losses, and each of them without gradient.
+    """
+    total, losses = CrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    return total, losses
+
+
+class CrossEntropy(torch.autograd.Function):
+    """What `answer_loss` does, with its gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Losses, and the gradients for an upstream gradient of one."""
+        kind = torch.get_autocast_dtype(hidden.device.type) if _autocast(hidden) else hidden.dtype
+        output, rows = weight.detach().to(kind), max(1, LOGITS_AT_ONCE // len(weight))
+        d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        for start in range(0, len(hidden), rows):
+            part = slice(start, start + rows)
+            inputs, wanted = hidden[part].detach().to(kind), targets[part, None]
+            logits = torch.log_softmax((inputs @ output.T).float(), dim=-1)
+            losses[part] = -logits.gather(1, wanted)[:, 0]
+            slope = logits.exp_().scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=torch.float32)).to(kind)
+            d_hidden[part] = slope @ output
+            if kind == d_weight.dtype:
+                d_weight.addmm_(slope.T, inputs)
+            else:
+                d_weight += slope.T @ inputs
+        ctx.save_for_backward(d_hidden, d_weight)
+        ctx.mark_non_differentiable(losses)
+        return losses.sum(), losses
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        """Scale by the gradient of the sum."""
+        d_hidden, d_weight = ctx.saved_tensors
+        return d_hidden * gradients[0], d_weight * gradients[0], None
+
+
+def _autocast(tensor: torch.Tensor) -> bool:
+    return torch.is_autocast_enabled(tensor.device.type)

@@ -1,0 +1,92 @@
+"""The model: Qwen3 as transformers builds it, in three sizes, with an embedding for each id of the vocabulary.
+
+    model = build_model("tiny", vocabulary.size, end=vocabulary.end)
+
+A checkpoint is nothing but a Qwen3 checkpoint: `AutoModelForCausalLM.from_pretrained` opens it unchanged.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from curation.models.torch_compat import import_torchaudio
+
+Preset = Literal["tiny", "gpa-0.3b", "3b"]
+
+GPA_VOCABULARY = 180_445
+"""Rows of the embedding in GPA's release (arXiv 2601.10770)."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a Qwen3 model, under the names of its configuration file."""
+
+    num_hidden_layers: int
+    hidden_size: int
+    intermediate_size: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    max_position_embeddings: int = 32_768
+    rope_theta: float = 1_000_000.0
+
+
+PRESETS: dict[Preset, Shape] = {
+    # For a CPU: 3 M parameters without the embedding. Utterances are a few hundred tokens, so a small theta
+    # spreads the rotations over distances that occur.
+    "tiny": Shape(4, 256, 768, 4, 2, 64, max_position_embeddings=4096, rope_theta=10_000.0),
+    # GPA's release: 312,625,152 parameters with its vocabulary.
+    "gpa-0.3b": Shape(28, 512, 3072, 16, 8, 128),
+    # The paper's 3B was not published. This one has 3.1 billion parameters with the official vocabulary. Every width is
+    # a multiple of 512 (tensor cores), heads and key-value heads divide by 8 (tensor parallelism when served), and
+    # with 8 key-value heads in 32 layers a second of speech (50 tokens) costs 6.6 MB of cache in bfloat16.
+    "3b": Shape(32, 2560, 8192, 24, 8, 128),
+}
+
+LEARNING_RATES: dict[Preset, float] = {"tiny": 2e-3, "gpa-0.3b": 6e-4, "3b": 2e-4}
+"""Peak learning rates for AdamW; smaller for wider models, as is usual."""
+
+
+def model_config(preset: Preset, vocabulary_size: int, end: int | None = None) -> Any:
+    """The `Qwen3Config` of a preset; `end` is the id that ends a sequence. Embeddings are tied, as in GPA."""
+    import_torchaudio()  # transformers imports it, and fails where it cannot be loaded
+    from transformers import Qwen3Config
+
+    sizes = asdict(PRESETS[preset])
+    theta = sizes.pop("rope_theta")
+    return Qwen3Config(
+        **sizes,
+        vocab_size=vocabulary_size,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": theta},
+        eos_token_id=end,
+        bos_token_id=None,
+        pad_token_id=None,
+    )
+
+
+def build_model(preset: Preset, vocabulary_size: int, end: int | None = None, *, seed: int = 0) -> Any:
+    """A new `Qwen3ForCausalLM` in float32 with random weights that depend on the seed only."""
+    config = model_config(preset, vocabulary_size, end)
+    from transformers import Qwen3ForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)
+
+
+def open_model(folder: str) -> Any:
+    """The model of a checkpoint folder, in float32."""
+    import_torchaudio()
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # across the one of training
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def num_parameters(model: nn.Module) -> int:
+    """Parameters; tied ones count once."""
+    return sum(parameter.numel() for parameter in model.parameters())

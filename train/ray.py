@@ -1,0 +1,123 @@
+"""The same training through Ray Train, on this machine or on a cluster. The only file that imports `ray.train`.
+
+Each worker runs `train_run` as a process of `torchrun` would. When a worker is lost all are started again, and go on
+from the last checkpoint; so RUN must be on storage that all nodes share.
+"""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+from ray.train.torch import TorchTrainer
+
+from curation.pipeline.config import ConfigError
+from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint.speech_info import absolute
+from curation.train.config import TrainConfig
+from curation.train.data.corpus import DataError
+from curation.train.loop.metrics import StepMetrics, read_metrics
+from curation.train.loop.trainer import BadBatchError
+from curation.train.run import Trained, check, train_run
+
+RESTARTS = 3
+"""How often lost workers are started again before the run ends with their error."""
+ERROR_FILE = ".error.json"
+ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError)}
+"""Errors of users: to start again would not help."""
+FOLLOW_SECONDS = 1.0
+PATHS = (
+    ("run", "validation"),
+    ("model", "start_from"),
+    ("speech", "vocabulary"),
+    ("speech", "glm"),
+    ("speech", "bicodec"),
+)
+"""Settings that may name a folder."""
+
+
+def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None]) -> Trained:
+    """Train with `ray.workers` processes. Raises what a worker raised, once it has failed too often."""
+    check(shards, config)
+    run = run.resolve()
+    run.mkdir(parents=True, exist_ok=True)
+    (run / ERROR_FILE).unlink(missing_ok=True)
+    address = config.ray.address or os.environ.get("RAY_ADDRESS") or "local"
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        with _followed(run, on_step):
+            _trainer(shards, run, config).fit()
+    finally:
+        ray.shutdown()
+    if (run / ERROR_FILE).is_file():
+        kind, message = json.loads((run / ERROR_FILE).read_text(encoding="utf-8"))
+        raise ERRORS[kind](message)
+    last = checkpoint.latest(run)
+    return Trained(checkpoint.read_state(last)["step"] if last else 0, last, {})
+
+
+def _for_workers(config: TrainConfig) -> dict[str, Any]:
+    """Plain values; folders by their whole paths, since workers start in another folder than this process."""
+    values = config.model_dump(mode="json")
+    for section, name in PATHS:
+        if values[section][name] is not None:
+            values[section][name] = absolute(values[section][name])
+    return values
+
+
+def _trainer(shards: str, run: Path, config: TrainConfig) -> Any:
+    settings = config.ray
+    resources = {"CPU": settings.cpus_per_worker}
+    if settings.gpus_per_worker:
+        resources["GPU"] = settings.gpus_per_worker
+    return TorchTrainer(
+        _work,
+        train_loop_config={"shards": absolute(shards), "run": str(run), "config": _for_workers(config)},
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=settings.workers, use_gpu=settings.gpus_per_worker > 0, resources_per_worker=resources
+        ),
+        run_config=ray.train.RunConfig(
+            name="ray", storage_path=str(run), failure_config=ray.train.FailureConfig(max_failures=RESTARTS)
+        ),
+    )
+
+
+def _work(job: dict[str, Any]) -> None:
+    """What a worker does: Ray Train has told it its rank, and joined the processes."""
+    run = Path(job["run"])
+    try:
+        train_run(job["shards"], run, TrainConfig.model_validate(job["config"]), lambda _: None)
+    except tuple(ERRORS.values()) as error:
+        note = json.dumps([type(error).__name__, str(error)])
+        (run / ERROR_FILE).write_text(note, encoding="utf-8")  # every process has the same
+
+
+@contextmanager
+def _followed(run: Path, on_step: Callable[[StepMetrics], None]) -> Iterator[None]:
+    """Hand over the steps that the first worker writes down."""
+    stop = threading.Event()
+    seen = len(read_metrics(run))
+
+    def follow() -> None:
+        nonlocal seen
+        stopped = False
+        while not stopped:
+            stopped = stop.wait(FOLLOW_SECONDS)
+            lines = read_metrics(run)
+            for line in lines[seen:]:
+                on_step(StepMetrics(**line))
+            seen = len(lines)
+
+    thread = threading.Thread(target=follow, name="follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
