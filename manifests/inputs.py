@@ -19,8 +19,8 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.core.errors import ConfigError
 from curation.manifests.records import Source
-from curation.pipeline.config import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.manifests import staging, tokens
 from curation.manifests.plan import Plan
-from curation.manifests.records import SAMPLE_RATE
 from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
 from curation.manifests.staging import BatchName
 from curation.manifests.verdicts import Rule, judge

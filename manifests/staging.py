@@ -6,7 +6,6 @@ say what is done. The time that went into a file is in its metadata, not in its 
 """
 
 import dataclasses
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -15,21 +14,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import soundfile
 
+from curation.audio.flac import decode_flac, encode_flac
 from curation.core.storage import Storage
-from curation.manifests.records import (
-    SAMPLE_RATE,
-    Edit,
-    Hypothesis,
-    MediaInfo,
-    Recording,
-    Segment,
-    Source,
-    Verdict,
-    Wave,
-    Word,
-)
+from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 
 FOLDER = "staging"
 STAGING_VERSION = "1"
@@ -148,19 +136,6 @@ class BatchName:
 def segment_id(source_id: str, start: int, end: int) -> str:
     """Identifier of an utterance: the recording and its place in it (samples at 16 kHz)."""
     return f"{source_id}-{start:010d}-{end:010d}"
-
-
-def encode_flac(wave: Wave) -> bytes:
-    """16-bit FLAC of a waveform at 16 kHz."""
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(wave, -1.0, 32767 / 32768), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
-
-
-def decode_flac(content: bytes) -> Wave:
-    """The inverse of `encode_flac`: (samples,) float32 on the 16-bit grid."""
-    wave: Wave = soundfile.read(io.BytesIO(content), dtype="float32")[0]
-    return wave
 
 
 def to_row(recording: Recording, *, audio: bool) -> dict[str, Any]:

@@ -8,24 +8,11 @@ then, when it raises, `run_stage` calls it again row by row, so that one bad rec
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import ClassVar
 
 from curation.manifests.records import Recording, fail
 
 log = logging.getLogger(__name__)
-
-
-class StageConfig(BaseModel):
-    """Base of every configuration section: unknown keys are errors, values cannot change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def threshold(default: float | None, description: str, **limits: Any) -> Any:
-    """A field that only decides what is kept: changing it re-runs the publish pass and no model."""
-    return Field(default, description=description, json_schema_extra={"pass": "publish"}, **limits)
 
 
 class Stage(ABC):

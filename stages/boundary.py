@@ -16,8 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from curation.audio.levels import frame_energy
-from curation.manifests.records import Recording, Wave
-from curation.stages.base import Stage, StageConfig, threshold
+from curation.audio.wave import Wave
+from curation.core.settings import Section, threshold
+from curation.manifests.records import Recording
+from curation.stages.base import Stage
 
 EDGE_FRAMES = 3
 """Frames of 10 ms at the edge whose level counts."""
@@ -29,7 +31,7 @@ SLOPE, OFFSET = 6.6, 0.356
 """Of the logistic curve: at a relative level of `OFFSET`, cut and whole are equally likely."""
 
 
-class BoundaryConfig(StageConfig):
+class BoundaryConfig(Section):
     """Settings of the boundary stage."""
 
     max_cut: float = threshold(

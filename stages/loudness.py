@@ -11,16 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Wave
-from curation.stages.base import Stage, StageConfig
+from curation.audio.levels import PEAK, peak_normalize
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.settings import Section
+from curation.manifests.records import Recording
+from curation.stages.base import Stage
 
-PEAK = 0.6
-"""Peak of published audio (paper)."""
 QUIETEST = 1e-6
 """Relative to the peak; keeps the logarithm finite."""
 
 
-class LoudnessConfig(StageConfig):
+class LoudnessConfig(Section):
     """The compressor, and the peak after it."""
 
     threshold_db: float = Field(-20.0, le=0, description="Level above which gain is reduced, dB below the peak")
@@ -47,14 +48,6 @@ class Loudness(Stage):
 
     def _normalize(self, audio: Wave | None) -> Wave | None:
         return None if audio is None else peak_normalize(compress(audio, self.config), self.config.peak)
-
-
-def peak_normalize(wave: Wave, peak: float = PEAK) -> Wave:
-    """Scale so that max|x| is `peak`; silence stays as it is. (samples,) float32 -> the same."""
-    loudest = float(np.abs(wave).max(initial=0.0))
-    if loudest == 0.0:
-        return wave.copy()
-    return np.asarray(wave / np.float32(loudest) * np.float32(peak), dtype=np.float32)
 
 
 def compress(wave: Wave, config: LoudnessConfig) -> Wave:

@@ -1,10 +1,11 @@
-"""Settings for all tests: reproducible property tests, one thread for each model."""
+"""Settings for all tests: reproducible property tests, one thread for each model; a checkpoint with random weights."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -15,3 +16,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("curation")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    from tests.support.checkpoints.speech import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint):
+    from curation.train.infer.speech_model import SpeechModel
+
+    return SpeechModel.open(checkpoint)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 
 Ids = npt.NDArray[np.int32]
 Vectors = npt.NDArray[np.float32]

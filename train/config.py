@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from curation.pipeline.config import load_sections
-from curation.stages.base import StageConfig
+from curation.core.settings import Section, load_sections
 from curation.train.data.config import DataConfig, Phase
 from curation.train.model.qwen3 import LEARNING_RATES, Preset
 
 
-class ModelConfig(StageConfig):
+class ModelConfig(Section):
     """Which model is trained, and how its layers are run."""
 
     preset: Preset = Field("tiny", description="size of a new model: tiny (CPU), gpa-0.3b or 3b")
@@ -34,7 +33,7 @@ class ModelConfig(StageConfig):
     compile: bool = Field(False, description="torch.compile the layers: faster on a GPU, after minutes of compiling")  # noqa: FBT003
 
 
-class OptimizerConfig(StageConfig):
+class OptimizerConfig(Section):
     """AdamW with warm-up and cosine decay."""
 
     learning_rate: float | None = Field(None, description="peak learning rate; null: the preset's", gt=0)
@@ -46,7 +45,7 @@ class OptimizerConfig(StageConfig):
     clip_norm: float = Field(1.0, description="norm that the gradient is scaled down to", gt=0)
 
 
-class RunConfig(StageConfig):
+class RunConfig(Section):
     """Length, precision, checkpoints and supervision of the run."""
 
     steps: int = Field(1000, description="optimizer steps", ge=1)
@@ -76,7 +75,7 @@ class RunConfig(StageConfig):
     data_workers: int = Field(0, description="processes of each rank that make packed rows; 0: a thread", ge=0)
 
 
-class SpeechConfig(StageConfig):
+class SpeechConfig(Section):
     """Vocabulary and speech tokenizers; null: what the shards say."""
 
     vocabulary: str | None = Field(
@@ -89,7 +88,7 @@ class SpeechConfig(StageConfig):
     bicodec: str | None = Field(None, description="reference of the codec that made the shards")
 
 
-class RayConfig(StageConfig):
+class RayConfig(Section):
     """Training on a Ray cluster through Ray Train."""
 
     workers: int | None = Field(None, description="processes on the cluster; null: train without Ray", ge=1)
@@ -98,7 +97,7 @@ class RayConfig(StageConfig):
     gpus_per_worker: float = Field(0.0, description="GPUs that a process reserves", ge=0)
 
 
-class TrainConfig(StageConfig):
+class TrainConfig(Section):
     """Everything that decides what a training run does."""
 
     phase: Phase = Field("pretrain", description="pretrain: new weights; sft: from model.start_from")

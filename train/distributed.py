@@ -14,7 +14,7 @@ from torch import distributed, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError
 
 CPU = torch.device("cpu")
 Kind = Literal["ddp", "fsdp2"]

@@ -17,11 +17,10 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import absolute
 from curation.train.config import TrainConfig
-from curation.train.data.corpus import DataError
 from curation.train.loop.metrics import StepMetrics, read_metrics
 from curation.train.loop.trainer import BadBatchError
 from curation.train.run import Trained, check, train_run

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 import yaml
 
-from curation.pipeline.config import ConfigError, to_yaml
+from curation.core.errors import ConfigError
+from curation.core.settings import to_yaml
 from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, load_vocabulary

@@ -1,14 +1,20 @@
-"""The energy envelope of a wave, as several stages use it: one value in dB for each 10 ms."""
+"""Levels of a wave: energy envelope (dB per 10 ms), the quietest place to cut, peak normalisation."""
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.manifests.records import Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 
+PEAK = 0.6
+"""Peak of published audio, full scale 1 (paper, data pipeline, step 1)."""
 HOP = 160
 """Samples between frames (10 ms)."""
 WINDOW = 320
 """Samples under the window of a frame (20 ms), centred on the frame's own 10 ms."""
+
+ENERGY_WINDOW = SAMPLE_RATE // 20
+"""Samples (50 ms) over which the energy is summed to find a quiet place."""
+ENERGY_HOP = SAMPLE_RATE // 100
 
 Levels = npt.NDArray[np.float64]
 """Energy per frame in dB relative to full scale, shape (frames,); digital silence is -100 dB."""
@@ -23,3 +29,22 @@ def frame_energy(wave: Wave) -> Levels:
     power = (total[edges[:, 1]] - total[edges[:, 0]]) / (edges[:, 1] - edges[:, 0])
     levels: Levels = 10 * np.log10(np.maximum(power, 1e-10))
     return levels
+
+
+def quietest(audio: Wave, search: int) -> int:
+    """Where to cut `audio`: the middle of its quietest 50 ms within the last `search` samples, else its end."""
+    tail = audio[max(len(audio) - search, 0) :]
+    if len(tail) < ENERGY_WINDOW:
+        return len(audio)
+    total = np.concatenate([[0.0], np.cumsum(np.square(tail, dtype=np.float64))])
+    starts = np.arange(0, len(tail) - ENERGY_WINDOW + 1, ENERGY_HOP)
+    energy = total[starts + ENERGY_WINDOW] - total[starts]
+    return len(audio) - len(tail) + int(starts[np.argmin(energy)]) + ENERGY_WINDOW // 2
+
+
+def peak_normalize(wave: Wave, peak: float = PEAK) -> Wave:
+    """Scale so that max|x| is `peak`; silence stays as it is. (samples,) float32 -> the same."""
+    loudest = float(np.abs(wave).max(initial=0.0))
+    if loudest == 0.0:
+        return wave.copy()
+    return np.asarray(wave / np.float32(loudest) * np.float32(peak), dtype=np.float32)

@@ -110,9 +110,9 @@ def build(  # noqa: PLR0913 - each is an option of the command
 def summary(output: Output, *, as_json: AsJson = False) -> None:
     """Show the accounting of a finished build."""
     from curation.cli.tables import print_summary
+    from curation.core.errors import ConfigError
     from curation.core.storage import Storage
     from curation.manifests.summary import FILE, Summary
-    from curation.pipeline.config import ConfigError
 
     with errors_explained():
         try:

@@ -117,7 +117,7 @@ def _run(
 
 
 def _usage(message: str) -> NoReturn:
-    from curation.pipeline.config import ConfigError
+    from curation.core.errors import ConfigError
 
     raise ConfigError(message)
 

@@ -48,7 +48,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 def preparation(*, prepare: bool | None) -> "Prepare | None":
     """What `SpeechModel.open` is told to do to waves."""
-    from curation.stages.loudness import peak_normalize
+    from curation.audio.levels import peak_normalize
     from curation.train.infer.preparation import Preparation
 
     if prepare is None:
@@ -60,7 +60,7 @@ def sampling_of(
     default: "Sampling", temperature: float, top_p: float, repetition_penalty: float | None, seed: int
 ) -> "Sampling":
     """How tokens of speech are chosen; `default` is the model's own way."""
-    from curation.pipeline.config import ConfigError
+    from curation.core.errors import ConfigError
     from curation.train.infer.sampling import Sampling
 
     penalty = default.repetition_penalty if repetition_penalty is None else repetition_penalty
@@ -79,9 +79,7 @@ def table_console() -> Console:
 @contextmanager
 def errors_explained() -> Iterator[None]:
     """Errors of users end with their message, not with a traceback."""
-    from curation.models.store import ModelError
-    from curation.pipeline.config import ConfigError
-    from curation.pipeline.guard.lock import LockError
+    from curation.core.errors import ConfigError, LockError, ModelError
 
     try:
         yield

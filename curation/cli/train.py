@@ -35,11 +35,11 @@ def train(
     """Train a model on shards, or go on with a run that was interrupted. For several processes start it with
     `torchrun -m curation train ...`, or set ray.workers.
     """
-    from curation.pipeline.config import ConfigError
+    from curation.core.errors import ConfigError
 
     with errors_explained():
+        from curation.core.errors import DataError
         from curation.train.config import load_training_config
-        from curation.train.data.corpus import DataError
         from curation.train.loop.trainer import BadBatchError
         from curation.train.run import settings_of
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.models.store import ModelError, resolve, sha256_of
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ModelError
+from curation.models.store import resolve, sha256_of
 
 DIALOGUE = "pypi:moonshine-voice==0.1.5:moonshine_voice/assets/endgame_nagg_nell.wav"
 DIALOGUE_SHA256 = "78f44dc6d3da32ecab0c37f391700f0569f4612b8e0be2ecbaf33e1d3d566474"

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 
 OVERRIDES = (
     "run.steps=500",
@@ -63,7 +63,7 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     """Print the text, what the model hears, and what a recogniser hears when the model speaks; write both waves."""
     from rich.console import Console
 
-    from curation.stages.loudness import peak_normalize
+    from curation.audio.levels import peak_normalize
     from curation.train.evaluate.judges import WhisperRecogniser
     from curation.train.infer.speech_model import SpeechModel
 

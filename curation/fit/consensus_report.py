@@ -10,10 +10,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from curation.core.errors import ConfigError
 from curation.fit.consensus import Fitted, fit_consensus
 from curation.fit.reliability import Reliability, kept_wer, reliability
 from curation.fit.transcripts import labelled_utterances, read_config
-from curation.pipeline.config import ConfigError
 
 LEAST = 30
 """Labelled utterances below which nothing is fitted: six coefficients and an intercept are learned from them."""

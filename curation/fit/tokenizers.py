@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from curation.audio.flac import decode_flac
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.fit.transcripts import read_config
 from curation.manifests.plan import read_plan
-from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
-from curation.manifests.staging import committed, decode_flac
-from curation.pipeline.config import ConfigError
+from curation.manifests.staging import committed
 from curation.pipeline.rules import rules_of
 from curation.tokenize.fit.fit import fit
 from curation.tokenize.fit.settings import FitSettings

@@ -16,13 +16,15 @@ from typing import Any
 
 import yaml
 
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.fit.consensus import Labelled
 from curation.manifests.plan import read_plan
-from curation.manifests.records import SAMPLE_RATE, Hypothesis
+from curation.manifests.records import Hypothesis
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
 from curation.manifests.staging import committed
-from curation.pipeline.config import BuildConfig, ConfigError, validate
+from curation.pipeline.config import BuildConfig, validate
 from curation.pipeline.rules import rules_of
 from curation.text.normalize import normalizer_for
 

@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from curation.models.store import ModelError, store_root
+from curation.core.errors import ModelError
+from curation.models.store import store_root
 
 MARKER = "complete.json"
 INSTALL_TIMEOUT_SECONDS = 3600

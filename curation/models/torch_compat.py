@@ -4,7 +4,7 @@ The registry's torchaudio wheel is built for CUDA, and its import fails where to
 pyannote.audio and NeMo use of it is Python only, so a stand-in for the module that loads the compiled library is
 enough. It is installed only where torch is a CPU build and the plain import has failed.
 
-    from curation.torchaudio_shim import import_torchaudio
+    from curation.models.torch_compat import import_torchaudio
     import_torchaudio()
 """
 

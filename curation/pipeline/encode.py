@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audio.flac import decode_flac
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import inside_model, take_model_seconds
 from curation.manifests import tokens
-from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, select
-from curation.manifests.staging import BatchName, decode_flac
+from curation.manifests.staging import BatchName
 from curation.pipeline.config import TokenizeConfig
 from curation.pipeline.gpu import for_this_machine
 from curation.pipeline.label import Job, Report

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from curation.models.store import ModelError
+from curation.core.errors import ModelError
 from curation.pipeline.config import BuildConfig, validate
 
 NOTE = "engine.gpu_fallback"

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.core.timing import take_model_seconds
 from curation.manifests import staging
 from curation.manifests.plan import Unit
-from curation.manifests.records import SAMPLE_RATE, Recording, Source, fail
+from curation.manifests.records import Recording, Source, fail
 from curation.manifests.staging import BatchName
 from curation.pipeline.assemble import build_stages
 from curation.pipeline.config import BuildConfig

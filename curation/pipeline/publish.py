@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation import __version__
+from curation.audio.wave import SAMPLE_RATE
 from curation.manifests import ledger, shards
 from curation.manifests.plan import Plan
-from curation.manifests.records import SAMPLE_RATE
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, filtered, ordered_runs, select
 from curation.manifests.staging import SEGMENT, BatchName, committed
 from curation.manifests.verdicts import Rule

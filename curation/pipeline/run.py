@@ -19,6 +19,8 @@ from typing import Any
 import yaml
 
 from curation import __version__
+from curation.core.errors import ConfigError
+from curation.core.settings import to_yaml
 from curation.core.storage import Storage
 from curation.manifests.inputs import list_inputs
 from curation.manifests.plan import Plan, extend_plan, read_plan
@@ -27,7 +29,7 @@ from curation.manifests.staging import committed
 from curation.manifests.summary import FILE as SUMMARY_FILE
 from curation.manifests.summary import Summary, failed_recordings, summarize
 from curation.pipeline.assemble import build_stages
-from curation.pipeline.config import BuildConfig, ConfigError, label_settings, to_yaml
+from curation.pipeline.config import BuildConfig, label_settings
 from curation.pipeline.guard.lock import Lock, held
 from curation.pipeline.guard.quarantine import FOLDER as ATTEMPTS
 from curation.pipeline.journal import RunLog, read_runs

@@ -10,8 +10,9 @@ from typing import Any
 
 import psutil
 
+from curation.core.errors import ModelError
 from curation.core.storage import Storage
-from curation.models.store import ModelError, catalogue, resolve, verify
+from curation.models.store import catalogue, resolve, verify
 from curation.pipeline.config import BuildConfig
 from curation.preflight.requirements import examine_extras
 from curation.stages.punctuate.mfa import models as mfa_models

@@ -15,7 +15,8 @@ from typing import Any
 
 import psutil
 
-from curation.models.store import ModelError, resolve
+from curation.core.errors import ModelError
+from curation.models.store import resolve
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes

@@ -17,9 +17,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from curation.core.errors import ModelError
+from curation.core.settings import Section
 from curation.manifests.records import Hypothesis
-from curation.models.store import ModelError, resolve, sha256_of
-from curation.stages.base import StageConfig
+from curation.models.store import resolve, sha256_of
 from curation.stages.consensus.vote import Combined
 
 DEFAULT = Path(__file__).parent / "default_calibration.json"
@@ -28,7 +29,7 @@ LEAST_CONFIDENCE = 0.01
 """Confidences below it are taken as it before the logarithm."""
 
 
-class Calibration(StageConfig):
+class Calibration(Section):
     """The content of a calibration file (JSON)."""
 
     version: Literal[1] = 1

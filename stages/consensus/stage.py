@@ -20,8 +20,10 @@ import numpy.typing as npt
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment
-from curation.stages.base import Stage, StageConfig, threshold
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.settings import Section, threshold
+from curation.manifests.records import Hypothesis, Recording, Segment
+from curation.stages.base import Stage
 from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
 from curation.stages.consensus.vote import Combined, Distances, Method, combine
 from curation.stages.transcribe.base import DECIMALS
@@ -32,7 +34,7 @@ OUTLIER_MARGIN = 0.15
 """How much farther a system must be from the others than they are from each other: the paper's threshold of pWER."""
 
 
-class ConsensusConfig(StageConfig):
+class ConsensusConfig(Section):
     """How hypotheses become one text, and how far they must agree."""
 
     combination: Method = Field(

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from curation.manifests.records import SAMPLE_RATE, MediaInfo, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import MediaInfo
 from curation.stages.decode.containers import counts_samples, declared_seconds, riff_seconds
 
 OpenFile = Callable[[str], BinaryIO]

@@ -15,18 +15,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, MediaInfo, Recording, Source, Verdict, Wave, fail
-from curation.stages.base import StageConfig
+from curation.audio.levels import quietest
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.settings import Section
+from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.media import Gap, Media, MediaError, OpenFile, open_binary, open_media
 
 log = logging.getLogger(__name__)
 
-ENERGY_WINDOW = SAMPLE_RATE // 20
-"""Samples (50 ms) over which the energy is summed to find a quiet place."""
-ENERGY_HOP = SAMPLE_RATE // 100
 
-
-class DecodeConfig(StageConfig):
+class DecodeConfig(Section):
     """How recordings are decoded and cut into spans."""
 
     max_span_seconds: float = Field(300.0, ge=1.0, description="Longest span that is processed as one row, in seconds")
@@ -187,17 +185,6 @@ class _Spans:
         self._next += 1
         self._offset += num_samples
         return row
-
-
-def quietest(audio: Wave, search: int) -> int:
-    """Where to cut `audio`: the middle of its quietest 50 ms within the last `search` samples, else its end."""
-    tail = audio[max(len(audio) - search, 0) :]
-    if len(tail) < ENERGY_WINDOW:
-        return len(audio)
-    total = np.concatenate([[0.0], np.cumsum(np.square(tail, dtype=np.float64))])
-    starts = np.arange(0, len(tail) - ENERGY_WINDOW + 1, ENERGY_HOP)
-    energy = total[starts + ENERGY_WINDOW] - total[starts]
-    return len(audio) - len(tail) + int(starts[np.argmin(energy)]) + ENERGY_WINDOW // 2
 
 
 def _judge(audio: Wave, min_peak: float) -> Verdict | None:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 
 
 class Denoiser(Protocol):

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.models.store import ModelError, resolve
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ModelError
+from curation.models.store import resolve
 from curation.stages.denoise.deepfilternet_features import Floats, Settings, analyse, features, filtered, synthesise
 
 ARCHIVE = "DeepFilterNet3_onnx.tar.gz"

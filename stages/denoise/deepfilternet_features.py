@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 
 Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.store import resolve
 
 WINDOW_SECONDS = 9.01

@@ -9,8 +9,9 @@ import sys
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.models.store import ModelError, resolve
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ModelError
+from curation.models.store import resolve
 
 RNNOISE_RATE = 48_000
 DELAY = 960

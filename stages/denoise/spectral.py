@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT
 from scipy.special import exp1
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 
 FRAME, HOP = 512, 128
 SMOOTH_PRIOR = 0.98

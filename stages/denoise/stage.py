@@ -10,15 +10,17 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from curation.audio.levels import PEAK, peak_normalize
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.settings import Section
 from curation.core.timing import inside_model
-from curation.manifests.records import SAMPLE_RATE, Recording, Wave
-from curation.stages.base import Stage, StageConfig
+from curation.manifests.records import Recording
+from curation.stages.base import Stage
 from curation.stages.denoise.dnsmos import Dnsmos, Quality
 from curation.stages.denoise.registry import DENOISERS
-from curation.stages.loudness import PEAK, peak_normalize
 
 
-class DenoiseConfig(StageConfig):
+class DenoiseConfig(Section):
     """Which denoiser runs, and when its result is taken."""
 
     denoiser: str = Field("rnnoise", description=f"One of {', '.join(DENOISERS)}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 
 FRAME = SAMPLE_RATE // 100
 SMOOTH_FRAMES = 3

@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
+from curation.core.errors import ModelError
 from curation.models.safe_load import Trust, load_checkpoint
-from curation.models.store import ModelError, resolve
+from curation.models.store import resolve
 
 MODEL_FILE = "pytorch_model.bin"
 PIPELINES = {

@@ -9,7 +9,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
 from curation.models.torch_compat import import_torchaudio

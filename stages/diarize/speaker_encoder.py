@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize, pad, relu
 from torchaudio.functional import melscale_fbanks
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.models.safe_load import Trust, load_checkpoint
 
 WINDOW, HOP, MELS = 400, 160, 40

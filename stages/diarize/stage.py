@@ -9,18 +9,20 @@ from typing import Literal
 
 from pydantic import Field
 
+from curation.audio.levels import peak_normalize
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.settings import Section
 from curation.core.timing import inside_model
-from curation.manifests.records import SAMPLE_RATE, Recording, Segment, Verdict, Wave
+from curation.manifests.records import Recording, Segment, Verdict
 from curation.models.store import resolve
-from curation.stages.base import Stage, StageConfig
+from curation.stages.base import Stage
 from curation.stages.diarize.pauses import Level
 from curation.stages.diarize.turns import Piece, TurnRules, cut_turns
-from curation.stages.loudness import peak_normalize
 
 MIN_EMBEDDED_SECONDS = 0.4
 
 
-class DiarizeConfig(StageConfig):
+class DiarizeConfig(Section):
     """How recordings are cut into utterances."""
 
     pipeline: str = Field(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from curation.audio.levels import HOP, Levels, frame_energy
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.models.store import resolve
 from curation.stages.punctuate.base import Interval, OneByOne, Placed
 from curation.stages.punctuate.pronunciation import pronounce

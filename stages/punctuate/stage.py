@@ -10,17 +10,19 @@ from itertools import pairwise
 
 from pydantic import Field, model_validator
 
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ModelError
+from curation.core.settings import Section
 from curation.core.timing import inside_model
-from curation.manifests.records import SAMPLE_RATE, Recording, Segment, Wave, Word
-from curation.models.store import ModelError
-from curation.stages.base import Stage, StageConfig
+from curation.manifests.records import Recording, Segment, Word
+from curation.stages.base import Stage
 from curation.stages.punctuate.registry import ALIGNERS, Aligner, Interval, MfaConfig, Placed, Spoken, make_aligner
 from curation.text.punctuation import refine, revert, split
 
 log = logging.getLogger(__name__)
 
 
-class PunctuateConfig(StageConfig):
+class PunctuateConfig(Section):
     """Settings of the punctuation stage."""
 
     aligner: str = Field(default="pocketsphinx", description=f"Forced aligner: {', '.join(ALIGNERS)}, or none")

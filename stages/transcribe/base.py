@@ -11,15 +11,16 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
-from curation.manifests.records import Hypothesis, Wave
-from curation.models.store import ModelError
-from curation.stages.base import StageConfig
+from curation.audio.wave import Wave
+from curation.core.errors import ModelError
+from curation.core.settings import Section
+from curation.manifests.records import Hypothesis
 
 DECIMALS = 4
 """Stored probabilities and scores are rounded to this many decimals."""
 
 
-class SystemConfig(StageConfig):
+class SystemConfig(Section):
     """Settings that every ASR system has."""
 
     name: str = Field(description="name of the system in hypotheses, scores and reports; unique", min_length=1)

@@ -22,8 +22,8 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-from curation.manifests.records import Wave
-from curation.models.store import ModelError
+from curation.audio.wave import Wave
+from curation.core.errors import ModelError
 
 WORKERS = Path(__file__).parent / "workers"
 MAX_LINE_BYTES = 2**24

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
 from curation.stages.transcribe.base import DECIMALS, SystemConfig, text_scores
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Wave, Word
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Hypothesis, Word
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
 from curation.stages.transcribe.base import DECIMALS, SystemConfig, by_language, needs_package, text_scores

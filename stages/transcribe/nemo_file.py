@@ -9,8 +9,8 @@ import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from curation.core.errors import ModelError
 from curation.models.safe_load import Trust, check_pin, load_checkpoint
-from curation.models.store import ModelError
 from curation.models.torch_compat import import_torchaudio
 
 import_torchaudio()

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Hypothesis
 from curation.models.environments import ensure
 from curation.stages.transcribe.base import SystemConfig, text_scores
 from curation.stages.transcribe.isolated import WORKERS, IsolatedWorker

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Wave, Word
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
 from curation.stages.transcribe.base import DECIMALS, SystemConfig, text_scores
 

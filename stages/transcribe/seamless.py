@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Wave
-from curation.models.store import ModelError, resolve
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ModelError
+from curation.manifests.records import Hypothesis
+from curation.models.store import resolve
 from curation.models.torch_compat import import_torchaudio
 from curation.stages.transcribe.base import DECIMALS, SystemConfig, by_language, needs_package, text_scores
 from curation.text.languages import three_letters

@@ -13,9 +13,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.settings import Section, threshold
 from curation.core.timing import inside_model
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment, Wave, fail
-from curation.stages.base import Stage, StageConfig, threshold
+from curation.manifests.records import Hypothesis, Recording, Segment, fail
+from curation.stages.base import Stage
 from curation.stages.transcribe.base import DECIMALS
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.registry import AnySystemConfig, AsrSystem, LanguageIdentifier, build_system
@@ -32,7 +34,7 @@ def _offline_systems() -> list[AnySystemConfig]:
     ]
 
 
-class TranscribeConfig(StageConfig):
+class TranscribeConfig(Section):
     """Which systems transcribe, and who says what language it is."""
 
     systems: list[AnySystemConfig] = Field(

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.errors import ConfigError
 from curation.manifests.inputs import list_inputs, make_id
-from curation.pipeline.config import ConfigError
 from curation.pipeline.run import build
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.toy import toy_stages

@@ -6,19 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from curation.audio.flac import decode_flac, encode_flac
 from curation.core.storage import Storage
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
-from curation.manifests.staging import (
-    SCHEMA,
-    BatchName,
-    commit,
-    committed,
-    decode_flac,
-    encode_flac,
-    from_row,
-    timing_of,
-    to_row,
-)
+from curation.manifests.staging import SCHEMA, BatchName, commit, committed, from_row, timing_of, to_row
 
 text = st.text(st.characters(codec="utf-8"), max_size=12)
 names = st.text("abcdefgh.", min_size=1, max_size=8)

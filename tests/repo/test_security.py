@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from curation.core.errors import ConfigError, ModelError
 from curation.core.storage import Storage
 from curation.manifests.inputs import list_inputs
-from curation.models.store import ModelError, resolve
-from curation.pipeline.config import ConfigError
+from curation.models.store import resolve
 from curation.stages.diarize.pyannote import prepare_import
 from curation.tokenize.official.checkpoints import read_tensors
 from tests.support import bombs

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests.records import SAMPLE_RATE, Segment
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Segment
 from curation.stages.transcribe.stage import cut_batches
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from curation.manifests.records import SAMPLE_RATE, Segment, fail
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Segment, fail
 from curation.stages.boundary import Boundary, BoundaryConfig, cut_probabilities
 from tests.support.real_speech import TWO_CITIES, librivox, recording, wave
 

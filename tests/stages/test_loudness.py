@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Source
+from curation.audio.levels import peak_normalize
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Recording, Source
 from curation.stages.base import run_stage
-from curation.stages.loudness import Loudness, LoudnessConfig, compress, peak_normalize, reduction_db, smooth
+from curation.stages.loudness import Loudness, LoudnessConfig, compress, reduction_db, smooth
 from tests.support.dummies import mix, noise, speech, tone
 
 CONFIG = LoudnessConfig()

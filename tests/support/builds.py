@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import soundfile
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
-from curation.manifests.records import SAMPLE_RATE
 from curation.pipeline.config import BuildConfig, load_config
 from curation.pipeline.run import build
 from tests.support.toy import toy_stages

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Source
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Recording, Source
 from curation.stages.decode.stage import DecodeConfig, decode_spans
 from tests.support.dummies import speech
 

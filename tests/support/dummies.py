@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 
 
 def package_file(package: str, member: str) -> Path:

@@ -7,7 +7,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Source, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Recording, Source
 from curation.models.store import resolve
 
 SAMPLE = "pkg:pyannote.audio:sample/sample.wav"

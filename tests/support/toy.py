@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Edit, Hypothesis, Recording, Segment, Verdict, Word
+from curation.audio.levels import peak_normalize
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Edit, Hypothesis, Recording, Segment, Verdict, Word
 from curation.pipeline.config import BuildConfig
 from curation.stages.base import Stage
-from curation.stages.loudness import Loudness, peak_normalize
+from curation.stages.loudness import Loudness
 
 BLOCK = SAMPLE_RATE // 2
 LOG_VARIABLE = "CURATION_TEST_LOG"

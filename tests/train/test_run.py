@@ -7,12 +7,11 @@ import torch
 from typer.testing import CliRunner
 
 from curation.cli.app import app
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.tokenize.vocabulary import load_vocabulary
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED
-from curation.train.data.corpus import DataError
 from curation.train.distributed import World
 from curation.train.loop.metrics import read_metrics
 from curation.train.run import prepare, settings_of, train_run

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.compact.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.compact.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.tokenize.base import Ids, Vectors
 from curation.tokenize.compact.features import Floats, WhisperStates, whisper_states
 from curation.tokenize.compact.weights import fingerprint, load_weights

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.tokenize.base import CodecTokens, Ids
 from curation.tokenize.compact.features import HOP
 from curation.tokenize.compact.vocoder import REACH, SEED, Doubles, pulses, sampled_f0, shape

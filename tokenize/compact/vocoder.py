@@ -7,7 +7,7 @@ magnitudes) are enough. Everything is seeded and depends on the clip alone.
 import numpy as np
 import numpy.typing as npt
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.tokenize.compact.features import FFT, HOP, WINDOW, Floats, frames, mel_filters
 
 Doubles = npt.NDArray[np.float64]

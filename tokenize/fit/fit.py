@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.tokenize.compact import codec as compact_codec
 from curation.tokenize.compact import content as compact_content
 from curation.tokenize.compact.codec import ClipFeatures

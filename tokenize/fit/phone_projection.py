@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.tokenize.compact.content import TOKEN_SAMPLES, averaged_states
 from curation.tokenize.compact.features import Floats, whisper_states
 

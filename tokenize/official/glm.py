@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.tokenize.base import Ids, Vectors
 from curation.tokenize.official.batching import batch_samples, check_wave, nearest, pad_stack, run_buckets
 from curation.tokenize.official.checkpoints import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError
 from curation.tokenize.official.checkpoints import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
 

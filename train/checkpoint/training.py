@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError
 from curation.train.checkpoint.speech_info import Speech
 from curation.train.distributed import World, put, whole
 

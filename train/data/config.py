@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from curation.stages.base import StageConfig
+from curation.core.settings import Section
 
 Phase = Literal["pretrain", "sft"]
 
 
-class TaskWeights(StageConfig):
+class TaskWeights(Section):
     """Samples of each task that an utterance gives in an epoch. 1: exactly one; 0.5: one in every second epoch."""
 
     asr: float = Field(1.0, description="recognition samples for each utterance and epoch", ge=0, le=16)
@@ -17,7 +17,7 @@ class TaskWeights(StageConfig):
     vc: float = Field(1.0, description="voice conversion samples for each utterance and epoch", ge=0, le=16)
 
 
-class DataConfig(StageConfig):
+class DataConfig(Section):
     """How shards become packed rows. Everything but `prefetch`, `epochs` and `code_noise` decides the order."""
 
     token_budget: int = Field(4096, description="tokens of a packed row, at most", ge=16)

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests import shards
 from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
@@ -21,10 +22,6 @@ from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
 
 DEFAULT_SLICE_ROWS = 512
 """Rows of a row group where the index does not say it."""
-
-
-class DataError(ValueError):
-    """The shards cannot be trained on as asked. The message names them and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

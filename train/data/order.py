@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from curation.core.errors import DataError
 from curation.train.data.batch import PackedBatch
 from curation.train.data.blocks import Blocks, Plan
-from curation.train.data.corpus import DataError
-from curation.train.loop.report import Counts
+from curation.train.data.counts import Counts
 
 Position = tuple[int, int]
 """Where a lane goes on: number of the block, row within it."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from curation.core.errors import DataError
 from curation.train.data.blocks import Blocks
-from curation.train.data.corpus import DataError
 
 State = dict[str, Any]
 VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.train.evaluate.run import TASKS, Judges, Result
 from curation.train.evaluate.scores import Edits, Estimate, mean, rate
 from curation.train.infer.sampling import Sampling

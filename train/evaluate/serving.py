@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.train.infer.speech_model import Reference, SpeechModel
 from curation.train.infer.streaming import Chunking
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from curation.core.errors import ConfigError
 from curation.manifests.inputs import MANIFEST_SUFFIXES, list_inputs
-from curation.pipeline.config import ConfigError
 
 TRANSCRIPTS = "*.trans.txt"
 AISHELL = "transcript/aishell_transcript*.txt"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Source, Wave
-from curation.pipeline.config import ConfigError
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ConfigError
+from curation.manifests.records import Recording, Source
 from curation.stages.decode.stage import DecodeConfig, decode_spans
 from curation.stages.loudness import Loudness
 

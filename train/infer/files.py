@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.pipeline.config import ConfigError
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ConfigError
 from curation.train.infer.audio_files import read_wave, write_wave
 from curation.train.infer.sampling import Sampling
 from curation.train.infer.speech_model import SpeechModel

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from curation.audio.levels import HOP, frame_energy
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.levels import HOP, frame_energy, peak_normalize
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.stages.denoise.registry import DENOISERS
 from curation.stages.denoise.stage import DenoiseConfig
-from curation.stages.loudness import peak_normalize
 
 Prepare = Callable[[Wave], Wave]
 

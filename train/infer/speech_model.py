@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.stages.decode.stage import quietest
+from curation.audio.levels import quietest
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
 from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import psutil
 
+from curation.core.errors import LockError
 from curation.core.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,6 @@ WATCH_SECONDS = 2.5 * HEARTBEAT_SECONDS
 SETTLE_SECONDS = 1.0
 """An object store has no lock of its own: of two that write at once, the later one has it."""
 START_TOLERANCE_SECONDS = 2.0
-
-
-class LockError(RuntimeError):
-    """Somebody else builds in the output folder. The message says who, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ import pyarrow as pa
 import ray
 import ray.data
 
+from curation.core.errors import ConfigError
 from curation.manifests.plan import Unit
-from curation.pipeline.config import ConfigError, EngineConfig
+from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.label import Decoder, Job, Labeller, Report
 from curation.pipeline.runtime.transfer import packed, unpacked

@@ -6,8 +6,8 @@ starts `mfa align` for each batch (mfa_command.py). What it needs and what was t
 
 from collections.abc import Sequence
 
-from curation.manifests.records import Wave
-from curation.models.store import ModelError
+from curation.audio.wave import Wave
+from curation.core.errors import ModelError
 from curation.stages.punctuate.base import Placed, Spoken
 from curation.stages.punctuate.mfa.command import CommandAligner
 from curation.stages.punctuate.mfa.in_process import MemoryAligner

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from curation.manifests.records import SAMPLE_RATE
-from curation.models.store import ModelError, resolve
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ModelError
+from curation.models.store import resolve
 from curation.stages.punctuate.base import Placed, Spoken
 from curation.stages.punctuate.mfa.models import MfaConfig, dictionary_file, mfa_root, missing
 from curation.stages.punctuate.mfa.textgrid import read_words

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
-from curation.models.store import ModelError, sha256_of
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import ModelError
+from curation.models.store import sha256_of
 from curation.stages.punctuate.base import Placed, Spoken
 from curation.stages.punctuate.mfa.models import (
     MfaConfig,

@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from curation.models.store import ModelError, resolve, sha256_of, store_root
-from curation.stages.base import StageConfig
+from curation.core.errors import ModelError
+from curation.core.settings import Section
+from curation.models.store import resolve, sha256_of, store_root
 
 INSTALL = "conda install -c conda-forge montreal-forced-aligner"
 MODULES = ("montreal_forced_aligner", "kalpy", "_kalpy", "pywrapfst", "pynini")
@@ -22,7 +23,7 @@ MODULES = ("montreal_forced_aligner", "kalpy", "_kalpy", "pywrapfst", "pynini")
 MAX_UNPACKED_BYTES = 8 * 2**30
 
 
-class MfaConfig(StageConfig):
+class MfaConfig(Section):
     """Which models Montreal Forced Aligner uses, and how it is run."""
 
     acoustic_model: str = Field(description="Reference of an acoustic model: a .zip of MFA, or its folder")

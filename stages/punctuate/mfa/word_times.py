@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.base import Interval, Placed
 
 SILENCES = frozenset({"", "<eps>", "<sil>", "sil"})

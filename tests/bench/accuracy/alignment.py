@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.stages.punctuate import pocketsphinx
 from curation.stages.punctuate.mfa.models import missing
 from curation.stages.punctuate.pronunciation import spell

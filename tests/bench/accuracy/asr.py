@@ -13,8 +13,9 @@ from dataclasses import replace
 import jiwer
 import numpy as np
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.timing import take_model_seconds
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment, Source
+from curation.manifests.records import Hypothesis, Recording, Segment, Source
 from curation.stages.consensus.stage import Consensus, edit_distances, pairwise_wer, word_error_rates
 from curation.stages.consensus.vote import combine
 from curation.stages.transcribe.pocketsphinx import PocketSphinxConfig

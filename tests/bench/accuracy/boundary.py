@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.stages.boundary import OFFSET, SLOPE, BoundaryConfig, cut_probabilities, edge_levels
 from curation.stages.denoise.rnnoise import RNNoise
 from tests.bench.inputs.boundary_data import Edge, Spoken, edges, testing, training, with_noise

@@ -16,7 +16,7 @@ from pyannote.core import Annotation, Segment
 from pyannote.database.util import load_rttm
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.pipeline.run import build

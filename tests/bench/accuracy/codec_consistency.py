@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifests.records import Wave
+from curation.audio.wave import Wave
 from curation.tokenize.compact.codec import CompactCodec
 from curation.tokenize.fit.augment import retake
 from curation.tokenize.fit.shipped_corpus import read_wave

@@ -14,7 +14,8 @@ import numpy as np
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Recording
 from curation.models.store import resolve
 from curation.stages.diarize.pauses import Level, stretches
 from curation.stages.diarize.stage import Diarize

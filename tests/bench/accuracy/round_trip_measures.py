@@ -8,7 +8,7 @@ import rapidfuzz
 import torch
 from torch import nn
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.models.store import resolve
 
 

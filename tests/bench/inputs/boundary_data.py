@@ -18,7 +18,7 @@ import soundfile
 import soxr
 
 from curation.audio.levels import frame_energy
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.stages.punctuate.registry import PocketSphinx
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
 from curation.stages.transcribe.pocketsphinx import PocketSphinx, PocketSphinxConfig
 from curation.stages.transcribe.registry import AnySystemConfig, build_system

@@ -15,7 +15,7 @@ import numpy as np
 import soxr
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.store import resolve
 from curation.tokenize.fit.shipped_corpus import _from_command, _piper, sentences
 from tests.bench.inputs.speech import DATA, cut, librivox, read, sample_turns, with_noise

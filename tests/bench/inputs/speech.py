@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.store import resolve
 
 DATA = Path(__file__).parents[2] / "data"

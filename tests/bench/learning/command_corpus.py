@@ -28,7 +28,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 
 # Words that Whisper tiny and base understand when these voices say them: "bottle" was heard as "model", "bucket" as
 # "market", "above" as "of". Of 15 for each slot these had the fewest errors.

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.manifests import tokens
 from curation.manifests.plan import Plan, extend_plan
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Recording, Segment, Source, Word
+from curation.manifests.records import Hypothesis, Recording, Segment, Source, Word
 from curation.manifests.staging import SCHEMA, BatchName, segment_id, to_row
 from curation.pipeline.config import load_config
 from curation.pipeline.encode import load_tokenizers

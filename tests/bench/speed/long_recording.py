@@ -19,8 +19,8 @@ import numpy as np
 import psutil
 import soundfile
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.demo.recordings import write_demo_recordings
-from curation.manifests.records import SAMPLE_RATE
 from curation.pipeline.guard.watchdog import private_bytes
 from tests.bench.speed.overhead import by_engine
 from tests.support.real_speech import wave

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Segment, Source
-from curation.manifests.staging import encode_flac
+from curation.audio.flac import encode_flac
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Recording, Segment, Source
 from curation.pipeline.config import BuildConfig, load_config
 from curation.pipeline.run import build
 from curation.stages.base import Stage

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from curation.cli.app import app
+from curation.core.errors import ConfigError
 from curation.fit.consensus import Case, Labelled, fit_consensus, folds_of, learn_weights
 from curation.fit.reliability import PENALTY, Outcome, bootstrap, fit_logistic, kept_wer, reliability
 from curation.fit.transcripts import StmLine, read_stm, read_texts, text_between
 from curation.manifests.records import Hypothesis, Segment
-from curation.pipeline.config import ConfigError
 from curation.stages.base import Stage
 from curation.stages.consensus.confidence import load_calibration
 from curation.stages.consensus.stage import Consensus

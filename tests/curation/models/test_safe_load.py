@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from curation.core.errors import ModelError
 from curation.models.safe_load import Trust, load_checkpoint
-from curation.models.store import ModelError
 from tests.support import bombs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")

@@ -2,8 +2,9 @@
 
 import pytest
 
+from curation.core.errors import ModelError
 from curation.models import store as models
-from curation.models.store import ModelError, ModelFile, catalogue, resolve, verify
+from curation.models.store import ModelFile, catalogue, resolve, verify
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import sys
-from curation.torchaudio_shim import import_torchaudio
+from curation.models.torch_compat import import_torchaudio
 assert "torch" not in sys.modules
 torchaudio = import_torchaudio()
 assert import_torchaudio() is torchaudio

@@ -3,7 +3,9 @@
 import pytest
 import yaml
 
-from curation.pipeline.config import ConfigError, label_settings, load_config, to_yaml, validate
+from curation.core.errors import ConfigError
+from curation.core.settings import to_yaml
+from curation.pipeline.config import label_settings, load_config, validate
 
 
 def test_the_resolved_configuration_can_be_read_back():

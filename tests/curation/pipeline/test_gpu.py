@@ -6,8 +6,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from curation.models.store import ModelError
-from curation.pipeline.config import BuildConfig, ConfigError, load_config
+from curation.core.errors import ConfigError, ModelError
+from curation.pipeline.config import BuildConfig, load_config
 from curation.pipeline.gpu import for_this_machine, has_gpu, on_gpu
 from curation.stages.base import Stage
 from tests.support.builds import rows, table, toy_build, toy_config, write_recordings

@@ -71,7 +71,7 @@ def test_published_rows_are_complete(corpus):
 
 
 def test_published_audio_peaks_at_0_6(corpus):
-    from curation.manifests.staging import decode_flac
+    from curation.audio.flac import decode_flac
 
     for row in rows(corpus, "shards"):
         assert abs(np.abs(decode_flac(row["audio"])).max() - 0.6) < 1 / 2**15

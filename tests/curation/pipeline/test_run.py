@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests.plan import read_plan
-from curation.manifests.records import SAMPLE_RATE
-from curation.pipeline.config import ConfigError
 from curation.pipeline.run import progress, unfinished_units
 from tests.support.builds import count, rows, seconds_by_recording, table, toy_build, toy_config, write_recordings
 
@@ -165,7 +165,7 @@ def test_published_audio_has_the_papers_peak(recordings, reference, tmp_path):
     shutil.copytree(reference, out)
     config = toy_config()
     toy_build(recordings, out, config.model_copy(update={"publish": config.publish.model_copy(update={"audio": True})}))
-    from curation.manifests.staging import decode_flac
+    from curation.audio.flac import decode_flac
 
     for row in rows(out, "shards"):
         wave = decode_flac(row["audio"])

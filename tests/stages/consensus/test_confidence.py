@@ -6,9 +6,9 @@ import math
 import pyarrow as pa
 import pytest
 
+from curation.core.errors import ModelError
 from curation.manifests.records import Hypothesis
 from curation.manifests.verdicts import SCHEMA, judge
-from curation.models.store import ModelError
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 from curation.stages.consensus.confidence import DEFAULT, FEATURES, load_calibration

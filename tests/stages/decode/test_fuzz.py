@@ -5,7 +5,8 @@ import random
 import pytest
 import soundfile
 
-from curation.manifests.records import SAMPLE_RATE, Source
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Source
 from curation.stages.decode.containers import MAX_DECLARED_SECONDS
 from curation.stages.decode.media import MAX_GAP_SECONDS, MAX_GAPS
 from curation.stages.decode.stage import DecodeConfig, decode_spans

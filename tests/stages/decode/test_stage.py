@@ -10,8 +10,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests.records import SAMPLE_RATE
-from curation.stages.decode.stage import ENERGY_WINDOW, quietest
+from curation.audio.levels import ENERGY_WINDOW, quietest
+from curation.audio.wave import SAMPLE_RATE
 from tests.support.decoded import SECONDS, SPEECH, decode, only, similarity, total_seconds
 from tests.support.dummies import dialogue, encode, mix, noise, tone, write_wav
 

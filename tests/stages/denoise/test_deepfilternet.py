@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soxr
 
-from curation.manifests.records import SAMPLE_RATE
-from curation.models.store import ModelError, resolve
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ModelError
+from curation.models.store import resolve
 from curation.stages.denoise import deepfilternet
 from curation.stages.denoise.deepfilternet import MEMBERS, DeepFilterNet, read_members
 from curation.stages.denoise.deepfilternet_features import Settings, analyse, filtered, synthesise

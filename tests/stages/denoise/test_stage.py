@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from curation.manifests.records import SAMPLE_RATE, Recording, Source
+from curation.audio.levels import peak_normalize
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Recording, Source
 from curation.stages.base import run_stage
 from curation.stages.denoise.dnsmos import WINDOW, Dnsmos, starts
 from curation.stages.denoise.registry import DENOISERS
 from curation.stages.denoise.stage import Denoise, DenoiseConfig
-from curation.stages.loudness import peak_normalize
 from tests.support.dummies import mix, noise, speech, tone
 
 NOISY = peak_normalize(mix(speech(10.0), noise(10.0), 5.0))

@@ -11,8 +11,9 @@ import pytest
 import torch
 import yaml
 
+from curation.core.errors import ModelError
 from curation.models.safe_load import Trust
-from curation.models.store import ModelError, resolve, sha256_of
+from curation.models.store import resolve, sha256_of
 from curation.stages.diarize.pretrained import load_model, read_config
 from curation.stages.diarize.stage import Diarize, DiarizeConfig
 from tests.support.checkpoints.pyannote_folders import save_3_1, save_community

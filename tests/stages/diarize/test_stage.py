@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from curation.core.errors import ModelError
 from curation.manifests.records import Recording, Segment
-from curation.models.store import ModelError, resolve
+from curation.models.store import resolve
 from curation.stages.diarize.stage import Diarize, DiarizeConfig
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.pocketsphinx import trim
 from curation.stages.punctuate.pronunciation import number_words, pronounce, readings, spell
 from curation.stages.punctuate.registry import ALIGNERS, PocketSphinx, make_aligner

@@ -7,7 +7,8 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from curation.manifests.records import SAMPLE_RATE, Hypothesis, Segment, Word, fail
+from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Hypothesis, Segment, Word, fail
 from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
 from curation.text.punctuation import replay, split
 from tests.support.real_speech import TWO_CITIES, librivox, recording, wave

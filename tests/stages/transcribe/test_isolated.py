@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curation.core.errors import ModelError
 from curation.models.environments import ensure, folder_of, is_ready
-from curation.models.store import ModelError
 from curation.stages.transcribe.isolated import IsolatedWorker, WorkerError
 
 SCRIPT = """

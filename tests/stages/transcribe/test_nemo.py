@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from curation.core.errors import ModelError
 from curation.manifests.records import Recording, Segment, Source
-from curation.models.store import ModelError, sha256_of
+from curation.models.store import sha256_of
 from curation.stages.base import run_stage
 from curation.stages.transcribe.nemo import NemoConfig
 from curation.stages.transcribe.registry import build_system

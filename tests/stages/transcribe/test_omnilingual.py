@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curation.core.errors import ModelError
 from curation.manifests.records import Recording, Segment, Source
 from curation.models.environments import ensure
-from curation.models.store import ModelError
 from curation.stages.base import run_stage
 from curation.stages.transcribe.omnilingual import OmnilingualConfig
 from curation.stages.transcribe.registry import build_system

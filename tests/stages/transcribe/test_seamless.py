@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from curation.models.store import ModelError
+from curation.core.errors import ModelError
 from curation.stages.transcribe.registry import build_system
 from curation.stages.transcribe.seamless import SeamlessConfig
 from curation.text.languages import ISO_639_3, OMNILINGUAL, three_letters

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.tokenize.base import CodecTokens
 from curation.tokenize.compact import weights
 from curation.tokenize.compact.codec import CompactCodec

@@ -10,7 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from curation.cli.app import app
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser
 from curation.train.evaluate.report import report, write_report, write_speech

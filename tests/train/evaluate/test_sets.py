@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.pipeline.config import ConfigError
+from curation.core.errors import ConfigError
 from curation.train.evaluate.sets import Item, read_set, with_references
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.train.infer.long_text import FADE_SAMPLES, crossfade, join_streams, join_waves, size_of, split_text
 
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.train.checkpoint.folder import find_parts
 from curation.train.checkpoint.training import MARKER
 from curation.train.infer.sampling import PAPER, Sampling

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import remove_parametrizations
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.tokenize.official.batching import pad_stack
 from curation.tokenize.official.checkpoints import find_weights, load_strict, read_config, read_tensors
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from curation.manifests.records import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.official.batching import batch_samples, check_wave, length_buckets, run_buckets
 from curation.tokenize.official.bicodec.features import Wav2Vec2Features, Wave64, normalize_volume, reference_clip

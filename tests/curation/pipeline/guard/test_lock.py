@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from curation.core.errors import LockError
 from curation.core.storage import Storage
 from curation.pipeline.guard import lock as locking
-from curation.pipeline.guard.lock import FILE, LockError, held, read_holder
+from curation.pipeline.guard.lock import FILE, held, read_holder
 from tests.support.builds import toy_build, write_recordings
 
 ROOT = Path(__file__).parents[4]
 HOLD = """
 import sys, time
-from curation.lock import held
-from curation.manifests.storage import Storage
+from curation.pipeline.guard.lock import held
+from curation.core.storage import Storage
 with held(Storage(sys.argv[1]), "other"):
     print("held", flush=True)
     time.sleep(60)

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.manifests.records import SAMPLE_RATE, Segment
-from curation.models.store import ModelError, resolve
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ModelError
+from curation.manifests.records import Segment
+from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.preflight.doctor import examine
 from curation.stages.punctuate.mfa.models import INSTALL, missing, model_folder

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests.records import SAMPLE_RATE
+from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.base import Interval
 from curation.stages.punctuate.mfa.textgrid import read_words
 from curation.stages.punctuate.mfa.word_times import Timed, letters, place

@@ -1,0 +1,156 @@
+"""Settings: validated sections, read from YAML and changed by `key=value` overrides.
+
+    class MyConfig(Section):
+        steps: int = Field(100, description="optimizer steps", ge=1)
+
+    config = load_sections(MyConfig, "run.yaml", overrides=["steps=200"])
+
+Fields marked `pass: publish` only decide what is kept, or how it is published: changing them re-runs no labelling.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curation.core.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """Base of every configuration section: unknown keys are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def threshold(default: float | None, description: str, **limits: Any) -> Any:
+    """A field that only decides what is kept: changing it re-runs the publish pass and no model."""
+    return publish_field(default, description, **limits)
+
+
+def publish_field(default: Any, description: str, **limits: Any) -> Any:
+    """A field of the engine or the publish pass: changing it re-runs no labelling."""
+    return Field(default, description=description, json_schema_extra={"pass": "publish"}, **limits)
+
+
+def load_sections(
+    model: type[Model], file: str | Path | None = None, *, overrides: Iterable[str] = (), base: Mapping[str, Any] = {}
+) -> Model:
+    """Any configuration without presets: `base`, changed by the file, changed by the overrides. Raises ConfigError."""
+    merged = merged_with(dict(base), read_yaml(Path(file)) if file is not None else {})
+    return validate_as(model, override(merged, overrides), str(file or "configuration"))
+
+
+def override(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The values with `key=value` overrides applied. Raises ConfigError."""
+    merged = dict(values)
+    for text in overrides:
+        merged = merged_with(merged, _parse_override(text))
+    return merged
+
+
+def validate_as(model: type[Model], values: Mapping[str, Any], origin: str) -> Model:
+    """Check a configuration of any kind; `origin` names it in the message of the ConfigError."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{origin}: {_explain(model, item['loc'], item['type'], item['msg'])}" for item in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def to_yaml(config: BaseModel) -> str:
+    """The configuration fully resolved, every default included."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def label_fields(value: Any) -> Any:
+    """Plain values of a section (or of any value in it) without the fields that are marked `pass: publish`."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        kept = {name for name, field in fields.items() if not _is_publish(field.json_schema_extra)}
+        return {name: label_fields(getattr(value, name)) for name in sorted(kept)}
+    if isinstance(value, list | tuple):
+        return [label_fields(item) for item in value]
+    return json.loads(json.dumps(value))
+
+
+def _is_publish(extra: Any) -> bool:
+    return isinstance(extra, dict) and extra.get("pass") == "publish"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file. Raises ConfigError."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"cannot read the configuration {path}: {error.strerror}"
+        raise ConfigError(msg) from error
+    except yaml.YAMLError as error:
+        msg = f"{path} is not valid YAML: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(values, dict):
+        msg = f"{path}: expected sections such as `consensus:`, found {type(values).__name__}"
+        raise ConfigError(msg)
+    return values
+
+
+def merged_with(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` changed by `change`, section by section; values that are no sections are replaced."""
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = merged_with(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        msg = f"--set {text}: expected key=value, e.g. consensus.max_pwer=0.1"
+        raise ConfigError(msg)
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        msg = f"--set {text}: the value is not valid YAML ({error})"
+        raise ConfigError(msg) from error
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def _explain(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        return f"{key}: {message[0].lower()}{message[1:]}"
+    known = _known_keys(model, location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    remedy = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+    return f"{key}: unknown key; {remedy}"
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    models = [model]
+    for part in location:
+        if isinstance(part, int) or all(part not in model.model_fields for model in models):
+            continue  # an index into a list, or pydantic's name for a member of a union
+        models = [
+            found
+            for model in models
+            if part in model.model_fields
+            for found in _models_of(model.model_fields[part].annotation)
+        ]
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def _models_of(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    inner = get_args(annotation)
+    if annotation is not None and getattr(annotation, "__origin__", None) is Annotated:
+        inner = inner[:1]
+    return [model for item in inner for model in _models_of(item)]
