@@ -14,6 +14,9 @@ from curation.manifests.records import Recording, fail
 
 log = logging.getLogger(__name__)
 
+DECIMALS = 4
+"""Stored probabilities and scores are rounded to this many decimals."""
+
 
 class Stage(ABC):
     """One processing step. Subclasses set `name` and implement `process`; models are loaded in `setup`."""

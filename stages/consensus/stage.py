@@ -23,10 +23,9 @@ from rapidfuzz.distance import Levenshtein
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.settings import Section, threshold
 from curation.manifests.records import Hypothesis, Recording, Segment
-from curation.stages.base import Stage
+from curation.stages.base import DECIMALS, Stage
 from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
 from curation.stages.consensus.vote import Combined, Distances, Method, combine
-from curation.stages.transcribe.base import DECIMALS
 from curation.text.normalize import Normalizer, normalizer_for
 
 Rates = npt.NDArray[np.float64]

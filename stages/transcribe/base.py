@@ -15,9 +15,7 @@ from curation.audio.wave import Wave
 from curation.core.errors import ModelError
 from curation.core.settings import Section
 from curation.manifests.records import Hypothesis
-
-DECIMALS = 4
-"""Stored probabilities and scores are rounded to this many decimals."""
+from curation.stages.base import DECIMALS
 
 
 class SystemConfig(Section):

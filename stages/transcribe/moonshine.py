@@ -17,7 +17,8 @@ from pydantic import Field
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
-from curation.stages.transcribe.base import DECIMALS, SystemConfig, text_scores
+from curation.stages.base import DECIMALS
+from curation.stages.transcribe.base import SystemConfig, text_scores
 
 START, END = 1, 2
 MIN_SAMPLES = SAMPLE_RATE // 10

@@ -20,7 +20,8 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import Hypothesis, Word
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
-from curation.stages.transcribe.base import DECIMALS, SystemConfig, by_language, needs_package, text_scores
+from curation.stages.base import DECIMALS
+from curation.stages.transcribe.base import SystemConfig, by_language, needs_package, text_scores
 
 EUROPEAN = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
 """The 25 languages of Canary-1B-v2 and Parakeet-TDT-0.6B-v3."""

@@ -15,7 +15,8 @@ from pydantic import Field
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
-from curation.stages.transcribe.base import DECIMALS, SystemConfig, text_scores
+from curation.stages.base import DECIMALS
+from curation.stages.transcribe.base import SystemConfig, text_scores
 
 FRAMES_PER_SECOND = 100
 PRONUNCIATION = re.compile(r"\(\d+\)$")

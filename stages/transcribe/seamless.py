@@ -15,7 +15,8 @@ from curation.core.errors import ModelError
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
 from curation.models.torch_compat import import_torchaudio
-from curation.stages.transcribe.base import DECIMALS, SystemConfig, by_language, needs_package, text_scores
+from curation.stages.base import DECIMALS
+from curation.stages.transcribe.base import SystemConfig, by_language, needs_package, text_scores
 from curation.text.languages import three_letters
 
 MIN_SAMPLES = SAMPLE_RATE // 10

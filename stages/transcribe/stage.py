@@ -17,8 +17,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.settings import Section, threshold
 from curation.core.timing import inside_model
 from curation.manifests.records import Hypothesis, Recording, Segment, fail
-from curation.stages.base import Stage
-from curation.stages.transcribe.base import DECIMALS
+from curation.stages.base import DECIMALS, Stage
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.registry import AnySystemConfig, AsrSystem, LanguageIdentifier, build_system
 from curation.stages.transcribe.whisper import WhisperConfig

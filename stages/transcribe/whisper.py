@@ -18,7 +18,8 @@ from pydantic import Field
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
-from curation.stages.transcribe.base import DECIMALS, SystemConfig, text_scores
+from curation.stages.base import DECIMALS
+from curation.stages.transcribe.base import SystemConfig, text_scores
 
 HOP = 160
 MAX_FRAMES = 3000
