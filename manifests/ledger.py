@@ -11,27 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.schemas import LEDGER, VERDICTS
 from curation.manifests.selection import Selection, column
 
 FOLDER = "ledger"
 NON_SPEECH = "non_speech"
-COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
-    # name, type, unit, meaning
-    ("recording_id", pa.string(), "", "the recording"),
-    ("path", pa.string(), "", "its file or URL"),
-    ("utterance_id", pa.string(), "", "the utterance, as in the shards; null for what was never a segment"),
-    ("speaker", pa.string(), "", "label within the recording; null or empty where there is none"),
-    ("start_sample", pa.int64(), "1/16000 s", "begin in the recording"),
-    ("end_sample", pa.int64(), "1/16000 s", "end in the recording; the next row begins here"),
-    ("seconds", pa.float64(), "s", "duration"),
-    ("status", pa.string(), "", "kept, rejected, failed or non_speech"),
-    ("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage"),
-    ("value", pa.float64(), "", "rejected: what was measured"),
-    ("threshold", pa.float64(), "", "rejected: the threshold that it was compared with"),
-    ("detail", pa.string(), "", "failed: the error"),
-]
-SCHEMA = pa.schema([(name, kind) for name, kind, _, _ in COLUMNS])
-_DECISION = ["status", "reason", "value", "threshold", "detail"]
 
 
 class ConservationError(RuntimeError):
@@ -39,7 +23,7 @@ class ConservationError(RuntimeError):
 
 
 def ledger_rows(selection: Selection) -> pa.Table:
-    """Rows of `SCHEMA` for a run. Raises ConservationError where they would not tile each recording exactly."""
+    """Rows of `LEDGER` for a run. Raises ConservationError where they would not tile each recording exactly."""
     spans = selection.spans
     recording, names = _recordings(spans)
     offset, length = spans["offset"].to_numpy(), spans["num_samples"].to_numpy()
@@ -93,7 +77,7 @@ def _from_segments(selection: Selection, recording: npt.NDArray[np.int64]) -> pa
             "end": end,
             "utterance_id": segments["id"],
             "speaker": segments["speaker"],
-            **{name: segments[name] for name in _DECISION},
+            **{name: segments[name] for name in VERDICTS.names},
         }
     )
 
@@ -110,7 +94,7 @@ def _from_verdicts(spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Tabl
             "end": start + part["num_samples"].to_numpy(),
             "utterance_id": pa.nulls(part.num_rows, pa.string()),
             "speaker": pa.nulls(part.num_rows, pa.string()),
-            **{name: column(part, "verdict", name) for name in _DECISION},
+            **{name: column(part, "verdict", name) for name in VERDICTS.names},
         }
     )
 
@@ -131,7 +115,9 @@ def _gaps(stretches: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -
         raise ConservationError(msg)
     gap = (start > previous) | (first & is_end)  # a recording without a sample still gets a row
     count = int(gap.sum())
-    nothing = {name: pa.nulls(count, SCHEMA.field(name).type) for name in ("utterance_id", "speaker", *_DECISION[1:])}
+    nothing = {
+        name: pa.nulls(count, LEDGER.field(name).type) for name in ("utterance_id", "speaker", *VERDICTS.names[1:])
+    }
     return pa.table(
         {
             "recording": recording[gap],
@@ -140,7 +126,7 @@ def _gaps(stretches: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -
             "utterance_id": nothing["utterance_id"],
             "speaker": nothing["speaker"],
             "status": pa.array([NON_SPEECH] * count, pa.string()),
-            **{name: nothing[name] for name in _DECISION[1:]},
+            **{name: nothing[name] for name in VERDICTS.names[1:]},
         }
     )
 
@@ -160,6 +146,6 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
         "start_sample": start,
         "end_sample": end,
         "seconds": (end - start) / SAMPLE_RATE,
-        **{name: tiled[name] for name in _DECISION},
+        **{name: tiled[name] for name in VERDICTS.names},
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)

@@ -13,12 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.storage import Storage
+from curation.manifests import schemas
 from curation.manifests.records import Source
-from curation.manifests.staging import SOURCE
 
 FOLDER = "plan"
 MIB = 2**20
-SCHEMA = pa.schema([("unit", pa.int32()), *SOURCE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """All generations, oldest first; each a table of `SCHEMA`."""
+    """All generations, oldest first; each a table of `schemas.PLAN`."""
 
     generations: list[pa.Table]
 
@@ -96,7 +95,7 @@ def extend_plan(
         {"unit": plan.num_units + unit, **asdict(source), "extra": json.dumps(source.extra, sort_keys=True)}
         for (source, _), unit in zip(ordered, units, strict=True)
     ]
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=schemas.PLAN)
     out.write_table(f"{FOLDER}/generation-{len(plan.generations):03d}.parquet", table)
     return Plan([*plan.generations, table])
 

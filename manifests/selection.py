@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
-from curation.manifests import staging, tokens
+from curation.manifests import schemas, staging, tokens
 from curation.manifests.plan import Plan
 from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
 from curation.manifests.staging import BatchName
@@ -79,7 +79,7 @@ def select(
     `fingerprint` names the token files to join (None: nothing is tokenized). `columns` are the segment fields to
     read (None: all).
     """
-    wanted = [*SPAN_COLUMNS, *(f"segments.list.element.{name}" for name in columns or staging.SEGMENT.names)]
+    wanted = [*SPAN_COLUMNS, *(f"segments.list.element.{name}" for name in columns or schemas.SEGMENT.names)]
     files = [out.read_table(name.file, wanted) for name in names]
     table = pa.concat_tables([file.replace_schema_metadata() for file in files])
     if run.ids is not None:

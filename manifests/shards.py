@@ -12,67 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_NOTES, SHARD_SCORES, SHARD_WORD, SHARDS
 from curation.manifests.selection import Selection, column
-from curation.manifests.staging import EDIT
 
 FOLDER = "shards"
 INDEX = f"{FOLDER}/_index.json"
 """Its name begins with an underscore: Arrow and pandas then read the folder as one table."""
 FORMAT_VERSION = "1"
-
-SCORES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))
-NOTES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
-_WORD = pa.struct([("text", pa.string()), ("start", pa.float32()), ("end", pa.float32()), ("confidence", pa.float32())])
-_HYPOTHESIS = pa.struct(
-    [
-        ("system", pa.string()),
-        ("text", pa.string()),
-        ("language", pa.string()),
-        ("confidence", pa.float64()),
-        ("error", pa.string()),
-        ("scores", SCORES),
-    ]
-)
-COLUMNS: list[tuple[str, pa.DataType, str, str]] = [
-    # name, type, unit, meaning
-    ("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
-    ("recording_id", pa.string(), "", "the recording that it is cut from"),
-    ("path", pa.string(), "", "file or URL of the recording"),
-    ("start", pa.float64(), "s", "begin of the utterance in the recording"),
-    ("end", pa.float64(), "s", "end of the utterance in the recording"),
-    ("seconds", pa.float64(), "s", "duration"),
-    (
-        "speaker",
-        pa.string(),
-        "",
-        "the manifest's speaker, else recording id and label: the same voice, the same name",
-    ),
-    ("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
-    ("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified"),
-    ("text", pa.string(), "", "final transcript: consensus of the systems, punctuation checked against pauses"),
-    ("words", pa.list_(_WORD), "s", "aligned words; times from the begin of the utterance"),
-    ("pwer", pa.float64(), "", "average pairwise word error rate of the systems (GPA, curation)"),
-    ("confidence", pa.float64(), "0..1", "confidence of the final text"),
-    ("hypotheses", pa.list_(_HYPOTHESIS), "", "what each ASR system heard"),
-    ("edits", pa.list_(EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
-    ("scores", SCORES, "", "every score of the utterance and of its recording, by name"),
-    ("notes", NOTES, "", "what was chosen on the way: denoiser, text normalisation, aligner, ..."),
-    ("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, length 1"),
-    ("glm", pa.list_(pa.int32()), "12.5/s", "ids of the content tokenizer"),
-    ("semantic", pa.list_(pa.int32()), "50/s", "semantic ids of the codec"),
-    ("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),
-    ("transcript", pa.string(), "", "transcript of the whole recording from the manifest, if it had one"),
-    ("extra", pa.string(), "JSON", "further columns of the manifest"),
-    ("source_sample_rate", pa.int32(), "Hz", "sample rate of the recording's file"),
-    ("source_codec", pa.string(), "", "codec of the recording's file"),
-    ("audio", pa.binary(), "FLAC", "the utterance, 16 kHz mono, peak 0.6; null unless publish.audio"),
-]
-SCHEMA = pa.schema(
-    [
-        pa.field(name, kind, metadata={"unit": unit, "meaning": meaning} if unit else {"meaning": meaning})
-        for name, kind, unit, meaning in COLUMNS
-    ]
-)
 
 
 def file_name(shard: int, count: int) -> str:
@@ -90,12 +36,12 @@ def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int
 
 
 def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
-    """The kept segments as rows of `SCHEMA`."""
+    """The kept segments as rows of `SHARDS`."""
     kept = selection.kept
     spans = selection.spans.take(kept["row"])
     start, end = kept["start"].to_numpy(), kept["end"].to_numpy()
-    scores = _merged(kept["scores"], spans["scores"], SCORES)
-    columns: dict[str, Any] = {name: kept[name] for name in SCHEMA.names if name in kept.column_names}
+    scores = _merged(kept["scores"], spans["scores"], SHARD_SCORES)
+    columns: dict[str, Any] = {name: kept[name] for name in SHARDS.names if name in kept.column_names}
     columns |= {
         "recording_id": column(spans, "source", "id"),
         "path": column(spans, "source", "path"),
@@ -109,7 +55,7 @@ def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
         "confidence": _score(kept, "confidence"),
         "hypotheses": _hypotheses(kept),
         "scores": scores,
-        "notes": _merged(kept["notes"], spans["notes"], NOTES),
+        "notes": _merged(kept["notes"], spans["notes"], SHARD_NOTES),
         "transcript": column(spans, "source", "transcript"),
         "extra": column(spans, "source", "extra"),
         "source_sample_rate": column(spans, "media", "sample_rate"),
@@ -117,9 +63,9 @@ def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
     }
     if not audio:
         columns["audio"] = pa.nulls(kept.num_rows, pa.binary())
-    for field in SCHEMA:
+    for field in SHARDS:
         columns.setdefault(field.name, pa.nulls(kept.num_rows, field.type))
-    return pa.table([_cast(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+    return pa.table([_cast(columns[field.name], field.type) for field in SHARDS], schema=SHARDS)
 
 
 def _cast(values: Any, kind: pa.DataType) -> Any:
@@ -154,15 +100,15 @@ def _words(kept: pa.Table) -> pa.Array:
         pa.array(end, pa.float32()),
         pc.struct_field(flat, "confidence").cast(pa.float32()),
     ]
-    return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(_WORD)))
+    return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(SHARD_WORD)))
 
 
 def _hypotheses(kept: pa.Table) -> pa.Array:
     lists = _one(kept["hypotheses"])
     flat = lists.flatten()
-    fields = {field.name: pc.struct_field(flat, field.name) for field in _HYPOTHESIS}
+    fields = {field.name: pc.struct_field(flat, field.name) for field in SHARD_HYPOTHESIS}
     fields["scores"] = _entries(fields["scores"])
-    return _relist(lists, pa.StructArray.from_arrays(list(fields.values()), fields=list(_HYPOTHESIS)))
+    return _relist(lists, pa.StructArray.from_arrays(list(fields.values()), fields=list(SHARD_HYPOTHESIS)))
 
 
 def _entries(maps: pa.MapArray) -> pa.Array:

@@ -17,94 +17,11 @@ import pyarrow as pa
 
 from curation.audio.flac import decode_flac, encode_flac
 from curation.core.storage import Storage
+from curation.manifests import schemas
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 
 FOLDER = "staging"
 STAGING_VERSION = "1"
-
-SCORES = pa.map_(pa.string(), pa.float64())
-NOTES = pa.map_(pa.string(), pa.string())
-VERDICT = pa.struct(
-    [
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("detail", pa.string()),
-    ]
-)
-WORD = pa.struct([("text", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("confidence", pa.float64())])
-HYPOTHESIS = pa.struct(
-    [
-        ("system", pa.string()),
-        ("text", pa.string()),
-        ("language", pa.string()),
-        ("confidence", pa.float64()),
-        ("words", pa.list_(WORD)),
-        ("error", pa.string()),
-        ("scores", SCORES),
-    ]
-)
-EDIT = pa.struct(
-    [
-        ("kind", pa.string()),
-        ("before", pa.string()),
-        ("after", pa.string()),
-        ("position", pa.int32()),
-        ("pause_ms", pa.float64()),
-    ]
-)
-SEGMENT = pa.struct(
-    [
-        ("id", pa.string()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
-        ("speaker", pa.string()),
-        ("verdict", VERDICT),
-        ("scores", SCORES),
-        ("language", pa.string()),
-        ("hypotheses", pa.list_(HYPOTHESIS)),
-        ("text", pa.string()),
-        ("words", pa.list_(WORD)),
-        ("edits", pa.list_(EDIT)),
-        ("notes", NOTES),
-        ("speaker_embedding", pa.list_(pa.float32())),
-        ("audio", pa.binary()),
-    ]
-)
-SOURCE = pa.struct(
-    [
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("language", pa.string()),
-        ("speaker", pa.string()),
-        ("transcript", pa.string()),
-        ("extra", pa.string()),
-    ]
-)
-MEDIA = pa.struct(
-    [
-        ("sample_rate", pa.int32()),
-        ("channels", pa.int32()),
-        ("codec", pa.string()),
-        ("container", pa.string()),
-        ("seconds", pa.float64()),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        ("source", SOURCE),
-        ("media", MEDIA),
-        ("span", pa.int32()),
-        ("offset", pa.int64()),
-        ("num_samples", pa.int64()),
-        ("last", pa.bool_()),
-        ("verdict", VERDICT),
-        ("scores", SCORES),
-        ("notes", NOTES),
-        ("segments", pa.list_(SEGMENT)),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -139,7 +56,7 @@ def segment_id(source_id: str, start: int, end: int) -> str:
 
 
 def to_row(recording: Recording, *, audio: bool) -> dict[str, Any]:
-    """A recording as the row of `SCHEMA`; utterance audio as FLAC if asked."""
+    """A recording as the row of `schemas.STAGING`; utterance audio as FLAC if asked."""
     source = dataclasses.asdict(recording.source)
     source["extra"] = json.dumps(source["extra"], sort_keys=True, ensure_ascii=False)
     segments = sorted(recording.segments, key=lambda segment: segment.start)
@@ -233,7 +150,7 @@ def commit(
     out: Storage, name: BatchName, recordings: Sequence[Recording], timing: dict[str, Any], *, audio: bool
 ) -> None:
     """Write the batch. Its file appearing is what makes it done; writing it again changes nothing."""
-    table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=SCHEMA)
+    table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=schemas.STAGING)
     metadata = {"curation.staging": STAGING_VERSION, "curation.timing": json.dumps(timing, sort_keys=True)}
     out.write_table(name.file, table.replace_schema_metadata(metadata))
 

@@ -9,18 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.storage import Storage
+from curation.manifests import schemas
 from curation.manifests.staging import BatchName
 
 FOLDER = "tokens"
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("glm", pa.list_(pa.int32())),
-        ("semantic", pa.list_(pa.int32())),
-        ("global", pa.list_(pa.int32())),
-        ("error", pa.string()),
-    ]
-)
 
 
 def file_name(name: BatchName, fingerprint: str) -> str:
@@ -33,7 +25,7 @@ def read(out: Storage, name: BatchName, fingerprint: str) -> pa.Table:
     try:
         return out.read_table(file_name(name, fingerprint)).replace_schema_metadata()
     except FileNotFoundError:
-        return SCHEMA.empty_table()
+        return schemas.TOKENS.empty_table()
 
 
 def join(out: Storage, segments: pa.Table, names: Sequence[BatchName], fingerprint: str) -> pa.Table:

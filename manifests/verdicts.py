@@ -14,15 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SCHEMA = pa.schema(
-    [
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("detail", pa.string()),
-    ]
-)
+from curation.manifests.schemas import VERDICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +36,15 @@ class Rule:
 
 
 def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Table:
-    """Verdict of each segment, as a table of `SCHEMA`.
+    """Verdict of each segment, as a table of `VERDICTS`.
 
     `scores` is an array of map<string, double> and `verdicts` one of structs or nulls, both (segments,).
     """
-    columns = {name: _field(verdicts, name, SCHEMA.field(name).type) for name in SCHEMA.names}
+    columns = {name: _field(verdicts, name, VERDICTS.field(name).type) for name in VERDICTS.names}
     status = np.asarray(columns["status"].to_pylist(), dtype=object)
     open_ = status == None  # noqa: E711 - element by element
     reason, value, threshold, detail = (
-        np.asarray(columns[name].to_pylist(), dtype=object) for name in SCHEMA.names[1:]
+        np.asarray(columns[name].to_pylist(), dtype=object) for name in VERDICTS.names[1:]
     )
     for rule in rules:
         measured = _lookup(scores, rule.score)
@@ -66,8 +58,8 @@ def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Tab
     status[open_] = "kept"
     arrays = [status, reason, value, threshold, detail]
     return pa.table(
-        [pa.array(array, type=field.type, from_pandas=True) for array, field in zip(arrays, SCHEMA, strict=True)],
-        schema=SCHEMA,
+        [pa.array(array, type=field.type, from_pandas=True) for array, field in zip(arrays, VERDICTS, strict=True)],
+        schema=VERDICTS,
     )
 
 

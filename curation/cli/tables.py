@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from curation.manifests import ledger, shards
+from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import Summary
 from curation.models.store import catalogue, verify
@@ -175,7 +175,7 @@ def print_checks(checks: list[Check]) -> None:
 
 def schema_rows() -> list[dict[str, str]]:
     """Every column of shards and ledger."""
-    tables = (("shards", shards.COLUMNS), ("ledger", ledger.COLUMNS))
+    tables = (("shards", SHARD_COLUMNS), ("ledger", LEDGER_COLUMNS))
     return [
         {"table": table, "column": name, "type": type_name(kind), "unit": unit, "meaning": meaning}
         for table, columns in tables

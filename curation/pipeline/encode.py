@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curation.audio.flac import decode_flac
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import inside_model, take_model_seconds
-from curation.manifests import tokens
+from curation.manifests import schemas, tokens
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, select
 from curation.manifests.staging import BatchName
 from curation.pipeline.config import TokenizeConfig
@@ -97,18 +97,18 @@ def load_tokenizers(config: TokenizeConfig | None, device: str | None = None) ->
 
 
 def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[Wave]) -> pa.Table:
-    """Token rows of `tokens.SCHEMA`; an utterance that cannot be encoded carries the error instead of ids."""
+    """Token rows of `schemas.TOKENS`; an utterance that cannot be encoded carries the error instead of ids."""
     try:
         encoded = tokenizers.encode(waves)
     except Exception as error:  # noqa: BLE001 - any error belongs to the utterance that caused it
         if len(ids) == 1:
             empty: dict[str, Any] = {"glm": None, "semantic": None, "global": None}
             row = {"id": ids[0], **empty, "error": f"{type(error).__name__}: {error}"}
-            return pa.Table.from_pylist([row], schema=tokens.SCHEMA)
+            return pa.Table.from_pylist([row], schema=schemas.TOKENS)
         singles = [encode_rows(tokenizers, [one], [wave]) for one, wave in zip(ids, waves, strict=True)]
         return pa.concat_tables(singles)
     rows = [{"id": one, **row, "error": ""} for one, row in zip(ids, encoded, strict=True)]
-    return pa.Table.from_pylist(rows, schema=tokens.SCHEMA)
+    return pa.Table.from_pylist(rows, schema=schemas.TOKENS)
 
 
 class TokenizeWorker:
@@ -163,7 +163,7 @@ def encode_kept(tokenizers: DualTokenizer, kept: pa.Table) -> pa.Table:
     waves = [decode_flac(content) for content in has_audio["audio"].to_pylist()]
     error = "no audio in staging: build with engine.staging_audio"
     lost = [{"id": one, "glm": None, "semantic": None, "global": None, "error": error} for one in without]
-    parts = [pa.Table.from_pylist(lost, schema=tokens.SCHEMA)]
+    parts = [pa.Table.from_pylist(lost, schema=schemas.TOKENS)]
     if waves:
         parts.append(encode_rows(tokenizers, has_audio["id"].to_pylist(), waves))
     return pa.concat_tables(parts)

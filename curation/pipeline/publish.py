@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 
 from curation import __version__
 from curation.audio.wave import SAMPLE_RATE
-from curation.manifests import ledger, shards
+from curation.manifests import ledger, schemas, shards
 from curation.manifests.plan import Plan
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, filtered, ordered_runs, select
-from curation.manifests.staging import SEGMENT, BatchName, committed
+from curation.manifests.staging import BatchName, committed
 from curation.manifests.verdicts import Rule
 from curation.pipeline.encode import TokenizeWorker, load_tokenizers
 from curation.pipeline.label import Job, Report
@@ -196,7 +196,7 @@ class ShardWorker:
         config = self.catalog.job.config.publish
         name = shards.file_name(shard, count)
         tally = _Tally(name)
-        schema = shards.SCHEMA.with_metadata(self._metadata())
+        schema = schemas.SHARDS.with_metadata(self._metadata())
         with self.catalog.job.out.table_writer(name, schema, config.row_group_rows) as writer:
             for rows in _ahead(lambda run: self._rows_of(run, spec), spec["runs"]):
                 writer.add(rows)
@@ -207,7 +207,7 @@ class ShardWorker:
         """What a run gives to the shard; it may share its utterances with the shards beside."""
         unit, ids, before = run
         audio = self.catalog.job.config.publish.audio
-        columns = [name for name in SEGMENT.names if audio or name != "audio"]
+        columns = [name for name in schemas.SEGMENT.names if audio or name != "audio"]
         selection = self.catalog.select(Run(unit, tuple(ids) if ids is not None else None), columns)
         kept = selection.kept
         lengths = kept["end"].to_numpy() - kept["start"].to_numpy()

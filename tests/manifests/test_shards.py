@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests.shards import SCHEMA, shard_of
+from curation.manifests.shards import shard_of
 
 
 @given(
@@ -23,7 +23,3 @@ def test_balance(lengths, count, cut):
     assert shards.max() < count
     for shard in range(count):
         assert abs(samples[shards == shard].sum() - total / count) <= samples.max()
-
-
-def test_every_column_says_what_it_means():
-    assert all(field.metadata[b"meaning"] for field in SCHEMA)

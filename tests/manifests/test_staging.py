@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from curation.audio.flac import decode_flac, encode_flac
 from curation.core.storage import Storage
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
-from curation.manifests.staging import SCHEMA, BatchName, commit, committed, from_row, timing_of, to_row
+from curation.manifests.schemas import STAGING
+from curation.manifests.staging import BatchName, commit, committed, from_row, timing_of, to_row
 
 text = st.text(st.characters(codec="utf-8"), max_size=12)
 names = st.text("abcdefgh.", min_size=1, max_size=8)
@@ -62,7 +63,7 @@ def test_a_recording_survives_the_way_through_a_file(recording, tmp_path_factory
     out = Storage(str(tmp_path_factory.mktemp("staging")))
     commit(out, BatchName(1, 2), [recording], {"stages": {"cut": 1.5}}, audio=False)
     stored = out.read_table(BatchName(1, 2).file)
-    assert stored.schema.equals(SCHEMA)
+    assert stored.schema.equals(STAGING)
     assert from_row(stored.to_pylist()[0]) == recording
     assert timing_of(out.read_table(BatchName(1, 2).file)) == {"stages": {"cut": 1.5}}
 

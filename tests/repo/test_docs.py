@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from curation.cli.app import app
-from curation.manifests import ledger, shards
+from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
 from curation.pipeline.config import BuildConfig
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-@pytest.mark.parametrize("table", [shards.COLUMNS, ledger.COLUMNS], ids=["shards", "ledger"])
+@pytest.mark.parametrize("table", [SHARD_COLUMNS, LEDGER_COLUMNS], ids=["shards", "ledger"])
 def test_every_column_is_explained(table):
     for name, _, unit, meaning in table:
         assert re.search(rf"^\| `{name}` \| .+ \| {re.escape(unit)} \| {re.escape(meaning)} \|$", README, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Shards without a build: rows of `shards.SCHEMA` with random tokens, and an index, as publishing writes them."""
+"""Shards without a build: rows of `schemas.SHARDS` with random tokens, and an index, as publishing writes them."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.storage import Storage
-from curation.manifests import shards
+from curation.manifests import schemas, shards
 from curation.tokenize.vocabulary import make_vocabulary
 
 SIZES = {"glm": 20, "global_": 9, "semantic": 30}
@@ -52,7 +52,7 @@ def write_shards(
     parts = [rows[start : start + shard_rows] for start in range(0, len(rows), shard_rows)]
     entries = []
     for number, part in enumerate(parts):
-        table = pa.Table.from_pylist(part, schema=shards.SCHEMA)
+        table = pa.Table.from_pylist(part, schema=schemas.SHARDS)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, row_group_size=group_rows)
         content = sink.getvalue().to_pybytes()

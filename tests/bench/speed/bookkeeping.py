@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
-from curation.manifests import tokens
+from curation.manifests import schemas, tokens
 from curation.manifests.plan import Plan, extend_plan
 from curation.manifests.records import Hypothesis, Recording, Segment, Source, Word
-from curation.manifests.staging import SCHEMA, BatchName, segment_id, to_row
+from curation.manifests.staging import BatchName, segment_id, to_row
 from curation.pipeline.config import load_config
 from curation.pipeline.encode import load_tokenizers
 from curation.pipeline.run import build
@@ -91,8 +91,8 @@ def write_staging(out: Storage, segments: int, fingerprint: str) -> None:
         rows = unit_rows(unit)
         name = BatchName(unit, 0, last=True)
         timing = {"curation.timing": '{"models": {}, "peak_bytes": 0, "stages": {}}'}
-        out.write_table(name.file, pa.Table.from_pylist(rows, schema=SCHEMA).replace_schema_metadata(timing))
-        made = pa.Table.from_pylist(list(token_rows(rows, unit)), schema=tokens.SCHEMA)
+        out.write_table(name.file, pa.Table.from_pylist(rows, schema=schemas.STAGING).replace_schema_metadata(timing))
+        made = pa.Table.from_pylist(list(token_rows(rows, unit)), schema=schemas.TOKENS)
         out.write_table(tokens.file_name(name, fingerprint), made)
 
 

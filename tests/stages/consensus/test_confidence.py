@@ -8,7 +8,8 @@ import pytest
 
 from curation.core.errors import ModelError
 from curation.manifests.records import Hypothesis
-from curation.manifests.verdicts import SCHEMA, judge
+from curation.manifests.schemas import VERDICTS
+from curation.manifests.verdicts import judge
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 from curation.stages.consensus.confidence import DEFAULT, FEATURES, load_calibration
@@ -91,7 +92,7 @@ def verdicts(*overrides):
     scores = {"transcribe.systems": 3.0, "text.words": 5.0, "pwer": 0.05, "boundary.cut": 0.1}
     rows = [{**scores, "confidence.calibrated": 0.8}, {**scores, "confidence.calibrated": 0.95}, scores]
     maps = pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
-    undecided = pa.array([None] * 3, pa.struct(list(SCHEMA)))
+    undecided = pa.array([None] * 3, pa.struct(list(VERDICTS)))
     found = judge(maps, undecided, rules_of(load_config(overrides=overrides)))
     return list(zip(found["status"].to_pylist(), found["reason"].to_pylist(), strict=True))
 

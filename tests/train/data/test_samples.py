@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests import shards
+from curation.manifests.schemas import SHARDS
 from curation.tokenize.layouts import encode
 from curation.train.data.config import DataConfig, TaskWeights
 from curation.train.data.samples import (
@@ -24,7 +24,7 @@ VOCABULARY = vocabulary()
 
 
 def utterances(rows):
-    return utterances_of(pa.Table.from_pylist(rows, schema=shards.SCHEMA).select(COLUMNS))
+    return utterances_of(pa.Table.from_pylist(rows, schema=SHARDS).select(COLUMNS))
 
 
 def spoken(*parts):

@@ -1,0 +1,192 @@
+"""Every Arrow schema of a build's files, and what the columns of the published ones mean.
+
+plan/       PLAN        which recordings there are, and which unit of work each belongs to
+staging/    STAGING     what the label pass found, segments nested in their recording; for this software only
+tokens/     TOKENS      ids of the tokenizers, one row for each utterance; for this software only
+shards/     SHARDS      one row for each kept utterance; its columns are documented in SHARD_COLUMNS
+ledger/     LEDGER      every stretch of time with its verdict; documented in LEDGER_COLUMNS
+"""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+
+class Column(NamedTuple):
+    """A documented column of a published table."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    """Unit, range or format of the values; empty where they have none."""
+    meaning: str
+
+
+VERDICTS = pa.schema(
+    [
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)
+"""One row for each judged segment; the ledger has the same columns."""
+
+SCORE_MAP = pa.map_(pa.string(), pa.float64())
+NOTE_MAP = pa.map_(pa.string(), pa.string())
+VERDICT = pa.struct(list(VERDICTS))
+WORD = pa.struct([("text", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("confidence", pa.float64())])
+HYPOTHESIS = pa.struct(
+    [
+        ("system", pa.string()),
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("confidence", pa.float64()),
+        ("words", pa.list_(WORD)),
+        ("error", pa.string()),
+        ("scores", SCORE_MAP),
+    ]
+)
+EDIT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("before", pa.string()),
+        ("after", pa.string()),
+        ("position", pa.int32()),
+        ("pause_ms", pa.float64()),
+    ]
+)
+SEGMENT = pa.struct(
+    [
+        ("id", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("speaker", pa.string()),
+        ("verdict", VERDICT),
+        ("scores", SCORE_MAP),
+        ("language", pa.string()),
+        ("hypotheses", pa.list_(HYPOTHESIS)),
+        ("text", pa.string()),
+        ("words", pa.list_(WORD)),
+        ("edits", pa.list_(EDIT)),
+        ("notes", NOTE_MAP),
+        ("speaker_embedding", pa.list_(pa.float32())),
+        ("audio", pa.binary()),
+    ]
+)
+SOURCE = pa.struct(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("language", pa.string()),
+        ("speaker", pa.string()),
+        ("transcript", pa.string()),
+        ("extra", pa.string()),
+    ]
+)
+MEDIA = pa.struct(
+    [
+        ("sample_rate", pa.int32()),
+        ("channels", pa.int32()),
+        ("codec", pa.string()),
+        ("container", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+PLAN = pa.schema([("unit", pa.int32()), *SOURCE])
+STAGING = pa.schema(
+    [
+        ("source", SOURCE),
+        ("media", MEDIA),
+        ("span", pa.int32()),
+        ("offset", pa.int64()),
+        ("num_samples", pa.int64()),
+        ("last", pa.bool_()),
+        ("verdict", VERDICT),
+        ("scores", SCORE_MAP),
+        ("notes", NOTE_MAP),
+        ("segments", pa.list_(SEGMENT)),
+    ]
+)
+TOKENS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("glm", pa.list_(pa.int32())),
+        ("semantic", pa.list_(pa.int32())),
+        ("global", pa.list_(pa.int32())),
+        ("error", pa.string()),
+    ]
+)
+
+# Maps become lists of (name, value) when they are published: not every reader of Parquet knows maps.
+SHARD_SCORES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))
+SHARD_NOTES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
+SHARD_WORD = pa.struct(
+    [("text", pa.string()), ("start", pa.float32()), ("end", pa.float32()), ("confidence", pa.float32())]
+)
+SHARD_HYPOTHESIS = pa.struct(
+    [
+        ("system", pa.string()),
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("confidence", pa.float64()),
+        ("error", pa.string()),
+        ("scores", SHARD_SCORES),
+    ]
+)
+SHARD_COLUMNS = [
+    Column("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
+    Column("recording_id", pa.string(), "", "the recording that it is cut from"),
+    Column("path", pa.string(), "", "file or URL of the recording"),
+    Column("start", pa.float64(), "s", "start of the utterance in the recording"),
+    Column("end", pa.float64(), "s", "end of the utterance in the recording"),
+    Column("seconds", pa.float64(), "s", "duration"),
+    Column(
+        "speaker",
+        pa.string(),
+        "",
+        "the manifest's speaker, else recording id and label: the same voice, the same name",
+    ),
+    Column("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
+    Column("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified"),
+    Column("text", pa.string(), "", "final transcript: consensus of the systems, punctuation checked against pauses"),
+    Column("words", pa.list_(SHARD_WORD), "s", "aligned words; times from the start of the utterance"),
+    Column("pwer", pa.float64(), "", "average pairwise word error rate of the systems (GPA, curation)"),
+    Column("confidence", pa.float64(), "0..1", "confidence of the final text"),
+    Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "what each ASR system heard"),
+    Column("edits", pa.list_(EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
+    Column("scores", SHARD_SCORES, "", "every score of the utterance and of its recording, by name"),
+    Column("notes", SHARD_NOTES, "", "what was chosen on the way: denoiser, text normalisation, aligner, ..."),
+    Column("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, length 1"),
+    Column("glm", pa.list_(pa.int32()), "12.5/s", "ids of the content tokenizer"),
+    Column("semantic", pa.list_(pa.int32()), "50/s", "semantic ids of the codec"),
+    Column("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),
+    Column("transcript", pa.string(), "", "transcript of the whole recording from the manifest, if it had one"),
+    Column("extra", pa.string(), "JSON", "further columns of the manifest"),
+    Column("source_sample_rate", pa.int32(), "Hz", "sample rate of the recording's file"),
+    Column("source_codec", pa.string(), "", "codec of the recording's file"),
+    Column("audio", pa.binary(), "FLAC", "the utterance, 16 kHz mono, peak 0.6; null unless publish.audio"),
+]
+SHARDS = pa.schema(
+    [
+        pa.field(name, kind, metadata={"unit": unit, "meaning": meaning} if unit else {"meaning": meaning})
+        for name, kind, unit, meaning in SHARD_COLUMNS
+    ]
+)
+
+LEDGER_COLUMNS = [
+    Column("recording_id", pa.string(), "", "the recording"),
+    Column("path", pa.string(), "", "its file or URL"),
+    Column("utterance_id", pa.string(), "", "the utterance, as in the shards; null for what was never a segment"),
+    Column("speaker", pa.string(), "", "label within the recording; null or empty where there is none"),
+    Column("start_sample", pa.int64(), "1/16000 s", "start in the recording"),
+    Column("end_sample", pa.int64(), "1/16000 s", "end in the recording; the next row starts here"),
+    Column("seconds", pa.float64(), "s", "duration"),
+    Column("status", pa.string(), "", "kept, rejected, failed or non_speech"),
+    Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage"),
+    Column("value", pa.float64(), "", "rejected: what was measured"),
+    Column("threshold", pa.float64(), "", "rejected: the threshold that it was compared with"),
+    Column("detail", pa.string(), "", "failed: the error"),
+]
+LEDGER = pa.schema([(name, kind) for name, kind, _, _ in LEDGER_COLUMNS])
