@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from curation.core.errors import DataError
 from curation.tokenize.base import Ids
-from curation.tokenize.official.checkpoints import read_config
+from curation.tokenize.files import read_config
 
 Stream = Literal["glm", "global_", "semantic"]
 
@@ -69,7 +70,7 @@ class Vocabulary:
         for lower, upper in pairwise(ranges):
             if upper.start < lower.stop:
                 msg = f"vocabulary: ids {upper.start}..{min(upper.stop, lower.stop) - 1} have two meanings"
-                raise ValueError(msg)
+                raise DataError(msg)
 
     @property
     def size(self) -> int:
@@ -175,13 +176,13 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     """Read the vocabulary of a checkpoint folder, official or made by `make_vocabulary`.
 
     Marker ids always come from the files. Ids of a stream come from them where its tokens are spelled out, else from
-    `OFFICIAL`. Raises ValueError where a file or a marker is missing or ids contradict each other.
+    `OFFICIAL`. Raises DataError where a file or a marker is missing or ids contradict each other.
     """
     text, added = _read_tokenizer(folder)
     missing = [name for name in MARKERS if f"<|{name}|>" not in added]
     if missing:
         msg = f"{folder}: tokenizer files lack the markers {', '.join(f'<|{name}|>' for name in missing)}"
-        raise ValueError(msg)
+        raise DataError(msg)
     markers = {name: added[f"<|{name}|>"] for name in MARKERS}
     return Vocabulary(text, markers, {stream: _stream_ids(stream, added, folder) for stream in FORMS})
 
@@ -194,7 +195,7 @@ def _stream_ids(stream: Stream, added: Mapping[str, int], folder: Path) -> range
     ids = range(codes.get(0, 0), codes.get(0, 0) + len(codes))
     if any(codes.get(code) != number for code, number in enumerate(ids)):
         msg = f"{folder}: the ids of the {len(codes)} tokens of the stream {stream} are not consecutive from code 0"
-        raise ValueError(msg)
+        raise DataError(msg)
     return ids
 
 
@@ -208,7 +209,7 @@ def _read_tokenizer(folder: Path) -> tuple[Any, dict[str, int]]:
         clash = [token for token in more if added.get(token, more[token]) != more[token]]
         if clash:
             msg = f"{folder}: the tokenizer files disagree on the id of {clash[0]}"
-            raise ValueError(msg)
+            raise DataError(msg)
         added |= more
     spec |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     return Tokenizer.from_str(json.dumps(spec)), added
@@ -227,7 +228,7 @@ def _specification(folder: Path) -> dict[str, Any]:
         return read_config(folder / "tokenizer.json")
     if not all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
         msg = f"{folder}: no tokenizer: expected tokenizer.json, or vocab.json and merges.txt"
-        raise ValueError(msg)
+        raise DataError(msg)
     from tokenizers.models import BPE
     from transformers import Qwen2Tokenizer
 

@@ -28,7 +28,7 @@ from curation.train.checkpoint.speech_info import FILE, Speech, references
 from curation.train.config import TrainConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
-from curation.train.data.position import merge_states
+from curation.train.data.order import merge_states
 from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import Recorder, StepMetrics
 from curation.train.loop.trainer import HeldOut, Trainer

@@ -47,7 +47,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     with errors_explained(), explained():
         from curation.models.store import resolve
         from curation.train.evaluate import serving as serve_bench
-        from curation.train.infer.audio_files import read_wave
+        from curation.train.infer.files import read_wave
         from curation.train.infer.speech_model import SpeechModel
         from curation.train.infer.streaming import Chunking
 

@@ -94,7 +94,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     """Say a text in somebody's voice."""
     with errors_explained(), explained():
         from curation.train.infer import files as batch_jobs
-        from curation.train.infer.audio_files import read_wave
+        from curation.train.infer.files import read_wave
 
         words = sys.stdin.read() if text == "-" else text
         jobs = batch_jobs.jobs("text", words, voice, output, manifest)
@@ -129,7 +129,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     """Say what a recording says in somebody else's voice."""
     with errors_explained(), explained():
         from curation.train.infer import files as batch_jobs
-        from curation.train.infer.audio_files import read_wave
+        from curation.train.infer.files import read_wave
 
         jobs = batch_jobs.jobs("source", source, voice, output, manifest)
         model = _open(checkpoint, device, batch, prepare=prepare)
@@ -144,7 +144,7 @@ def convert(  # noqa: PLR0913 - the options of a command
 
 
 def _transcribe_stream(model: "SpeechModel", paths: list[str]) -> None:
-    from curation.train.infer.audio_files import read_wave
+    from curation.train.infer.files import read_wave
 
     for path in paths:
         for piece in model.transcribe_stream(read_wave(path)):

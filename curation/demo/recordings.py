@@ -10,17 +10,14 @@ import argparse
 import json
 import shutil
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.errors import ModelError
-from curation.models.store import resolve, sha256_of
+from curation.models.packaged_speech import BECKETT, DIALOGUE, TWO_CITIES, TWO_SPEAKERS
+from curation.models.store import resolve
 
-DIALOGUE = "pypi:moonshine-voice==0.1.5:moonshine_voice/assets/endgame_nagg_nell.wav"
-DIALOGUE_SHA256 = "78f44dc6d3da32ecab0c37f391700f0569f4612b8e0be2ecbaf33e1d3d566474"
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 SENTENCES = ("0870", "0880", "0890", "0920", "0930")
 CUT_SENTENCE = "0920"
@@ -44,8 +41,8 @@ class Demo:
 def write_demo_recordings(folder: Path) -> list[Path]:
     """Write the recordings and `manifest.jsonl` into `folder` (made if need be); the recordings' paths.
 
-    The same bytes every time. Raises FileNotFoundError, with the command that helps, where a package is missing,
-    and ModelError where the dialogue cannot be fetched or is not the pinned one.
+    The same bytes every time. Raises ModelError where a package is missing or the dialogue cannot be fetched, and
+    FileNotFoundError, with the command that helps, where the LibriVox recordings are missing.
     """
     sources = original_files()
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,18 +60,13 @@ def write_demo_recordings(folder: Path) -> list[Path]:
 def original_files() -> dict[Demo, Path]:
     """The recordings that installed packages carry."""
     moonshine = "as shipped in the moonshine-voice package (MIT)"
-    found = {
-        Demo("two_speakers.wav", "en", "telephone dialogue, two speakers, from pyannote.audio", "MIT"): _packaged(
-            "pyannote", "audio/sample/sample.wav", "pyannote.audio==4.0.7"
-        ),
-        Demo("monologue_two_cities.wav", "en", "a reading from A Tale of Two Cities, 48 kHz", moonshine): _packaged(
-            "moonshine_voice", "assets/two_cities.wav", "moonshine-voice==0.0.49"
-        ),
-        Demo("monologue_beckett.wav", "en", "a short reading with long pauses", moonshine): _packaged(
-            "moonshine_voice", "assets/beckett.wav", "moonshine-voice==0.0.49"
-        ),
-        Demo("dialogue_nagg_nell.wav", "en", "a dialogue on the stage, two speakers, 24 kHz", moonshine): _dialogue(),
+    carried = {
+        Demo("two_speakers.wav", "en", "telephone dialogue, two speakers, from pyannote.audio", "MIT"): TWO_SPEAKERS,
+        Demo("monologue_two_cities.wav", "en", "a reading from A Tale of Two Cities, 48 kHz", moonshine): TWO_CITIES,
+        Demo("monologue_beckett.wav", "en", "a short reading with long pauses", moonshine): BECKETT,
+        Demo("dialogue_nagg_nell.wav", "en", "a dialogue on the stage, two speakers, 24 kHz", moonshine): DIALOGUE,
     }
+    found = {demo: resolve(reference) for demo, reference in carried.items()}
     for number in SENTENCES:
         path = LIBRIVOX / f"sense_and_sensibility_01_austen_64kb-{number}.wav"
         if not path.is_file():
@@ -136,25 +128,6 @@ def overlapped(one: Wave, other: Wave) -> Wave:
 
 def _peak(wave: np.ndarray) -> Wave:
     return np.asarray(0.9 * wave / np.max(np.abs(wave)), dtype=np.float32)
-
-
-def _dialogue() -> Path:
-    """A recording that only another version of moonshine-voice carries than the one whose model is used."""
-    path = resolve(DIALOGUE)
-    if (digest := sha256_of(path)) != DIALOGUE_SHA256:
-        msg = f"{path} has SHA-256 {digest}, pinned is {DIALOGUE_SHA256}: delete it and run this again"
-        raise ModelError(msg)
-    return path
-
-
-def _packaged(package: str, member: str, requirement: str) -> Path:
-    """A data file of an installed package, found without importing it."""
-    spec = find_spec(package)
-    for folder in spec.submodule_search_locations or () if spec else ():
-        if (path := Path(folder) / member).is_file():
-            return path
-    msg = f"{package}/{member} is missing: run `pip install {requirement}`"
-    raise FileNotFoundError(msg)
 
 
 def _read(path: Path) -> Wave:

@@ -13,7 +13,7 @@ from curation.manifests.plan import read_plan
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
 from curation.manifests.staging import committed
 from curation.pipeline.rules import rules_of
-from curation.tokenize.fit.fit import fit
+from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import FitSettings
 
 

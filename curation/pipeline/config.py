@@ -22,18 +22,9 @@ from curation.stages.diarize.stage import DiarizeConfig
 from curation.stages.loudness import LoudnessConfig
 from curation.stages.punctuate.stage import PunctuateConfig
 from curation.stages.transcribe.stage import TranscribeConfig
+from curation.tokenize.pair import TokenizeConfig
 
 PRESETS = Path(__file__).parent / "presets"
-
-
-class TokenizeConfig(Section):
-    """Which tokenizers encode the kept utterances."""
-
-    glm: str = publish_field(
-        "compact", "12.5 tokens/s tokenizer: compact, or a folder or hf: reference of GLM-4-Voice's"
-    )
-    bicodec: str = publish_field("compact", "50 tokens/s codec: compact, or a folder or hf: reference of BiCodec")
-    device: Literal["cpu", "cuda"] = publish_field("cpu", "where official tokenizers run; the compact ones use the CPU")
 
 
 class PublishConfig(Section):

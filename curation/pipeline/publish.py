@@ -25,9 +25,10 @@ from curation.manifests.plan import Plan
 from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, filtered, ordered_runs, select
 from curation.manifests.staging import BatchName, committed
 from curation.manifests.verdicts import Rule
-from curation.pipeline.encode import TokenizeWorker, load_tokenizers
+from curation.pipeline.encode import TokenizeWorker
 from curation.pipeline.label import Job, Report
 from curation.pipeline.rules import rules_of
+from curation.tokenize.pair import load_tokenizers
 
 RUNS_PER_LEDGER_PART = 256
 

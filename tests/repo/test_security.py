@@ -11,7 +11,7 @@ from curation.core.storage import Storage
 from curation.manifests.inputs import list_inputs
 from curation.models.store import resolve
 from curation.stages.diarize.pyannote import prepare_import
-from curation.tokenize.official.checkpoints import read_tensors
+from curation.tokenize.files import read_tensors
 from tests.support import bombs
 
 ROOT = Path(__file__).parents[2]

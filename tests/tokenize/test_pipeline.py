@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curation.pipeline.config import TokenizeConfig
-from curation.pipeline.encode import encode_rows, load_tokenizers
+from curation.pipeline.encode import encode_rows
+from curation.tokenize.pair import TokenizeConfig, load_tokenizers
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.dummies import speech
 

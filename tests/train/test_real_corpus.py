@@ -6,11 +6,11 @@ import shutil
 import pytest
 import torch
 
-from curation.pipeline.config import TokenizeConfig
 from curation.stages.denoise.stage import DenoiseConfig
-from curation.tokenize.fit.fit import fit
+from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import FitSettings
 from curation.tokenize.layouts import Asr, Tts, decode
+from curation.tokenize.pair import TokenizeConfig
 from curation.train.checkpoint.speech_info import Speech
 from curation.train.config import load_training_config
 from curation.train.data.corpus import vocabulary_for

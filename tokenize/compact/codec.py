@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.audio.wave import Wave
+from curation.core.errors import DataError
 from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.compact.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.compact.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe
+from curation.tokenize.compact.stream import CompactStream
 from curation.tokenize.compact.vocoder import vocode
 from curation.tokenize.compact.weights import fingerprint, load_weights
 
@@ -70,7 +72,7 @@ def one_thread() -> Iterator[None]:
 class CompactCodec:
     """Satisfies `CodecTokenizer`. `folder` holds fitted weights; None: the shipped ones.
 
-    Raises ValueError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
+    Raises DataError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
     """
 
     name = "compact-codec"
@@ -112,9 +114,12 @@ class CompactCodec:
         A token is spoken once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
         the result exact to rounding; fewer start earlier, with an error at each join). Memory does not grow.
         """
-        from curation.tokenize.compact.stream import CompactStream
-
         return CompactStream(self, global_, look_ahead).decode(chunks)
+
+    @property
+    def reach(self) -> int:
+        """Tokens before and after its own that a decoded frame depends on."""
+        return self.network.reach
 
     def frames_of(self, item: CodecTokens) -> tuple[Floats, Floats, Floats]:
         """log-mel (2T, NUM_MELS), log f0, voicing (2T,) of T tokens. Raises ValueError where an id is out of range."""
@@ -168,7 +173,7 @@ def _network(tensors: dict[str, npt.NDArray[np.generic]]) -> "CodecNet":
 
     if LEVELS_TENSOR not in tensors:
         msg = f"{FILE}: no tensor {LEVELS_TENSOR}: fit it again with this version"
-        raise ValueError(msg)
+        raise DataError(msg)
     network = CodecNet([int(size) for size in tensors[LEVELS_TENSOR]]).eval()
     state = {
         name.removeprefix(NETWORK): torch.from_numpy(array.astype(np.float32))
@@ -179,5 +184,5 @@ def _network(tensors: dict[str, npt.NDArray[np.generic]]) -> "CodecNet":
     wrong = [*found.unexpected_keys, *(key for key in found.missing_keys if not key.startswith("states_out."))]
     if wrong:
         msg = f"{FILE}: missing or unexpected tensors {', '.join(wrong)}: fit it again with this version"
-        raise ValueError(msg)
+        raise DataError(msg)
     return network

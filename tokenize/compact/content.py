@@ -36,7 +36,7 @@ def nearest(points: Floats, codebook: Floats) -> Ids:
 class CompactContent:
     """Satisfies `ContentTokenizer`. `folder` holds a fitted codebook; None: the shipped one.
 
-    Raises ValueError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
+    Raises DataError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
     """
 
     name = "compact-content"

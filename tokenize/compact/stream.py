@@ -8,29 +8,39 @@ window of tokens is decoded anew for each chunk, and its edges are thrown away:
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from curation.audio.wave import Wave
 from curation.tokenize.base import CodecTokens, Ids
-from curation.tokenize.compact.features import HOP
+from curation.tokenize.compact.features import HOP, Floats
 from curation.tokenize.compact.vocoder import REACH, SEED, Doubles, pulses, sampled_f0, shape
-
-if TYPE_CHECKING:
-    from curation.tokenize.compact.codec import CompactCodec
 
 FRAMES = 2
 """Frames to a token."""
 VOCODER_REACH = -(-REACH // FRAMES)
 
 
+class FrameDecoder(Protocol):
+    """What a stream needs of the codec."""
+
+    @property
+    def reach(self) -> int:
+        """Tokens before and after its own that a frame depends on."""
+        ...
+
+    def frames_of(self, item: CodecTokens) -> tuple[Floats, Floats, Floats]:
+        """log-mel (2T, NUM_MELS), log f0, voicing (2T,) of T tokens."""
+        ...
+
+
 class CompactStream:
     """The state of one stream. All positions are tokens from its beginning."""
 
-    def __init__(self, codec: "CompactCodec", global_: Ids, look_ahead: int | None) -> None:
+    def __init__(self, codec: FrameDecoder, global_: Ids, look_ahead: int | None) -> None:
         self.codec, self.global_ = codec, global_
-        self.network_reach = codec.network.reach
+        self.network_reach = codec.reach
         self.reach = self.network_reach + VOCODER_REACH
         self.look_ahead = self.reach if look_ahead is None else look_ahead
         self.first, self.held = 0, np.zeros(0, np.int32)

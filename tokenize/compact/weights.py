@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load, save_file
 
+from curation.core.errors import DataError
+
 SHIPPED = Path(__file__).parent / "data"
 PINNED = {
     "compact_content.safetensors": "4b37b37a6657f188d68fb63edc3a3d672bba5e9f2af267b39de6a804e35994d4",
@@ -19,17 +21,17 @@ PINNED = {
 def load_weights(folder: Path | None, file: str) -> dict[str, npt.NDArray[np.generic]]:
     """Tensors of `file` in `folder`, or of the shipped one (None), which must have its pinned hash.
 
-    Raises ValueError where the file is missing or is not what was pinned.
+    Raises DataError where the file is missing or is not what was pinned.
     """
     path = (folder or SHIPPED) / file
     if not path.is_file():
         msg = f"{path} does not exist: fit a tokenizer with `curation tokenizer fit`, or use the shipped one"
-        raise ValueError(msg)
+        raise DataError(msg)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if folder is None and digest != PINNED[file]:
         msg = f"{path} has SHA-256 {digest}, pinned is {PINNED[file]}: install the package again"
-        raise ValueError(msg)
+        raise DataError(msg)
     return dict(load(content))
 
 

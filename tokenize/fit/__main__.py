@@ -13,7 +13,7 @@ import logging
 import sys
 from pathlib import Path
 
-from curation.tokenize.fit.fit import fit
+from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.phone_projection import fit_projection
 from curation.tokenize.fit.settings import FitSettings
 from curation.tokenize.fit.shipped_corpus import corpus, make_corpus, transcribed

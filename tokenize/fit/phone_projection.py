@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 from curation.tokenize.compact.content import TOKEN_SAMPLES, averaged_states
 from curation.tokenize.compact.features import Floats, whisper_states
 
@@ -73,7 +74,7 @@ class PhoneAligner:
 
 
 def fit_projection(spoken: Iterable[tuple[Wave, str]]) -> Projection:
-    """Projection from waves and their transcripts. Raises ValueError where none of them can be aligned."""
+    """Projection from waves and their transcripts. Raises DataError where none of them can be aligned."""
     whisper, align = whisper_states(), PhoneAligner()
     points, labels = [], []
     for wave, text in spoken:
@@ -84,7 +85,7 @@ def fit_projection(spoken: Iterable[tuple[Wave, str]]) -> Projection:
             labels += phones
     if not points:
         msg = "fit: no transcript could be aligned: English transcripts of the waves are needed"
-        raise ValueError(msg)
+        raise DataError(msg)
     return discriminant(np.concatenate(points), np.array(labels))
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from curation.core.errors import ConfigError
+
 LEVELS = {256: (4, 4, 4, 4), 1024: (4, 4, 4, 4, 4), 8192: (8, 8, 8, 4, 4)}
 """Levels of the semantic quantizer's channels, by how many codes they make."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How long and how large. Raises ValueError where no levels make that many codes."""
+    """How long and how large. Raises ConfigError where no levels make that many codes."""
 
     content_codes: int = 2048
     codes: int = 8192
@@ -30,7 +32,7 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.codes not in LEVELS:
             msg = f"fit: {self.codes} semantic codes: choose of {', '.join(map(str, LEVELS))}"
-            raise ValueError(msg)
+            raise ConfigError(msg)
 
 
 Progress = Callable[[str, float], None]

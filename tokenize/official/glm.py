@@ -15,17 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 from curation.tokenize.base import Ids, Vectors
+from curation.tokenize.files import find_weights, read_config, read_tensors, require
 from curation.tokenize.official.batching import batch_samples, check_wave, nearest, pad_stack, run_buckets
-from curation.tokenize.official.checkpoints import (
-    exact_float32,
-    find_weights,
-    fingerprint,
-    load_strict,
-    read_config,
-    read_tensors,
-    require,
-)
+from curation.tokenize.official.checkpoints import exact_float32, fingerprint, load_strict
 
 CONV_STRIDE = 2
 """Mel frames per encoder frame (the stride of conv2)."""
@@ -120,16 +114,16 @@ class Encoder(nn.Module):
 def _check_options(encoder: Encoder, source: Path) -> None:
     if encoder.pool > 1 and encoder.pool_type not in POOLINGS:
         msg = f"{source}: pooling_type is {encoder.pool_type!r}, expected one of {', '.join(POOLINGS)}"
-        raise ValueError(msg)
+        raise DataError(msg)
     if encoder.pool > 1 and not 1 <= encoder.pool_after <= encoder.last_layer:
         msg = f"{source}: pooling_position is {encoder.pool_after}, quantize_position is {encoder.last_layer}"
-        raise ValueError(msg)
+        raise DataError(msg)
 
 
 class GlmTokenizer:
     """ContentTokenizer on an official folder: config.json, preprocessor_config.json, model.safetensors.
 
-    Weights: GLM-4 model licence (https://huggingface.co/zai-org/glm-4-voice-tokenizer). Raises ValueError where a
+    Weights: GLM-4 model licence (https://huggingface.co/zai-org/glm-4-voice-tokenizer). Raises DataError where a
     file, field or key is missing, extra or misshapen.
     """
 
@@ -166,7 +160,7 @@ class GlmTokenizer:
         return whole * -(-self.chunk_samples // self.token_samples) + -(-rest // self.token_samples)
 
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
-        """Ids (num_tokens,) int32 of each clip. Raises ValueError for a clip that is empty or not finite."""
+        """Ids (num_tokens,) int32 of each clip. Raises DataError for a clip that is empty or not finite."""
         clips = [check_wave(wave, 1, self.name) for wave in waves]
         pieces = [(clip, start) for clip, wave in enumerate(clips) for start in range(0, len(wave), self.chunk_samples)]
         chunks = [clips[clip][start : start + self.chunk_samples] for clip, start in pieces]
@@ -238,7 +232,7 @@ def _check_extractor(tokenizer: GlmTokenizer, source: Path) -> None:
     extractor, encoder = tokenizer.extractor, tokenizer.encoder
     if extractor.sampling_rate != SAMPLE_RATE:
         msg = f"{source}: sampling_rate is {extractor.sampling_rate}, expected {SAMPLE_RATE}"
-        raise ValueError(msg)
+        raise DataError(msg)
     if extractor.feature_size != encoder.conv1.in_channels:
         msg = f"{source}: feature_size {extractor.feature_size} is not num_mel_bins {encoder.conv1.in_channels}"
-        raise ValueError(msg)
+        raise DataError(msg)

@@ -8,20 +8,15 @@ recordings were denoised. Where it is missing they are looked for inside the fol
 their names.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from curation.tokenize.official.checkpoints import read_config, require
+from curation.core.errors import DataError
+from curation.tokenize.files import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
 from curation.train.checkpoint.training import latest
-
-if TYPE_CHECKING:
-    import torch
-
-    from curation.train.infer.qwen3 import Decoder
 
 REFERENCES = "speech_tokenizers.json"
 DEPTH = 2
@@ -45,26 +40,20 @@ class CheckpointFolder:
         """Read text ids, markers and streams."""
         return load_vocabulary(self.model)
 
-    def decoder(self, dtype: "torch.dtype", device: str) -> "Decoder":
-        """Load the weights. Raises ValueError where a tensor is missing or misshapen."""
-        from curation.train.infer.qwen3 import Decoder, Sizes
-
-        return Decoder(Sizes.read(self.model / "config.json"), _weights(self.model), dtype, device)
-
 
 def find_parts(folder: Path) -> CheckpointFolder:
     """Look through a checkpoint folder, or that of a run, which stands for its last checkpoint.
 
-    Raises ValueError that says what is missing and where it was looked for.
+    Raises DataError that says what is missing and where it was looked for.
     """
     if not folder.is_dir():
         msg = f"{folder}: no such folder; expected a checkpoint"
-        raise ValueError(msg)
+        raise DataError(msg)
     folder = latest(folder) or folder
     model = next((place for place in _folders(folder) if _kind(place) == "model"), None)
     if model is None:
         msg = f"{folder}: no language model: expected a config.json with model_type qwen3 there or in a folder below"
-        raise ValueError(msg)
+        raise DataError(msg)
     listed = read_config(folder / REFERENCES) if (folder / REFERENCES).is_file() else {}
     trained = {name: part["fingerprint"] for name, part in _described(listed).items() if "fingerprint" in part}
     named = _reference(folder, listed, "glm"), _reference(folder, listed, "bicodec")
@@ -85,7 +74,7 @@ def _reference(folder: Path, listed: dict[str, Any], name: str) -> str:
     if found is None:
         signs = {"glm": "config.json has quantize_vocab_size", "bicodec": "config.yaml has audio_tokenizer"}
         msg = f"{folder}: no {REFERENCES} that names {name!r}, and no folder inside whose {signs[name]}"
-        raise ValueError(msg)
+        raise DataError(msg)
     return str(found)
 
 
@@ -106,20 +95,3 @@ def _kind(folder: Path) -> str:
     if (folder / "config.yaml").is_file() and "audio_tokenizer" in read_config(folder / "config.yaml"):
         return "bicodec"
     return ""
-
-
-def _weights(folder: Path) -> dict[str, "torch.Tensor"]:
-    """Read all tensors, from one file or from the shards that an index names."""
-    from safetensors.torch import load_file
-
-    if (folder / "model.safetensors").is_file():
-        return load_file(folder / "model.safetensors")
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        msg = f"{folder}: no weights: expected model.safetensors or {index.name}"
-        raise ValueError(msg)
-    files = require(json.loads(index.read_text(encoding="utf-8")), "weight_map", index)
-    tensors: dict[str, torch.Tensor] = {}
-    for name in sorted(set(files.values())):
-        tensors |= load_file(folder / Path(name).name)
-    return tensors

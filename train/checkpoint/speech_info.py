@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from curation.core.errors import ConfigError
-from curation.tokenize.official.checkpoints import read_config
+from curation.tokenize.files import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
 
 FILE = "speech_tokenizers.json"

@@ -15,13 +15,12 @@ import torch
 from curation.core.errors import DataError
 from curation.tokenize.layouts import encode
 from curation.tokenize.vocabulary import Vocabulary
-from curation.train.data.batch import IGNORED, PackedBatch
+from curation.train.data.batch import IGNORED, TASKS, Counts, PackedBatch
 from curation.train.data.code_noise import CodeNoise
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.corpus import Corpus, Slice
-from curation.train.data.counts import Counts
 from curation.train.data.packing import pack
-from curation.train.data.samples import TASKS, Drafts, draft_samples, example_of
+from curation.train.data.samples import Drafts, draft_samples, example_of
 from curation.train.data.utterances import Utterances
 
 ORDER, CONTENT, NOISE = 1, 2, 3

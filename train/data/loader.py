@@ -18,14 +18,22 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from curation.core.errors import DataError
 from curation.tokenize.base import Vectors
 from curation.tokenize.vocabulary import Stream, Vocabulary
-from curation.train.data.batch import PackedBatch
+from curation.train.data.batch import Counts, PackedBatch
 from curation.train.data.blocks import Blocks
 from curation.train.data.code_noise import CodeNoise
 from curation.train.data.config import DataConfig, Phase, TaskWeights
 from curation.train.data.corpus import check_tokenizers, open_corpus
-from curation.train.data.counts import Counts
-from curation.train.data.order import Item, Position, read_items, start_positions
-from curation.train.data.position import VERSION, State, check_identity, identity_of, merge_states
+from curation.train.data.order import (
+    VERSION,
+    Item,
+    Position,
+    State,
+    check_identity,
+    identity_of,
+    merge_states,
+    read_items,
+    start_positions,
+)
 from curation.train.data.prefetch import prefetched
 
 __all__ = ["DataConfig", "DataError", "PackedLoader", "TaskWeights", "merge_states"]

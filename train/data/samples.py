@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from curation.text.normalize import clean_unicode
 from curation.tokenize.layouts import LAYOUTS, Asr, Example, Tts, Vc
-from curation.train.data.batch import Task
+from curation.train.data.batch import TASKS, Task
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.utterances import Utterances
 
-TASKS: tuple[Task, ...] = ("asr", "tts", "vc")
 KINDS: dict[Task, type[Example]] = {"asr": Asr, "tts": Tts, "vc": Vc}
 
 Rows = npt.NDArray[np.int64]

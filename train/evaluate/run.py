@@ -17,13 +17,11 @@ import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError
-from curation.manifests.records import Recording, Source
-from curation.stages.decode.stage import DecodeConfig, decode_spans
-from curation.stages.loudness import Loudness
 from curation.tokenize.base import CodecTokenizer
 from curation.train.evaluate.judges import Recogniser, SpeakerJudge, similarities
 from curation.train.evaluate.scores import Comparison, Normalization, compare, normalizer_of
 from curation.train.evaluate.sets import Item, with_references
+from curation.train.infer.files import read_wave
 from curation.train.infer.sampling import Sampling
 
 Task = Literal["asr", "tts", "vc", "recording", "codec"]
@@ -192,17 +190,3 @@ def _read(results: list[Result]) -> tuple[list[Result], _Inputs]:
         inputs.waves.append(wave)
         inputs.references.append(reference)
     return whole, inputs
-
-
-def read_wave(path: str) -> Wave:
-    """A whole recording as the first stages of a build see it. Raises ConfigError where a part cannot be decoded."""
-    source = Source(path, path)
-    spans = list(decode_spans(source, DecodeConfig()))
-    broken = next((span.verdict for span in spans if span.verdict and span.verdict.status == "failed"), None)
-    if broken is not None:
-        msg = f"{path}: {broken.detail}"
-        raise ConfigError(msg)
-    waves = [np.zeros(span.num_samples, np.float32) if span.audio is None else span.audio for span in spans]
-    whole = Recording(source, audio=np.concatenate(waves))
-    Loudness().process([whole])
-    return np.asarray(whole.audio, np.float32)

@@ -16,6 +16,7 @@ from typing import Literal
 
 import torch
 
+from curation.core.errors import DataError
 from curation.tokenize.base import Ids
 from curation.train.infer.qwen3 import Decoder, Row
 from curation.train.infer.sampling import GREEDY, Allowed, Chooser, Head, Sampling, choose
@@ -62,14 +63,14 @@ class Engine:
         self._lock = Lock()
 
     def submit(self, request: Request) -> Answer:
-        """Queue a request. Raises ValueError where its prompt leaves no room for an answer."""
+        """Queue a request. Raises DataError where its prompt leaves no room for an answer."""
         room = self.cache.length - len(request.prompt)
         if not len(request.prompt) or room < 1 or request.limit < 1:
             msg = (
                 f"a prompt of {len(request.prompt)} tokens and a limit of {request.limit} do not fit the engine's "
                 f"{self.cache.length} tokens: shorten it, or raise the length"
             )
-            raise ValueError(msg)
+            raise DataError(msg)
         chooser = Chooser(request.sampling, request.allowed, request.prompt, self.decoder.device)
         answer = Answer(request, chooser)
         with self._lock:

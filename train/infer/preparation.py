@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from curation.audio.levels import HOP, frame_energy, peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 from curation.stages.denoise.registry import DENOISERS
 from curation.stages.denoise.stage import DenoiseConfig
 
@@ -56,7 +57,7 @@ def _unchanged(wave: Wave) -> Wave:
 def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
     """How a model's waves are prepared whose corpus had a denoise stage with such settings; None: scaled to the peak.
 
-    Raises ValueError where the settings are not those of the denoise stage.
+    Raises DataError where the settings are not those of the denoise stage.
     """
     if settings is None:
         return peak_normalize
@@ -68,7 +69,7 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
             f"speech_tokenizers.json: denoise: {problem['loc'][0]}: {problem['msg']}; mend it, or say what is done to "
             "recordings (--prepare or --raw, prepare= in Python)"
         )
-        raise ValueError(msg) from error
+        raise DataError(msg) from error
     return Preparation(None if config.choose == "never" else config.denoiser)
 
 

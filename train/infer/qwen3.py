@@ -1,6 +1,6 @@
 """Qwen3 weights run for generation: a KV cache, rows of different lengths without padding, few and large operations.
 
-The same numbers as `Qwen3ForCausalLM` of transformers, to rounding (tests/train/test_decoder.py). What makes it
+The same numbers as `Qwen3ForCausalLM` of transformers, to rounding (tests/train/infer/test_engine.py). What makes it
 faster: q, k and v are one matrix product, gate and up another; the tokens of all rows, prompts included, go through
 them as one flat list; queries of a group share a read of their keys; and only the last token of a row gets logits, only
 for ids that the task allows (train/infer/sampling.py).
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from curation.tokenize.official.checkpoints import key_problems, read_config, require
+from curation.core.errors import DataError
+from curation.tokenize.files import key_problems, read_config, read_model_tensors, require
 from curation.train.infer.kv_cache import KvCache
 from curation.train.infer.linear import Projection
 
@@ -42,7 +43,7 @@ class Sizes:
 
     @classmethod
     def read(cls, path: Path) -> "Sizes":
-        """Read a config.json. Raises ValueError for anything but a plain Qwen3."""
+        """Read a config.json. Raises DataError for anything but a plain Qwen3."""
         config = read_config(path)
         _refuse_unknown(config, path)
         rope = config.get("rope_parameters") or {}
@@ -87,11 +88,11 @@ class Decoder:
     """Qwen3 for inference. `head` (vocabulary, hidden) is the output matrix, the embedding where they are tied."""
 
     def __init__(self, sizes: Sizes, tensors: Mapping[str, Tensor], dtype: torch.dtype, device: str = "cpu") -> None:
-        """Take the weights of a checkpoint. Raises ValueError that names every tensor that is not as it should be."""
+        """Take the weights of a checkpoint. Raises DataError that names every tensor that is not as it should be."""
         expected = {name: torch.empty(shape, device="meta") for name, shape in _shapes(sizes).items()}
         if problems := key_problems(expected, tensors, ["lm_head.weight"] if sizes.tied else []):
             msg = f"the weights are not those that config.json describes: {'; '.join(problems)}"
-            raise ValueError(msg)
+            raise DataError(msg)
         self.sizes, self.dtype, self.device = sizes, dtype, device
         state = {name.removeprefix("model."): value.to(device, dtype) for name, value in tensors.items()}
         self.embedding = state["embed_tokens.weight"]
@@ -99,6 +100,11 @@ class Decoder:
         self.layers = [_layer(state, f"layers.{index}.", sizes) for index in range(sizes.layers)]
         self.norm = state["norm.weight"]
         self.cos, self.sin = _rotations(sizes, dtype, device)
+
+    @classmethod
+    def load(cls, folder: Path, dtype: torch.dtype, device: str = "cpu") -> "Decoder":
+        """Read config.json and the weights of a folder. Raises DataError where a tensor is missing or misshapen."""
+        return cls(Sizes.read(folder / "config.json"), read_model_tensors(folder), dtype, device)
 
     def new_cache(self, slots: int, length: int) -> KvCache:
         """Make an empty cache for this network."""
@@ -290,4 +296,4 @@ def _refuse_unknown(config: Mapping[str, Any], path: Path) -> None:
     for field, value, known in expected:
         if value not in known:
             msg = f"{path}: {field} is {value!r}; this decoder runs Qwen3 with {field} {known.pop()!r} only"
-            raise ValueError(msg)
+            raise DataError(msg)

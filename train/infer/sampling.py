@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
+from curation.core.errors import ConfigError
 from curation.tokenize.base import Ids
 from curation.train.infer.linear import Projection
 
@@ -29,10 +30,10 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check the ranges. Raises ValueError."""
+        """Check the ranges. Raises ConfigError."""
         if not (self.temperature >= 0 and 0 < self.top_p <= 1 and self.repetition_penalty > 0):
             msg = f"{self}: temperature must be 0 or more, top_p within 0..1 (not 0), repetition_penalty above 0"
-            raise ValueError(msg)
+            raise ConfigError(msg)
 
 
 GREEDY = Sampling()

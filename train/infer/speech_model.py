@@ -23,6 +23,7 @@ import numpy as np
 
 from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
 from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content
@@ -90,20 +91,22 @@ class SpeechModel:
         """Open a checkpoint folder, the trainer's or an official one.
 
         `dtype`: float32 (on a CPU), bfloat16 (elsewhere) or float64. `slots` requests of at most `length` tokens run
-        at once. `prepare` is done to all waves; None: what the checkpoint says. Raises ValueError where something is
+        at once. `prepare` is done to all waves; None: what the checkpoint says. Raises DataError where something is
         missing or does not fit.
         """
         import torch
 
         from curation.train.infer.engine import Engine
+        from curation.train.infer.qwen3 import Decoder
 
         parts = find_parts(Path(folder).expanduser())
         vocabulary = parts.vocabulary()
-        decoder = parts.decoder(getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16")), device)
+        kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
+        decoder = Decoder.load(parts.model, kind, device)
         if decoder.sizes.vocabulary < vocabulary.size:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
-            raise ValueError(msg)
+            raise DataError(msg)
         return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare or preparation_for(parts.denoise))
 
     @cached_property
@@ -270,7 +273,7 @@ class SpeechModel:
                 f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, its reference gives "
                 f"{tokenizer.fingerprint[:12]}: put the right folder into speech_tokenizers.json"
             )
-            raise ValueError(msg)
+            raise DataError(msg)
 
     def _check_size(self, stream: Stream, size: int, name: str) -> None:
         own = len(self.vocabulary.streams[stream])
@@ -278,7 +281,7 @@ class SpeechModel:
             msg = (
                 f"the tokenizer {name} has {size} {stream} codes, the checkpoint's vocabulary {own}: not the right one"
             )
-            raise ValueError(msg)
+            raise DataError(msg)
 
 
 def _audio_pieces(wave: Wave) -> list[Wave]:

@@ -20,11 +20,11 @@ import torch
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import Speech
 from curation.train.config import TrainConfig
-from curation.train.data.batch import PackedBatch, Task
+from curation.train.data.batch import TASKS, PackedBatch, Task
 from curation.train.distributed import World, settle, spread, synchronised, whole
 from curation.train.loop import metrics
 from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate
-from curation.train.model.loss import TASKS, AnswerModel, Inputs, num_answers
+from curation.train.model.loss import AnswerModel, Inputs, num_answers
 from curation.train.model.qwen3 import num_parameters
 
 log = logging.getLogger(__name__)

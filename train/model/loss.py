@@ -6,15 +6,14 @@ its gradient is worked out on the way (softmax minus one-hot), so that no logits
 """
 
 from dataclasses import dataclass
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import torch
 from torch import nn
 
-from curation.train.data.batch import IGNORED, PackedBatch, Task
+from curation.train.data.batch import IGNORED, PackedBatch
 from curation.train.model.packed_attention import Packing, use_packed_attention
 
-TASKS: tuple[Task, ...] = get_args(Task)
 LOGITS_AT_ONCE = 2**22
 """Logits held at a time: 16 MiB in float32, within a CPU's last cache."""
 

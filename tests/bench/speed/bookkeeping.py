@@ -25,8 +25,8 @@ from curation.manifests.plan import Plan, extend_plan
 from curation.manifests.records import Hypothesis, Recording, Segment, Source, Word
 from curation.manifests.staging import BatchName, segment_id, to_row
 from curation.pipeline.config import load_config
-from curation.pipeline.encode import load_tokenizers
 from curation.pipeline.run import build
+from curation.tokenize.pair import load_tokenizers
 
 SEGMENTS_PER_RECORDING = 50
 RECORDINGS_PER_UNIT = 16

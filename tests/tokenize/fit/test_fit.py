@@ -11,7 +11,7 @@ from curation.text.normalize import normalizer_for
 from curation.tokenize.compact.codec import CompactCodec
 from curation.tokenize.compact.content import CompactContent
 from curation.tokenize.fit.augment import retake
-from curation.tokenize.fit.fit import fit
+from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import LEVELS, FitSettings
 from curation.tokenize.fit.shipped_corpus import read_wave
 

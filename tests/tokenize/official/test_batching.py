@@ -4,8 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.tokenize.files import find_weights
 from curation.tokenize.official.batching import check_wave, length_buckets, nearest, run_buckets
-from curation.tokenize.official.checkpoints import exact_float32, find_weights, fingerprint
+from curation.tokenize.official.checkpoints import exact_float32, fingerprint
 
 
 @given(lengths=st.lists(st.integers(0, 500), max_size=40), budget=st.integers(1, 2000))

@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 
 from curation.manifests.schemas import SHARDS
 from curation.tokenize.layouts import encode
+from curation.train.data.batch import TASKS
 from curation.train.data.config import DataConfig, TaskWeights
-from curation.train.data.samples import (
-    TASKS,
-    draft_samples,
-    example_of,
-    other_of_same,
-    parallel_partners,
-    sample_counts,
-)
+from curation.train.data.samples import draft_samples, example_of, other_of_same, parallel_partners, sample_counts
 from curation.train.data.utterances import COLUMNS, utterances_of
 from tests.support.synthetic import utterance, vocabulary
 

@@ -14,8 +14,9 @@ from curation.core.errors import ConfigError
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser
 from curation.train.evaluate.report import report, write_report, write_speech
-from curation.train.evaluate.run import Judges, evaluate, read_wave
+from curation.train.evaluate.run import Judges, evaluate
 from curation.train.evaluate.sets import Item, read_set
+from curation.train.infer.files import read_wave
 from curation.train.infer.sampling import Sampling
 from tests.support import real_speech
 

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import remove_parametrizations
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import DataError
+from curation.tokenize.files import find_weights, read_config, read_tensors
 from curation.tokenize.official.batching import pad_stack
-from curation.tokenize.official.checkpoints import find_weights, load_strict, read_config, read_tensors
+from curation.tokenize.official.checkpoints import load_strict
 
 Wave64 = npt.NDArray[np.float64]
 
@@ -118,10 +120,10 @@ class Wav2Vec2Features(nn.Module):
     def _check(self, layers: int, source: Path) -> None:
         if self.extractor.sampling_rate != SAMPLE_RATE:
             msg = f"{source.parent}: sampling_rate is {self.extractor.sampling_rate}, expected {SAMPLE_RATE}"
-            raise ValueError(msg)
+            raise DataError(msg)
         if layers <= max(HIDDEN_STATES):
             msg = f"{source}: num_hidden_layers is {layers}; hidden states {HIDDEN_STATES} need more than {layers}"
-            raise ValueError(msg)
+            raise DataError(msg)
 
     def _load(self, path: Path) -> None:
         tensors = read_tensors(path)

@@ -13,11 +13,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from curation.core.errors import DataError
+from curation.tokenize.files import read_config, read_tensors, require
 from curation.tokenize.official.bicodec.backbone import FeatureDecoder, FeatureEncoder
 from curation.tokenize.official.bicodec.generator import WaveGenerator
 from curation.tokenize.official.bicodec.quantizers import FactorizedQuantizer
 from curation.tokenize.official.bicodec.speaker import SpeakerEncoder
-from curation.tokenize.official.checkpoints import fold_weight_norm, load_strict, read_config, read_tensors, require
+from curation.tokenize.official.checkpoints import fold_weight_norm, load_strict
 
 WAV2VEC2 = "wav2vec2-large-xlsr-53"
 MEL_BUFFERS = ("mel_transformer.spectrogram.window", "mel_transformer.mel_scale.fb")
@@ -35,7 +37,7 @@ class Layout:
 
 
 def find_layout(folder: Path) -> Layout:
-    """Find the parts in either disk layout; `folder` may also be the BiCodec folder itself. Raises ValueError."""
+    """Find the parts in either disk layout; `folder` may also be the BiCodec folder itself. Raises DataError."""
     model = folder / "BiCodec" if (folder / "BiCodec").is_dir() else folder
     config = model / "config.yaml"
     own_settings = "ref_segment_duration" in read_config(config)
@@ -44,7 +46,7 @@ def find_layout(folder: Path) -> Layout:
     wav2vec2 = next((place for place in places if place.is_dir()), None)
     if wav2vec2 is None:
         msg = f"{folder}: no folder {WAV2VEC2}: looked for {places[0]} and {places[1]}"
-        raise ValueError(msg)
+        raise DataError(msg)
     return Layout(model, config, settings, wav2vec2)
 
 
@@ -79,7 +81,7 @@ def _build(part: type[nn.Module], config: dict[str, Any], field: str, source: Pa
         return part(**require(config, field, source))
     except (TypeError, ValueError) as error:
         msg = f"{source}: audio_tokenizer.{field}: {error}"
-        raise ValueError(msg) from error
+        raise DataError(msg) from error
 
 
 def _mel_transform(params: dict[str, Any], source: Path) -> nn.Module:

@@ -15,12 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 from curation.tokenize.base import CodecTokens, Ids, Vectors
+from curation.tokenize.files import find_weights, read_config, require
 from curation.tokenize.official.batching import batch_samples, check_wave, length_buckets, run_buckets
 from curation.tokenize.official.bicodec.features import Wav2Vec2Features, Wave64, normalize_volume, reference_clip
 from curation.tokenize.official.bicodec.generator import reach
 from curation.tokenize.official.bicodec.model import BiCodec, find_layout
-from curation.tokenize.official.checkpoints import exact_float32, find_weights, fingerprint, read_config, require
+from curation.tokenize.official.checkpoints import exact_float32, fingerprint
 
 GENERATOR_LOAD = 4
 """The wave generator holds about so much more for a second of speech than the encoders do."""
@@ -29,7 +31,7 @@ GENERATOR_LOAD = 4
 class BiCodecTokenizer:
     """CodecTokenizer on an official folder.
 
-    Licence of the official weights: CC-BY-NC-SA-4.0 (no commercial use). Raises ValueError where a file, field or key
+    Licence of the official weights: CC-BY-NC-SA-4.0 (no commercial use). Raises DataError where a file, field or key
     is missing, extra or misshapen.
     """
 
@@ -65,7 +67,7 @@ class BiCodecTokenizer:
         return frames // self.frames_per_token
 
     def encode(self, waves: Sequence[Wave]) -> list[CodecTokens]:
-        """Tokens of each clip. Raises ValueError for a clip without semantic tokens (under 400 samples)."""
+        """Tokens of each clip. Raises DataError for a clip without semantic tokens (under 400 samples)."""
         minimum = self.features.min_samples(self.frames_per_token)
         clips = [check_wave(wave, minimum, self.name) for wave in waves]
         tokens = run_buckets(clips, [len(clip) for clip in clips], self.batch_samples, self._encode_batch)
@@ -201,4 +203,4 @@ def _within(ids: Ids, size: int, kind: str) -> Ids:
 def _check_rate(settings: dict[str, Any], source: Path) -> None:
     if require(settings, "sample_rate", source) != SAMPLE_RATE:
         msg = f"{source}: sample_rate is {settings['sample_rate']}, expected {SAMPLE_RATE}"
-        raise ValueError(msg)
+        raise DataError(msg)
