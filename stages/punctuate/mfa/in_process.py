@@ -2,7 +2,7 @@
 
 Source: montreal_forced_aligner 3.4.3, `command_line/align_one.py` and `online/alignment.py`; kalpy 0.10.5. One
 utterance is one unit here: cepstral mean normalisation is over it alone, so that no result depends on its neighbours.
-Can only run where Kaldi is (docs/alignment.md).
+Can only run where Kaldi is (docs/how-to/mfa.md).
 """
 
 import copy
@@ -56,9 +56,7 @@ class MemoryAligner:
             from kalpy.aligner import KalpyAligner
             from montreal_forced_aligner.models import AcousticModel, G2PModel
         except ImportError as error:
-            msg = (
-                f"Montreal Forced Aligner is here but does not import ({error}); docs/alignment.md lists what it needs"
-            )
+            msg = f"Montreal Forced Aligner does not import ({error}); docs/how-to/mfa.md lists what it needs"
             raise ModelError(msg) from error
         self._dictionary = dictionary_file(self.config.dictionary)
         self._model = AcousticModel(model_folder(self.config.acoustic_model))

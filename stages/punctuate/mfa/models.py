@@ -49,7 +49,7 @@ def missing(config: MfaConfig) -> str:
         return ""
     return (
         f"Montreal Forced Aligner needs Kaldi, which pip does not bring (not importable: {', '.join(lacking)}): "
-        f"{INSTALL}, and install curation into the same environment; docs/alignment.md"
+        f"{INSTALL}, and install curation into the same environment; docs/how-to/mfa.md"
     )
 
 
