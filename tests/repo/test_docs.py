@@ -91,6 +91,11 @@ def test_the_checks_find_something_to_check():
     assert sum(len(blocks(text, "yaml")) for text in TEXTS.values()) >= 4
 
 
+def test_type_information_is_shipped():
+    assert (ROOT / "curation/py.typed").is_file()
+    assert '"py.typed"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
 def test_readme_is_a_page():
     assert len(TEXTS["README.md"].splitlines()) <= 120
 

@@ -6,7 +6,7 @@
         state = loader.state_dict()           # after the batch just handed over
     loader.load_state_dict(merge_states(states_of_all_ranks))
 
-See docs/concepts/way-of-a-training-sample.md for how samples are made, the order and its limits.
+See docs/concepts/from-shard-to-batch.md for how samples are made, the order and its limits.
 """
 
 import time
