@@ -42,11 +42,18 @@ def write_wave(path: Path, wave: Wave) -> None:
     """Write 16-bit audio; the suffix says the format (.wav, .flac, .ogg). Raises ConfigError for an unknown one."""
     import soundfile
 
+    check_suffix(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wave, SAMPLE_RATE)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise ConfigError where the suffix is not that of a format that can be written."""
+    import soundfile
+
     if path.suffix.lower().lstrip(".").upper() not in soundfile.available_formats():
         msg = f"{path}: cannot write {path.suffix or 'a file without a suffix'}; use .wav, .flac or .ogg"
         raise ConfigError(msg)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, wave, SAMPLE_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ def jobs(
     if not voice:
         msg = "give --voice REF, a recording of the voice"
         raise ConfigError(msg)
+    check_suffix(output)
     return [Job(str(what), voice, output)]
 
 

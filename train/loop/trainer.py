@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import torch
 
+from curation.core.errors import UserError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import Speech
 from curation.train.config import TrainConfig
@@ -53,7 +54,7 @@ HeldOut = Callable[[], Iterator[PackedBatch]]
 MergeStates = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 
-class BadBatchError(RuntimeError):
+class BadBatchError(UserError, RuntimeError):
     """The loss or the gradient of a step is not to be trained on. The message names the samples."""
 
 
