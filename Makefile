@@ -43,13 +43,13 @@ system:
 	fi
 
 demo: install system
-	$(BIN)/python -m curation.demo.recordings $(DEMO)/recordings
+	$(BIN)/python -m curation.demo recordings $(DEMO)/recordings
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/curation doctor --output $(DEMO)
 	$(BIN)/curation build $(DEMO)/recordings/manifest.jsonl --output $(DEMO)/corpus
 
 train-demo: demo
-	$(BIN)/python -m curation.demo.training $(DEMO)/corpus $(DEMO)/model
+	$(BIN)/python -m curation.demo train $(DEMO)/corpus $(DEMO)/model
 
 lint: extras
 	$(BIN)/ruff check .

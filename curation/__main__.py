@@ -1,5 +1,5 @@
 """`python -m curation` is the command `curation`."""
 
-from curation.cli.app import app
+from curation.cli import app
 
 app(prog_name="curation")

@@ -1,25 +1,21 @@
 """`curation evaluate`: word and character error rates and speaker similarity on a test set."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 
-from curation.cli.options import (
-    EXIT_ERROR,
-    AsJson,
+from curation.cli.checkpoints import (
+    Device,
     Penalty,
     Prepared,
     Seed,
     Temperature,
     TopP,
-    console,
-    errors_explained,
-    preparation,
+    open_model,
     sampling_of,
-    table_console,
 )
+from curation.cli.options import EXIT_ERROR, AsJson, console, print_json, table_console
 
 if TYPE_CHECKING:
     from curation.train.evaluate.report import Report, SummaryRow
@@ -27,63 +23,86 @@ if TYPE_CHECKING:
     from curation.train.evaluate.scores import Estimate
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(evaluate)
-
-
 def evaluate(  # noqa: PLR0913 - the options of a command
     test_set: Annotated[
         str,
         typer.Argument(
             metavar="SET",
-            help="manifest (.jsonl, .csv, .parquet), or a folder of LibriSpeech, AISHELL-1 or Seed-TTS-eval",
+            help="Manifest (.jsonl, .csv, .parquet), or a folder of LibriSpeech, AISHELL-1 or Seed-TTS-eval.",
         ),
     ],
     *,
     checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", "-m", help="folder of the model; without it: recording, codec")
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            "-m",
+            metavar="FOLDER",
+            help="Checkpoint folder, training run or official model; the tasks recording and codec need none.",
+            show_default=False,
+        ),
     ] = None,
-    tasks: Annotated[str, typer.Option(help="of asr, tts, vc, recording, codec, with commas")] = "asr,tts,vc",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="folder for results by utterance")] = None,
-    subset: Annotated[str, typer.Option(help="part of AISHELL-1: train, dev or test")] = "test",
-    language: Annotated[str, typer.Option(help="language (ISO 639-1) of items that do not say theirs")] = "",
-    normalizer: Annotated[str, typer.Option(help="auto (by language), unicode or none")] = "auto",
-    by: Annotated[list[str], typer.Option(help="a column of the manifest: figures for each of its values")] = [],  # noqa: B006
-    limit: Annotated[int | None, typer.Option(help="only so many items, evenly chosen", min=1)] = None,
-    batch: Annotated[int, typer.Option(help="items handed to the model at once", min=1)] = 16,
-    recogniser: Annotated[str, typer.Option(help="Whisper model that hears speech")] = "whisper-base",
-    codec: Annotated[str, typer.Option(help="tokenizer of the task codec: compact, or a folder")] = "compact",
-    device: Annotated[str, typer.Option(help="where the model runs: cpu or cuda")] = "cpu",
+    tasks: Annotated[
+        str, typer.Option(metavar="LIST", help="Tasks, separated by commas: asr, tts, vc, recording, codec.")
+    ] = "asr,tts,vc",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write results per utterance.", show_default=False),
+    ] = None,
+    subset: Annotated[str, typer.Option(metavar="NAME", help="Subset of AISHELL-1: train, dev or test.")] = "test",
+    language: Annotated[
+        str,
+        typer.Option(metavar="CODE", help="Language (ISO 639-1) of items without their own.", show_default=False),
+    ] = "",
+    normalizer: Annotated[
+        str, typer.Option(metavar="NAME", help="Text normalization: auto (by language), unicode or none.")
+    ] = "auto",
+    by: Annotated[
+        list[str],
+        typer.Option(metavar="COLUMN", help="Also group by a column of the manifest (repeatable).", show_default=False),
+    ] = [],  # noqa: B006 - typer copies it
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Evaluate at most N items, evenly spaced.", show_default=False),
+    ] = None,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Items per batch.")] = 16,
+    recogniser: Annotated[
+        str, typer.Option(metavar="NAME", help="Whisper model that transcribes synthesized speech.")
+    ] = "whisper-base",
+    codec: Annotated[
+        str, typer.Option(metavar="NAME", help="Codec of the task codec: compact, or a folder.")
+    ] = "compact",
+    device: Device = "cpu",
     prepare: Prepared = None,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
     repetition_penalty: Penalty = None,
     seed: Seed = 0,
-    save_audio: Annotated[bool, typer.Option("--save-audio", help="keep speech as OUTPUT/TASK/ID.wav")] = False,
+    save_audio: Annotated[bool, typer.Option("--save-audio", help="Keep speech as OUTPUT/TASK/ID.wav.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure ASR by its errors, and TTS and voice conversion by the errors of a recogniser that listens to them and
-    the likeness of their voice. All rates come with 95 % intervals.
-    """
-    with errors_explained():
-        from curation.train.evaluate.report import report, write_report
+    """Measure ASR, TTS and voice conversion on a test set.
 
-        chosen = _tasks(tasks)
-        items = _spread(_items(test_set, subset, language), limit)
-        judges = _judges(chosen, recogniser, codec)
-        if save_audio and output is None:
-            _usage("--save-audio needs --output")
-        model = _model(checkpoint, chosen, device, prepare=prepare)
-        speaks = {"tts", "vc"} & set(chosen)
-        sampling = sampling_of(model.sampling, temperature, top_p, repetition_penalty, seed) if speaks else None
-        options = {"normalization": _choice(normalizer), "batch": batch, "sampling": sampling}
-        results = _run(items, chosen, model, judges, options, output if save_audio else None)
-        summary = report(results, judges, by, sampling)
-        if output is not None:
-            write_report(output, results, summary)
+    ASR: error rates. TTS and voice conversion: error rates of an independent recogniser, speaker similarity by an
+    encoder. All figures come with 95 % confidence intervals.
+    """
+    from curation.train.evaluate.report import report, write_report
+
+    chosen, normalization = _tasks(tasks), _choice(normalizer)
+    if save_audio and output is None:
+        _usage("--save-audio needs --output")
+    sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
+    items = _spread(_items(test_set, subset, language), limit)
+    judges = _judges(chosen, recogniser, codec)
+    model = _model(checkpoint, chosen, device, prepare=prepare)
+    sampling = sampling_for(model) if {"tts", "vc"} & set(chosen) else None
+    options = {"normalization": normalization, "batch": batch, "sampling": sampling}
+    results = _run(items, chosen, model, judges, options, output if save_audio else None)
+    summary = report(results, judges, by, sampling)
+    if output is not None:
+        write_report(output, results, summary)
     if as_json:
-        typer.echo(json.dumps(summary.to_json(), indent=2))
+        print_json(summary.to_json())
     else:
         print_report(summary, by)
     _mention_failures(results)
@@ -170,12 +189,7 @@ def _model(checkpoint: Path | None, tasks: "list[Task]", device: str, *, prepare
         return None
     if checkpoint is None:
         _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
-    from curation.train.infer.speech_model import SpeechModel
-
-    try:
-        return SpeechModel.open(checkpoint, device=device, prepare=preparation(prepare=prepare))
-    except ValueError as error:
-        _usage(str(error))
+    return open_model(checkpoint, device, prepare=prepare)
 
 
 def print_report(summary: "Report", by: list[str]) -> None:

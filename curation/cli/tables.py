@@ -1,99 +1,21 @@
-"""What the command line shows: progress, tables, and nothing that is not also to be had as JSON."""
+"""Results as tables on standard output; `--json` has the same values."""
 
-import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
+from curation.cli.options import table_console
 from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
-from curation.manifests.staging import BatchName
 from curation.manifests.summary import Summary
 from curation.models.store import catalogue, verify
 from curation.pipeline.config import BuildConfig
-from curation.pipeline.label import Report
 from curation.pipeline.run import BuildState
 from curation.preflight.doctor import Check
 
-LOG_SECONDS = 30.0
-STEPS = {"label": "labelling", "tokenize": "tokenizing", "ledger": "accounting", "shards": "writing shards"}
 STAGES = [name for name in BuildConfig.model_fields if name not in {"tokenize", "publish", "engine"}]
-NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "not speech", "failed": "failed"}
-
-
-class _Bars:
-    """Progress bars, one for each step; on a log, where nobody sees bars move, a line every half minute."""
-
-    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
-        self._console = console
-        self._logged = time.monotonic()
-        self._progress = Progress(TextColumn("{task.description:<14}"), BarColumn(), *columns, console=console)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def _log(self, line: str) -> None:
-        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
-            self._logged = time.monotonic()
-            self._console.print(line, highlight=False)
-
-
-class BuildProgress(_Bars):
-    """Progress of a build."""
-
-    def __init__(self, console: Console) -> None:
-        note, left = TextColumn("{task.fields[note]}"), TextColumn("left")
-        super().__init__(console, MofNCompleteColumn(), note, TimeElapsedColumn(), left, TimeRemainingColumn())
-        self._seconds: dict[str, float] = {}
-
-    def on_step(self, step: str, report: Report, total: int) -> None:
-        """Count a finished task."""
-        if step not in self._tasks:
-            self._tasks[step] = self._progress.add_task(STEPS[step], total=total, note="")
-        self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
-        note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
-        self._progress.update(self._tasks[step], advance=_finished(step, report), note=note)
-        completed = self._progress.tasks[self._tasks[step]].completed
-        self._log(f"{STEPS[step]}: {completed:.0f} of {total} done, {note}")
-
-
-class FitProgress(_Bars):
-    """Progress of fitting tokenizers, whose steps tell the share that is done."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console, TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
-
-    def on_step(self, step: str, fraction: float) -> None:
-        """Show how far a step is."""
-        if step not in self._tasks:
-            self._tasks[step] = self._progress.add_task(step, total=1.0)
-        self._progress.update(self._tasks[step], completed=fraction)
-        self._log(f"{step}: {fraction:.0%} done")
-
-
-def _finished(step: str, report: Report) -> int:
-    """Labelling counts units: one is finished with its last batch."""
-    if step != "label":
-        return 1
-    return int("-" in report.task and BatchName.parse(report.task).last)
+NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "non-speech", "failed": "failed"}
 
 
 def hours(seconds: float) -> str:
@@ -106,7 +28,7 @@ def hours(seconds: float) -> str:
 
 def print_summary(summary: Summary, output: str) -> None:
     """The accounting as tables."""
-    console = Console()
+    console = table_console()
     table = Table(title=f"{summary.recordings} recordings, {hours(summary.seconds)}", title_justify="left")
     for name in ("verdict", "reason"):
         table.add_column(name)
@@ -157,15 +79,16 @@ def _print_time(console: Console, timing: dict[str, Any]) -> None:
 
 def print_status(state: BuildState) -> None:
     """How far a build is."""
-    console = Console()
+    console = table_console()
     console.print(f"{state.units_done} of {state.units} units labelled, {state.batches_done} batches committed")
-    console.print(f"{state.phase}; last sign of life {hours(state.idle_seconds)} ago" if state.phase else "not started")
+    seen = f"latest run: {state.phase}, last heartbeat {hours(state.idle_seconds)} ago"
+    console.print(seen if state.phase else "not started")
     console.print("published" if state.published else "not published yet")
 
 
 def print_checks(checks: list[Check]) -> None:
     """What doctor found."""
-    console = Console()
+    console = table_console()
     for check in checks:
         mark = "[green]ok[/]     " if check.ok else "[red]missing[/]"
         console.print(f"{mark} {check.what}: {check.found}", highlight=False, soft_wrap=True)
@@ -188,7 +111,7 @@ def print_schema() -> None:
     table = Table("table", "column", "type", "unit", "meaning")
     for row in schema_rows():
         table.add_row(row["table"], row["column"], row["type"], row["unit"], row["meaning"])
-    Console().print(table)
+    table_console().print(table, crop=False)
 
 
 def type_name(kind: pa.DataType) -> str:
@@ -205,4 +128,4 @@ def print_models() -> None:
     table = Table("model", "licence", "about", "here")
     for name, entry in catalogue().items():
         table.add_row(name, entry.licence, entry.about, "no" if verify(name) else "yes")
-    Console().print(table)
+    table_console().print(table, crop=False)

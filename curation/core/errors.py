@@ -30,3 +30,5 @@ class LockError(UserError, RuntimeError):
 
 class DataError(UserError, ValueError):
     """Shards, checkpoints or recordings cannot be used as asked."""
+
+    exit_code = 2

@@ -1,12 +1,9 @@
 """Real recordings to try the pipeline on, taken from installed packages.
 
-    python -m curation.demo.recordings FOLDER
-
 Nine recordings as they come, three made from them that show the filters at work (noise mixed in, cut mid-word, two
 voices overlapped), and `manifest.jsonl`, which says of each where it comes from and under which licence.
 """
 
-import argparse
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -15,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 from curation.models.packaged_speech import BECKETT, DIALOGUE, TWO_CITIES, TWO_SPEAKERS
 from curation.models.store import resolve
 
@@ -42,7 +40,7 @@ def write_demo_recordings(folder: Path) -> list[Path]:
     """Write the recordings and `manifest.jsonl` into `folder` (made if need be); the recordings' paths.
 
     The same bytes every time. Raises ModelError where a package is missing or the dialogue cannot be fetched, and
-    FileNotFoundError, with the command that helps, where the LibriVox recordings are missing.
+    DataError, with the command that helps, where the LibriVox recordings are missing.
     """
     sources = original_files()
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +69,7 @@ def original_files() -> dict[Demo, Path]:
         path = LIBRIVOX / f"sense_and_sensibility_01_austen_64kb-{number}.wav"
         if not path.is_file():
             msg = f"{path} is missing: run `apt-get install pocketsphinx-testdata`"
-            raise FileNotFoundError(msg)
+            raise DataError(msg)
         note = "a sentence of Sense and Sensibility, read for LibriVox"
         found[Demo(f"librivox_{number}.wav", "en", note, "public domain")] = path
     return found
@@ -116,7 +114,7 @@ def cut_mid_word(wave: Wave) -> Wave:
     first, last = (placed[words.index(word)] if placed else None for word in (CUT_FROM, CUT_TO))
     if first is None or last is None:
         msg = f"librivox_{CUT_SENTENCE}.wav does not fit its text: is pocketsphinx-testdata another version?"
-        raise ValueError(msg)
+        raise DataError(msg)
     return wave[(first.start + first.end) // 2 : (last.start + last.end) // 2]
 
 
@@ -142,17 +140,3 @@ def _write(path: Path, wave: Wave) -> None:
     import soundfile
 
     soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m curation.demo.recordings", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("folder", type=Path)
-    for path in write_demo_recordings(parser.parse_args().folder):
-        print(path)  # noqa: T201 - the output of the command
-
-
-if __name__ == "__main__":
-    main()

@@ -1,18 +1,14 @@
 """A few minutes of training on the shards of the demo, and what the model has learned by heart.
 
-    python -m curation.demo.training demo/corpus demo/model
-
 Trains `tiny` on its few utterances until it knows them, then transcribes one of them and speaks its text in its own
 voice. That is memory, not skill: so few utterances teach nothing about others.
 """
 
-import argparse
-import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.errors import DataError
 
 OVERRIDES = (
     "run.steps=500",
@@ -31,7 +27,7 @@ def train(build: str, run: Path) -> Path:
     """Train on a build's shards, or go on where it stopped; the last checkpoint."""
     from rich.console import Console
 
-    from curation.cli.train import TrainProgress
+    from curation.cli.progress import TrainProgress
     from curation.train.config import load_training_config
     from curation.train.run import settings_of, train_run
 
@@ -45,7 +41,7 @@ def train(build: str, run: Path) -> Path:
 
 
 def training_utterance(build: str) -> tuple[dict[str, Any], Wave]:
-    """A row of the shards (id, text, speaker) and its audio. Raises ValueError where none is short enough."""
+    """A row of the shards (id, text, speaker) and its audio. Raises DataError where none is short enough."""
     import pyarrow.dataset as ds
 
     from curation.fit.tokenizers import kept_waves
@@ -55,7 +51,7 @@ def training_utterance(build: str) -> tuple[dict[str, Any], Wave]:
     known = [(rows[name], wave) for name, wave in kept_waves(build) if len(wave) <= MAX_SECONDS * SAMPLE_RATE]
     if not known:
         msg = f"{build}: no kept utterance is shorter than {MAX_SECONDS:g} s"
-        raise ValueError(msg)
+        raise DataError(msg)
     return max(known, key=lambda pair: (len(pair[1]), pair[0]["id"]))
 
 
@@ -88,22 +84,3 @@ def _write(files: dict[str, tuple[Path, Wave]]) -> None:
 
     for path, wave in files.values():
         soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m curation.demo.training", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("build", help="a finished build, e.g. demo/corpus")
-    parser.add_argument("run", type=Path, help="folder of the training run")
-    parser.add_argument("--again", action="store_true", help="forget what the run has learned")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
-    if options.again and options.run.exists():
-        shutil.rmtree(options.run)
-    show(options.build, train(options.build, options.run), options.run)
-
-
-if __name__ == "__main__":
-    main()

@@ -24,10 +24,7 @@ def fit_on_build(
 
     Raises ConfigError where there is none, or no such number of `codes`.
     """
-    try:
-        settings = FitSettings(steps=steps, codes=codes)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    settings = FitSettings(steps=steps, codes=codes)
     waves = list(_at_most((wave for _, wave in kept_waves(root)), max_hours * 3600 * SAMPLE_RATE))
     if not waves:
         msg = f"{root} holds no kept utterances with audio: build it with engine.staging_audio"

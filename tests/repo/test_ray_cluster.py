@@ -10,7 +10,7 @@ import ray
 import typer
 import yaml
 
-from curation.cli.app import app
+from curation.cli import app
 from curation.pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from curation.cli.app import app
+from curation.cli import app
 from curation.core.errors import ConfigError, DataError
 from curation.tokenize.vocabulary import load_vocabulary
 from curation.train.checkpoint import training as checkpoint

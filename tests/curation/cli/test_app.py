@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from curation.cli.app import app
+from curation.cli import app
 
 runner = CliRunner()
 

@@ -8,7 +8,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.cli.app import app
+from curation.cli import app
 from curation.train.evaluate import serving as serve_bench
 from curation.train.infer.streaming import Chunking
 from tests.support.real_speech import librivox

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from curation.core.errors import DataError
 from curation.demo import recordings as demo
 from curation.stages.boundary import BoundaryConfig, cut_probabilities
 
@@ -51,5 +52,5 @@ def test_noise_has_the_ratio_that_is_stated(folder):
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "LIBRIVOX", Path("/nowhere"))
-    with pytest.raises(FileNotFoundError, match="apt-get install pocketsphinx-testdata"):
+    with pytest.raises(DataError, match="apt-get install pocketsphinx-testdata"):
         demo.write_demo_recordings(tmp_path)

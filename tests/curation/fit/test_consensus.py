@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from curation.cli.app import app
+from curation.cli import app
 from curation.core.errors import ConfigError
 from curation.fit.consensus import Case, Labelled, fit_consensus, folds_of, learn_weights
 from curation.fit.reliability import PENALTY, Outcome, bootstrap, fit_logistic, kept_wer, reliability

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from curation.cli.app import app
+from curation.cli import app
 from curation.pipeline.config import BuildConfig, load_config
 from curation.preflight.estimate import (
     GPU_CONTEXT_GIB,

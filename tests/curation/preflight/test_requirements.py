@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from curation.cli.app import app
+from curation.cli import app
 from curation.pipeline.config import load_config
 from curation.preflight.requirements import EXTRAS, examine_extras
 from curation.stages.transcribe.nemo import NemoConfig

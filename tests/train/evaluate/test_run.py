@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from curation.cli.app import app
+from curation.cli import app
 from curation.core.errors import ConfigError
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser

