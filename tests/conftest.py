@@ -30,3 +30,13 @@ def model(checkpoint):
     from curation.train.infer.speech_model import SpeechModel
 
     return SpeechModel.open(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory):
+    """A folder with the corpus of `tests.support.story` (`in`) and its build (`out`). Copy it before you change it."""
+    from tests.support.story import story_build
+
+    folder = tmp_path_factory.mktemp("story")
+    story_build(folder)
+    return folder

@@ -83,9 +83,88 @@ def test_manifests_carry_their_columns(folder, kind):
     assert (second.id, second.path) == ("mine", str(folder / "deep/er/c.FLAC"))
 
 
+@pytest.mark.parametrize("column", ["path", "audio_filepath", "audio"])
+def test_names_of_the_path_column(folder, column):
+    (folder / "m.jsonl").write_text(json.dumps({column: "b.wav", "duration": 3.5}))
+    (item,) = list_inputs([str(folder / "m.jsonl")])
+    assert item.source.path == str(folder / "b.wav")
+    assert item.source.extra == {"duration": 3.5}
+
+
+def test_a_manifest_of_nemo_and_its_text(folder):
+    """`text` is the transcript where there is no other, and stays among the further columns."""
+    lines = [{"audio_filepath": "b.wav", "text": "well"}, {"path": "a.mp3", "text": "no", "transcript": "yes"}]
+    (folder / "m.jsonl").write_text("\n\n".join(map(json.dumps, lines)) + "\n")
+    found = {item.source.path.rsplit("/", 1)[1]: item.source for item in list_inputs([str(folder / "m.jsonl")])}
+    assert (found["b.wav"].transcript, found["b.wav"].extra) == ("well", {"text": "well"})
+    assert (found["a.mp3"].transcript, found["a.mp3"].extra) == ("yes", {"text": "no"})
+
+
+@pytest.mark.parametrize(("kind", "content"), [("jsonl", '{"path": "b.wav"}'), ("csv", "path,year\nb.wav,1811")])
+def test_a_byte_order_mark_is_no_part_of_a_manifest(folder, kind, content):
+    (folder / f"m.{kind}").write_text(content, encoding="utf-8-sig")
+    (item,) = list_inputs([str(folder / f"m.{kind}")])
+    assert item.source.path == str(folder / "b.wav")
+
+
+def test_ids_of_a_glob_are_those_of_the_folder_before_its_first_wildcard(folder, tmp_path):
+    """So that a corpus keeps its ids when it is named another way."""
+    (folder / "deep/er/d.wav").write_bytes(b"1")
+    by_folder = {item.source.path: item.source.id for item in list_inputs([str(folder)])}
+    for pattern in ("*.wav", "?.wav", "[ab].wav", "**/*.wav", "d*/e*/*.wav", "deep/../*.wav"):
+        found = list_inputs([str(folder / pattern)])
+        assert found, pattern
+        if ".." not in pattern:
+            assert {item.source.id for item in found} <= set(by_folder.values()), pattern
+    (item,) = list_inputs([str(folder / "deep/er/d.w[a]v")])
+    assert item.source.id == make_id("d.wav") != by_folder[item.source.path]
+
+
+def test_one_recording_named_twice_is_one(folder):
+    assert [item.source.path for item in list_inputs([str(folder), str(folder / "b.wav")])].count(
+        str(folder / "b.wav")
+    ) == 1
+
+
+def test_two_folders_with_equal_files_are_refused(folder, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/b.wav").write_bytes(b"1")
+    with pytest.raises(ConfigError, match=r"in/b\.wav and .*other/b\.wav have the same id"):
+        list_inputs([str(folder), str(tmp_path / "other")])
+
+
+def test_recordings_come_in_the_order_of_their_ids_whatever_names_them(folder):
+    lines = [{"path": "b.wav", "id": "z"}, {"path": "a.mp3", "id": "m"}]
+    (folder / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = [item.source.id for item in list_inputs([str(folder / "m.jsonl"), str(folder / "deep")])]
+    assert found == sorted(found)
+    assert {"m", "z"} < set(found)
+
+
+def test_an_id_is_the_files_name_and_a_digest_of_its_path():
+    """Ids are in published corpora: another way to make them would make old corpora new ones."""
+    assert make_id("deep/er/c.FLAC") == "c-a53c3d7c"
+    assert make_id("Über uns (1).wav") == "ber-uns-1-b5249cd3"
+    assert make_id("x" * 60 + ".wav").split("-")[0] == "x" * 48
+    assert make_id("日本.wav").startswith("recording-")
+
+
+def test_ids_of_a_manifest_follow_from_the_path_as_it_is_written(folder):
+    lines = [{"path": "b.wav"}, {"path": str(folder / "a.mp3")}]
+    (folder / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = {item.source.path: item.source.id for item in list_inputs([str(folder / "m.jsonl")])}
+    assert found == {
+        str(folder / "b.wav"): make_id("b.wav"),
+        str(folder / "a.mp3"): make_id(str(folder / "a.mp3")),
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ('{"path": 7}', "row 1: no path"),
+        ('{"path": "a.mp3"}\n{"path": "b.wav", "id": ".x"}', "row 2: id"),
+        (json.dumps({"path": "a.mp3", "id": "x" * 201}), "row 1: id"),
         ('{"file": "a.mp3"}', "row 1: no path"),
         ('{"path": "a.mp3", "id": "../x"}', "row 1: id"),
         ('{"path": "a.mp3", "id": "x"}\n{"path": "b.wav", "id": "x"}', "same id 'x'"),

@@ -10,6 +10,8 @@ from curation.manifests.records import Recording, Segment, Source, Verdict, fail
 from curation.manifests.selection import Run, select
 from curation.manifests.staging import BatchName, commit
 from curation.manifests.verdicts import Rule
+from tests.support.builds import rows as rows_of
+from tests.support.story import DETAIL, RECORDINGS, REFUSED, SCRIPTS
 
 RULES = [Rule("consensus.max_pwer", "pwer", ">=", 0.15)]
 
@@ -90,6 +92,11 @@ def test_kept_only_below_the_threshold_and_never_without_a_score(tmp_path):
         [Recording(Source("r", "r"), num_samples=100, segments=[Segment(0, 60), Segment(50, 80)])],
         [Recording(Source("r", "r"), num_samples=100, segments=[Segment(0, 101)])],
         [
+            Recording(Source("r", "r"), span=0, num_samples=100, last=False),
+            Recording(Source("r", "r"), span=1, offset=100, num_samples=50, segments=[Segment(90, 120)]),
+        ],
+        [Recording(Source("r", "r"), num_samples=100, segments=[Segment(60, 50)])],
+        [
             Recording(Source("r", "r"), span=0, num_samples=100, last=True),
             Recording(Source("r", "r"), span=1, offset=100),
         ],
@@ -99,8 +106,69 @@ def test_kept_only_below_the_threshold_and_never_without_a_score(tmp_path):
             Recording(Source("r", "r"), span=1, offset=120, num_samples=5),
         ],
     ],
-    ids=["overlap", "outside", "two-last-spans", "no-last-span", "gap-between-spans"],
+    ids=[
+        "overlap",
+        "after-its-span",
+        "before-its-span",
+        "backwards",
+        "two-last-spans",
+        "no-last-span",
+        "gap-between-spans",
+    ],
 )
 def test_what_does_not_add_up_is_refused(made, tmp_path):
-    with pytest.raises(ConservationError, match="r"):
+    with pytest.raises(ConservationError, match=r"recording r |segment r-"):
         ledger_of(made, tmp_path)
+
+
+def test_verdicts_of_a_build_with_reason_value_and_threshold(story):
+    found = {}
+    for row in rows_of(story / "out", "ledger"):
+        if row["status"] != "non_speech":
+            found.setdefault(row["recording_id"], []).append(row)
+    for (reason, said), row in zip(REFUSED, found["refused"], strict=True):
+        assert (row["status"], row["reason"]) == ("rejected", reason)
+        assert (row["start_sample"], row["end_sample"]) == (said["start"] * 16_000, said["end"] * 16_000)
+        assert (row["seconds"], row["speaker"]) == (said["end"] - said["start"], said["speaker"])
+    measured = [(row["value"], row["threshold"]) for row in found["refused"]]
+    cut, few, empty = (0.9375, 0.8), (1.0, 2.0), (0.0, 1.0)
+    assert measured == [cut, few, empty, (0.15, 0.15), cut, few, empty, (0.25, 1.0), (None, None)]
+    assert [(row["status"], row["reason"], row["detail"]) for row in found["unsure"]] == [
+        ("failed", "consensus.max_pwer", "no score pwer: label again"),
+        ("failed", "transcribe", DETAIL),
+        ("failed", "tokenize", "no audio in staging: build with engine.staging_audio"),
+        ("kept", None, None),
+    ]
+    assert all(row["status"] == "kept" for name in ("ann", "duo", "long", "tokyo") for row in found[name])
+    (silent,), (raises,), (absent,) = found["silent"], found["raises"], found["absent"]
+    assert (silent["status"], silent["reason"], silent["value"]) == ("rejected", "decode.min_peak", 0.0)
+    assert (raises["status"], raises["reason"], raises["detail"]) == ("failed", "scripted", "RuntimeError: asked to")
+    assert (absent["status"], absent["reason"], absent["end_sample"]) == ("failed", "decode", 0)
+    assert all(row["utterance_id"] is None for row in (silent, raises, absent))
+
+
+def test_each_row_names_its_recording_and_its_file(story):
+    files = {columns["id"]: name for name, (_, _, columns) in RECORDINGS.items()}
+    found = rows_of(story / "out", "ledger")
+    assert list(dict.fromkeys(row["recording_id"] for row in found)) == sorted(files)
+    for row in found:
+        assert row["path"] == str(story / "in" / files[row["recording_id"]])
+        start = f"{row['recording_id']}-{row['start_sample']:010d}-{row['end_sample']:010d}"
+        assert row["utterance_id"] in (None, start)
+    assert sum(row["utterance_id"] is not None for row in found) == sum(map(len, SCRIPTS.values()))
+
+
+def test_what_was_no_segment_is_non_speech(story):
+    quiet = [row for row in rows_of(story / "out", "ledger") if row["status"] == "non_speech"]
+    found = [(row["recording_id"], row["start_sample"] / 16_000, row["seconds"]) for row in quiet]
+    assert [row for row in found if row[0] in ("ann", "long", "still")] == [
+        ("ann", 0.0, 0.5),
+        ("ann", 1.5, 0.5),
+        ("ann", 3.25, 0.75),
+        ("long", 0.0, 0.5),
+        ("long", 4.0, 1.0),
+        ("long", 7.5, 1.5),
+        ("still", 0.0, 1.0),
+    ]
+    others = ("utterance_id", "speaker", "reason", "value", "threshold", "detail")
+    assert all(row[name] is None for row in quiet for name in others)

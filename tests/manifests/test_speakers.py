@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
 from curation.manifests.records import Recording
 from curation.manifests.speakers import join_speakers, speaker_centroids
@@ -44,6 +46,22 @@ def test_centroid_weighs_by_seconds_and_has_length_one():
     assert list(centroids) == ["S0", "S1"]
     np.testing.assert_allclose(centroids["S0"], np.array([3, 1]) / np.sqrt(10), rtol=1e-6)
     assert not centroids["S1"].any()
+
+
+@given(
+    st.lists(st.integers(0, 359), min_size=2, max_size=9, unique=True),
+    st.sampled_from([0.05, 0.2, 0.5, 1.0, 1.5]),
+)
+def test_one_voice_in_each_span_is_average_linkage_as_scipy_knows_it(angles: list[int], threshold: float):
+    """Voices in spans of their own, so that none is kept apart from another."""
+    voices = np.stack([direction(angle) for angle in angles]).astype(np.float64)
+    tree = linkage(squareform(np.maximum(1 - voices @ voices.T, 0), checks=False), "average")
+    assume(np.abs(tree[:, 2] - threshold).min() > 1e-5)
+    assume(len(tree) < 2 or np.diff(tree[:, 2]).min() > 1e-5)  # with a tie there are two right answers
+    expected = fcluster(tree, threshold, "distance")
+    joined = [names["S0"] for names in join_speakers([{"S0": direction(angle)} for angle in angles], threshold)]
+    first = list(dict.fromkeys(expected))
+    assert joined == [f"S{first.index(group)}" for group in expected]
 
 
 span_lists = st.lists(st.lists(st.integers(0, 359), max_size=3), max_size=6)

@@ -2,10 +2,12 @@
 
     python -m tests.support.kill_harness --kills 30        # prints a line for each kill and the repeated work
 
-Three ways to die: the driver alone, one Ray worker, or the whole Ray session with everything in it.
+Three ways to die: the driver alone, one Ray worker, or the whole Ray session with everything in it; while recordings
+are labelled, and while shards are written.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -13,16 +15,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
+from curation.core.storage import Storage
+from curation.pipeline.config import BuildConfig
+from curation.pipeline.run import progress
 from tests.support.builds import table, toy_build, toy_config, write_recordings
 from tests.support.toy import LOG_VARIABLE, slow_toy_stages
 
 ROOT = Path(__file__).parents[2]
-WAYS = ["driver", "worker", "session"]
+STOPS = [
+    ("session", "label"),
+    ("driver", "publish"),
+    ("driver", "label"),
+    ("worker", "label"),
+    ("worker", "publish"),
+    ("session", "label"),
+    ("session", "publish"),
+]
+"""What is killed, and in which pass. A build that was killed in its publish pass may then end."""
+SHARD_SECONDS = 0.5
+"""So short that there are many shards: the publish pass then takes long enough to be hit."""
 RUN_TIMEOUT_SECONDS = 180
 
 
@@ -36,6 +52,8 @@ class Outcome:
     """Recordings that went through the stages, repeated ones counted again."""
     recordings: int
     same: bool
+    stops: list[tuple[str, str]] = field(default_factory=list)
+    """What was killed, and in which pass."""
 
     @property
     def repeated(self) -> float:
@@ -98,38 +116,51 @@ def torture(kills: int, recordings: int, folder: Path, seed: int = 0, *, verbose
     chance = random.Random(seed)  # noqa: S311 - no secret
     names = [f"r{number:03d}" for number in range(recordings)]
     source = write_recordings(folder / "in", names)
-    toy_build(source, folder / "expected", make_stages=slow_toy_stages)
+    toy_build(source, folder / "expected", _config("in-process"), make_stages=slow_toy_stages)
+    shards = len(json.loads((folder / "expected/shards/_index.json").read_text())["shards"])
     log = folder / "log"
-    done = runs = labelled = wanted = 0
+    stops: list[tuple[str, str]] = []
+    runs = labelled = wanted = 0
     same = True
-    while done < kills:
+    while len(stops) < kills:
         out = folder / f"out{wanted}"
         log.unlink(missing_ok=True)
         wanted += 1
-        finished = False
+        finished = may_end = False
         while not finished:
             process = build_in_subprocess(source, out, log)
             runs += 1
-            if done < kills and _wait_for_labelling(process, out, chance.uniform(0.0, 1.0) * recordings):
-                time.sleep(chance.uniform(0, 0.3))
-                way = WAYS[done % len(WAYS)]
-                if kill(process, way):
-                    done += 1
+            if len(stops) < kills and not may_end:
+                way, part = STOPS[len(stops) % len(STOPS)]
+                files = chance.uniform(0.0, 1.0) * (recordings / 2 if part == "label" else shards / 2)
+                if _wait_for(process, out, part, files) and kill(process, way):
+                    stops.append((way, part))
+                    may_end = part == "publish"
                     if verbose:
-                        print(f"kill {done}: {way}, {len(list((out / 'staging').glob('*')))} batches committed")
+                        print(f"kill {len(stops)}: {way}, {part}, {files:.0f} files written")
             finished = process.wait(RUN_TIMEOUT_SECONDS) == 0
         labelled += len(log.read_text().splitlines())
         same &= all(table(out, name).equals(table(folder / "expected", name)) for name in ("shards", "ledger"))
-    return Outcome(done, runs, labelled, recordings * wanted, same)
+    return Outcome(len(stops), runs, labelled, recordings * wanted, same, stops)
 
 
-def _wait_for_labelling(process: subprocess.Popen, out: Path, recordings: float) -> bool:
-    """Wait until about so many recordings are committed; False if the build ended before."""
+def _wait_for(process: subprocess.Popen, out: Path, part: str, files: float) -> bool:
+    """Wait until a pass has written so many files; False if it ended before."""
+    folder = {"label": "staging", "publish": "shards"}[part]
     while process.poll() is None:
-        if len(list((out / "staging").glob("*.parquet"))) * 2 >= recordings:
-            return True
+        phase = progress(Storage(str(out))).phase
+        if phase == part and len(list((out / folder).glob("*.parquet"))) >= files:
+            return not (out / "shards/_index.json").exists()
+        if (phase, part) == ("publish", "label"):
+            return False
         time.sleep(0.02)
     return False
+
+
+def _config(runtime: str) -> BuildConfig:
+    config = toy_config(runtime, batch_seconds=6)
+    publish = config.publish.model_copy(update={"shard_hours": SHARD_SECONDS / 3600})
+    return config.model_copy(update={"publish": publish})
 
 
 def main() -> None:
@@ -139,7 +170,7 @@ def main() -> None:
     parser.add_argument("--target", nargs=2, metavar=("IN", "OUT"), help="what the subprocess does")
     arguments = parser.parse_args()
     if arguments.target:
-        toy_build(*map(Path, arguments.target), toy_config("ray", batch_seconds=6), make_stages=slow_toy_stages)
+        toy_build(*map(Path, arguments.target), _config("ray"), make_stages=slow_toy_stages)
         return
     with tempfile.TemporaryDirectory() as folder:
         outcome = torture(arguments.kills, arguments.recordings, Path(folder), verbose=True)

@@ -21,12 +21,14 @@ from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.real_speech import librivox
 from tests.train.data.test_loader import samples_of
 
+DENOISE = DenoiseConfig(choose="always", peak=0.25)
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     recordings = write_recordings(folder / "in", ["one", "two", "three"])
-    config = toy_config().model_copy(update={"tokenize": TokenizeConfig()})
+    config = toy_config().model_copy(update={"tokenize": TokenizeConfig(), "denoise": DENOISE})
     toy_build(recordings, folder / "out", config)
     return folder / "out"
 
@@ -71,7 +73,7 @@ def test_the_checkpoint_says_how_its_corpus_was_denoised(built, tmp_path):
     with torch.random.fork_rng():
         trainer = prepare(str(built), tmp_path / "run", config, World())
     trainer.speech.save(tmp_path)
-    assert DenoiseConfig(**Speech.load(tmp_path).denoise) == DenoiseConfig()
+    assert DenoiseConfig(**Speech.load(tmp_path).denoise) == DENOISE
 
 
 def test_a_fitted_codec_with_fewer_codes_goes_all_the_way(built, tmp_path):
@@ -80,7 +82,7 @@ def test_a_fitted_codec_with_fewer_codes_goes_all_the_way(built, tmp_path):
     fit([librivox()[0]], tmp_path / "fitted", settings)
     shutil.copytree(built, tmp_path / "out")
     tokenize = TokenizeConfig(bicodec=str(tmp_path / "fitted"))
-    config = toy_config().model_copy(update={"tokenize": tokenize})
+    config = toy_config().model_copy(update={"tokenize": tokenize, "denoise": DENOISE})
     toy_build(built.parent / "in", tmp_path / "out", config)
     assert all(max(row["semantic"]) < 256 for row in rows(tmp_path / "out", "shards"))
     assert len(vocabulary_for(str(tmp_path / "out"), text_size=300).streams["semantic"]) == 256

@@ -6,13 +6,18 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+import yaml
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests.plan import read_plan
+from curation.manifests.staging import timing_of
+from curation.pipeline.config import validate
+from curation.pipeline.journal import read_runs
 from curation.pipeline.run import progress, unfinished_units
 from tests.support.builds import count, rows, seconds_by_recording, table, toy_build, toy_config, write_recordings
+from tests.support.story import publish_again, story_config
 
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"]
 
@@ -112,6 +117,34 @@ def test_other_label_settings_are_refused(recordings, reference):
     other = config.model_copy(update={"loudness": config.loudness.model_copy(update={"ratio": 9.0})})
     with pytest.raises(ConfigError, match=r"ratio: 9.0"):
         toy_build(recordings, reference, other)
+
+
+def test_build_yaml_is_the_configuration_of_the_latest_run(story, tmp_path):
+    def stored(out):
+        return validate(yaml.safe_load((out / "build.yaml").read_bytes()), "build.yaml")
+
+    assert stored(story / "out") == story_config()
+    again = publish_again(story, tmp_path, "consensus.max_pwer=0.05", "publish.shard_hours=2")
+    assert stored(again) == story_config("tokenize=null", "consensus.max_pwer=0.05", "publish.shard_hours=2")
+
+
+def test_each_run_is_logged_with_its_passes(reference):
+    (log,) = read_runs(Storage(str(reference)))
+    assert set(log["pass_seconds"]) == {"label", "publish"}
+    assert all(seconds > 0 for seconds in log["pass_seconds"].values())
+    assert log["started"] + sum(log["pass_seconds"].values()) <= log["updated"] + 1e-3
+    assert (log["cpus"], log["pass"]) == (1.0, "")
+
+
+def test_the_summary_says_where_the_time_went(reference):
+    timing = json.loads((reference / "summary.json").read_text())["timing"]
+    assert set(timing["label"]["stages"]) == {"decode", "loudness", "cut", "misbehave", "hear"}
+    assert all(seconds > 0 for seconds in timing["label"]["stages"].values())
+    assert timing["runs"] == read_runs(Storage(str(reference)))
+    parts = [timing_of(part)["stages"] for _, part in Storage(str(reference)).iter_tables("staging")]
+    assert len(parts) > 1
+    for stage, seconds in timing["label"]["stages"].items():
+        assert seconds == pytest.approx(sum(part[stage] for part in parts))
 
 
 def test_new_recordings_join_an_old_build(recordings, tmp_path, caplog):

@@ -66,17 +66,16 @@ def test_free_after_an_error(out):
     assert read_holder(out) is None
 
 
-def test_a_killed_process_holds_nothing(other, tmp_path):
+def test_a_killed_process_holds_nothing(other, tmp_path, monkeypatch):
     out = Storage(str(tmp_path / "out"))
     with pytest.raises(LockError, match=f"process {other.pid}"), held(out, "mine"):
         pass
     other.kill()
     other.wait()
     assert read_holder(out).run == "other"
-    start = time.monotonic()
+    monkeypatch.setattr(locking, "WATCH_SECONDS", float("inf"))  # for as long would a holder elsewhere be watched
     with held(out, "mine"):
         assert read_holder(out).run == "mine"
-    assert time.monotonic() - start < 2
 
 
 @pytest.mark.parametrize(("pid", "shift", "gone"), [(2**22 + 1, 0, True), (None, 0, False), (None, -100, True)])

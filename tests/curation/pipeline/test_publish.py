@@ -1,0 +1,128 @@
+"""The publish pass: all parts of a large build count, and an interruption never leaves an index that is not true."""
+
+import json
+import shutil
+
+import pytest
+
+from curation.core.storage import Storage
+from curation.pipeline.run import build, progress
+from tests.support.builds import rows, seconds_by_recording, table
+from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
+from tests.support.story import story_config
+
+MANY = 260
+"""More recordings in units of their own than the 256 that one part of the ledger holds."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Recording `rNNN` is 0.25 s, its utterance 0.125 s or, in the last ten, 0.25 s; each sixth is rejected."""
+    folder = tmp_path_factory.mktemp("many")
+    recordings = {
+        f"r{number:03d}.wav": (
+            noise(0.25),
+            16_000,
+            {
+                "id": f"r{number:03d}",
+                "segments": [
+                    utterance(
+                        0.0 if number >= MANY - 10 else 0.125,
+                        0.25,
+                        scores={"pwer": 0.5 if number % 6 == 5 else 0.0},
+                    )
+                ],
+            },
+        )
+        for number in range(MANY)
+    }
+    manifest = write_corpus(folder / "in", recordings)
+    config = story_config("tokenize=null", "engine.unit_files=1", f"publish.shard_hours={8 / 3600}")
+    return build(config, [str(manifest)], str(folder / "out"), make_stages=scripted_stages), folder / "out"
+
+
+KEPT = [number for number in range(MANY) if number % 6 != 5]
+KEPT_SECONDS = sum(0.25 if number >= MANY - 10 else 0.125 for number in KEPT)
+
+
+def test_every_recording_is_in_one_part_of_the_ledger(many):
+    _, out = many
+    assert len(list((out / "ledger").iterdir())) == 2
+    assert seconds_by_recording(out) == {f"r{number:03d}": 0.25 for number in range(MANY)}
+
+
+def test_the_summary_adds_all_parts_up(many):
+    summary, _ = many
+    assert (summary.recordings, summary.failed_recordings, summary.seconds) == (MANY, 0, MANY * 0.25)
+    found = {(line.status, line.reason): (line.count, line.seconds) for line in summary.lines}
+    rejected = [number for number in range(MANY) if number % 6 == 5]
+    seconds = sum(0.25 if number >= MANY - 10 else 0.125 for number in rejected)
+    assert found["kept", ""] == (len(KEPT), KEPT_SECONDS)
+    assert found["rejected", "consensus.max_pwer"] == (len(rejected), seconds)
+    assert found["non_speech", ""] == (MANY - 10, (MANY - 10) * 0.125)
+    assert (summary.utterances, summary.kept_seconds) == (len(KEPT), KEPT_SECONDS)
+
+
+def test_utterances_of_all_parts_are_spread_over_the_shards(many):
+    _, out = many
+    assert [row["recording_id"] for row in rows(out, "shards")] == [f"r{number:03d}" for number in KEPT]
+    shards = json.loads((out / "shards/_index.json").read_text())["shards"]
+    assert len(shards) == -(-KEPT_SECONDS // 8) == 4
+    assert all(abs(shard["seconds"] - KEPT_SECONDS / 4) <= 0.25 for shard in shards)
+
+
+def test_what_a_larger_publish_pass_left_is_removed(story, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(story / "out", out)
+    (out / "ledger/part-000007.parquet").write_bytes((out / "ledger/part-000000.parquet").read_bytes())
+    (out / "shards/part-00000-of-00077.parquet").write_bytes(b"of an earlier pass")
+    build(story_config(), [], str(out), make_stages=scripted_stages)
+    assert [path.name for path in (out / "ledger").iterdir()] == ["part-000000.parquet"]
+    assert sorted(path.name for path in (out / "shards").iterdir()) == ["_index.json", "part-00000-of-00001.parquet"]
+    assert table(out, "ledger").equals(table(story / "out", "ledger"))
+
+
+class InterruptedPassError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", ["tokenize", "ledger", "shards"])
+def test_a_publish_pass_that_was_interrupted_has_no_index_and_goes_on(story, tmp_path, step):
+    out = tmp_path / "out"
+    shutil.copytree(story / "out", out)
+
+    def interrupt(now, *_):
+        if now == step:
+            raise InterruptedPassError
+
+    stricter = f"publish.shard_hours={3 / 3600}"
+    with pytest.raises(InterruptedPassError):
+        build(story_config(stricter), [], str(out), make_stages=scripted_stages, on_step=interrupt)
+    assert not (out / "shards/_index.json").exists()
+    state = progress(Storage(str(out)))
+    assert (state.published, state.phase) == (False, "publish")
+    if step == "shards":  # some of the new shards are beside those of the pass before
+        assert len(list((out / "shards").glob("*.parquet"))) > 1
+    build(story_config(stricter), [], str(out), make_stages=scripted_stages)
+    assert len(list((out / "shards").glob("*.parquet"))) == 4
+    for folder in ("shards", "ledger"):
+        assert table(out, folder).equals(table(story / "out", folder))
+    assert progress(Storage(str(out))).published
+
+
+def test_publishing_again_keeps_staging_and_tokens(story, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(story / "out", out)
+    before = {
+        path: path.stat().st_mtime_ns for name in ("staging", "tokens") for path in (out / name).rglob("*.parquet")
+    }
+    encoded = []
+
+    def note(step, report, _):
+        if step == "tokenize":
+            encoded.append(report.seconds)
+
+    build(story_config("consensus.max_pwer=0.1"), [], str(out), make_stages=scripted_stages, on_step=note)
+    assert sum(encoded) == 0.5  # the utterance without audio is tried again, nothing else
+    after = {path: path.stat().st_mtime_ns for path in before}
+    assert sum(after[path] != before[path] for path in before) == 1
