@@ -230,7 +230,7 @@ def columns_page() -> str:
 
 def models_page() -> str:
     """The models of the catalogue."""
-    from curation.models.store import catalogue
+    from curation.models.catalogue import catalogue
 
     rows = []
     for name, entry in sorted(catalogue().items()):

@@ -1,15 +1,29 @@
-"""What a stage is: a configuration, `setup` once per process, and `process` for a batch of recordings.
+"""What a stage is: declarations, a configuration, `setup` once per process, and `process` for a batch of recordings.
 
 A stage gives back one result per input, in order (it changes the records in place). It never drops anything, and it
 knows nothing of Ray. `run_stage` gives it one recording at a time, or a whole batch where the stage says `batched`:
 then, when it raises, `run_stage` calls it again row by row, so that one bad recording costs only itself.
+
+To add a stage: a file here (or a folder with `stage.py`) with a class that sets `name`, `section` and `after`, and a
+field for its section in `BuildConfig`; or the same class in a package of your own with an entry point in the group
+`curation.stages`, whose section becomes a field by itself:
+
+    class Pitch(Stage):
+        name, section, after = "pitch", PitchConfig, "diarize"
+        scores = (Score("pitch.median", "Hz", "median pitch of the voiced frames"),)
+
+        def process(self, batch):
+            for recording in batch:
+                for segment in recording.live_segments:
+                    segment.scores["pitch.median"] = median_pitch(segment.audio)
 """
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from curation.core.declarations import Declared, Use
 from curation.manifests.records import Recording, fail
 
 log = logging.getLogger(__name__)
@@ -18,15 +32,25 @@ DECIMALS = 4
 """Stored probabilities and scores are rounded to this many decimals."""
 
 
-class Stage(ABC):
+class Stage(Declared, ABC):
     """One processing step. Subclasses set `name` and implement `process`; models are loaded in `setup`."""
 
     name: ClassVar[str]
+    """Its section in the configuration, and the first part of its scores and notes."""
+    after: ClassVar[str] = ""
+    """The stage that it follows; a plug-in runs before the stage of this repository that follows the same one."""
+    on_by_default: ClassVar[bool] = False
+    """Whether a plug-in runs where the configuration does not name it."""
     batched: ClassVar[bool] = False
     """True where recordings are worked on together. `process` must then be idempotent: called again on recordings
     that it has seen, it gives the same result."""
 
-    def setup(self) -> None:  # noqa: B027 - many stages have nothing to load
+    @classmethod
+    def adapters(cls, section: Any) -> list[Use]:  # noqa: ARG003 - for subclasses
+        """The model adapters that the stage uses with these settings."""
+        return []
+
+    def setup(self) -> None:
         """Load models. Called once in each worker process, before the first `process`."""
 
     @abstractmethod

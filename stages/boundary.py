@@ -17,6 +17,7 @@ import numpy as np
 
 from curation.audio.levels import frame_energy
 from curation.audio.wave import Wave
+from curation.core.declarations import Score
 from curation.core.settings import Section, threshold
 from curation.manifests.records import Recording
 from curation.stages.base import Stage
@@ -35,14 +36,26 @@ class BoundaryConfig(Section):
     """Settings of the boundary stage."""
 
     max_cut: float = threshold(
-        0.8, "Highest probability, 0..1, that a word is cut at the start or end of the utterance", ge=0, le=1
+        0.8,
+        "Highest probability, 0..1, that a word is cut at the start or end of the utterance",
+        score="boundary.cut",
+        rejects=">",
+        ge=0,
+        le=1,
     )
 
 
 class Boundary(Stage):
-    """Scores each live segment: `boundary.start`, `boundary.end`, and the higher of them, `boundary.cut`."""
+    """Scores each live segment."""
 
     name = "boundary"
+    section = BoundaryConfig
+    after = "diarize"
+    scores = (
+        Score("boundary.start", "1", "probability that a word is cut at the start of the utterance"),
+        Score("boundary.end", "1", "probability that a word is cut at its end"),
+        Score("boundary.cut", "1", "the higher of the two"),
+    )
 
     def __init__(self, config: BoundaryConfig | None = None) -> None:
         self.config = config or BoundaryConfig()

@@ -36,6 +36,8 @@ class Loudness(Stage):
     """Compresses and normalises the audio of every recording in place."""
 
     name = "loudness"
+    section = LoudnessConfig
+    after = "decode"
 
     def __init__(self, config: LoudnessConfig | None = None) -> None:
         self.config = config or LoudnessConfig()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from curation.audio.wave import Wave
-from curation.core.settings import Section, publish_field
+from curation.core.settings import Section, model_field, publish_field
 from curation.core.timing import inside_model
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer
 from curation.tokenize.registry import load_codec, load_content
@@ -15,10 +15,16 @@ from curation.tokenize.registry import load_codec, load_content
 class TokenizeConfig(Section):
     """Which tokenizers encode the kept utterances."""
 
-    glm: str = publish_field(
-        "compact", "12.5 tokens/s tokenizer: compact, or a folder or hf: reference of GLM-4-Voice's"
+    glm: str = model_field(
+        "compact",
+        "12.5 tokens/s tokenizer: compact, a folder or hf: reference of GLM-4-Voice's, or a plug-in's KIND[:REFERENCE]",
+        publish=True,
     )
-    bicodec: str = publish_field("compact", "50 tokens/s codec: compact, or a folder or hf: reference of BiCodec")
+    bicodec: str = model_field(
+        "compact",
+        "50 tokens/s codec: compact, a folder or hf: reference of BiCodec, or a plug-in's KIND[:REFERENCE]",
+        publish=True,
+    )
     device: Literal["cpu", "cuda"] = publish_field("cpu", "where official tokenizers run; the compact ones use the CPU")
 
 

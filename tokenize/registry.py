@@ -1,42 +1,59 @@
-"""Opens tokenizers by reference: `compact` (shipped), a folder, or a model reference such as `hf:REPO@REVISION`."""
+"""Opens tokenizers by reference: `compact` (shipped), a folder, a model reference such as `hf:REPO@REVISION`, or the
+kind of a plug-in (entry points `curation.tokenizers`), alone or with a reference: `KIND:REFERENCE`.
+"""
 
 from functools import cache
 from pathlib import Path
 
+from curation.core.plugins import Registry
 from curation.models.store import resolve
+from curation.tokenize.adapters.base import Stream, TokenizerKind
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer
 
+TOKENIZERS: Registry[TokenizerKind] = Registry(
+    TokenizerKind, "curation.tokenizers", ["curation.tokenize.adapters"], what="tokenizer"
+)
 COMPACT = "compact"
+OFFICIAL: dict[Stream, str] = {"content": "glm", "codec": "bicodec"}
+"""What a folder is that no kind recognises."""
 
 
 @cache
 def load_content(reference: str, device: str = "cpu") -> ContentTokenizer:
-    """The 12.5 tokens/s tokenizer: the compact one, a fitted folder of it, or a GLM-4-Voice checkpoint."""
-    from curation.tokenize.compact.content import CompactContent
-
-    if reference == COMPACT:
-        return CompactContent()
-    folder = folder_of(reference)
-    if (folder / "compact_content.safetensors").is_file():
-        return CompactContent(folder)
-    from curation.tokenize.official.glm import GlmTokenizer
-
-    return GlmTokenizer(folder, device)
+    """The 12.5 tokens/s tokenizer: the compact one, a fitted folder of it, a GLM-4-Voice checkpoint, or a plug-in's."""
+    kind, folder = _located(reference, "content")
+    return kind.content(folder, device)
 
 
 @cache
 def load_codec(reference: str, device: str = "cpu") -> CodecTokenizer:
-    """The codec: the compact one, a fitted folder of it, or a BiCodec checkpoint."""
-    from curation.tokenize.compact.codec import CompactCodec
+    """The codec: the compact one, a fitted folder of it, a BiCodec checkpoint, or a plug-in's."""
+    kind, folder = _located(reference, "codec")
+    return kind.codec(folder, device)
 
-    if reference == COMPACT:
-        return CompactCodec()
+
+def kind_of(reference: str) -> str:
+    """The kind that a reference names; empty where it names a folder or a model."""
+    name = reference.partition(":")[0]
+    is_folder = name != COMPACT and Path(reference).expanduser().is_dir()
+    return name if name in TOKENIZERS and not is_folder else ""
+
+
+def likely_kind(reference: str, stream: Stream) -> str:
+    """The kind that a reference is, without opening it: of one that is not on this machine, the official one."""
+    return kind_of(reference) or OFFICIAL[stream]
+
+
+def _located(reference: str, stream: Stream) -> tuple[TokenizerKind, Path | None]:
+    """Kind and folder of a reference; None for the kind's own default."""
+    kind = kind_of(reference)
+    if kind:
+        rest = reference.partition(":")[2]
+        return TOKENIZERS[kind](), folder_of(rest) if rest else None
     folder = folder_of(reference)
-    if (folder / "compact_codec.safetensors").is_file():
-        return CompactCodec(folder)
-    from curation.tokenize.official.bicodec.tokenizer import BiCodecTokenizer
-
-    return BiCodecTokenizer(folder, device)
+    kinds = [TOKENIZERS[name]() for name in TOKENIZERS.built_in]
+    found = next((item for item in kinds if item.recognises(folder, stream)), TOKENIZERS[OFFICIAL[stream]]())
+    return found, folder
 
 
 def folder_of(reference: str) -> Path:

@@ -34,7 +34,8 @@ def fetch(
     ] = None,
 ) -> None:
     """Fetch models to this machine and print where they are."""
-    from curation.models.store import catalogue, resolve
+    from curation.models.catalogue import catalogue
+    from curation.models.store import resolve
 
     for name in names or catalogue():
         typer.echo(f"{name}: {resolve(name)}")
@@ -43,7 +44,7 @@ def fetch(
 @group.command()
 def verify() -> None:
     """Compare every model of the catalogue with its pinned SHA-256. Exit code 1 if one is missing or altered."""
-    from curation.models.store import catalogue
+    from curation.models.catalogue import catalogue
     from curation.models.store import verify as problems_of
 
     problems = [problem for name in catalogue() for problem in problems_of(name)]

@@ -115,7 +115,11 @@ def _print(made: "BuildPlan") -> None:
         f"{machines.cpus:g} CPUs, {machines.gpus:g} GPUs",
         f"{made.workers} workers, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs",
         f"memory: about {needed_gib(made):.1f} GiB "
-        + (f"({made.worker_gib:.1f} GiB measured for one worker)" if made.worker_gib else "(2 GiB for each worker)")
+        + (
+            f"({made.worker_gib:.1f} GiB measured for one worker)"
+            if made.worker_gib
+            else f"({made.declared_gib:.1f} GiB declared for each worker)"
+        )
         + f", {made.limit_gib:.0f} GiB at most",
     ]
     if made.worker_gpus:

@@ -9,7 +9,8 @@ from rich.table import Table
 from curation.cli.options import table_console
 from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
 from curation.manifests.summary import Summary
-from curation.models.store import catalogue, verify
+from curation.models.catalogue import catalogue
+from curation.models.store import verify
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.run import BuildState
 from curation.preflight.doctor import Check

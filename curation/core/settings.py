@@ -12,14 +12,18 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from curation.core.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+EXPLAINED = "explained"
+"""Type of errors whose message needs no more explanation."""
 
 
 class Section(BaseModel):
@@ -28,14 +32,47 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def threshold(default: float | None, description: str, **limits: Any) -> Any:
-    """A field that only decides what is kept: changing it re-runs the publish pass and no model."""
-    return publish_field(default, description, **limits)
+def threshold(
+    default: float | None,
+    description: str,
+    *,
+    score: str,
+    rejects: Literal["<", ">", ">="],
+    required: bool | tuple[str, float] = True,
+    off: float | None = None,
+    **limits: Any,
+) -> Any:
+    """A field that decides what is kept, and the rule for it: a segment is rejected where its `score` is `rejects` this
+    value. Changing it re-runs the publish pass and no model.
+
+    A segment without the score is a failure where it is `required`: always, never, or where another field has a value
+    of at least so much: `("transcribe.min_systems", 2)`. With the value `off` there is no rule.
+    """
+    rule: Any = {"score": score, "rejects": rejects, "required": required, "off": off}
+    return Field(default, description=description, json_schema_extra={"pass": "publish", "rule": rule}, **limits)
 
 
 def publish_field(default: Any, description: str, **limits: Any) -> Any:
     """A field of the engine or the publish pass: changing it re-runs no labelling."""
     return Field(default, description=description, json_schema_extra={"pass": "publish"}, **limits)
+
+
+def model_field(default: Any, description: str, *, publish: bool = False, **limits: Any) -> Any:
+    """A field that names a model: a reference, or a name that is no reference (`default`, a name that the system itself
+    resolves). `plan` and `doctor` look for what it names. `publish`: a field of the publish pass.
+    """
+    extra: Any = {"model": True, **({"pass": "publish"} if publish else {})}
+    return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def later_field(default: Any, description: str, **limits: Any) -> Any:
+    """A field that there was not always: builds that were labelled before it go on as long as it has its default."""
+    return Field(default, description=description, json_schema_extra={"later": True}, **limits)
+
+
+def extra_of(field: FieldInfo) -> dict[str, Any]:
+    """What `threshold`, `model_field` and their like have written into a field."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def load_sections(
@@ -59,8 +96,31 @@ def validate_as(model: type[Model], values: Mapping[str, Any], origin: str) -> M
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [f"{origin}: {_explain(model, item['loc'], item['type'], item['msg'])}" for item in error.errors()]
+        lines = []
+        for item in error.errors():
+            message = _explain(model, item["loc"], item["type"], item["msg"])
+            lines.append(f"{origin}: {'.'.join(map(str, item['loc']))}: {message}")
         raise ConfigError("\n".join(lines)) from None
+
+
+def validate_inside(section: type[Model], value: Any, at: tuple[str, ...] = ()) -> Model:
+    """Check a section whose class is chosen by a value, inside a validator: errors keep their place in the whole
+    configuration (`at`: below that of the validator), and name the keys that this section knows.
+    """
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        details = [
+            InitErrorDetails(
+                type=PydanticCustomError(
+                    EXPLAINED, "{message}", {"message": _explain(section, item["loc"], item["type"], item["msg"])}
+                ),
+                loc=(*at, *item["loc"]),
+                input=item["input"],
+            )
+            for item in error.errors()
+        ]
+        raise ValidationError.from_exception_data(section.__name__, details) from None
 
 
 def to_yaml(config: BaseModel) -> str:
@@ -71,16 +131,20 @@ def to_yaml(config: BaseModel) -> str:
 def label_fields(value: Any) -> Any:
     """Plain values of a section (or of any value in it) without the fields that are marked `pass: publish`."""
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        kept = {name for name, field in fields.items() if not _is_publish(field.json_schema_extra)}
+        fields = type(value).model_fields.items()
+        kept = {name for name, field in fields if _decides_labels(field, getattr(value, name))}
         return {name: label_fields(getattr(value, name)) for name in sorted(kept)}
     if isinstance(value, list | tuple):
         return [label_fields(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): label_fields(item) for name, item in value.items()}
     return json.loads(json.dumps(value))
 
 
-def _is_publish(extra: Any) -> bool:
-    return isinstance(extra, dict) and extra.get("pass") == "publish"
+def _decides_labels(field: FieldInfo, value: Any) -> bool:
+    extra = extra_of(field)
+    as_ever = "later" in extra and value == field.get_default(call_default_factory=True)
+    return extra.get("pass") != "publish" and not as_ever
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -124,13 +188,13 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 
 def _explain(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in location)
+    if kind == EXPLAINED:
+        return message
     if kind != "extra_forbidden":
-        return f"{key}: {message[0].lower()}{message[1:]}"
+        return f"{message[0].lower()}{message[1:]}"
     known = _known_keys(model, location[:-1])
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    remedy = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-    return f"{key}: unknown key; {remedy}"
+    return "unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}")
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

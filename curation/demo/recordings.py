@@ -107,7 +107,7 @@ def noisy(wave: Wave, snr_db: float) -> Wave:
 
 def cut_mid_word(wave: Wave) -> Wave:
     """The part of the sentence between two word middles, found by forced alignment."""
-    from curation.stages.punctuate.registry import PocketSphinx
+    from curation.stages.punctuate.pocketsphinx import PocketSphinx
 
     words = CUT_TEXT.split()
     placed = PocketSphinx().align(wave, words, "en")

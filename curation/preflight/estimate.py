@@ -7,7 +7,7 @@ Calibration builds a minute of real speech in this process and scales by the rea
 
 import importlib.util
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,30 +17,19 @@ import psutil
 
 from curation.core.errors import ModelError
 from curation.models.store import resolve
+from curation.pipeline.assemble import Step, steps, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes
 from curation.pipeline.label import Report
-from curation.preflight.doctor import GIB, MIN_WORKER_GIB, references
+from curation.preflight.doctor import GIB
+from curation.preflight.requirements import Model, models_of
 
-PARAMETERS_GIB = {
-    "hf:Systran/faster-whisper-large-v3": 2.9,
-    "hf:Systran/faster-distil-whisper-large-v3": 1.4,
-    "hf:nvidia/canary-1b-v2": 3.6,
-    "hf:nvidia/parakeet-tdt-0.6b-v3": 2.3,
-    "hf:facebook/seamless-m4t-v2-large": 4.3,  # float16
-    "omniASR_LLM_7B_v2": 14.5,  # bfloat16
-    "hf:pyannote/speaker-diarization-community-1": 0.03,
-    "hf:zai-org/glm-4-voice-tokenizer": 1.3,
-    "hf:SparkAudio/Spark-TTS-0.5B": 1.8,
-}
-"""Published number of parameters times their width: for weights that are not here. Not measured."""
 GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
 """Rule of thumb: activations beside the weights, and what each process takes for its context."""
 BUSY_SHARE = 0.75
 """Share of a core below which a calibration on one thread was held up by something else."""
 SAMPLES = (("moonshine_voice", "assets/two_cities.wav"), ("pyannote", "audio/sample/sample.wav"))
-ENGINE_SECTIONS = {"publish", "engine"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +75,8 @@ class BuildPlan:
     worker_gpus: float
     limit_gib: float
     """Memory at which a worker ends its recording, for all workers together."""
+    declared_gib: float
+    """Memory of one worker, by what its stages declare."""
     worker_gib: float | None = None
     """Measured memory of one worker."""
     worker_gpu_gib: float = 0.0
@@ -116,6 +107,7 @@ def make_plan(
         worker_cpus=engine.worker_cpus,
         worker_gpus=engine.worker_gpus,
         limit_gib=0.0,
+        declared_gib=worker_needs(config).memory_gib,
     )
     plan.limit_gib = plan.workers * engine.max_worker_gib
     unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
@@ -150,30 +142,19 @@ def _workers(config: BuildConfig, machines: Machines) -> int:
 
 
 def _stages(config: BuildConfig) -> Iterator[StagePlan]:
-    wanting = on_gpu(config)
-    for name in BuildConfig.model_fields:
-        section = getattr(config, name)
-        if section is None or name in ENGINE_SECTIONS:
-            continue
-        device = "GPU" if any(path.split(".")[0] == name for path in wanting) else "CPU"
-        models = [model_size(item) for item in sorted(_models_of(section.model_dump(mode="json")))]
-        yield StagePlan(name, device, models)
+    for step in steps(config):
+        device = "GPU" if any(use.resources.gpus for use in step.uses) else "CPU"
+        yield StagePlan(step.name, device, [model_size(model) for model in models_of(step.uses)])
 
 
-def _models_of(section: dict[str, Any]) -> set[str]:
-    """Models of a section (plain values): references, and names that only the system itself can resolve."""
-    own = [part.get("model", "") for part in [section, *section.get("systems", ())]]
-    return {*references(section), *(name for name in own if name in PARAMETERS_GIB)}
-
-
-def model_size(reference: str) -> ModelSize:
+def model_size(model: Model) -> ModelSize:
     """Size of a model on this disk, or what is known of it."""
     try:
-        path = resolve(reference, fetch=False)
+        path = resolve(model.reference, fetch=False)
     except ModelError:
-        return ModelSize(reference, PARAMETERS_GIB.get(reference.partition("@")[0]), here=False)
+        return ModelSize(model.reference, model.facts.gib if model.facts else None, here=False)
     files = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
-    return ModelSize(reference, sum(item.stat().st_size for item in files) / GIB, here=True)
+    return ModelSize(model.reference, sum(item.stat().st_size for item in files) / GIB, here=True)
 
 
 def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
@@ -190,9 +171,10 @@ def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
     if not engine.worker_gpus:
         return
     # Label and publish run one after the other: the larger of the two has the GPU to itself.
-    label = sum(_gib_on_gpu(stage, config) for stage in plan.stages if stage.name != "tokenize")
-    publish = sum(_gib_on_gpu(stage, config) for stage in plan.stages if stage.name == "tokenize")
-    weights = max(label, publish)
+    sizes = {model.reference: model.gib or 0.0 for stage in plan.stages for model in stage.models}
+    by_step = {step.name: _gib_on_gpu(step, sizes) for step in steps(config)}
+    publish = by_step.pop("tokenize", 0.0)
+    weights = max(sum(by_step.values()), publish)
     plan.worker_gpu_gib = GPU_OVERHEAD * weights + GPU_CONTEXT_GIB if weights else 0.0
     sharing = max(1, int(1 / engine.worker_gpus + 1e-6))
     needed = sharing * plan.worker_gpu_gib / max(1.0, engine.worker_gpus)
@@ -203,12 +185,10 @@ def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
         )
 
 
-def _gib_on_gpu(stage: StagePlan, config: BuildConfig) -> float:
-    """Weights of the sections of a stage that are on the GPU."""
-    section = getattr(config, stage.name).model_dump(mode="json")
-    parts = section["systems"] if stage.name == "transcribe" else [section]
-    wanted = {name for part in parts if part.get("device") == "cuda" for name in _models_of(part)}
-    return sum(item.gib or 0.0 for item in stage.models if item.reference in wanted)
+def _gib_on_gpu(step: Step, sizes: Mapping[str, float]) -> float:
+    """Weights of what a step has on the GPU."""
+    uses = tuple(use for use in step.uses if use.resources.gpus)
+    return sum(sizes[model.reference] for model in models_of(uses))
 
 
 def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> None:
@@ -247,5 +227,5 @@ def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> 
 
 
 def needed_gib(plan: BuildPlan) -> float:
-    """Memory of all workers: measured, else the least that `doctor` asks for."""
-    return plan.workers * (plan.worker_gib or MIN_WORKER_GIB)
+    """Memory of all workers: measured, else as declared."""
+    return plan.workers * (plan.worker_gib or plan.declared_gib)

@@ -1,40 +1,106 @@
-"""Which optional packages a configuration needs, and whether they are here.
+"""What a configuration needs that may not be on this machine: packages, environments, models, plug-ins that import.
 
-They are not installed by default because they are large and only some systems use them.
+It reads what stages and adapters declare (`curation.core.declarations`), and nothing else.
 """
 
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from curation.core.declarations import Missing, Use, Weights
+from curation.core.plugins import Registry
+from curation.models.catalogue import catalogue, facts_of
 from curation.models.environments import folder_of, is_ready
+from curation.pipeline.assemble import steps
 from curation.pipeline.config import BuildConfig
-from curation.stages.transcribe.base import SystemConfig
-from curation.stages.transcribe.nemo import NemoConfig
-from curation.stages.transcribe.omnilingual import ENVIRONMENT, REQUIREMENTS, OmnilingualConfig
-from curation.stages.transcribe.seamless import SeamlessConfig
+from curation.stages.denoise.registry import DENOISERS
+from curation.stages.diarize.registry import DIARIZERS
+from curation.stages.punctuate.registry import ALIGNERS
+from curation.stages.registry import STAGES
+from curation.stages.transcribe.registry import SYSTEMS
+from curation.tokenize.registry import TOKENIZERS, kind_of
 
-EXTRAS: dict[type[SystemConfig], tuple[str, str]] = {
-    NemoConfig: ("nemo", "nemo"),
-    SeamlessConfig: ("sentencepiece", "seamless"),
-}
-"""Configuration class -> module to look for, extra of this package that brings it."""
-
-Finding = tuple[str, bool, str, str]
-"""What was looked at, whether it is right, what was found, and the command that helps."""
+REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, ALIGNERS, TOKENIZERS)
+SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 
 
-def examine_extras(config: BuildConfig) -> list[Finding]:
-    """One finding for each optional package or environment that the ASR systems of `config` need."""
-    return list(dict.fromkeys(finding for system in config.transcribe.systems for finding in _of_system(system)))
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a configuration names."""
+
+    reference: str
+    facts: Weights | None
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the model store can look for it; otherwise only the system itself can."""
+        return self.reference in catalogue() or self.reference.startswith(SCHEMES)
 
 
-def _of_system(system: Any) -> Iterator[Finding]:
-    if type(system) in EXTRAS:
-        module, extra = EXTRAS[type(system)]
-        here = importlib.util.find_spec(module) is not None
-        yield f"package {module}", here, "here" if here else "not installed", f"pip install 'curation[{extra}]'"
-    if isinstance(system, OmnilingualConfig) and not system.python:
-        here = is_ready(folder_of(ENVIRONMENT, REQUIREMENTS, system.interpreter))
-        found = "here" if here else "not made yet: the first worker makes it, 7.3 GB"
-        yield f"environment {ENVIRONMENT}", here, found, "python -m curation.preflight.environments"
+def models_of(uses: tuple[Use, ...]) -> list[Model]:
+    """The models of a step, once each; names that mean no weights (`default`, `compact`) are left out."""
+    declared = [weights for use in uses for weights in use.declared.weights]
+    found = []
+    for name in sorted({_reference(name) for use in uses for name in use.model_names}):
+        model = Model(name, facts_of(name, declared))
+        if model.facts is not None or model.is_reference:
+            found.append(model)
+    return found
+
+
+def _reference(name: str) -> str:
+    """A name as the model store takes it: a tokenizer's without its kind, a folder with `path:`."""
+    kind = kind_of(name)
+    name = name.removeprefix(f"{kind}:") if kind else name
+    return f"path:{name}" if Path(name).is_absolute() else name
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Something that has to be installed, and whether it is."""
+
+    what: str
+    here: bool
+    found: str
+    remedy: str
+
+
+def requirements_of(config: BuildConfig) -> list[Requirement]:
+    """Packages and environments that the stages and adapters of a configuration declare, once each."""
+    found = [item for step in steps(config) for use in step.uses for item in _of_use(use)]
+    return list(dict.fromkeys(found))
+
+
+def _of_use(use: Use) -> Iterator[Requirement]:
+    for package in use.declared.packages:
+        here = importlib.util.find_spec(package.module) is not None
+        yield Requirement(f"package {package.module}", here, "here" if here else "not installed", package.command)
+    if (environment := use.declared.environment(use.section)) is not None:
+        here = is_ready(folder_of(environment.name, environment.requirements, environment.interpreter))
+        found = "here" if here else f"not made yet: the first worker makes it, {environment.gib:g} GiB"
+        remedy = f"python -m curation.preflight.environments {environment.name}"
+        yield Requirement(f"environment {environment.name}", here, found, remedy)
+    if (missing := use.declared.missing(use.section)) is not None:
+        yield _explained(missing, use)
+
+
+def _explained(missing: Missing, use: Use) -> Requirement:
+    instead = f"; until then {use.instead} takes its place" if use.instead else ""
+    return Requirement(missing.what, here=False, found=missing.found, remedy=f"{missing.remedy}{instead}")
+
+
+def broken_plug_ins() -> list[Requirement]:
+    """The plug-ins of installed packages that cannot be used, whether the configuration names them or not."""
+    return [
+        Requirement(
+            f"plug-in {item.name} ({registry.group})", here=False, found=reason, remedy=_mend(item.distribution)
+        )
+        for registry in REGISTRIES
+        for item, reason in registry.problems()
+    ]
+
+
+def _mend(distribution: str) -> str:
+    return f"mend or uninstall {distribution.partition(' ')[0]}"

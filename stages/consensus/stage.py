@@ -21,7 +21,8 @@ from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.core.settings import Section, threshold
+from curation.core.declarations import Note, Score
+from curation.core.settings import Section, model_field, threshold
 from curation.manifests.records import Hypothesis, Recording, Segment
 from curation.stages.base import DECIMALS, Stage
 from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
@@ -40,22 +41,60 @@ class ConsensusConfig(Section):
         "vote",
         description="vote: weighted vote word by word; mbr: the hypothesis with the least expected word errors",
     )
-    calibration: str = Field(
+    calibration: str = model_field(
         "default",
-        description="weights of the systems and the calibrated confidence: default, or path:FILE from "
-        "`curation consensus fit`",
+        "weights of the systems and the calibrated confidence: default, or path:FILE from `curation consensus fit`",
     )
-    max_pwer: float = threshold(0.15, "kept where the average pairwise WER (scores `pwer`) is below this", ge=0)
+    min_words: int = threshold(
+        1,
+        "words (or characters) of the text after normalisation (scores `text.words`)",
+        score="text.words",
+        rejects="<",
+        ge=0,
+    )
+    # One system alone has no pairwise WER; it gets here only where min_systems = 1 allows it.
+    max_pwer: float = threshold(
+        0.15,
+        "kept where the average pairwise WER (scores `pwer`) is below this",
+        score="pwer",
+        rejects=">=",
+        required=("transcribe.min_systems", 2),
+        ge=0,
+    )
     min_confidence: float = threshold(
-        0.0, "expected share of right words (scores `confidence.calibrated`), at least; 0: not asked for", ge=0, le=1
+        0.0,
+        "expected share of right words (scores `confidence.calibrated`), at least; 0: not asked for",
+        score="confidence.calibrated",
+        rejects="<",
+        off=0.0,  # builds of earlier versions have no such score
+        ge=0,
+        le=1,
     )
-    min_words: int = threshold(1, "words (or characters) of the text after normalisation (scores `text.words`)", ge=0)
 
 
 class Consensus(Stage):
-    """Sets text, `pwer`, `confidence`, `confidence.calibrated` and `text.words` of every live segment."""
+    """Sets the text of every live segment, and how far the systems agree on it."""
 
     name = "consensus"
+    section = ConsensusConfig
+    after = "transcribe"
+    scores = (
+        Score("pwer", "1", "average pairwise word error rate of the hypotheses"),
+        Score("pwer.systems", "systems", "hypotheses that it is over"),
+        Score("pwer.*", "1", "average of one system's pairs with the others, both ways"),
+        Score("consensus.outlier", "1", "how much farther the farthest system is from the others than they are apart"),
+        Score("confidence", "1", "mean confidence of the words, by the weights of the systems that have them"),
+        Score("confidence.calibrated", "1", "expected share of right words"),
+        Score("text.words", "words", "words (or characters) of the text after normalisation"),
+    )
+    notes = (
+        Note("consensus.normalizer", "rules by which texts were normalised before they were compared"),
+        Note("consensus.unit", "what was compared: `word` or `character`"),
+        Note("consensus.combination", "how the text was made of the hypotheses: `vote` or `mbr`"),
+        Note("consensus.calibration", "calibration of the confidence, with the start of its SHA-256"),
+        Note("consensus.outlier", "system that is far from all others"),
+        Note("consensus.failed", "systems that broke on the utterance"),
+    )
 
     def __init__(self, config: ConsensusConfig | None = None) -> None:
         self.config = config or ConsensusConfig()

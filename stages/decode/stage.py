@@ -17,6 +17,7 @@ from pydantic import Field
 
 from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Declared, Resources
 from curation.core.settings import Section
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.media import Gap, Media, MediaError, OpenFile, open_binary, open_media
@@ -46,6 +47,14 @@ class DecodeConfig(Section):
 
 MIN_MISSING_SECONDS = 0.15
 """Encoder delay and padding make lossy files differ from their declared duration by up to this much."""
+
+
+class Decode(Declared):
+    """What is known of decoding: it is no `Stage`, because a recording of hours becomes many rows while it streams."""
+
+    name = "decode"
+    section = DecodeConfig
+    resources = Resources(cpus=0.1)
 
 
 def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | None = None) -> Iterator[Recording]:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources
 from curation.core.errors import ModelError
 from curation.models.store import resolve
+from curation.stages.denoise.base import Denoiser
 from curation.stages.denoise.deepfilternet_features import Floats, Settings, analyse, features, filtered, synthesise
 
 ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
@@ -24,8 +26,12 @@ CHUNK, WARM_UP = 1500, 500
 of its recurrent layers, and five minutes at once would take gigabytes."""
 
 
-class DeepFilterNet:
+class DeepFilterNet(Denoiser):
     """The released model, or any export with the same interface."""
+
+    kind = "deepfilternet3"
+    models = ("deepfilternet3",)
+    resources = Resources(memory_gib=0.5)
 
     def __init__(self, model: str = "deepfilternet3", *, threads: int = 1) -> None:
         self.model = model

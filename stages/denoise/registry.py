@@ -1,16 +1,6 @@
-"""The denoisers, by name. To add one: a file with a class, and a line here."""
+"""The denoisers, by kind: the files of this folder, and the entry points `curation.denoisers` of installed packages."""
 
-from collections.abc import Callable
-
+from curation.core.plugins import Registry
 from curation.stages.denoise.base import Denoiser
-from curation.stages.denoise.deepfilternet import DeepFilterNet
-from curation.stages.denoise.rnnoise import RNNoise
-from curation.stages.denoise.spectral import Spectral
 
-DENOISERS: dict[str, Callable[[], Denoiser]] = {
-    "rnnoise": RNNoise,
-    "deepfilternet3": DeepFilterNet,
-    "spectral": Spectral,
-}
-
-__all__ = ["DENOISERS", "Denoiser"]
+DENOISERS: Registry[Denoiser] = Registry(Denoiser, "curation.denoisers", ["curation.stages.denoise"], what="denoiser")

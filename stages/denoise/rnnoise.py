@@ -10,8 +10,10 @@ import sys
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources
 from curation.core.errors import ModelError
 from curation.models.store import resolve
+from curation.stages.denoise.base import Denoiser
 
 RNNOISE_RATE = 48_000
 DELAY = 960
@@ -22,8 +24,12 @@ INT16_SCALE = np.float32(32768.0)
 _LIBRARIES = {"linux": "librnnoise.so", "darwin": "librnnoise.dylib", "win32": "rnnoise.dll"}
 
 
-class RNNoise:
+class RNNoise(Denoiser):
     """The library's built-in model. About 33 x real time on one core."""
+
+    kind = "rnnoise"
+    models = ("rnnoise",)
+    resources = Resources(memory_gib=0.05)
 
     def __init__(self, model: str = "rnnoise") -> None:
         self.model = model

@@ -3,7 +3,7 @@
 Ephraim and Malah, "Speech enhancement using a minimum mean-square error log-spectral amplitude estimator", IEEE TASSP
 1985 (gain; decision-directed a-priori signal-to-noise ratio), and Cohen and Berdugo, "Noise estimation by minima
 controlled recursive averaging for robust speech enhancement", IEEE SPL 2002 (noise). For steady noise; it needs no
-weights, and shows that an enhancement system is one file.
+weights, and shows that a denoiser is one file.
 """
 
 import numpy as np
@@ -12,6 +12,8 @@ from scipy.signal import ShortTimeFFT
 from scipy.special import exp1
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources
+from curation.stages.denoise.base import Denoiser
 
 FRAME, HOP = 512, 128
 SMOOTH_PRIOR = 0.98
@@ -30,11 +32,11 @@ SPEECH_RATIO = 5.0
 Reals = NDArray[np.float64]
 
 
-class Spectral:
+class Spectral(Denoiser):
     """The estimator; about 60 x real time on one core."""
 
-    def load(self) -> None:
-        """There is nothing to load."""
+    kind = "spectral"
+    resources = Resources(memory_gib=0.05)
 
     def denoise(self, wave: Wave) -> Wave:
         """(samples,) float32 at 16 kHz -> the same shape, aligned."""

@@ -6,13 +6,15 @@ The decision is made once for a span, so that all utterances of a recording have
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from curation.audio.levels import PEAK, peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.settings import Section
+from curation.core.declarations import Note, Resources, Score, Use
+from curation.core.kinds import KindOf, Options, OptionsOf, make, section_for
+from curation.core.settings import Section, later_field, model_field
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording
 from curation.stages.base import Stage
@@ -23,37 +25,52 @@ from curation.stages.denoise.registry import DENOISERS
 class DenoiseConfig(Section):
     """Which denoiser runs, and when its result is taken."""
 
-    denoiser: str = Field("rnnoise", description=f"One of {', '.join(DENOISERS)}")
+    denoiser: Annotated[str, KindOf(DENOISERS)] = Field("rnnoise", description="Kind of the denoiser")
+    options: Annotated[Options, OptionsOf(DENOISERS)] = later_field(
+        {}, "Settings of denoisers that have some, by their kind"
+    )
     choose: Literal["better", "always", "never"] = Field(
         "better", description="Take the denoised audio where its DNSMOS OVRL is higher, always, or never"
     )
     seconds_per_window: float = Field(
         20.0, gt=0, description="DNSMOS scores one window (9.01 s) per this many seconds; 1 scores every window"
     )
-    dnsmos_model: str = Field("dnsmos", description="Model reference of the folder with sig_bak_ovr.onnx")
+    dnsmos_model: str = model_field("dnsmos", "Model reference of the folder with sig_bak_ovr.onnx")
     threads: int = Field(1, ge=1, description="CPU threads of DNSMOS")
     peak: float = Field(PEAK, gt=0, le=1, description="Absolute peak after denoising, full scale 1")
 
-    @field_validator("denoiser")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in DENOISERS:
-            msg = f"unknown denoiser {name!r}: expected one of {', '.join(DENOISERS)}"
-            raise ValueError(msg)
-        return name
+    @model_validator(mode="after")
+    def _has_its_settings(self) -> Self:
+        section_for(DENOISERS, self.denoiser, self.options)
+        return self
 
 
 class Denoise(Stage):
-    """Writes `dnsmos.{before,after}.{ovrl,sig,bak}` to the scores and `denoise.chosen` to the notes."""
+    """Replaces the audio of a recording by the denoised one where that is to be taken."""
 
     name = "denoise"
+    section = DenoiseConfig
+    after = "loudness"
+    resources = Resources(memory_gib=0.05)
+    scores = tuple(
+        Score(f"dnsmos.{when}.{key}", "MOS", f"predicted listening score {when} denoising, 1 to 5: {what}", "recording")
+        for when in ("before", "after")
+        for key, what in (("sig", "speech"), ("bak", "background"), ("ovrl", "overall"))
+    )
+    notes = (Note("denoise.chosen", "kind of the denoiser whose audio was taken, or `original`", "recording"),)
 
     def __init__(self, config: DenoiseConfig | None = None) -> None:
         self.config = config or DenoiseConfig()
 
+    @classmethod
+    def adapters(cls, section: DenoiseConfig) -> list[Use]:
+        """The denoiser."""
+        kind = section.denoiser
+        return [Use(f"denoise.{kind}", DENOISERS[kind], section_for(DENOISERS, kind, section.options))]
+
     def setup(self) -> None:
         """Load the denoiser and DNSMOS."""
-        self._denoiser = DENOISERS[self.config.denoiser]()
+        self._denoiser = make(DENOISERS, self.config.denoiser, self.config.options)
         self._denoiser.load()
         self._dnsmos = Dnsmos(self.config.dnsmos_model, threads=self.config.threads)
 

@@ -24,8 +24,8 @@ FADE = 10 * FRAME
 """Silence that an utterance takes along at its edges, at most: 0.1 s."""
 
 
-class Level:
-    """Smoothed level of `wave` in dB per 10 ms. All arguments and results are samples of `wave`."""
+class Pauses:
+    """Where `wave` is quiet, by its smoothed level in dB per 10 ms. All arguments and results are samples of `wave`."""
 
     def __init__(self, wave: Wave) -> None:
         self.length = len(wave)
@@ -39,7 +39,7 @@ class Level:
         first, last = self._frames(start, end)
         return start if last <= first else (first + int(np.argmin(self.db[first:last]))) * FRAME
 
-    def pauses(self, start: int, end: int) -> list[tuple[int, int]]:
+    def between(self, start: int, end: int) -> list[tuple[int, int]]:
         """Quiet stretches of at least 60 ms within start..end."""
         first, last = self._frames(start, end)
         runs = stretches(self.quiet[first:last])
@@ -49,21 +49,21 @@ class Level:
         """Up to 0.1 s before the voice is back after the first pause in start..end; the quietest moment if there is
         no pause.
         """
-        pauses = self.pauses(start, end)
+        pauses = self.between(start, end)
         return max(pauses[0][0], pauses[0][1] - FADE) if pauses else self.quietest(start, end)
 
     def last_pause(self, start: int, end: int) -> int:
         """Up to 0.1 s after the voice stops for the last pause in start..end; the quietest moment if there is no
         pause.
         """
-        pauses = self.pauses(start, end)
+        pauses = self.between(start, end)
         return min(pauses[-1][1], pauses[-1][0] + FADE) if pauses else self.quietest(start, end)
 
     def longest_pause(self, start: int, end: int) -> tuple[int, int]:
         """The longest pause within start..end, the one nearest to the middle if there are several; the quietest
         moment, as an empty stretch, if there is none.
         """
-        pauses = self.pauses(start, end)
+        pauses = self.between(start, end)
         if not pauses:
             moment = self.quietest(start, end)
             return moment, moment

@@ -1,67 +1,24 @@
 """Diarize: who speaks when, cut into utterances of one speaker; overlapped speech is left out.
 
 Source: GPA (arXiv 2601.10770), data curation: "VAD + diarization into speaker-homogeneous utterances, cross-talk
-discarded". The rules for the cuts are in `diarizers.turns`.
+discarded". The rules for the cuts are in `turns.py`.
 """
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import Field
 
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.settings import Section
+from curation.core.declarations import Note, Use
+from curation.core.kinds import make, section_for
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording, Segment, Verdict
-from curation.models.store import resolve
 from curation.stages.base import Stage
-from curation.stages.diarize.pauses import Level
+from curation.stages.diarize.config import DiarizeConfig
+from curation.stages.diarize.pauses import Pauses
+from curation.stages.diarize.registry import DIARIZERS
 from curation.stages.diarize.turns import Piece, TurnRules, cut_turns
 
 MIN_EMBEDDED_SECONDS = 0.4
-
-
-class DiarizeConfig(Section):
-    """How recordings are cut into utterances."""
-
-    pipeline: str = Field(
-        "",
-        description="A complete pyannote pipeline (path:FOLDER or hf:REPO@REVISION, e.g. "
-        "hf:pyannote/speaker-diarization-community-1); empty: the pipeline built from the two models below",
-    )
-    segmentation: str = Field("pyannote-segmentation", description="segmentation model, a reference")
-    embedding: str = Field("ge2e-speaker-encoder", description="GE2E speaker encoder, a reference")
-    segmentation_step_seconds: float = Field(0.5, gt=0, le=5, description="step of the 5 s segmentation window (s)")
-    segmentation_threshold: float = Field(0.5, gt=0, lt=1, description="probability above which a speaker speaks")
-    min_duration_off: float = Field(0.0, ge=0, description="shorter gaps inside a speaker's turn are filled (s)")
-    clustering_method: Literal["average", "centroid", "complete", "ward"] = Field(
-        "average", description="linkage of the agglomerative clustering"
-    )
-    clustering_threshold: float = Field(
-        0.27,
-        gt=0,
-        description="distance at which speakers are told apart: cosine for average and complete linkage",
-    )
-    min_cluster_size: int = Field(
-        8, ge=1, description="windows with 1 s or more of a voice below which a cluster joins its nearest larger one"
-    )
-    min_seconds: float = Field(1.0, ge=0.1, description="shorter utterances are rejected (s)")
-    max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
-    max_pause_seconds: float = Field(0.8, ge=0, description="pause up to which a speaker's turn goes on (s)")
-    exclude_overlap: bool = Field(True, description="leave out speech of two or more people at once")  # noqa: FBT003
-    overlap_margin_seconds: float = Field(
-        1.0, ge=0, description="how far from overlapped speech a pause is looked for at which to cut (s)"
-    )
-    max_edge_seconds: float = Field(0.3, ge=0, description="how far an edge may move to find silence (s)")
-    threads: int = Field(1, ge=1, description="CPU threads of the models")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the pipeline runs")
-    sha256: dict[str, str] = Field(
-        default_factory=dict,
-        description="SHA-256 of checkpoints of the pipeline, by path: segmentation/pytorch_model.bin; a pinned one may "
-        "hold a pickle",
-    )
-    allow_pickle: bool = Field(default=False, description="load checkpoints that could run code")
 
 
 class Diarize(Stage):
@@ -72,6 +29,15 @@ class Diarize(Stage):
     """
 
     name = "diarize"
+    section = DiarizeConfig
+    after = "denoise"
+    notes = (Note("diarize.speakers", "number of speakers in the span", "recording"),)
+
+    @classmethod
+    def adapters(cls, section: DiarizeConfig) -> list[Use]:
+        """The diarizer."""
+        kind = section.diarizer
+        return [Use(f"diarize.{kind}", DIARIZERS[kind], section_for(DIARIZERS, kind, section.settings))]
 
     def __init__(self, config: DiarizeConfig = DiarizeConfig()) -> None:  # noqa: B008 - it is frozen
         self.config = config
@@ -85,18 +51,15 @@ class Diarize(Stage):
         )
 
     def setup(self) -> None:
-        """Load the models."""
-        from curation.stages.diarize.pyannote import DiarizationPipeline, prepare_import
-
-        prepare_import()
+        """Load the diarizer and the speaker encoder."""
         import torch
 
-        from curation.stages.diarize.speaker_encoder import GE2E
+        from curation.stages.diarize.pyannote.adapter import load_encoder
 
         torch.set_num_threads(self.config.threads)
-        folder = resolve(self.config.embedding)
-        self.encoder = GE2E.load(folder / "pretrained.pt" if folder.is_dir() else folder)
-        self.pipeline = DiarizationPipeline(self.config, self.encoder)
+        self.encoder = load_encoder(self.config.embedding)
+        self.diarizer = make(DIARIZERS, self.config.diarizer, self.config.settings)
+        self.diarizer.load()
 
     def process(self, batch: Sequence[Recording]) -> None:
         """Diarize each recording by itself."""
@@ -107,9 +70,9 @@ class Diarize(Stage):
         """Set the segments of one recording (or span). Raises ValueError where it has no audio."""
         processed = recording.slice(recording.offset, recording.end)
         wave = peak_normalize(processed if recording.original is None else recording.original)
-        with inside_model("diarize.pyannote"):
-            turns = self.pipeline(wave)
-        pieces = cut_turns(turns, Level(wave), self.rules)
+        with inside_model(f"diarize.{self.config.diarizer}"):
+            turns = self.diarizer.diarize(wave)
+        pieces = cut_turns(turns, Pauses(wave), self.rules)
         labels = speaker_labels(pieces)
         recording.segments = [self.segment(piece, labels, recording) for piece in pieces]
         self.embed(recording, wave)
@@ -157,6 +120,6 @@ def samples(seconds: float) -> int:
 
 
 def speaker_labels(pieces: Sequence[Piece]) -> dict[str, str]:
-    """S0, S1, … for the pipeline's own labels, in order of first appearance."""
+    """S0, S1, … for the diarizer's own labels, in order of first appearance."""
     speakers = dict.fromkeys(piece.speaker for piece in pieces if piece.speaker)
     return {speaker: f"S{number}" for number, speaker in enumerate(speakers)}

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.diarize.pauses import FRAME, Level
+from curation.stages.diarize.pauses import FRAME, Pauses
 
 Kind = Literal["speech", "overlap", "margin"]
 
@@ -56,13 +56,13 @@ class TurnRules:
     exclude_overlap: bool = True
 
 
-def cut_turns(turns: Sequence[Turn], level: Level, rules: TurnRules) -> list[Piece]:
-    """Pieces in order of time, inside 0..`level.length`, none overlapping another."""
+def cut_turns(turns: Sequence[Turn], pauses: Pauses, rules: TurnRules) -> list[Piece]:
+    """Pieces in order of time, inside 0..`pauses.length`, none overlapping another."""
     pieces = separate(turns, exclude_overlap=rules.exclude_overlap)
-    pieces = settle_changes(merge(pieces, rules.max_pause), level, rules)
-    pieces = [part for i in range(len(pieces)) for part in cut_margins(pieces, i, level, rules)]
-    pieces = [part for piece in pieces for part in split(piece, level, rules)]
-    return widen(pieces, level, rules)
+    pieces = settle_changes(merge(pieces, rules.max_pause), pauses, rules)
+    pieces = [part for i in range(len(pieces)) for part in cut_margins(pieces, i, pauses, rules)]
+    pieces = [part for piece in pieces for part in split(piece, pauses, rules)]
+    return widen(pieces, pauses, rules)
 
 
 def separate(turns: Iterable[Turn], *, exclude_overlap: bool) -> list[Piece]:
@@ -101,19 +101,19 @@ def merge(pieces: Iterable[Piece], max_pause: int) -> list[Piece]:
     return merged
 
 
-def settle_changes(pieces: list[Piece], level: Level, rules: TurnRules) -> list[Piece]:
+def settle_changes(pieces: list[Piece], pauses: Pauses, rules: TurnRules) -> list[Piece]:
     """Move the border where one speaker follows another without a pause to the quietest moment nearby."""
     pieces = list(pieces)
     for i in range(len(pieces) - 1):
         one, two = pieces[i], pieces[i + 1]  # as the border before has left them
         if one.kind == two.kind == "speech" and one.end == two.start:
             reach = whole_frames(min(rules.max_edge, (one.end - one.start) // 2, (two.end - two.start) // 2))
-            border = level.quietest(one.end - reach, one.end + reach)
+            border = pauses.quietest(one.end - reach, one.end + reach)
             pieces[i], pieces[i + 1] = replace(one, end=border), replace(two, start=border)
     return pieces
 
 
-def cut_margins(pieces: Sequence[Piece], i: int, level: Level, rules: TurnRules) -> list[Piece]:
+def cut_margins(pieces: Sequence[Piece], i: int, pauses: Pauses, rules: TurnRules) -> list[Piece]:
     """Piece `i`, cut back from the overlapped speech that it touches; what is cut off becomes `margin` pieces."""
     piece = pieces[i]
     if piece.kind != "speech":
@@ -121,9 +121,9 @@ def cut_margins(pieces: Sequence[Piece], i: int, level: Level, rules: TurnRules)
     reach = whole_frames(min(rules.overlap_margin, (piece.end - piece.start) // 2))
     start, end = piece.start, piece.end
     if i > 0 and pieces[i - 1].kind == "overlap" and pieces[i - 1].end == start:
-        start = level.first_pause(start, start + reach)
+        start = pauses.first_pause(start, start + reach)
     if i + 1 < len(pieces) and pieces[i + 1].kind == "overlap" and pieces[i + 1].start == end:
-        end = level.last_pause(end - reach, end)
+        end = pauses.last_pause(end - reach, end)
     parts = [
         replace(piece, end=start, kind="margin"),
         replace(piece, start=start, end=end),
@@ -132,7 +132,7 @@ def cut_margins(pieces: Sequence[Piece], i: int, level: Level, rules: TurnRules)
     return [part for part in parts if part.end > part.start]
 
 
-def split(piece: Piece, level: Level, rules: TurnRules) -> list[Piece]:
+def split(piece: Piece, pauses: Pauses, rules: TurnRules) -> list[Piece]:
     """Cut a turn that is too long at its longest pause, again and again; the pauses themselves fall out.
 
     No part becomes shorter than a quarter of the longest length allowed.
@@ -141,14 +141,14 @@ def split(piece: Piece, level: Level, rules: TurnRules) -> list[Piece]:
     if piece.kind != "speech" or length <= rules.max_length:
         return [piece]
     least = min(max(rules.min_length, rules.max_length // 4), length // 3)
-    start, end = level.longest_pause(piece.start + least, piece.end - least)
+    start, end = pauses.longest_pause(piece.start + least, piece.end - least)
     return [
-        *split(replace(piece, end=start), level, rules),
-        *split(replace(piece, start=end), level, rules),
+        *split(replace(piece, end=start), pauses, rules),
+        *split(replace(piece, start=end), pauses, rules),
     ]
 
 
-def widen(pieces: Sequence[Piece], level: Level, rules: TurnRules) -> list[Piece]:
+def widen(pieces: Sequence[Piece], pauses: Pauses, rules: TurnRules) -> list[Piece]:
     """Move the outer edges of speech into the silence around it, at most half-way to the next piece of speech."""
     widened = list(pieces)
     for i, piece in enumerate(pieces):
@@ -158,9 +158,9 @@ def widen(pieces: Sequence[Piece], level: Level, rules: TurnRules) -> list[Piece
         before = pieces[i - 1] if i > 0 else None
         after = pieces[i + 1] if i + 1 < len(pieces) else None
         lowest = 0 if before is None else room_after(before, piece.start)
-        highest = level.length if after is None else room_before(after, piece.end)
-        start = level.fade(piece.start, max(piece.start - reach, lowest))
-        end = level.fade(piece.end, min(piece.end + reach, highest))
+        highest = pauses.length if after is None else room_before(after, piece.end)
+        start = pauses.fade(piece.start, max(piece.start - reach, lowest))
+        end = pauses.fade(piece.end, min(piece.end + reach, highest))
         widened[i] = replace(piece, start=start, end=end)
     return widened
 

@@ -1,11 +1,16 @@
-"""What a forced aligner is: it gives the place in time of each word of a text that is known to be spoken."""
+"""What a forced aligner is: it gives the place in time of each word of a text that is known to be spoken.
+
+To add one: a file in this folder (or a folder with `adapter.py`) with a class that sets `kind` (and `section` where it
+has settings), and an entry of the catalogue for its weights. A package of your own has an entry point in the group
+`curation.aligners`.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from curation.audio.wave import Wave
+from curation.core.declarations import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,17 @@ Placed = list[Interval | None] | None
 """One place per word, None for a word that cannot be spoken; None where the text does not fit the audio."""
 
 
-class Aligner(Protocol):
-    """One adapter file per aligner. The result must depend on the arguments alone, not on earlier calls."""
-
-    name: str
-    """As stored in `punctuate.aligner`."""
+class Aligner(Adapter, ABC):
+    """One forced aligner. The result must depend on the arguments alone, not on earlier calls."""
 
     def load(self) -> None:
         """Load the models. Called once in each worker process, before the first `align`. Raises ModelError."""
 
+    @abstractmethod
     def speaks(self, language: str) -> bool:
         """Whether this aligner has a model for the language (ISO 639-1)."""
 
+    @abstractmethod
     def align(self, wave: Wave, words: Sequence[str], language: str) -> Placed:
         """Place `words` (case and punctuation do not matter) in `wave`, shape (samples,).
 
@@ -50,15 +54,4 @@ class Aligner(Protocol):
 
     def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
         """The same for many at once; what each gets does not depend on the others."""
-
-
-class OneByOne(ABC):
-    """For aligners that gain nothing from many utterances at once."""
-
-    @abstractmethod
-    def align(self, wave: Wave, words: Sequence[str], language: str) -> Placed:
-        """See `Aligner.align`."""
-
-    def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
-        """See `Aligner.align_all`."""
         return [self.align(spoken.wave, spoken.words, spoken.language) for spoken in utterances]

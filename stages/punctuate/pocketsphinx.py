@@ -13,8 +13,9 @@ import numpy as np
 
 from curation.audio.levels import HOP, Levels, frame_energy
 from curation.audio.wave import Wave
+from curation.core.declarations import Resources
 from curation.models.store import resolve
-from curation.stages.punctuate.base import Interval, OneByOne, Placed
+from curation.stages.punctuate.base import Aligner, Interval, Placed
 from curation.stages.punctuate.pronunciation import pronounce
 
 MIN_WORD_FRAMES = 3
@@ -32,10 +33,12 @@ FILLERS = {"<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]"}
 TOKEN = re.compile(r"(?:[$€£](?=\d))?[^\W_]+(?:['.,:][^\W_]+)*|[%$€£&+@=]")
 
 
-class PocketSphinx(OneByOne):
+class PocketSphinx(Aligner):
     """The aligner of the offline preset."""
 
-    name = "pocketsphinx"
+    kind = "pocketsphinx"
+    models = ("pocketsphinx-en-us",)
+    resources = Resources(memory_gib=0.05)
 
     def __init__(self, model: str = "pocketsphinx-en-us") -> None:
         self.model = model

@@ -1,22 +1,27 @@
 """Punctuate: commas where the speaker pauses, none where speech flows, by the word times of a forced aligner.
 
-Source: the GPA paper, section on data curation. What goes where is in punctuation_rules.py; this file finds the
+Source: the GPA paper, section on data curation. What goes where is in curation/text/punctuation.py; this file finds the
 pauses. A text that cannot be aligned stays as it is: no utterance is lost here.
 """
 
 import logging
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Note, Use
 from curation.core.errors import ModelError
-from curation.core.settings import Section
+from curation.core.kinds import NONE, KindOf, Options, OptionsOf, make, section_for
+from curation.core.settings import Section, later_field
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording, Segment, Word
 from curation.stages.base import Stage
-from curation.stages.punctuate.registry import ALIGNERS, Aligner, Interval, MfaConfig, Placed, Spoken, make_aligner
+from curation.stages.punctuate.base import Aligner, Interval, Placed, Spoken
+from curation.stages.punctuate.mfa.models import MfaConfig
+from curation.stages.punctuate.registry import ALIGNERS
 from curation.text.punctuation import refine, revert, split
 
 log = logging.getLogger(__name__)
@@ -25,10 +30,15 @@ log = logging.getLogger(__name__)
 class PunctuateConfig(Section):
     """Settings of the punctuation stage."""
 
-    aligner: str = Field(default="pocketsphinx", description=f"Forced aligner: {', '.join(ALIGNERS)}, or none")
-    fallback: str = Field(
-        default="none",
+    aligner: Annotated[str, KindOf(ALIGNERS, or_none=True)] = Field(
+        default="pocketsphinx", description="Kind of the forced aligner, or none"
+    )
+    fallback: Annotated[str, KindOf(ALIGNERS, or_none=True)] = Field(
+        default=NONE,
         description="Aligner where the first one is not installed, does not speak the language or finds no way",
+    )
+    options: Annotated[Options, OptionsOf(ALIGNERS)] = later_field(
+        {}, "Settings of aligners that have some, by their kind"
     )
     mfa: MfaConfig | None = Field(default=None, description="Models and settings of the aligner mfa")
     insert_pause_ms: float = Field(default=300.0, gt=0, description="Pause from which on a comma is inserted, in ms")
@@ -36,13 +46,11 @@ class PunctuateConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "PunctuateConfig":
-        for field in ("aligner", "fallback"):
-            if (kind := getattr(self, field)) not in {*ALIGNERS, "none"}:
-                msg = f"punctuate.{field} is {kind!r}; expected one of {', '.join(ALIGNERS)}, none"
-                raise ValueError(msg)
         if "mfa" in self.kinds and self.mfa is None:
             msg = "punctuate.aligner is 'mfa': punctuate.mfa.acoustic_model and punctuate.mfa.dictionary are missing"
             raise ValueError(msg)
+        for kind in self.kinds:
+            section_for(ALIGNERS, kind, self.settings)
         if self.remove_pause_ms > self.insert_pause_ms:
             msg = "punctuate.remove_pause_ms must not be above punctuate.insert_pause_ms"
             raise ValueError(msg)
@@ -51,24 +59,47 @@ class PunctuateConfig(Section):
     @property
     def kinds(self) -> list[str]:
         """The aligners to try, in order."""
-        return [kind for kind in dict.fromkeys((self.aligner, self.fallback)) if kind != "none"]
+        return [kind for kind in dict.fromkeys((self.aligner, self.fallback)) if kind != NONE]
+
+    @property
+    def settings(self) -> dict[str, Section | None]:
+        """Settings of the aligners by kind: those of mfa have had a field of their own from the start."""
+        return {"mfa": self.mfa, **self.options}
 
 
 class Punctuate(Stage):
-    """Sets `text`, `edits`, `words` and the note `punctuate.aligner` of each live segment with a text."""
+    """Sets `text`, `edits` and `words` of each live segment with a text."""
 
     name = "punctuate"
+    section = PunctuateConfig
+    after = "consensus"
     batched = True
+    notes = (Note("punctuate.aligner", "aligner that placed the words; `none` where none could"),)
 
     def __init__(self, config: PunctuateConfig | None = None) -> None:
         self.config = config or PunctuateConfig()
         self.aligners: list[Aligner] = []
 
+    @classmethod
+    def adapters(cls, section: PunctuateConfig) -> list[Use]:
+        """The aligners, in the order in which they are tried."""
+        settings = section.settings
+        last = section.kinds[-1:]
+        return [
+            Use(
+                f"punctuate.{kind}",
+                ALIGNERS[kind],
+                section_for(ALIGNERS, kind, settings),
+                instead="" if [kind] == last else last[0],
+            )
+            for kind in section.kinds
+        ]
+
     def setup(self) -> None:
         """Load the aligners. Raises ModelError where one is missing and there is no other to take its place."""
         kinds = self.config.kinds
         for kind in kinds:
-            aligner = make_aligner(kind, self.config.mfa)
+            aligner = make(ALIGNERS, kind, self.config.settings)
             try:
                 aligner.load()
             except ModelError as error:
@@ -107,7 +138,7 @@ class Punctuate(Stage):
 
     def _align(self, utterances: Sequence[Spoken]) -> list[tuple[str, Placed]]:
         """For each utterance the aligner that placed its words, and the places; `none` where none could."""
-        results: list[tuple[str, Placed]] = [("none", None)] * len(utterances)
+        results: list[tuple[str, Placed]] = [(NONE, None)] * len(utterances)
         for aligner in self.aligners:
             left = [
                 index
@@ -116,11 +147,11 @@ class Punctuate(Stage):
             ]
             if not left:
                 continue
-            with inside_model(f"punctuate.{aligner.name}"):
+            with inside_model(f"punctuate.{aligner.kind}"):
                 found = aligner.align_all([utterances[index] for index in left])
             for index, placed in zip(left, found, strict=True):
                 if placed:
-                    results[index] = aligner.name, placed
+                    results[index] = aligner.kind, placed
         return results
 
 

@@ -1,19 +1,33 @@
-"""What an ASR system is to the pipeline: a small Protocol, the settings they share, and scores of a text.
+"""What an ASR system is to the pipeline: a base class, the settings they share, and scores of a text.
 
-An adapter is one file with a configuration section and a class; `curation.stages.transcribe.registry` lists them by
-`kind`.
+To add one: a file in this folder (or a folder with `adapter.py`) with a section and a class, and an entry of the
+catalogue for its weights:
+
+    class MineConfig(SystemConfig):
+        kind: Literal["mine"] = "mine"
+
+    class Mine(AsrSystem):
+        kind = "mine"
+        section = MineConfig
+
+        def load(self): ...
+        def transcribe(self, waves, languages): ...
+
+The same class in a package of your own has an entry point in the group `curation.asr`.
 """
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from curation.audio.wave import Wave
+from curation.core.declarations import Adapter, Package, Score
 from curation.core.errors import ModelError
-from curation.core.settings import Section
+from curation.core.settings import Section, model_field
 from curation.manifests.records import Hypothesis
 from curation.stages.base import DECIMALS
 
@@ -21,8 +35,11 @@ from curation.stages.base import DECIMALS
 class SystemConfig(Section):
     """Settings that every ASR system has."""
 
+    kind: str = Field(description="which adapter it is for")
     name: str = Field(description="name of the system in hypotheses, scores and reports; unique", min_length=1)
-    model: str = Field(description="model reference: a name of the catalogue, hf:REPO@REVISION, path:FOLDER, ...")
+    model: str = model_field(
+        ..., "model reference: a name of the catalogue, hf:REPO@REVISION, path:FOLDER, ...; empty: it has none"
+    )
     threads: int = Field(1, description="CPU threads of the model; one worker process runs per core", ge=1)
     batch_size: int = Field(
         1,
@@ -33,21 +50,35 @@ class SystemConfig(Section):
     batch_seconds: float | None = Field(
         None,
         description="padded seconds of audio handed to the system at once, at most (utterances times the longest of "
-        "them): what bounds the memory of a GPU; null: `batch_size` alone counts",
+        "them): what bounds the memory of a GPU; null: as its adapter prefers, which for those of this repository is "
+        "`batch_size` alone",
         gt=0,
     )
 
 
-class AsrSystem(Protocol):
+TEXT_SCORES = (
+    Score("compression_ratio", "1", "how far zlib compresses the text; above 2.4 it repeats itself", "hypothesis"),
+    Score("repeated_trigram_share", "1", "share of the 3-grams of words that were there before", "hypothesis"),
+)
+"""What `text_scores` gives."""
+
+
+class AsrSystem(Adapter, ABC):
     """One speech recogniser. The text of a wave does not depend on what else is in the batch."""
 
-    config: SystemConfig
-    languages: frozenset[str] | None
+    section: ClassVar[type[SystemConfig]]
+    scores: ClassVar[tuple[Score, ...]] = TEXT_SCORES
+    languages: frozenset[str] | None = None
     """ISO 639-1 codes that the system speaks; None: all. Valid after `load`."""
 
+    def __init__(self, config: SystemConfig) -> None:
+        self.config = config
+
+    @abstractmethod
     def load(self) -> None:
         """Load the model. Called once in each worker process. Raises ModelError where files are missing."""
 
+    @abstractmethod
     def transcribe(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[Hypothesis]:
         """One hypothesis per wave, in order; each wave (samples,) float32 at 16 kHz, with its language code.
 
@@ -89,10 +120,10 @@ def by_language(
 
 
 @contextmanager
-def needs_package(system: str, package: str, extra: str) -> Iterator[None]:
+def needs_package(system: str, package: Package) -> Iterator[None]:
     """Turns a failed import of an optional package into a ModelError that names the command."""
     try:
         yield
     except ImportError as error:
-        msg = f"{system} needs {package} ({error}): pip install 'curation[{extra}]'"
+        msg = f"{system} needs {package.module} ({error}): {package.command}"
         raise ModelError(msg) from error

@@ -15,10 +15,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources
+from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
 from curation.stages.base import DECIMALS
-from curation.stages.transcribe.base import SystemConfig, text_scores
+from curation.stages.transcribe.base import AsrSystem, SystemConfig, text_scores
 
 START, END = 1, 2
 MIN_SAMPLES = SAMPLE_RATE // 10
@@ -33,15 +35,19 @@ class MoonshineConfig(SystemConfig):
 
     kind: Literal["moonshine"] = "moonshine"
     name: str = Field("moonshine-tiny", description="name of the system in hypotheses; unique", min_length=1)
-    model: str = Field("moonshine-tiny.en", description="folder with encoder_model.ort, decoder_model_merged.ort")
+    model: str = model_field("moonshine-tiny.en", "folder with encoder_model.ort, decoder_model_merged.ort")
 
 
-class Moonshine:
+class Moonshine(AsrSystem):
     """Adapter for the Moonshine models that have an encoder and a merged decoder graph."""
 
+    kind = "moonshine"
+    section = MoonshineConfig
+    resources = Resources(memory_gib=0.15)
+
     def __init__(self, config: MoonshineConfig) -> None:
-        self.config = config
-        self.languages: frozenset[str] | None = frozenset({"en"})
+        self.config: MoonshineConfig = config
+        self.languages = frozenset({"en"})
         self._encoder: Any = None
         self._decoder: Any = None
         self._tokens: list[bytes] = []

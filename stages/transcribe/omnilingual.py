@@ -6,27 +6,32 @@ into its own cache. It gives no confidences and no word times.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Environment
+from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis
 from curation.models.environments import ensure
-from curation.stages.transcribe.base import SystemConfig, text_scores
+from curation.stages.transcribe.base import AsrSystem, SystemConfig, text_scores
 from curation.stages.transcribe.isolated import WORKERS, IsolatedWorker
 from curation.text.languages import OMNILINGUAL
 
-REQUIREMENTS = (
-    "omnilingual-asr==0.2.0",
-    "fairseq2==0.6",  # its native part is built for one version of torch
-    "torch==2.8.0",
-    "torchaudio==2.8.0",
-    "pyarrow==21.0.0",  # newer ones need numpy 2, fairseq2 needs numpy 1
+ENVIRONMENT = Environment(
+    "omnilingual",
+    (
+        "omnilingual-asr==0.2.0",
+        "fairseq2==0.6",  # its native part is built for one version of torch
+        "torch==2.8.0",
+        "torchaudio==2.8.0",
+        "pyarrow==21.0.0",  # newer ones need numpy 2, fairseq2 needs numpy 1
+    ),
+    gib=6.8,  # with the CUDA libraries
 )
-"""What the environment gets: 7.3 GB with the CUDA libraries."""
-ENVIRONMENT = "omnilingual"
 MAX_SECONDS = 40
 
 
@@ -35,7 +40,7 @@ class OmnilingualConfig(SystemConfig):
 
     kind: Literal["omnilingual"] = "omnilingual"
     name: str = Field("omnilingual", description="name of the system in hypotheses; unique", min_length=1)
-    model: str = Field("omniASR_LLM_7B_v2", description="asset card of the model; its names are in the package")
+    model: str = model_field("omniASR_LLM_7B_v2", "asset card of the model; its names are in the package")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
     python: str = Field(
         "", description="Python of an environment that has omnilingual-asr; empty: one is made in the model store"
@@ -45,18 +50,27 @@ class OmnilingualConfig(SystemConfig):
     request_seconds: float = Field(600, description="seconds after which a batch is taken to hang", gt=0)
 
 
-class Omnilingual:
+class Omnilingual(AsrSystem):
     """Adapter whose model is in a child process."""
 
+    kind = "omnilingual"
+    section = OmnilingualConfig
+
+    @classmethod
+    def environment(cls, section: Any) -> Environment | None:
+        """Its own, unless the settings name a Python that has what it needs."""
+        return None if section.python else replace(ENVIRONMENT, interpreter=section.interpreter)
+
     def __init__(self, config: OmnilingualConfig) -> None:
-        self.config = config
-        self.languages: frozenset[str] | None = frozenset(OMNILINGUAL)
+        self.config: OmnilingualConfig = config
+        self.languages = frozenset(OMNILINGUAL)
         self._worker: IsolatedWorker | None = None
 
     def load(self) -> None:
         """Make the environment if need be, and load the model in it. Raises ModelError."""
         config = self.config
-        python = Path(config.python) if config.python else ensure(ENVIRONMENT, REQUIREMENTS, config.interpreter)
+        needed = self.environment(config)
+        python = Path(config.python) if needed is None else ensure(needed.name, needed.requirements, needed.interpreter)
         settings = {"card": config.model, "device": config.device, "batch_size": config.batch_size}
         script = WORKERS / "omnilingual.py"
         self._worker = IsolatedWorker(python, script, settings, config.load_seconds, config.request_seconds)

@@ -1,4 +1,5 @@
-"""PocketSphinx (Huggins-Daines et al. 2006): a hidden Markov recogniser, a very different kind of witness.
+"""PocketSphinx (Huggins-Daines et al. 2006): a hidden Markov recogniser, architecturally different from the
+neural systems.
 
 Its errors have little in common with those of neural systems, but there are many of them: as a fourth system it
 raises the average pairwise WER of good utterances above the paper's threshold, so no preset uses it by default.
@@ -13,10 +14,12 @@ import numpy as np
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources
+from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
 from curation.stages.base import DECIMALS
-from curation.stages.transcribe.base import SystemConfig, text_scores
+from curation.stages.transcribe.base import AsrSystem, SystemConfig, text_scores
 
 FRAMES_PER_SECOND = 100
 PRONUNCIATION = re.compile(r"\(\d+\)$")
@@ -28,15 +31,19 @@ class PocketSphinxConfig(SystemConfig):
 
     kind: Literal["pocketsphinx"] = "pocketsphinx"
     name: str = Field("pocketsphinx", description="name of the system in hypotheses; unique", min_length=1)
-    model: str = Field("pocketsphinx-en-us", description="folder with en-us/, en-us.lm.bin and the dictionary")
+    model: str = model_field("pocketsphinx-en-us", "folder with en-us/, en-us.lm.bin and the dictionary")
 
 
-class PocketSphinx:
+class PocketSphinx(AsrSystem):
     """Adapter for PocketSphinx; one utterance at a time, one thread."""
 
+    kind = "pocketsphinx"
+    section = PocketSphinxConfig
+    resources = Resources(memory_gib=0.1)
+
     def __init__(self, config: PocketSphinxConfig) -> None:
-        self.config = config
-        self.languages: frozenset[str] | None = frozenset({"en"})
+        self.config: PocketSphinxConfig = config
+        self.languages = frozenset({"en"})
         self._decoder: Any = None
 
     def load(self) -> None:

@@ -1,37 +1,19 @@
-"""The ASR systems, by `kind`. To add one: a file with a configuration section and a class, and a line here."""
+"""The ASR systems, by kind: the files of this folder, and the entry points `curation.asr` of installed packages."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import SerializeAsAny
 
-from curation.stages.transcribe.base import AsrSystem, LanguageIdentifier, SystemConfig
-from curation.stages.transcribe.moonshine import Moonshine, MoonshineConfig
-from curation.stages.transcribe.nemo import Nemo, NemoConfig
-from curation.stages.transcribe.omnilingual import Omnilingual, OmnilingualConfig
-from curation.stages.transcribe.pocketsphinx import PocketSphinx, PocketSphinxConfig
-from curation.stages.transcribe.seamless import Seamless, SeamlessConfig
-from curation.stages.transcribe.whisper import Whisper, WhisperConfig
+from curation.core.kinds import SectionOf
+from curation.core.plugins import Registry
+from curation.stages.transcribe.base import AsrSystem, SystemConfig
 
-AnySystemConfig = Annotated[
-    WhisperConfig | MoonshineConfig | PocketSphinxConfig | NemoConfig | SeamlessConfig | OmnilingualConfig,
-    Field(discriminator="kind"),
-]
+SYSTEMS: Registry[AsrSystem] = Registry(AsrSystem, "curation.asr", ["curation.stages.transcribe"], what="ASR system")
+
+AnySystemConfig = SerializeAsAny[Annotated[SystemConfig, SectionOf(SYSTEMS)]]
 """One section of `transcribe.systems`; its `kind` says which."""
 
-SYSTEMS: dict[str, type[Any]] = {
-    "whisper": Whisper,
-    "moonshine": Moonshine,
-    "pocketsphinx": PocketSphinx,
-    "nemo": Nemo,
-    "seamless": Seamless,
-    "omnilingual": Omnilingual,
-}
 
-
-def build_system(config: AnySystemConfig) -> AsrSystem:
-    """The adapter for a configuration section; nothing is loaded yet."""
-    system: AsrSystem = SYSTEMS[config.kind](config)
-    return system
-
-
-__all__ = ["SYSTEMS", "AnySystemConfig", "AsrSystem", "LanguageIdentifier", "SystemConfig", "build_system"]
+def build_system(config: SystemConfig) -> AsrSystem:
+    """The adapter for a section; nothing is loaded yet."""
+    return SYSTEMS[config.kind](config)

@@ -11,12 +11,14 @@ import numpy as np
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Package
 from curation.core.errors import ModelError
+from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
 from curation.models.torch_compat import import_torchaudio
 from curation.stages.base import DECIMALS
-from curation.stages.transcribe.base import SystemConfig, by_language, needs_package, text_scores
+from curation.stages.transcribe.base import AsrSystem, SystemConfig, by_language, needs_package, text_scores
 from curation.text.languages import three_letters
 
 MIN_SAMPLES = SAMPLE_RATE // 10
@@ -30,18 +32,21 @@ class SeamlessConfig(SystemConfig):
 
     kind: Literal["seamless"] = "seamless"
     name: str = Field("seamless-m4t-v2", description="name of the system in hypotheses; unique", min_length=1)
-    model: str = Field("hf:facebook/seamless-m4t-v2-large", description="folder or Hub repository")
+    model: str = model_field("hf:facebook/seamless-m4t-v2-large", "folder or Hub repository")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
     dtype: Literal["float32", "float16", "bfloat16"] = Field("float32", description="type of the weights")
     beam_size: int = Field(5, description="beams of the search; 1: greedy", ge=1)
 
 
-class Seamless:
+class Seamless(AsrSystem):
     """Adapter for `SeamlessM4Tv2ForSpeechToText`."""
 
+    kind = "seamless"
+    section = SeamlessConfig
+    packages = (Package("sentencepiece", "curation[seamless]"),)
+
     def __init__(self, config: SeamlessConfig) -> None:
-        self.config = config
-        self.languages: frozenset[str] | None = None
+        self.config: SeamlessConfig = config
         self._model: Any = None
         self._processor: Any = None
         self._codes: dict[str, str] = {}
@@ -51,7 +56,7 @@ class Seamless:
         import torch
 
         import_torchaudio()
-        with needs_package(self.config.name, "sentencepiece", "seamless"):
+        with needs_package(self.config.name, self.packages[0]):
             import sentencepiece  # noqa: F401 - transformers reads the tokenizer with it
         from transformers import SeamlessM4TProcessor, SeamlessM4Tv2ForSpeechToText
 

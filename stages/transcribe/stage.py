@@ -14,18 +14,20 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Note, Score, Use
 from curation.core.settings import Section, threshold
 from curation.core.timing import inside_model
 from curation.manifests.records import Hypothesis, Recording, Segment, fail
 from curation.stages.base import DECIMALS, Stage
+from curation.stages.transcribe.base import AsrSystem, LanguageIdentifier, SystemConfig
 from curation.stages.transcribe.moonshine import MoonshineConfig
-from curation.stages.transcribe.registry import AnySystemConfig, AsrSystem, LanguageIdentifier, build_system
+from curation.stages.transcribe.registry import SYSTEMS, AnySystemConfig, build_system
 from curation.stages.transcribe.whisper import WhisperConfig
 
 log = logging.getLogger(__name__)
 
 
-def _offline_systems() -> list[AnySystemConfig]:
+def _offline_systems() -> list[SystemConfig]:
     return [
         WhisperConfig(name="whisper-base", model="whisper-base"),
         MoonshineConfig(),
@@ -45,7 +47,13 @@ class TranscribeConfig(Section):
     language_seconds: float = Field(
         60.0, description="seconds of speech per row, longest utterances first, that identify its language", gt=0
     )
-    min_systems: int = threshold(2, "systems that must have answered (scores `transcribe.systems`)", ge=1)
+    min_systems: int = threshold(
+        2,
+        "systems that must have answered (scores `transcribe.systems`)",
+        score="transcribe.systems",
+        rejects="<",
+        ge=1,
+    )
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -63,11 +71,26 @@ class Transcribe(Stage):
     """Sets language and hypotheses (in the order of the configuration) of every live segment."""
 
     name = "transcribe"
+    section = TranscribeConfig
+    after = "boundary"
     batched = True
+    scores = (
+        Score("language.probability", "1", "of the language, where it was identified"),
+        Score("transcribe.systems", "systems", "systems that gave a hypothesis"),
+    )
+    notes = (
+        Note("transcribe.language", "where the language comes from: `manifest`, or the system that identified it"),
+        Note("transcribe.left_out", "systems that do not speak the language"),
+    )
 
     def __init__(self, config: TranscribeConfig | None = None) -> None:
         self.config = config or TranscribeConfig()
         self.systems: list[AsrSystem] = [build_system(section) for section in self.config.systems]
+
+    @classmethod
+    def adapters(cls, section: TranscribeConfig) -> list[Use]:
+        """The systems."""
+        return [Use(f"transcribe.{item.name}", SYSTEMS[item.kind], item) for item in section.systems]
 
     def setup(self) -> None:
         """Load all systems."""
@@ -148,7 +171,8 @@ def _longest(segments: Sequence[Segment], seconds: float) -> list[Segment]:
 
 def _transcribe(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothesis]:
     """Hypotheses of one system, in batches."""
-    parts = cut_batches(segments, system.config.batch_size, system.config.batch_seconds)
+    seconds = system.config.batch_seconds or system.resources.batch_seconds
+    parts = cut_batches(segments, system.config.batch_size, seconds)
     return [hypothesis for part in parts for hypothesis in _transcribe_batch(system, part)]
 
 

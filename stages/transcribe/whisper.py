@@ -16,10 +16,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources, Score
 from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
 from curation.stages.base import DECIMALS
-from curation.stages.transcribe.base import SystemConfig, text_scores
+from curation.stages.transcribe.base import TEXT_SCORES, AsrSystem, SystemConfig, text_scores
 
 HOP = 160
 MAX_FRAMES = 3000
@@ -47,12 +48,19 @@ class WhisperConfig(SystemConfig):
     word_times: bool = Field(default=False, description="times and confidences of words, by cross-attention")
 
 
-class Whisper:
+class Whisper(AsrSystem):
     """Adapter for Whisper models in CTranslate2 format; the multilingual ones identify languages too."""
 
+    kind = "whisper"
+    section = WhisperConfig
+    resources = Resources(memory_gib=0.2)
+    scores = (
+        *TEXT_SCORES,
+        Score("no_speech_probability", "1", "Whisper's probability that the utterance is no speech", "hypothesis"),
+    )
+
     def __init__(self, config: WhisperConfig) -> None:
-        self.config = config
-        self.languages: frozenset[str] | None = None
+        self.config: WhisperConfig = config
         self._model: Any = None
         self._tokenizers: dict[str, Any] = {}
 

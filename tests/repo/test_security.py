@@ -10,7 +10,7 @@ from curation.core.errors import ConfigError, ModelError
 from curation.core.storage import Storage
 from curation.manifests.inputs import list_inputs
 from curation.models.store import resolve
-from curation.stages.diarize.pyannote import prepare_import
+from curation.stages.diarize.pyannote.adapter import prepare_import
 from curation.tokenize.files import read_tensors
 from tests.support import bombs
 
@@ -33,7 +33,7 @@ def test_tokenizer_checkpoints_run_no_code(tmp_path, kind):
 @pytest.mark.parametrize("kind", bombs.KINDS)
 def test_the_speaker_encoder_runs_no_code(tmp_path, kind):
     prepare_import()
-    from curation.stages.diarize.speaker_encoder import GE2E
+    from curation.stages.diarize.pyannote.speaker_encoder import GE2E
 
     path = bombs.plant(tmp_path / "pretrained.pt", tmp_path / "harm", kind, model_state={})
     with pytest.raises(ModelError, match=r"pretrained\.pt"):

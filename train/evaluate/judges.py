@@ -63,10 +63,10 @@ class GE2EJudge:
     """The speaker encoder of the diarization."""
 
     def __init__(self, model: str = "ge2e-speaker-encoder") -> None:
-        from curation.stages.diarize.pyannote import prepare_import
+        from curation.stages.diarize.pyannote.adapter import prepare_import
 
         prepare_import()
-        from curation.stages.diarize.speaker_encoder import GE2E
+        from curation.stages.diarize.pyannote.speaker_encoder import GE2E
 
         self.name = model
         folder = resolve(model)

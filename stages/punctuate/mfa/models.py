@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from curation.core.errors import ModelError
-from curation.core.settings import Section
+from curation.core.settings import Section, model_field
 from curation.models.store import resolve, sha256_of, store_root
 
 INSTALL = "conda install -c conda-forge montreal-forced-aligner"
@@ -26,9 +26,9 @@ MAX_UNPACKED_BYTES = 8 * 2**30
 class MfaConfig(Section):
     """Which models Montreal Forced Aligner uses, and how it is run."""
 
-    acoustic_model: str = Field(description="Reference of an acoustic model: a .zip of MFA, or its folder")
-    dictionary: str = Field(description="Reference of a pronunciation dictionary (one .dict file)")
-    g2p: str = Field("", description="Reference of a G2P model for words outside the dictionary; empty: spoken noise")
+    acoustic_model: str = model_field(..., "Reference of an acoustic model: a .zip of MFA, or its folder")
+    dictionary: str = model_field(..., "Reference of a pronunciation dictionary (one .dict file)")
+    g2p: str = model_field("", "Reference of a G2P model for words outside the dictionary; empty: spoken noise")
     language: str = Field("en", description="ISO 639-1 code of what these models speak")
     run: Literal["memory", "command"] = Field(
         "memory", description="memory: models stay loaded in each worker; command: `mfa align` for each batch"

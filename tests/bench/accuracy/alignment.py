@@ -15,9 +15,11 @@ import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.stages.punctuate import pocketsphinx
-from curation.stages.punctuate.mfa.models import missing
+from curation.stages.punctuate.base import Aligner
+from curation.stages.punctuate.mfa.adapter import MontrealForcedAligner
+from curation.stages.punctuate.mfa.models import MfaConfig, missing
+from curation.stages.punctuate.pocketsphinx import PocketSphinx
 from curation.stages.punctuate.pronunciation import spell
-from curation.stages.punctuate.registry import Aligner, MfaConfig, PocketSphinx, make_aligner
 from tests.support.real_speech import TWO_CITIES, librivox, wave
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
@@ -89,7 +91,7 @@ def main() -> None:
     if problem := missing(config):
         print(f"Montreal Forced Aligner in memory: not here ({problem})")
         return
-    report("MFA in memory", times(make_aligner("mfa", config)), reference, lengths)
+    report("MFA in memory", times(MontrealForcedAligner(config)), reference, lengths)
 
 
 if __name__ == "__main__":

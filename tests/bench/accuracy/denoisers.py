@@ -55,7 +55,7 @@ def main() -> None:
     snrs = parser.parse_args().snr
     dnsmos = Dnsmos()
     clean = [wave(TWO_CITIES)[: SECONDS * SAMPLE_RATE], *librivox()]
-    systems = {name: make() for name, make in DENOISERS.items()}
+    systems = {name: DENOISERS[name]() for name in DENOISERS}
     for system in systems.values():
         system.load()
     spent = dict.fromkeys(systems, 0.0)

@@ -17,7 +17,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import Recording
 from curation.models.store import resolve
-from curation.stages.diarize.pauses import Level, stretches
+from curation.stages.diarize.pauses import Pauses, stretches
 from curation.stages.diarize.stage import Diarize
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 
@@ -113,7 +113,7 @@ def mixture(seed: int, speakers: str, turns: int = 14) -> tuple[Wave, Turns]:
 
 def voiced(clip: Wave) -> list[tuple[int, int]]:
     """Stretches (10 ms frames) within 30 dB of the loud parts; gaps below 0.3 s are filled."""
-    db = Level(clip).db
+    db = Pauses(clip).db
     silent = stretches(db < np.percentile(db, 95) - 30)
     loud = np.ones(len(db), bool)
     for start, end in silent:

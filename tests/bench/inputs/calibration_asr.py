@@ -17,13 +17,14 @@ import soundfile
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
+from curation.stages.transcribe.base import SystemConfig
 from curation.stages.transcribe.pocketsphinx import PocketSphinx, PocketSphinxConfig
-from curation.stages.transcribe.registry import AnySystemConfig, build_system
+from curation.stages.transcribe.registry import build_system
 from curation.stages.transcribe.stage import TranscribeConfig
 from curation.stages.transcribe.whisper import WhisperConfig
 from tests.bench.inputs.calibration_data import Utterance, utterances
 
-FIVE: list[AnySystemConfig] = [
+FIVE: list[SystemConfig] = [
     *TranscribeConfig().systems,
     WhisperConfig(name="whisper-base-greedy", model="whisper-base", beam_size=1),
     PocketSphinxConfig(),
@@ -48,7 +49,7 @@ def load_utterances(folder: Path) -> list[Utterance]:
     ]
 
 
-def heard(folder: Path, material: Sequence[Utterance], config: AnySystemConfig) -> dict[str, Hypothesis]:
+def heard(folder: Path, material: Sequence[Utterance], config: SystemConfig) -> dict[str, Hypothesis]:
     """By utterance, the hypotheses of one system; those that the folder has not yet are made."""
     file = folder / f"{config.name}.jsonl"
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -64,7 +65,7 @@ def heard(folder: Path, material: Sequence[Utterance], config: AnySystemConfig) 
     return found
 
 
-def _load(config: AnySystemConfig) -> Any:
+def _load(config: SystemConfig) -> Any:
     system: Any = build_system(config)
     system.load()
     if isinstance(system, PocketSphinx):

@@ -4,7 +4,8 @@ import pytest
 
 from curation.core.errors import ModelError
 from curation.models import store as models
-from curation.models.store import ModelFile, catalogue, resolve, verify
+from curation.models.catalogue import ModelFile, catalogue
+from curation.models.store import resolve, verify
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from curation.preflight.estimate import (
     model_size,
     packaged_speech,
 )
+from curation.preflight.requirements import Model
 
 GIB = 2**30
 
@@ -83,9 +84,9 @@ def test_sizes_come_from_the_disk_or_are_marked_as_estimates(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.bin").write_bytes(bytes(1000))
     (tmp_path / "sub/b.bin").write_bytes(bytes(24))
-    size = model_size(f"path:{tmp_path}")
+    size = model_size(Model(f"path:{tmp_path}", None))
     assert (size.here, size.gib) == (True, 1024 / GIB)
-    far = model_size("path:/nowhere")
+    far = model_size(Model("path:/nowhere", None))
     assert (far.here, far.gib) == (False, None)
     config = load_config(overrides=["diarize.embedding=path:/nowhere"])
     assert "path:/nowhere" in make_plan(config, Machines(2), calibrate=False).notes[0]

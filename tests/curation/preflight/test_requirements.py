@@ -4,10 +4,14 @@ import pytest
 from typer.testing import CliRunner
 
 from curation.cli import app
-from curation.pipeline.config import load_config
-from curation.preflight.requirements import EXTRAS, examine_extras
-from curation.stages.transcribe.nemo import NemoConfig
-from curation.stages.transcribe.seamless import SeamlessConfig
+from curation.core.declarations import Package
+from curation.pipeline.assemble import steps
+from curation.pipeline.config import load_config, validate
+from curation.preflight.requirements import models_of, requirements_of
+from curation.stages.transcribe.nemo.adapter import Nemo
+from curation.stages.transcribe.seamless import Seamless
+
+MFA = "conda install -c conda-forge montreal-forced-aligner, in the environment of curation"
 
 
 @pytest.fixture
@@ -30,18 +34,53 @@ def test_the_preset_has_the_five_systems_of_the_paper(paper):
 
 def test_missing_packages_are_named_with_their_command(paper, monkeypatch, tmp_path):
     monkeypatch.setenv("CURATION_MODELS", str(tmp_path))
-    monkeypatch.setitem(EXTRAS, NemoConfig, ("no_such_module_a", "nemo"))
-    monkeypatch.setitem(EXTRAS, SeamlessConfig, ("no_such_module_b", "seamless"))
-    findings = {what: (ok, remedy) for what, ok, _, remedy in examine_extras(paper)}
+    monkeypatch.setattr(Nemo, "packages", (Package("no_such_module_a", "curation[nemo]"),))
+    monkeypatch.setattr(Seamless, "packages", (Package("no_such_module_b", "curation[seamless]"),))
+    findings = {item.what: (item.here, item.remedy) for item in requirements_of(paper)}
+    assert findings.pop("Montreal Forced Aligner", None) in {
+        None,
+        (False, f"{MFA}; until then pocketsphinx takes its place"),
+    }
     assert findings == {
         "package no_such_module_a": (False, "pip install 'curation[nemo]'"),
         "package no_such_module_b": (False, "pip install 'curation[seamless]'"),
-        "environment omnilingual": (False, "python -m curation.preflight.environments"),
+        "environment omnilingual": (False, "python -m curation.preflight.environments omnilingual"),
     }
 
 
+def test_a_python_that_is_given_needs_no_environment(paper):
+    values = paper.model_dump(mode="json")
+    values["transcribe"]["systems"][3]["python"] = "/opt/omnilingual/bin/python"
+    assert "environment omnilingual" not in {item.what for item in requirements_of(validate(values, "test"))}
+
+
 def test_the_offline_preset_needs_no_extra():
-    assert examine_extras(load_config(preset="offline")) == []
+    assert requirements_of(load_config(preset="offline")) == []
+
+
+def test_models_are_those_of_settings_and_those_of_adapters():
+    """RNNoise, the aligner and the compact tokenizers load models that no setting names."""
+    found = {step.name: [model.reference for model in models_of(step.uses)] for step in steps(load_config())}
+    assert found == {
+        "decode": [],
+        "loudness": [],
+        "denoise": ["dnsmos", "rnnoise"],
+        "diarize": ["ge2e-speaker-encoder", "pyannote-segmentation"],
+        "boundary": [],
+        "transcribe": ["moonshine-tiny.en", "whisper-base", "whisper-tiny.en"],
+        "consensus": [],
+        "punctuate": ["pocketsphinx-en-us"],
+        "tokenize": ["whisper-tiny.en"],
+    }
+
+
+def test_every_model_of_the_presets_has_a_licence():
+    for preset in ("offline", "paper"):
+        models = [model for step in steps(load_config(preset=preset)) for model in models_of(step.uses)]
+        assert {model.reference for model in models if model.facts is None} <= {
+            f"path:~/Documents/MFA/pretrained_models/{name}"
+            for name in ("acoustic/english_us_arpa.zip", "dictionary/english_us_arpa.dict", "g2p/english_us_arpa.zip")
+        }
 
 
 def test_doctor_shows_them(monkeypatch, tmp_path):
@@ -49,5 +88,6 @@ def test_doctor_shows_them(monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "400")
     found = CliRunner().invoke(app, ["doctor", "--preset", "paper"])
     assert found.exit_code == 1
-    assert "python -m curation.preflight.environments" in found.stdout
-    assert "weights CC-BY-NC-4.0" in found.stdout
+    assert "python -m curation.preflight.environments omnilingual" in found.stdout
+    assert "model hf:facebook/seamless-m4t-v2-large (CC-BY-NC-4.0: not for commercial use)" in found.stdout
+    assert "to be accepted on its page" in found.stdout

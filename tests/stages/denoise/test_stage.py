@@ -143,5 +143,5 @@ def test_result_does_not_depend_on_the_batch():
 
 
 def test_unknown_denoiser_is_named():
-    with pytest.raises(ValueError, match="unknown denoiser 'magic': expected one of rnnoise"):
+    with pytest.raises(ValueError, match="unknown denoiser 'magic': expected one of deepfilternet3, rnnoise, spectral"):
         DenoiseConfig(denoiser="magic")

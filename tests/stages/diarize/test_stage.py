@@ -8,7 +8,8 @@ import pytest
 from curation.core.errors import ModelError
 from curation.manifests.records import Recording, Segment
 from curation.models.store import resolve
-from curation.stages.diarize.stage import Diarize, DiarizeConfig
+from curation.stages.diarize.config import DiarizeConfig
+from curation.stages.diarize.stage import Diarize
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 
 
@@ -136,7 +137,7 @@ def test_no_speech_gives_no_segments(stage, noise):
 def test_long_turns_are_cut_to_the_limit(stage):
     row = recording(wave(TWO_CITIES))
     short = Diarize(DiarizeConfig(max_seconds=6.0, min_seconds=1.5))
-    short.pipeline, short.encoder = stage.pipeline, stage.encoder
+    short.diarizer, short.encoder = stage.diarizer, stage.encoder
     short.process([row])
     lengths = [s.num_samples / 16_000 for s in row.live_segments]
     assert len(lengths) >= 7

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.stages.diarize.pauses import Level
+from curation.stages.diarize.pauses import Pauses
 from curation.stages.diarize.turns import Piece, Turn, TurnRules, cut_turns
 
 SECOND = 16_000
 RULES = TurnRules(SECOND, 20 * SECOND, int(0.8 * SECOND), SECOND, int(0.3 * SECOND))
 
 
-def speech(*voiced: tuple[float, float], seconds: float) -> Level:
+def speech(*voiced: tuple[float, float], seconds: float) -> Pauses:
     """Noise at -60 dB everywhere and at -20 dB where someone is said to speak."""
     rng = np.random.default_rng(0)
     wave = rng.normal(0, 0.001, int(seconds * SECOND))
     for start, end in voiced:
         wave[int(start * SECOND) : int(end * SECOND)] *= 100
-    return Level(wave.astype(np.float32))
+    return Pauses(wave.astype(np.float32))
 
 
 def turns(*items: tuple[float, float, str]) -> list[Turn]:
@@ -102,7 +102,7 @@ turn_lists = st.lists(
 def test_pieces_are_ordered_disjoint_bounded_and_of_one_speaker(items: list[Turn], seed: int):
     rng = np.random.default_rng(seed)
     loudness = np.repeat(10.0 ** rng.uniform(-4, -1, 480_077 // 1600 + 1), 1600)[:480_077]
-    level = Level((rng.normal(0, 1, 480_077) * loudness).astype(np.float32))
+    level = Pauses((rng.normal(0, 1, 480_077) * loudness).astype(np.float32))
     cut = cut_turns(items, level, RULES)
     assert all(0 <= p.start < p.end <= level.length for p in cut)
     assert all(one.end <= two.start for one, two in pairwise(cut))
@@ -127,7 +127,7 @@ def test_pieces_are_ordered_disjoint_bounded_and_of_one_speaker(items: list[Turn
 @given(turn_lists)
 def test_all_speech_is_in_a_piece_or_in_a_pause(items: list[Turn]):
     """With nothing quiet anywhere, every sample that a turn covers is in some piece."""
-    level = Level(np.sign(np.random.default_rng(0).normal(0, 1, 480_077)).astype(np.float32) * 0.1)
+    level = Pauses(np.sign(np.random.default_rng(0).normal(0, 1, 480_077)).astype(np.float32) * 0.1)
     level.quiet[:] = False
     covered = np.zeros(level.length, bool)
     for p in cut_turns(items, level, RULES):
@@ -141,6 +141,6 @@ def test_quick_changes_of_speaker_leave_pieces_disjoint(lengths: list[int], seed
     edges = np.cumsum([0, *lengths]) * 160
     items = [Turn(int(one), int(two), "ab"[i % 2]) for i, (one, two) in enumerate(pairwise(edges))]
     loudness = np.repeat(10.0 ** np.random.default_rng(seed).uniform(-4, -1, edges[-1] // 1600 + 1), 1600)
-    cut = cut_turns(items, Level(loudness[: edges[-1]].astype(np.float32)), RULES)
+    cut = cut_turns(items, Pauses(loudness[: edges[-1]].astype(np.float32)), RULES)
     assert all(one.end <= two.start for one, two in pairwise(cut))
     assert sum(p.end - p.start for p in cut) == edges[-1]

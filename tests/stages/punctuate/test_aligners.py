@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.punctuate.pocketsphinx import trim
+from curation.stages.punctuate.pocketsphinx import PocketSphinx, trim
 from curation.stages.punctuate.pronunciation import number_words, pronounce, readings, spell
-from curation.stages.punctuate.registry import ALIGNERS, PocketSphinx, make_aligner
 from tests.support.real_speech import TWO_CITIES, librivox, wave
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
@@ -112,10 +111,6 @@ def test_what_cannot_be_aligned_gives_none(aligner):
     assert aligner.align(np.zeros(0, np.float32), ["hello"], "en") is None
     assert aligner.align(np.zeros(100, np.float32), ["hello"], "en") is None
     assert aligner.align(samples, [], "en") is None
-
-
-def test_every_adapter_in_the_registry_has_its_name():
-    assert [make_aligner(kind).name for kind in ALIGNERS] == list(ALIGNERS)
 
 
 def test_trimming_follows_energy_and_keeps_a_core():

@@ -103,7 +103,14 @@ def test_segments_with_a_verdict_or_without_text_are_left(stage):
     assert all(not segment.notes for segment in made.segments)
 
 
-@pytest.mark.parametrize("settings", [{"aligner": "magic"}, {"insert_pause_ms": 40, "remove_pause_ms": 50}])
-def test_wrong_settings_are_named(settings):
-    with pytest.raises(ValidationError, match=r"punctuate\."):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"aligner": "magic"}, "unknown aligner 'magic': expected one of mfa, pocketsphinx, none"),
+        ({"fallback": "pocketphinx"}, "unknown aligner 'pocketphinx': did you mean 'pocketsphinx'"),
+        ({"insert_pause_ms": 40, "remove_pause_ms": 50}, r"punctuate\.remove_pause_ms must not be above"),
+    ],
+)
+def test_wrong_settings_are_named(settings, message):
+    with pytest.raises(ValidationError, match=message):
         PunctuateConfig(**settings)

@@ -12,11 +12,11 @@ import pytest
 import sentencepiece
 
 from curation.models.environments import folder_of, is_ready, python_of
-from curation.stages.transcribe.omnilingual import ENVIRONMENT, REQUIREMENTS, OmnilingualConfig
+from curation.stages.transcribe.omnilingual import ENVIRONMENT, OmnilingualConfig
 from curation.stages.transcribe.registry import build_system
 from tests.support.real_speech import librivox
 
-FOLDER = folder_of(ENVIRONMENT, REQUIREMENTS)
+FOLDER = folder_of(ENVIRONMENT.name, ENVIRONMENT.requirements)
 
 pytestmark = [
     pytest.mark.slow,

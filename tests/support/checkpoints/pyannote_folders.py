@@ -16,8 +16,8 @@ from torch.torch_version import TorchVersion
 
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
-from curation.stages.diarize.pretrained import load_model
-from curation.stages.diarize.pyannote import prepare_import
+from curation.stages.diarize.pyannote.adapter import prepare_import
+from curation.stages.diarize.pyannote.pretrained import load_model
 
 prepare_import()
 

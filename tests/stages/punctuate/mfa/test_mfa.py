@@ -18,9 +18,10 @@ from curation.manifests.records import Segment
 from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.preflight.doctor import examine
-from curation.stages.punctuate.mfa.models import INSTALL, missing, model_folder
+from curation.stages.punctuate.base import Spoken
+from curation.stages.punctuate.mfa.adapter import MontrealForcedAligner
+from curation.stages.punctuate.mfa.models import INSTALL, MfaConfig, missing, model_folder
 from curation.stages.punctuate.mfa.textgrid import read_words
-from curation.stages.punctuate.registry import MfaConfig, Spoken, make_aligner
 from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
 from tests.support.checkpoints import mfa_stand_in
 from tests.support.real_speech import librivox, recording
@@ -45,7 +46,7 @@ def stand_in(store, monkeypatch):
 
 
 def loaded(**settings):
-    aligner = make_aligner("mfa", MfaConfig(**MODELS, **settings))
+    aligner = MontrealForcedAligner(MfaConfig(**MODELS, **settings))
     aligner.load()
     return aligner
 

@@ -7,16 +7,16 @@ import pytest
 import soundfile
 
 from curation.models.store import resolve
-from curation.stages.diarize.pyannote import prepare_import
+from curation.stages.diarize.pyannote.adapter import prepare_import
 from tests.support.real_speech import SAMPLE, TWO_CITIES, wave
 
 prepare_import()
 
 import torch  # noqa: E402 - after torchaudio was made importable
 
-from curation.stages.diarize.speaker_encoder import GE2E  # noqa: E402
+from curation.stages.diarize.pyannote.speaker_encoder import GE2E  # noqa: E402
 
-REFERENCE = Path(__file__).parents[2] / "data" / "ge2e" / "resemblyzer.npz"
+REFERENCE = Path(__file__).parents[3] / "data" / "ge2e" / "resemblyzer.npz"
 WEIGHTS = "ge2e-speaker-encoder"
 
 

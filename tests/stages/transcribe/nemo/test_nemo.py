@@ -14,7 +14,7 @@ from curation.core.errors import ModelError
 from curation.manifests.records import Recording, Segment, Source
 from curation.models.store import sha256_of
 from curation.stages.base import run_stage
-from curation.stages.transcribe.nemo import NemoConfig
+from curation.stages.transcribe.nemo.adapter import NemoConfig
 from curation.stages.transcribe.registry import build_system
 from curation.stages.transcribe.stage import Transcribe, TranscribeConfig
 from tests.support.real_speech import librivox

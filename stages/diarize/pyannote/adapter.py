@@ -7,16 +7,20 @@ pyannote/audio/pipelines/speaker_diarization.py, version 4.0.7.
 
 import os
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Resources
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
 from curation.models.torch_compat import import_torchaudio
+from curation.stages.diarize.base import Diarizer
+from curation.stages.diarize.config import PyannoteConfig
 from curation.stages.diarize.turns import Turn
 
 if TYPE_CHECKING:
-    from curation.stages.diarize.stage import DiarizeConfig
+    from curation.stages.diarize.pyannote.speaker_encoder import GE2E
 
 SEGMENTATION_BATCH = 32
 EMBEDDING_BATCH = 32
@@ -32,19 +36,42 @@ def prepare_import() -> None:
         import pyannote.audio  # noqa: F401
 
 
-class DiarizationPipeline:
-    """Speaker turns of a waveform. Loads either a complete pipeline folder or the offline pair of models."""
+@cache
+def load_encoder(reference: str) -> "GE2E":
+    """The speaker encoder of a reference, loaded once in a process: the stage embeds utterances with the one that the
+    pipeline clusters by. Raises ModelError.
+    """
+    prepare_import()
+    from curation.stages.diarize.pyannote.speaker_encoder import GE2E
 
-    def __init__(self, config: "DiarizeConfig", embedding: Any) -> None:
-        from curation.stages.diarize.pretrained import load_pipeline
+    path = resolve(reference)
+    return GE2E.load(path / "pretrained.pt" if path.is_dir() else path)
 
+
+class PyannoteDiarizer(Diarizer):
+    """Loads either a complete pipeline folder or the offline pair of models."""
+
+    kind = "pyannote"
+    section = PyannoteConfig
+    resources = Resources(memory_gib=0.55)
+
+    def __init__(self, config: PyannoteConfig) -> None:
+        self.config = config
+        self.pipeline: Any = None
+
+    def load(self) -> None:
+        """Load the pipeline. Raises ModelError where it is missing, gated, or not to be trusted."""
+        prepare_import()
+        from curation.stages.diarize.pyannote.pretrained import load_pipeline
+
+        config = self.config
         if config.pipeline:
             self.pipeline = load_pipeline(config.pipeline, trust(config), config.sha256, config.device)
         else:
-            self.pipeline = build(config, embedding)
+            self.pipeline = build(config, load_encoder(config.embedding))
 
-    def __call__(self, wave: Wave) -> list[Turn]:
-        """Turns (start, end in samples of `wave`, speaker); turns of different speakers may overlap."""
+    def diarize(self, wave: Wave) -> list[Turn]:
+        """Turns (start, end in samples of `wave`, speaker)."""
         import torch
 
         if len(wave) == 0:
@@ -65,12 +92,12 @@ def to_samples(seconds: float, limit: int) -> int:
     return min(max(round(seconds * 100), 0) * (SAMPLE_RATE // 100), limit)
 
 
-def build(config: "DiarizeConfig", embedding: Any) -> Any:
+def build(config: PyannoteConfig, embedding: Any) -> Any:
     """The pipeline on the catalogue's segmentation weights and the given embedding model."""
     import torch
     from pyannote.audio.pipelines import SpeakerDiarization
 
-    from curation.stages.diarize.pretrained import load_model, unused_plda
+    from curation.stages.diarize.pyannote.pretrained import load_model, unused_plda
 
     weights = resolve(config.segmentation)
     segmentation = load_model(weights / "pytorch_model.bin" if weights.is_dir() else weights, trust(config))
@@ -88,12 +115,12 @@ def build(config: "DiarizeConfig", embedding: Any) -> Any:
     return pipeline.to(torch.device(config.device))
 
 
-def trust(config: "DiarizeConfig") -> Trust:
+def trust(config: PyannoteConfig) -> Trust:
     """What the user says about checkpoints that are not pinned one by one."""
     return Trust(allow_pickle=config.allow_pickle, setting="diarize")
 
 
-def parameters(config: "DiarizeConfig", *, powerset: bool) -> dict[str, Any]:
+def parameters(config: PyannoteConfig, *, powerset: bool) -> dict[str, Any]:
     """Hyper-parameters in the pipeline's own layout; a powerset model has no segmentation threshold."""
     segmentation: dict[str, float] = {"min_duration_off": config.min_duration_off}
     if not powerset:

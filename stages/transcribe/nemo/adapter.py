@@ -17,11 +17,13 @@ import numpy as np
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.declarations import Package
+from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis, Word
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
 from curation.stages.base import DECIMALS
-from curation.stages.transcribe.base import SystemConfig, by_language, needs_package, text_scores
+from curation.stages.transcribe.base import AsrSystem, SystemConfig, by_language, needs_package, text_scores
 
 EUROPEAN = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
 """The 25 languages of Canary-1B-v2 and Parakeet-TDT-0.6B-v3."""
@@ -56,7 +58,7 @@ class NemoConfig(SystemConfig):
     """Canary or Parakeet; which of the two is read from the file."""
 
     kind: Literal["nemo"] = "nemo"
-    model: str = Field(description="a .nemo file, or a folder or hf:REPO@REVISION that holds one")
+    model: str = model_field(..., "a .nemo file, or a folder or hf:REPO@REVISION that holds one")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
     languages: list[str] = Field(
         default_factory=EUROPEAN.split,
@@ -67,12 +69,16 @@ class NemoConfig(SystemConfig):
     allow_pickle: bool = Field(default=False, description="load a .nemo file that could run code: see docs")
 
 
-class Nemo:
+class Nemo(AsrSystem):
     """Adapter for `EncDecMultiTaskModel` and `EncDecRNNTBPEModel`."""
 
+    kind = "nemo"
+    section = NemoConfig
+    packages = (Package("nemo", "curation[nemo]"),)
+
     def __init__(self, config: NemoConfig) -> None:
-        self.config = config
-        self.languages: frozenset[str] | None = frozenset(config.languages)
+        self.config: NemoConfig = config
+        self.languages = frozenset(config.languages)
         self._model: Any = None
         self._prompt: dict[str, str] | None = None
         """Canary's prompt without the language; None for a transducer."""
@@ -81,8 +87,8 @@ class Nemo:
         """Load the model. Raises ModelError where NeMo or the file is missing, or the file cannot be trusted."""
         config = self.config
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        with needs_package(config.name, "nemo_toolkit[asr]", "nemo"):
-            from curation.stages.transcribe.nemo_file import restore
+        with needs_package(config.name, self.packages[0]):
+            from curation.stages.transcribe.nemo.checkpoint import restore
         import torch
 
         torch.set_num_threads(config.threads)

@@ -14,8 +14,9 @@ import yaml
 from curation.core.errors import ModelError
 from curation.models.safe_load import Trust
 from curation.models.store import resolve, sha256_of
-from curation.stages.diarize.pretrained import load_model, read_config
-from curation.stages.diarize.stage import Diarize, DiarizeConfig
+from curation.stages.diarize.config import DiarizeConfig
+from curation.stages.diarize.pyannote.pretrained import load_model, read_config
+from curation.stages.diarize.stage import Diarize
 from tests.support.checkpoints.pyannote_folders import save_3_1, save_community
 from tests.support.real_speech import SAMPLE, recording, wave
 
@@ -39,7 +40,7 @@ def diarized(folder: Path, **settings):
 
 def test_community_layout_with_vbx(community):
     stage, row = diarized(community)
-    pipeline = stage.pipeline.pipeline
+    pipeline = stage.diarizer.pipeline
     assert type(pipeline.clustering).__name__ == "VBxClustering"
     assert (pipeline.clustering.Fa, pipeline.clustering.Fb) == (0.07, 0.8)
     assert pipeline._segmentation.model.specifications.powerset
@@ -51,7 +52,7 @@ def test_community_layout_with_vbx(community):
 
 def test_layout_of_3_1_with_agglomerative_clustering(tmp_path):
     stage, row = diarized(save_3_1(tmp_path / "3.1", tmp_path / "parts"))
-    clustering = stage.pipeline.pipeline.clustering
+    clustering = stage.diarizer.pipeline.clustering
     assert (type(clustering).__name__, clustering.method) == ("AgglomerativeClustering", "centroid")
     assert row.live_segments
 
@@ -152,7 +153,7 @@ def test_a_gated_repository_says_whose_licence_is_to_be_accepted(tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), GatedHub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     code = (
-        "from curation.stages.diarize.pretrained import fetch\n"
+        "from curation.stages.diarize.pyannote.pretrained import fetch\n"
         "from curation.models.store import ModelError\n"
         "try: fetch('hf:pyannote/speaker-diarization-community-1')\n"
         "except ModelError as error: print(error)"

@@ -1,0 +1,163 @@
+"""What a stage and a model adapter say about themselves, on their class: the only place where it is said.
+
+The engine, `curation plan`, `curation doctor`, `curation schema` and the reference pages read these records. `Declared`
+is the base of stages and of adapters; `Adapter` that of everything that wraps a model: ASR systems, denoisers,
+diarizers, aligners and tokenizers. Thresholds are declared on fields of sections (`curation.core.settings.threshold`).
+"""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Literal
+
+from curation.core.settings import Section, extra_of
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number that is stored with a segment, a recording or a hypothesis."""
+
+    name: str
+    """As stored; `*` stands for a part that depends on the configuration: `pwer.*` has one score for each system."""
+    unit: str
+    """`1` for a ratio or a probability, else `words`, `s`, …"""
+    meaning: str
+    of: Literal["segment", "recording", "hypothesis"] = "segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text that is stored with a segment or a recording: what was chosen, and why something is missing."""
+
+    name: str
+    meaning: str
+    of: Literal["segment", "recording"] = "segment"
+
+
+def declared(name: str, records: "tuple[Score, ...] | tuple[Note, ...]") -> bool:
+    """Whether one of the records declares a stored name."""
+    return any(fnmatchcase(name, record.name) for record in records)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a worker process needs to run something. The stages of a worker run one after the other, so that a worker
+    needs the most CPUs and the largest share of a GPU that one of them asks for, and the sum of their memory.
+    """
+
+    cpus: float = 1.0
+    """Where the section has `threads`, at least that many are counted."""
+    gpus: float = 1.0
+    """Share of a GPU; counted only where the section says `device: cuda`."""
+    memory_gib: float = 0.0
+    """Main memory with its models loaded and a batch in work, beyond what every worker takes."""
+    batch_seconds: float | None = None
+    """Seconds of padded audio that it wants at once where the configuration says nothing; None: one utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An optional dependency: a module to look for, and what `pip install` takes to bring it."""
+
+    module: str
+    install: str
+
+    @property
+    def command(self) -> str:
+        """The command that brings it."""
+        return f"pip install '{self.install}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A Python environment of its own, for packages that contradict ours; made once per machine in the model store."""
+
+    name: str
+    requirements: tuple[str, ...]
+    gib: float
+    """Disk space."""
+    interpreter: str = ""
+    """The Python to make it with; empty: our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What is known of a model without having it: facts for `plan` and `doctor`."""
+
+    reference: str
+    """As in a configuration, without a revision."""
+    about: str
+    licence: str
+    gib: float | None = None
+    """GiB of the parameters as they are loaded; None: unknown."""
+    note: str = ""
+    """What to know before using it: not for commercial use, to be accepted on its page, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that is not installed."""
+
+    what: str
+    found: str
+    remedy: str
+    """A command or a setting."""
+
+
+class Declared:
+    """What is said on a class, by stages and adapters alike."""
+
+    section: ClassVar[type[Section] | None] = None
+    """Its settings; an object of it is the argument of the constructor. None: the constructor takes nothing."""
+    packages: ClassVar[tuple[Package, ...]] = ()
+    """What has to be installed beside this package."""
+    resources: ClassVar[Resources] = Resources()
+    models: ClassVar[tuple[str, ...]] = ()
+    """References of models that it loads whatever its settings are. Settings that name one are `model_field`s."""
+    weights: ClassVar[tuple[Weights, ...]] = ()
+    """Facts of models that the catalogue does not have."""
+    scores: ClassVar[tuple[Score, ...]] = ()
+    notes: ClassVar[tuple[Note, ...]] = ()
+
+    @classmethod
+    def environment(cls, section: Any) -> Environment | None:  # noqa: ARG003 - for subclasses
+        """The environment of its own that it needs with these settings, if any."""
+        return None
+
+    @classmethod
+    def missing(cls, section: Any) -> Missing | None:  # noqa: ARG003 - for subclasses
+        """What has to be installed for these settings that `packages` cannot express; None: nothing is missing."""
+        return None
+
+
+class Adapter(Declared):
+    """Base of everything that wraps a model. A subclass that sets `kind` is an adapter that configurations can name."""
+
+    kind: ClassVar[str]
+    """Its name in configurations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A stage or an adapter as a configuration uses it."""
+
+    name: str
+    """`denoise`, `transcribe.whisper-base`: where it is in the configuration."""
+    declared: type[Declared]
+    section: Section | None
+    instead: str = ""
+    """What takes its place where it cannot be loaded; empty: nothing."""
+
+    @property
+    def model_names(self) -> list[str]:
+        """The models that it loads: those of its class, and those that its settings name."""
+        fields = type(self.section).model_fields if self.section is not None else {}
+        named = [getattr(self.section, name) for name, field in fields.items() if "model" in extra_of(field)]
+        return [name for name in dict.fromkeys([*self.declared.models, *named]) if name]
+
+    @property
+    def resources(self) -> Resources:
+        """Of the class, with the threads and the device of these settings."""
+        stated = self.declared.resources
+        cpus = max(stated.cpus, float(getattr(self.section, "threads", 0)))
+        on_gpu = getattr(self.section, "device", "cpu") == "cuda"
+        return replace(stated, cpus=cpus, gpus=stated.gpus if on_gpu else 0.0)

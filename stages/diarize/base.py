@@ -1,0 +1,25 @@
+"""What a diarizer is to the pipeline: it says who speaks when.
+
+To add one: a file in this folder (or a folder with `adapter.py`) with a class that sets `kind` (and `section` where it
+has settings), and an entry of the catalogue for its weights. A package of your own has an entry point in the group
+`curation.diarizers`.
+"""
+
+from abc import ABC, abstractmethod
+
+from curation.audio.wave import Wave
+from curation.core.declarations import Adapter
+from curation.stages.diarize.turns import Turn
+
+
+class Diarizer(Adapter, ABC):
+    """One speaker diarization system. The result for a wave depends on that wave alone."""
+
+    def load(self) -> None:
+        """Load the model. Called once in each worker process. Raises ModelError where files are missing."""
+
+    @abstractmethod
+    def diarize(self, wave: Wave) -> list[Turn]:
+        """Turns in (samples,) float32 at 16 kHz, in any order, in samples of `wave`, with any speaker labels; turns of
+        different speakers may overlap.
+        """

@@ -1,0 +1,70 @@
+"""Settings of the diarize stage: those of pyannote, which have stood in this section from the start, and its own."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from curation.core.kinds import KindOf, Options, OptionsOf, section_for
+from curation.core.settings import Section, later_field, model_field
+from curation.stages.diarize.registry import DIARIZERS
+
+
+class PyannoteConfig(Section):
+    """Settings of the diarizer `pyannote`."""
+
+    pipeline: str = model_field(
+        "",
+        "A complete pyannote pipeline (path:FOLDER or hf:REPO@REVISION, e.g. "
+        "hf:pyannote/speaker-diarization-community-1); empty: the pipeline built from the two models below",
+    )
+    segmentation: str = model_field("pyannote-segmentation", "segmentation model, a reference")
+    embedding: str = model_field("ge2e-speaker-encoder", "GE2E speaker encoder, a reference")
+    segmentation_step_seconds: float = Field(0.5, gt=0, le=5, description="step of the 5 s segmentation window (s)")
+    segmentation_threshold: float = Field(0.5, gt=0, lt=1, description="probability above which a speaker speaks")
+    min_duration_off: float = Field(0.0, ge=0, description="shorter gaps inside a speaker's turn are filled (s)")
+    clustering_method: Literal["average", "centroid", "complete", "ward"] = Field(
+        "average", description="linkage of the agglomerative clustering"
+    )
+    clustering_threshold: float = Field(
+        0.27,
+        gt=0,
+        description="distance at which speakers are told apart: cosine for average and complete linkage",
+    )
+    min_cluster_size: int = Field(
+        8, ge=1, description="windows with 1 s or more of a voice below which a cluster joins its nearest larger one"
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the pipeline runs")
+    sha256: dict[str, str] = Field(
+        default_factory=dict,
+        description="SHA-256 of checkpoints of the pipeline, by path: segmentation/pytorch_model.bin; a pinned one may "
+        "hold a pickle",
+    )
+    allow_pickle: bool = Field(default=False, description="load checkpoints that could run code")
+
+
+class DiarizeConfig(PyannoteConfig):
+    """How recordings are cut into utterances."""
+
+    diarizer: Annotated[str, KindOf(DIARIZERS)] = later_field("pyannote", "Kind of the diarizer")
+    options: Annotated[Options, OptionsOf(DIARIZERS)] = later_field(
+        {}, "Settings of diarizers that have some, by their kind"
+    )
+    min_seconds: float = Field(1.0, ge=0.1, description="shorter utterances are rejected (s)")
+    max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
+    max_pause_seconds: float = Field(0.8, ge=0, description="pause up to which a speaker's turn goes on (s)")
+    exclude_overlap: bool = Field(True, description="leave out speech of two or more people at once")  # noqa: FBT003
+    overlap_margin_seconds: float = Field(
+        1.0, ge=0, description="how far from overlapped speech a pause is looked for at which to cut (s)"
+    )
+    max_edge_seconds: float = Field(0.3, ge=0, description="how far an edge may move to find silence (s)")
+    threads: int = Field(1, ge=1, description="CPU threads of the models")
+
+    @model_validator(mode="after")
+    def _has_its_settings(self) -> "DiarizeConfig":
+        section_for(DIARIZERS, self.diarizer, self.settings)
+        return self
+
+    @property
+    def settings(self) -> dict[str, Section | None]:
+        """Settings of the diarizers by kind."""
+        return {"pyannote": self, **self.options}

@@ -1,0 +1,1 @@
+"""NVIDIA NeMo: Canary and Parakeet."""

@@ -1,0 +1,36 @@
+"""What a kind of speech tokenizer is to the pipeline: how the tokenizers of one or both streams are opened.
+
+To add one: a file in this folder with a class that sets `kind` and opens one stream or both; the same class in a
+package of your own has an entry point in the group `curation.tokenizers`.
+"""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from curation.core.declarations import Adapter
+from curation.core.errors import ConfigError
+from curation.tokenize.base import CodecTokenizer, ContentTokenizer
+
+Stream = Literal["content", "codec"]
+
+
+class TokenizerKind(Adapter):
+    """Named in a configuration as `KIND`, or as `KIND:REFERENCE` with a folder or model reference of its own."""
+
+    streams: ClassVar[tuple[Stream, ...]]
+    """Which streams it has: `content` (12.5 ids a second) or `codec` (50 ids a second, and those of the voice)."""
+
+    def recognises(self, folder: Path, stream: Stream) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether a folder that is named without a kind is one of this kind."""
+        return False
+
+    def content(self, folder: Path | None, device: str) -> ContentTokenizer:  # noqa: ARG002
+        """The 12.5 tokens/s tokenizer in a folder, or its default one. Raises ModelError where files are missing."""
+        raise ConfigError(self._lacks("tokenize.glm"))
+
+    def codec(self, folder: Path | None, device: str) -> CodecTokenizer:  # noqa: ARG002
+        """The codec in a folder, or its default one. Raises ModelError where files are missing."""
+        raise ConfigError(self._lacks("tokenize.bicodec"))
+
+    def _lacks(self, field: str) -> str:
+        return f"{field}: the tokenizer {self.kind!r} has no such stream, it has {', '.join(self.streams)}"

@@ -1,0 +1,23 @@
+"""BiCodec, from a folder or a repository with the official layout."""
+
+from pathlib import Path
+
+from curation.core.errors import ConfigError
+from curation.tokenize.adapters.base import TokenizerKind
+from curation.tokenize.base import CodecTokenizer
+
+
+class BiCodec(TokenizerKind):
+    """What a folder is taken for that no other kind recognises."""
+
+    kind = "bicodec"
+    streams = ("codec",)
+
+    def codec(self, folder: Path | None, device: str) -> CodecTokenizer:
+        """The tokenizer of a checkpoint. Raises ConfigError without one: none is shipped."""
+        from curation.tokenize.official.bicodec.tokenizer import BiCodecTokenizer
+
+        if folder is None:
+            msg = "tokenize.bicodec: bicodec needs a checkpoint: bicodec:FOLDER, or bicodec:hf:REPO@REVISION"
+            raise ConfigError(msg)
+        return BiCodecTokenizer(folder, device)

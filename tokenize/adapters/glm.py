@@ -1,0 +1,23 @@
+"""GLM-4-Voice's speech tokenizer, from a folder or a repository with the official layout."""
+
+from pathlib import Path
+
+from curation.core.errors import ConfigError
+from curation.tokenize.adapters.base import TokenizerKind
+from curation.tokenize.base import ContentTokenizer
+
+
+class Glm(TokenizerKind):
+    """What a folder is taken for that no other kind recognises."""
+
+    kind = "glm"
+    streams = ("content",)
+
+    def content(self, folder: Path | None, device: str) -> ContentTokenizer:
+        """The tokenizer of a checkpoint. Raises ConfigError without one: none is shipped."""
+        from curation.tokenize.official.glm import GlmTokenizer
+
+        if folder is None:
+            msg = "tokenize.glm: glm needs a checkpoint: glm:FOLDER, or glm:hf:REPO@REVISION"
+            raise ConfigError(msg)
+        return GlmTokenizer(folder, device)
