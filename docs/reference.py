@@ -149,7 +149,7 @@ def settings(model: Any, *, passes: bool) -> str:
 def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], *, passes: bool) -> Iterator[str]:
     rows, nested = [], []
     for name, field in schema.get("properties", {}).items():
-        inner = [definitions[reference] for reference in _references(field)]
+        inner = _inner(field, definitions)
         full = f"{path}.{name}" if path else name
         nested += [(full, one, len(inner) > 1 or "items" in field) for one in inner]
         if not inner or "items" in field:
@@ -165,11 +165,12 @@ def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any
         yield from _section(f"{full}[]" if listed else full, one, definitions, passes=passes)
 
 
-def _references(field: Mapping[str, Any]) -> list[str]:
-    """Names of the nested sections that a field may hold."""
+def _inner(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The nested sections that a field may hold."""
     options = [field, *(field.get(key, {}) for key in ("items",)), *field.get("anyOf", []), *field.get("allOf", [])]
     options += [one for option in options for one in option.get("oneOf", [])]
-    return [option["$ref"].rpartition("/")[2] for option in options if "$ref" in option]
+    options = [definitions[option["$ref"].rpartition("/")[2]] if "$ref" in option else option for option in options]
+    return [option for option in options if "properties" in option]
 
 
 def _about(schema: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler, SerializeAsAny, ValidationError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializeAsAny, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from curation.core.declarations import Adapter
@@ -34,6 +34,10 @@ class KindOf:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """See pydantic."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """One of the kinds that there are, for the reference pages and for editors."""
+        return {**handler(schema), "enum": [*self.registry, *([NONE] if self.or_none else [])]}
 
     def _check(self, kind: str) -> str:
         if kind not in self.registry and not (self.or_none and kind == NONE):
@@ -73,6 +77,12 @@ class SectionOf:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """See pydantic."""
         return core_schema.no_info_before_validator_function(self._section, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """One of the sections of all kinds."""
+        broken = {item.name for item, _ in self.registry.problems()}
+        sections = [self.registry[kind].section for kind in self.registry if kind not in broken]
+        return {"oneOf": [handler(section.__pydantic_core_schema__) for section in sections]}
 
     def _section(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
