@@ -82,8 +82,8 @@ class Misbehave(Stage):
             if "hang" in name:
                 time.sleep(3600)
             if "memory" in name:
-                hog = [np.ones(2**24) for _ in range(80)]
-                time.sleep(5)
+                hog = [np.ones(2**24) for _ in range(24)]  # 3 GiB
+                time.sleep(3600)
                 del hog
             if "misplace" in name:
                 recording.segments[1].start = recording.segments[0].start

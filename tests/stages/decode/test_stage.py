@@ -124,17 +124,20 @@ def test_quietest_place_lies_within_the_search():
 
 
 def test_memory_is_bounded_by_a_span(tmp_path):
-    """An hour takes no more memory than a minute; read in a process of its own, so that the peak is its own."""
+    """An hour takes no more memory than a minute: as samples it is 220 MiB.
+
+    It is read in a process of its own; Linux counts the memory of this one into the `ru_maxrss` of its children.
+    """
     with soundfile.SoundFile(tmp_path / "hour.wav", "w", 8_000, 1, "PCM_16") as file:
         minute = mix(tone(60.0, rate=8_000), noise(60.0, rate=8_000), 20)
         for _ in range(60):
             file.write(minute)
     code = (
-        "import resource, sys; from curation.manifests.records import Source\n"
+        "import re, sys; from curation.manifests.records import Source\n"
         "from curation.stages.decode.stage import *\n"
         "config = DecodeConfig(max_span_seconds=60.0); peaks = []\n"
         "for row in decode_spans(Source('a', sys.argv[1]), config):\n"
-        "    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        "    peaks.append(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)\n"
         "assert row.last and row.end == 3600 * 16000, row\n"
         "print(peaks[1], peaks[-1])"
     )
@@ -142,4 +145,4 @@ def test_memory_is_bounded_by_a_span(tmp_path):
         [sys.executable, "-c", code, tmp_path / "hour.wav"], capture_output=True, text=True, check=True
     )
     early, late = map(float, done.stdout.split())
-    assert late - early < 20, (early, late)
+    assert late - early < 60, (early, late)
