@@ -1,13 +1,17 @@
-"""Reads staging files as flat tables and decides, segment by segment, what is kept.
+"""A labelled build, opened: judges its segments by the thresholds of a configuration, and says which are kept.
 
-A `Run` is a stretch of recordings of one unit that are neighbours in the order of all recordings. With one generation
-of the plan a run is a whole unit; recordings that were tried again come from later units and split the earlier ones.
+    build = LabelledBuild(out, rules, speaker_threshold=0.2)
+    for run in build.runs():
+        kept = build.select(run, ["language", "text"]).kept
+
+The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and takes
+what ledger and shards need from there (`stored`).
 """
 
 import heapq
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,38 +21,105 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
-from curation.manifests import schemas, staging, tokens
-from curation.manifests.plan import Plan
+from curation.manifests import schemas, staging
+from curation.manifests.plan import Plan, read_plan
 from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
-from curation.manifests.staging import BatchName
+from curation.manifests.staging import BatchName, StagingFile
 from curation.manifests.verdicts import Rule, judge
 
-SPAN_COLUMNS = ["source", "media", "span", "offset", "num_samples", "last", "verdict", "scores", "notes"]
-LIGHT_SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores", "speaker_embedding"]
+JUDGED_FOLDER = "judged"
+"""Of the publish pass alone, which empties it when it is done."""
+_SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict"]
+_SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Recordings of one unit; `ids` is None where it is all of them."""
+    """Recordings of one unit that are neighbours in the order of all recordings.
+
+    With one generation of the plan a run is a whole unit; recordings that were tried again come from later units and
+    split the earlier ones.
+    """
 
     unit: int
     ids: tuple[str, ...] | None = None
+    """None where it is all recordings of the unit."""
+    files: tuple[BatchName, ...] = ()
+    """The staging files of the unit."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The spans of a run, and its segments with their verdicts."""
+    """Spans, and their segments with their verdicts."""
 
     spans: pa.Table
+    """With `place`: row in the staging file; and `file`: index of the file in its run."""
     segments: pa.Table
-    """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold` and `detail`."""
-    timings: list[dict[str, Any]]
-    """The time that labelling took, for each file of the run's unit."""
+    """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold`, `detail`, and `place`: its index among
+    all segments of the staging file."""
 
     @property
     def kept(self) -> pa.Table:
         """The segments that are published."""
         return filtered(self.segments, pc.equal(self.segments["status"], "kept").to_numpy())
+
+
+@dataclass(frozen=True)
+class LabelledBuild:
+    """A build whose label pass is done, at least in part. Small enough to be sent to every worker."""
+
+    out: Storage
+    rules: Sequence[Rule]
+    speaker_threshold: float
+    """Cosine distance below which speakers of two spans of a recording are one."""
+
+    def runs(self) -> list[Run]:
+        """All recordings that have been labelled, in the order of their ids, with the staging files of their units."""
+        names = itertools.groupby(staging.committed(self.out), key=lambda name: name.unit)
+        files = {unit: tuple(group) for unit, group in names}
+        return [replace(run, files=files[run.unit]) for run in ordered_runs(read_plan(self.out)) if run.unit in files]
+
+    def select(self, run: Run, columns: Sequence[str] = ()) -> Selection:
+        """Read and judge the recordings of a run, with further `columns` of the segments."""
+        parts = []
+        for name in run.files:
+            with staging.opened(self.out, name) as file:
+                parts.append(self.judge(file, columns))
+        return self._joined(run, parts)
+
+    def judge(self, file: StagingFile, columns: Sequence[str] = ()) -> Selection:
+        """Judge the segments of a staging file, in its order. Speakers are as they were labelled within each span."""
+        table = file.read(_SPAN_COLUMNS, [*_SEGMENT_COLUMNS, *columns])
+        spans, segments = table.select(_SPAN_COLUMNS), flatten_segments(table)
+        verdicts = judge(_chunk(segments["scores"]), _chunk(segments["verdict"]), self.rules)
+        segments = segments.drop_columns(["verdict", "scores"])
+        for name in verdicts.column_names:
+            segments = segments.append_column(name, verdicts[name])
+        segments = segments.append_column("speaker_embedding", _embeddings(file, spans, segments))
+        return Selection(_numbered(spans), _numbered(segments))
+
+    def store(self, name: BatchName, judged: Selection) -> None:
+        """Keep what `judge` found, for `stored`."""
+        rows = judged.segments["row"].to_numpy()
+        offsets = np.searchsorted(rows, np.arange(judged.spans.num_rows + 1)).astype(np.int32)
+        flat = judged.segments.drop_columns(["row"]).to_struct_array()
+        nested = pa.ListArray.from_arrays(pa.array(offsets), _chunk(flat))
+        self.out.write_table(_judged_file(name), judged.spans.append_column("segments", nested), durable=False)
+
+    def stored(self, run: Run) -> Selection:
+        """The recordings of a run, as its files were judged and stored."""
+        tables = [self.out.read_table(_judged_file(name)) for name in run.files]
+        parts = [Selection(table.drop_columns(["segments"]), flatten_segments(table)) for table in tables]
+        return self._joined(run, parts)
+
+    def forget_judged(self) -> None:
+        """Remove everything that was stored."""
+        for name in self.out.names(JUDGED_FOLDER):
+            self.out.remove(f"{JUDGED_FOLDER}/{name}")
+
+    def _joined(self, run: Run, parts: Sequence[Selection]) -> Selection:
+        selection = _in_order(_concatenated(parts), run.ids)
+        return Selection(selection.spans, _with_joined_speakers(selection, self.speaker_threshold))
 
 
 def ordered_runs(plan: Plan) -> Iterator[Run]:
@@ -64,36 +135,26 @@ def ordered_runs(plan: Plan) -> Iterator[Run]:
         yield Run(unit, tuple(identifier for identifier, _ in pairs))
 
 
-def select(
-    out: Storage,
-    run: Run,
-    names: Sequence[BatchName],
-    rules: Sequence[Rule],
-    *,
-    fingerprint: str | None,
-    speaker_threshold: float,
-    columns: Sequence[str] | None = None,
-) -> Selection:
-    """Read the files `names` of a run and judge its segments.
+def payload(out: Storage, run: Run, spans: pa.Table, chosen: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """More columns of chosen segments of a run, in their order, read from the staging files that hold any of them.
 
-    `fingerprint` names the token files to join (None: nothing is tokenized). `columns` are the segment fields to
-    read (None: all).
+    `chosen` are rows of `Selection.segments`, `spans` the selection's. Columns of the segment come under their own
+    names, those of its span (`source`, `media`, `scores`, `notes`) as `span_source` and so on.
     """
-    wanted = [*SPAN_COLUMNS, *(f"segments.list.element.{name}" for name in columns or schemas.SEGMENT.names)]
-    files = [out.read_table(name.file, wanted) for name in names]
-    table = pa.concat_tables([file.replace_schema_metadata() for file in files])
-    if run.ids is not None:
-        table = table.filter(pc.is_in(pc.struct_field(table["source"], "id"), pa.array(run.ids)))
-    table = _in_order(table)
-    spans, segments = table.select(SPAN_COLUMNS), flatten_segments(table)
-    verdicts = judge(_chunk(segments["scores"]), _chunk(segments["verdict"]), rules)
-    segments = segments.drop_columns(["verdict"])
-    for name in verdicts.column_names:
-        segments = segments.append_column(name, verdicts[name])
-    segments = _with_joined_speakers(spans, segments, speaker_threshold)
-    if fingerprint is not None:
-        segments = tokens.join(out, segments, names, fingerprint)
-    return Selection(spans, segments, [staging.timing_of(file) for file in files])
+    rows = spans.select(["file", "place"]).take(chosen["row"])
+    file, span = rows["file"].to_numpy(), rows["place"].to_numpy()
+    place = chosen["place"].to_numpy()
+    parts = []
+    for number in np.unique(file):
+        mine = file == number
+        with staging.opened(out, run.files[number]) as opened:
+            table = opened.read(["source", "media", "scores", "notes"], columns)
+        part = taken(pa.Table.from_struct_array(_chunk(table["segments"]).flatten()), place[mine])
+        outer = table.drop_columns(["segments"]).take(pa.array(span[mine]))
+        for name in outer.column_names:
+            part = part.append_column(f"span_{name}", outer[name])
+        parts.append(part)
+    return taken(pa.concat_tables(parts), np.argsort(np.argsort(file, kind="stable"), kind="stable"))
 
 
 def flatten_segments(table: pa.Table) -> pa.Table:
@@ -108,26 +169,79 @@ def filtered(table: pa.Table, mask: npt.NDArray[np.bool_]) -> pa.Table:
     return table if mask.all() else table.filter(pa.array(mask))
 
 
+def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:
+    """The rows at `places`; nothing is copied where they are all rows in order."""
+    in_order = len(places) == table.num_rows and np.array_equal(places, np.arange(len(places)))
+    return table if in_order else table.take(pa.array(places))
+
+
 def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
     """One field of a struct column, in one piece."""
     return pc.struct_field(_chunk(table[outer]), inner)
 
 
-def _in_order(table: pa.Table) -> pa.Table:
-    keys = pa.table({"id": column(table, "source", "id"), "span": table["span"]})
-    order = pc.sort_indices(keys, sort_keys=[("id", "ascending"), ("span", "ascending")])
-    in_order = np.array_equal(order.to_numpy(), np.arange(table.num_rows))
-    return table if in_order else table.take(order)
+def _judged_file(name: BatchName) -> str:
+    return f"{JUDGED_FOLDER}/{name}.parquet"
 
 
-def _chunk(array: pa.ChunkedArray) -> pa.Array:
+def _embeddings(file: StagingFile, spans: pa.Table, segments: pa.Table) -> pa.Array:
+    """Speaker embeddings of the segments where speakers of several spans may have to be joined; else nulls."""
+    kind = schemas.SEGMENT.field("speaker_embedding").type
+    alone = pc.and_(pc.equal(spans["span"], 0), spans["last"]).to_numpy()
+    if alone.all():
+        return pa.nulls(segments.num_rows, kind)
+    found = _chunk(flatten_segments(file.read([], ["speaker_embedding"]))["speaker_embedding"])
+    return pc.if_else(pa.array(alone[segments["row"].to_numpy()]), pa.scalar(None, kind), found)
+
+
+def _numbered(table: pa.Table) -> pa.Table:
+    """With `place`: the number of the row."""
+    return table.append_column("place", pa.array(np.arange(table.num_rows)))
+
+
+def _concatenated(parts: Sequence[Selection]) -> Selection:
+    """The files of a run one after the other, with `file` of each span."""
+    spans, segments, before = [], [], 0
+    for number, part in enumerate(parts):
+        count = part.spans.num_rows
+        spans.append(part.spans.append_column("file", pa.array(np.full(count, number))))
+        rows = pa.array(part.segments["row"].to_numpy().astype(np.int64) + before)
+        segments.append(part.segments.set_column(part.segments.column_names.index("row"), "row", rows))
+        before += count
+    return Selection(pa.concat_tables(spans), pa.concat_tables(segments))
+
+
+def _in_order(selection: Selection, ids: Sequence[str] | None) -> Selection:
+    """Spans sorted by recording and number, those of the recordings `ids` only, and their segments in their order."""
+    spans = selection.spans
+    keys = pa.table({"id": column(spans, "source", "id"), "span": spans["span"]})
+    order = pc.sort_indices(keys, sort_keys=[("id", "ascending"), ("span", "ascending")]).to_numpy().astype(np.int64)
+    if ids is not None:
+        wanted = pc.is_in(keys["id"], value_set=pa.array(ids)).to_numpy()
+        order = order[wanted[order]]
+    if len(order) == spans.num_rows and np.array_equal(order, np.arange(len(order))):
+        return selection
+    position = np.full(spans.num_rows, -1)
+    position[order] = np.arange(len(order))
+    row = position[selection.segments["row"].to_numpy()]
+    chosen = np.flatnonzero(row >= 0)
+    chosen = chosen[np.argsort(row[chosen], kind="stable")]
+    segments = selection.segments.take(pa.array(chosen))
+    segments = segments.set_column(segments.column_names.index("row"), "row", pa.array(row[chosen]))
+    return Selection(spans.take(pa.array(order)), segments)
+
+
+def _chunk(array: Any) -> pa.Array:
+    if isinstance(array, pa.Array):
+        return array
     combined = array.combine_chunks()
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 
 
-def _with_joined_speakers(spans: pa.Table, segments: pa.Table, threshold: float) -> pa.Table:
-    """Give a voice the same label in all spans of its recording."""
-    ids = column(spans, "source", "id").to_pylist()
+def _with_joined_speakers(selection: Selection, threshold: float) -> pa.Table:
+    """The segments; a voice has the same label in all spans of its recording."""
+    segments = selection.segments
+    ids = column(selection.spans, "source", "id").to_pylist()
     if len(set(ids)) == len(ids):
         return segments
     rows = segments["row"].to_numpy()

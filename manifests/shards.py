@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_NOTES, SHARD_SCORES, SHARD_WORD, SHARDS
-from curation.manifests.selection import Selection, column
+from curation.manifests.selection import column
 
 FOLDER = "shards"
-INDEX = f"{FOLDER}/_index.json"
-"""Its name begins with an underscore: Arrow and pandas then read the folder as one table."""
-FORMAT_VERSION = "1"
+PAYLOAD = ("scores", "language", "hypotheses", "text", "words", "edits", "notes", "speaker_embedding", "audio")
+"""Columns of the segments that no verdict depends on but through `scores`: read of the kept ones only."""
 
 
 def file_name(shard: int, count: int) -> str:
@@ -35,36 +34,34 @@ def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int
     return np.minimum((middle * count / max(total, 1)).astype(np.int64), count - 1)
 
 
-def shard_rows(selection: Selection, *, audio: bool) -> pa.Table:
-    """The kept segments as rows of `SHARDS`."""
-    kept = selection.kept
-    spans = selection.spans.take(kept["row"])
-    start, end = kept["start"].to_numpy(), kept["end"].to_numpy()
-    scores = _merged(kept["scores"], spans["scores"], SHARD_SCORES)
-    columns: dict[str, Any] = {name: kept[name] for name in SHARDS.names if name in kept.column_names}
+def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) -> pa.Table:
+    """Rows of `schemas.SHARDS`: kept segments, their payload (`selection.payload`) and their tokens, row by row."""
+    start, end = judged["start"].to_numpy(), judged["end"].to_numpy()
+    columns: dict[str, Any] = {name: payload[name] for name in SHARDS.names if name in payload.column_names}
     columns |= {
-        "recording_id": column(spans, "source", "id"),
-        "path": column(spans, "source", "path"),
+        "id": judged["id"],
+        "recording_id": column(payload, "span_source", "id"),
+        "path": column(payload, "span_source", "path"),
         "start": start / SAMPLE_RATE,
         "end": end / SAMPLE_RATE,
         "seconds": (end - start) / SAMPLE_RATE,
-        "speaker": _speaker(spans, kept),
-        "speaker_label": kept["speaker"],
-        "words": _words(kept),
-        "pwer": _score(kept, "pwer"),
-        "confidence": _score(kept, "confidence"),
-        "hypotheses": _hypotheses(kept),
-        "scores": scores,
-        "notes": _merged(kept["notes"], spans["notes"], SHARD_NOTES),
-        "transcript": column(spans, "source", "transcript"),
-        "extra": column(spans, "source", "extra"),
-        "source_sample_rate": column(spans, "media", "sample_rate"),
-        "source_codec": column(spans, "media", "codec"),
+        "speaker": _speaker(payload, judged["speaker"]),
+        "speaker_label": judged["speaker"],
+        "words": _words(payload["words"], start),
+        "pwer": _score(payload, "pwer"),
+        "confidence": _score(payload, "confidence"),
+        "hypotheses": _hypotheses(payload["hypotheses"]),
+        "scores": _merged(payload["scores"], payload["span_scores"], SHARD_SCORES),
+        "notes": _merged(payload["notes"], payload["span_notes"], SHARD_NOTES),
+        "transcript": column(payload, "span_source", "transcript"),
+        "extra": column(payload, "span_source", "extra"),
+        "source_sample_rate": column(payload, "span_media", "sample_rate"),
+        "source_codec": column(payload, "span_media", "codec"),
     }
-    if not audio:
-        columns["audio"] = pa.nulls(kept.num_rows, pa.binary())
+    if streams is not None:
+        columns |= {name: streams[name] for name in streams.column_names}
     for field in SHARDS:
-        columns.setdefault(field.name, pa.nulls(kept.num_rows, field.type))
+        columns.setdefault(field.name, pa.nulls(judged.num_rows, field.type))
     return pa.table([_cast(columns[field.name], field.type) for field in SHARDS], schema=SHARDS)
 
 
@@ -74,9 +71,9 @@ def _cast(values: Any, kind: pa.DataType) -> Any:
     return values if values.type == kind else values.cast(kind)
 
 
-def _speaker(spans: pa.Table, kept: pa.Table) -> Any:
-    named = column(spans, "source", "speaker")
-    generated = pc.binary_join_element_wise(column(spans, "source", "id"), kept["speaker"].combine_chunks(), "-")
+def _speaker(payload: pa.Table, labels: pa.ChunkedArray) -> Any:
+    named = column(payload, "span_source", "speaker")
+    generated = pc.binary_join_element_wise(column(payload, "span_source", "id"), labels.combine_chunks(), "-")
     return pc.if_else(pc.equal(named, ""), generated, named)
 
 
@@ -86,12 +83,12 @@ def _score(kept: pa.Table, name: str) -> Any:
     return pc.map_lookup(kept["scores"].combine_chunks(), pa.scalar(name), "first")
 
 
-def _words(kept: pa.Table) -> pa.Array:
-    """Word times in seconds from the begin of the utterance."""
-    lists = _one(kept["words"])
+def _words(words: pa.ChunkedArray, starts: npt.NDArray[np.int64]) -> pa.Array:
+    """Word times in seconds from the start of the utterance."""
+    lists = _one(words)
     flat = lists.flatten()
     parent = pc.list_parent_indices(lists).to_numpy()
-    origin = kept["start"].to_numpy()[parent]
+    origin = starts[parent]
     start = (pc.struct_field(flat, "start").to_numpy() - origin) / SAMPLE_RATE
     end = (pc.struct_field(flat, "end").to_numpy() - origin) / SAMPLE_RATE
     arrays = [
@@ -103,8 +100,8 @@ def _words(kept: pa.Table) -> pa.Array:
     return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(SHARD_WORD)))
 
 
-def _hypotheses(kept: pa.Table) -> pa.Array:
-    lists = _one(kept["hypotheses"])
+def _hypotheses(hypotheses: pa.ChunkedArray) -> pa.Array:
+    lists = _one(hypotheses)
     flat = lists.flatten()
     fields = {field.name: pc.struct_field(flat, field.name) for field in SHARD_HYPOTHESIS}
     fields["scores"] = _entries(fields["scores"])

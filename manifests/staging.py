@@ -8,20 +8,26 @@ say what is done. The time that went into a file is in its metadata, not in its 
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curation.audio.flac import decode_flac, encode_flac
+from curation.core.errors import DataError
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.manifests import schemas
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 
 FOLDER = "staging"
 STAGING_VERSION = "1"
+TIMES_KEY = "curation.timing"
+"""Of the file's metadata."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,11 +48,11 @@ class BatchName:
 
     @classmethod
     def parse(cls, name: str) -> "BatchName":
-        """The inverse of `str`, with or without the file's extension. ValueError for any other name."""
+        """The inverse of `str`, with or without the file's extension. DataError for any other name."""
         match = re.fullmatch(r"(\d{8})-(\d{6})(-last)?(\.parquet)?", name)
         if match is None:
             msg = f"{FOLDER}/{name} is not a staging file of this software: remove it"
-            raise ValueError(msg)
+            raise DataError(msg)
         return cls(int(match[1]), int(match[2]), match[3] is not None)
 
 
@@ -146,19 +152,54 @@ def _segment(row: dict[str, Any]) -> Segment:
     return Segment(**fields)
 
 
-def commit(
-    out: Storage, name: BatchName, recordings: Sequence[Recording], timing: dict[str, Any], *, audio: bool
-) -> None:
+def commit(out: Storage, name: BatchName, recordings: Sequence[Recording], times: StageTimes, *, audio: bool) -> None:
     """Write the batch. Its file appearing is what makes it done; writing it again changes nothing."""
     table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=schemas.STAGING)
-    metadata = {"curation.staging": STAGING_VERSION, "curation.timing": json.dumps(timing, sort_keys=True)}
+    metadata = {"curation.staging": STAGING_VERSION, TIMES_KEY: json.dumps(times.to_json(), sort_keys=True)}
     out.write_table(name.file, table.replace_schema_metadata(metadata))
 
 
-def timing_of(table: pa.Table) -> dict[str, Any]:
-    """The time that went into a batch, as `commit` was told it, from its table as it was read."""
-    timing: dict[str, Any] = json.loads(table.schema.metadata[b"curation.timing"])
-    return timing
+@dataclass(frozen=True)
+class StagingFile:
+    """A staging file that is open for reading. Its methods raise DataError, with the remedy, where it is damaged."""
+
+    path: str
+    parquet: pq.ParquetFile
+
+    @property
+    def times(self) -> StageTimes:
+        """What labelling the batch took, as `commit` was given it."""
+        with _damage_named(self.path):
+            return StageTimes.from_json(json.loads((self.parquet.schema_arrow.metadata or {})[TIMES_KEY.encode()]))
+
+    def read(self, columns: Sequence[str], segment_columns: Sequence[str] = ()) -> pa.Table:
+        """Columns of the rows, and fields of the segments nested in them (in the column `segments`)."""
+        nested = [f"segments.list.element.{name}" for name in segment_columns]
+        with _damage_named(self.path):
+            return self.parquet.read(columns=[*columns, *nested]).replace_schema_metadata()
+
+
+@contextmanager
+def opened(out: Storage, name: BatchName) -> Iterator[StagingFile]:
+    """Open a staging file. Raises DataError, with the remedy, where it is damaged."""
+    path = f"{out.root}/{name.file}"
+    with ExitStack() as stack:
+        with _damage_named(path):
+            parquet = stack.enter_context(out.open_table(name.file))
+        yield StagingFile(path, parquet)
+
+
+@contextmanager
+def _damage_named(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        # Arrow reports damage as a plain OSError too; one with a number, or of a kind of its own, is of the storage.
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise
+        reason = str(error).strip()
+        msg = f"{path} is damaged ({reason}): remove it and run the same command again, which labels its batch anew"
+        raise DataError(msg) from error
 
 
 def committed(out: Storage) -> list[BatchName]:

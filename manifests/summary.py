@@ -6,8 +6,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.manifests import ledger, shards
+from curation.manifests.index import read_index
+from curation.manifests.runs import RunRecord, read_runs
+from curation.manifests.tokens import STREAMS
 
 FILE = "summary.json"
 
@@ -20,6 +25,25 @@ class Line:
     reason: str
     count: int
     seconds: float
+
+
+@dataclass(slots=True)
+class Timing:
+    """Where the time of a build went."""
+
+    label: StageTimes = field(default_factory=StageTimes)
+    """By stage and model, over all workers and runs."""
+    runs: list[RunRecord] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"label": self.label.to_json(), "runs": [run.to_json() for run in self.runs]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Timing":
+        """The inverse of `to_json`."""
+        runs = [RunRecord.from_json(run) for run in values["runs"]]
+        return cls(StageTimes.from_json(values["label"]), runs)
 
 
 @dataclass(slots=True)
@@ -36,7 +60,7 @@ class Summary:
     tokens: dict[str, int]
     speakers: int
     languages: dict[str, int]
-    timing: dict[str, Any] = field(default_factory=dict)
+    timing: Timing = field(default_factory=Timing)
 
     @property
     def failed_fraction(self) -> float:
@@ -45,16 +69,33 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "failed_fraction": self.failed_fraction}
+        return {**asdict(self), "timing": self.timing.to_json(), "failed_fraction": self.failed_fraction}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Summary":
         """The inverse of `to_json`."""
         fields = {key: value for key, value in values.items() if key != "failed_fraction"}
-        return cls(**{**fields, "lines": [Line(**line) for line in fields["lines"]]})
+        lines = [Line(**line) for line in fields["lines"]]
+        return cls(**{**fields, "lines": lines, "timing": Timing.from_json(fields["timing"])})
 
 
-def summarize(out: Storage, timing: dict[str, Any]) -> Summary:
+def read_summary(out: Storage) -> Summary:
+    """The summary of a finished build. Raises ConfigError where there is none."""
+    try:
+        return Summary.from_json(out.read_json(FILE))
+    except FileNotFoundError:
+        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
+        raise ConfigError(msg) from None
+
+
+def write_summary(out: Storage, label: StageTimes) -> Summary:
+    """Add up a published build, of which labelling took the time `label`, and write its summary."""
+    summary = summarize(out, Timing(label, read_runs(out)))
+    out.write_json(FILE, summary.to_json())
+    return summary
+
+
+def summarize(out: Storage, timing: Timing) -> Summary:
     """Add up the ledger and the index of a published build, one file after the other."""
     count: Counter[tuple[str, str]] = Counter()
     seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -68,7 +109,7 @@ def summarize(out: Storage, timing: dict[str, Any]) -> Summary:
             key = row["status"], row["reason"] or ""
             count[key] += row["seconds_count"]
             seconds[key] += row["seconds_sum"]
-    index = out.read_json(shards.INDEX)
+    index = read_index(out)
     speakers, languages = _voices(out)
     order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3}
     keys = sorted(count, key=lambda key: (order[key[0]], -seconds[key]))
@@ -77,10 +118,10 @@ def summarize(out: Storage, timing: dict[str, Any]) -> Summary:
         failed_recordings=failed,
         seconds=sum(seconds.values()),
         lines=[Line(status, reason, count[status, reason], seconds[status, reason]) for status, reason in keys],
-        shards=len(index["shards"]),
-        utterances=index["rows"],
-        kept_seconds=index["seconds"],
-        tokens={name: sum(part["tokens"][name] for part in index["shards"]) for name in ("glm", "semantic", "global")},
+        shards=len(index.shards),
+        utterances=index.rows,
+        kept_seconds=index.seconds,
+        tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
         speakers=speakers,
         languages=languages,
         timing=timing,

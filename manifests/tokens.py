@@ -13,6 +13,7 @@ from curation.manifests import schemas
 from curation.manifests.staging import BatchName
 
 FOLDER = "tokens"
+STREAMS = ("glm", "semantic", "global")
 
 
 def file_name(name: BatchName, fingerprint: str) -> str:
@@ -20,20 +21,34 @@ def file_name(name: BatchName, fingerprint: str) -> str:
     return f"{FOLDER}/{fingerprint[:16]}/{name}.parquet"
 
 
-def read(out: Storage, name: BatchName, fingerprint: str) -> pa.Table:
-    """The tokens of a batch; no rows where there are none yet."""
+def read(out: Storage, name: BatchName, fingerprint: str, columns: Sequence[str] = schemas.TOKENS.names) -> pa.Table:
+    """The tokens of a batch, or some of their columns; no rows where there are none yet."""
     try:
-        return out.read_table(file_name(name, fingerprint)).replace_schema_metadata()
+        return out.read_table(file_name(name, fingerprint), list(columns)).replace_schema_metadata()
     except FileNotFoundError:
-        return schemas.TOKENS.empty_table()
+        return schemas.TOKENS.empty_table().select(list(columns))
 
 
-def join(out: Storage, segments: pa.Table, names: Sequence[BatchName], fingerprint: str) -> pa.Table:
-    """Add the token columns. A kept segment without tokens becomes `failed`, with the tokenizer's error."""
-    known = pa.concat_tables([read(out, name, fingerprint) for name in names]).combine_chunks()
-    place = pc.index_in(segments["id"], value_set=known["id"])
-    found = known.take(place.combine_chunks())
-    error = pc.if_else(pc.is_null(place), "not tokenized: publish again", found["error"])
+def add(out: Storage, name: BatchName, fingerprint: str, rows: pa.Table) -> None:
+    """Store the rows of `schemas.TOKENS` with those of the batch that are there, or in their place."""
+    known = read(out, name, fingerprint)
+    older = known.filter(pc.invert(pc.is_in(known["id"], value_set=rows["id"].combine_chunks())))
+    out.write_table(file_name(name, fingerprint), pa.concat_tables([older, rows]).sort_by("id"))
+
+
+def streams_of(out: Storage, names: Sequence[BatchName], fingerprint: str, ids: pa.ChunkedArray) -> pa.Table:
+    """The three streams of some utterances, in the order of `ids`; nulls for one without tokens."""
+    known = pa.concat_tables([read(out, name, fingerprint, ["id", *STREAMS]) for name in names]).combine_chunks()
+    return known.take(pc.index_in(ids, value_set=known["id"])).select(list(STREAMS))
+
+
+def with_errors(segments: pa.Table, known: pa.Table) -> pa.Table:
+    """Judged segments in which a kept one without tokens has become `failed`, with the tokenizer's error.
+
+    `known` has the columns id and error of the token rows there are.
+    """
+    place = pc.index_in(segments["id"], value_set=known["id"].combine_chunks())
+    error = pc.if_else(pc.is_null(place), "not tokenized: publish again", known["error"].take(place))
     bad = pc.and_(pc.equal(segments["status"], "kept"), pc.not_equal(error, ""))
     changes = {
         "status": pc.if_else(bad, "failed", segments["status"]),
@@ -42,6 +57,4 @@ def join(out: Storage, segments: pa.Table, names: Sequence[BatchName], fingerpri
     }
     for name, values in changes.items():
         segments = segments.set_column(segments.column_names.index(name), name, values)
-    for name in ("glm", "semantic", "global"):
-        segments = segments.append_column(name, found[name])
     return segments

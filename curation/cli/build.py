@@ -57,7 +57,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
             inputs or [],
             output,
             retry_failed=retry_failed,
-            on_step=progress.on_step,
+            on_progress=progress.on_progress,
             wait_seconds=wait,
             force_unlock=force_unlock,
         )
@@ -79,9 +79,9 @@ def status(output: Output, *, as_json: AsJson = False) -> None:
     """Show the progress of a build, running or stopped."""
     from curation.cli.tables import print_status
     from curation.core.storage import Storage
-    from curation.pipeline.run import progress
+    from curation.pipeline.run import build_state
 
-    state = progress(Storage(output))
+    state = build_state(Storage(output))
     if as_json:
         print_json(state.to_json())
     else:
@@ -91,19 +91,14 @@ def status(output: Output, *, as_json: AsJson = False) -> None:
 def summary(output: Output, *, as_json: AsJson = False) -> None:
     """Show the accounting of a finished build."""
     from curation.cli.tables import print_summary
-    from curation.core.errors import ConfigError
     from curation.core.storage import Storage
-    from curation.manifests.summary import FILE, Summary
+    from curation.manifests.summary import read_summary
 
-    try:
-        values = Storage(output).read_json(FILE)
-    except FileNotFoundError:
-        msg = f"{output} holds no finished build: run `curation build`, or see `curation status {output}`"
-        raise ConfigError(msg) from None
+    found = read_summary(Storage(output))
     if as_json:
-        print_json(values)
+        print_json(found.to_json())
     else:
-        print_summary(Summary.from_json(values), output)
+        print_summary(found, output)
 
 
 def schema(*, as_json: AsJson = False) -> None:

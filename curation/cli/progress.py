@@ -18,15 +18,14 @@ from rich.progress import (
 )
 
 from curation.cli.tables import hours
-from curation.manifests.staging import BatchName
 
 if TYPE_CHECKING:
-    from curation.pipeline.label import Report
+    from curation.pipeline import job
     from curation.train.data.batch import Task
     from curation.train.loop.metrics import StepMetrics
 
 LOG_SECONDS = 30.0
-STEPS = {"label": "labelling", "tokenize": "tokenizing", "ledger": "accounting", "shards": "writing shards"}
+STEPS = {"label": "labelling", "judge": "selecting", "ledger": "accounting", "shards": "writing shards"}
 
 
 class _Bars:
@@ -68,23 +67,13 @@ class BuildProgress(_Bars):
 
     def __init__(self, console: Console) -> None:
         super().__init__(*_counting(console))
-        self._seconds: dict[str, float] = {}
 
-    def on_step(self, step: str, report: "Report", total: int) -> None:
-        """Count a finished task."""
-        bar = self._bar(STEPS[step], total)
-        self._seconds[step] = self._seconds.get(step, 0.0) + report.seconds
-        note = f"{hours(self._seconds[step])} of audio" if self._seconds[step] else ""
-        self._progress.update(bar, advance=_finished(step, report), note=note)
-        completed = self._progress.tasks[bar].completed
-        self._log(f"{STEPS[step]}: {completed:.0f} of {total} done, {note}")
-
-
-def _finished(step: str, report: "Report") -> int:
-    """Labelling counts units: one is finished with its last batch."""
-    if step != "label":
-        return 1
-    return int("-" in report.task and BatchName.parse(report.task).last)
+    def on_progress(self, progress: "job.Progress") -> None:
+        """Show how far a step is."""
+        name, done, total = STEPS[progress.step], progress.done, progress.total
+        note = f"{hours(progress.audio_seconds)} of audio" if progress.audio_seconds else ""
+        self._progress.update(self._bar(name, total), completed=done, note=note)
+        self._log(f"{name}: {done} of {total} done, {note}")
 
 
 class FitProgress(_Bars):

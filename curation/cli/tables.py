@@ -1,14 +1,12 @@
 """Results as tables on standard output; `--json` has the same values."""
 
-from typing import Any
-
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
 from curation.cli.options import table_console
 from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
-from curation.manifests.summary import Summary
+from curation.manifests.summary import Summary, Timing
 from curation.models.catalogue import catalogue
 from curation.models.store import verify
 from curation.pipeline.config import BuildConfig
@@ -50,12 +48,10 @@ def print_summary(summary: Summary, output: str) -> None:
     console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)
 
 
-def _print_time(console: Console, timing: dict[str, Any]) -> None:
-    label = timing.get("label", {})
-    stages: dict[str, float] = label.get("stages", {})
+def _print_time(console: Console, timing: Timing) -> None:
+    stages, models = timing.label.stages, timing.label.models
     if not stages:
         return
-    models: dict[str, float] = label["models"]
     table = Table(
         title="time of the label pass by stage, all workers; CPU time is wall seconds x CPUs",
         title_justify="left",
@@ -64,7 +60,7 @@ def _print_time(console: Console, timing: dict[str, Any]) -> None:
     table.add_column("seconds", justify="right")
     table.add_column("inside models", justify="right")
     table.add_column("of all CPU time", justify="right")
-    available = sum(run["cpus"] * run["pass_seconds"].get("label", 0.0) for run in timing["runs"])
+    available = sum(run.cpus * run.pass_seconds.get("label", 0.0) for run in timing.runs)
 
     def share(seconds: float) -> str:
         return f"{seconds / available:.1%}" if available else ""

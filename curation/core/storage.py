@@ -118,11 +118,11 @@ class Storage:
         """JSON with sorted keys, so that equal values give equal files."""
         self.write_bytes(name, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode(), durable=durable)
 
-    def write_table(self, name: str, table: pa.Table) -> None:
+    def write_table(self, name: str, table: pa.Table, *, durable: bool = True) -> None:
         """Write a Parquet file (zstd)."""
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, **_encoding(table.schema))
-        self.write_bytes(name, sink.getvalue())
+        self.write_bytes(name, sink.getvalue(), durable=durable)
 
     @contextmanager
     def table_writer(self, name: str, schema: pa.Schema, row_group_size: int) -> Iterator["TableWriter"]:
@@ -132,13 +132,20 @@ class Storage:
             yield writer
             writer.close()
 
-    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
+    @contextmanager
+    def open_table(self, name: str) -> Iterator[pq.ParquetFile]:
+        """Open a Parquet file whose columns are read in several steps."""
         if self.is_local:
             with pa.OSFile(self.path(name)) as file:
-                return pq.ParquetFile(file).read(columns=columns)
+                yield pq.ParquetFile(file)
+            return
         with self.open(name) as file:
-            return pq.ParquetFile(pa.PythonFile(file, mode="r")).read(columns=columns)
+            yield pq.ParquetFile(pa.PythonFile(file, mode="r"))
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
+        with self.open_table(name) as file:
+            return file.read(columns=columns)
 
     def iter_tables(self, folder: str, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
         """Name and table of each Parquet file of a sub-folder, in the order of the names."""

@@ -1,4 +1,4 @@
-"""Counts the seconds spent inside models, so that a build can say where its time went.
+"""Counts the seconds spent inside stages and models, so that a build can say where its time went.
 
     with inside_model("transcribe.whisper-base"):
         model.transcribe(...)
@@ -8,8 +8,10 @@ Wall seconds, per process.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
 _seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -29,3 +31,33 @@ def take_model_seconds() -> dict[str, float]:
     taken = dict(_seconds)
     _seconds.clear()
     return taken
+
+
+@dataclass(slots=True)
+class StageTimes:
+    """What labelling took: wall seconds by stage and by model (`stage.model`), and the peak memory of a worker."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    models: dict[str, float] = field(default_factory=dict)
+    peak_bytes: int = 0
+
+    def add(self, other: Self) -> None:
+        """Add the seconds of `other` to these; the higher peak counts."""
+        add_seconds(self.stages, other.stages)
+        add_seconds(self.models, other.models)
+        self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**values)
+
+
+def add_seconds(total: dict[str, float], more: Mapping[str, float]) -> None:
+    """Add seconds by name to `total`."""
+    for name, seconds in more.items():
+        total[name] = total.get(name, 0.0) + seconds

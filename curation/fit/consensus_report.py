@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from curation.core.errors import ConfigError
+from curation.core.storage import Storage
 from curation.fit.consensus import Fitted, fit_consensus
 from curation.fit.reliability import Reliability, kept_wer, reliability
-from curation.fit.transcripts import labelled_utterances, read_config
+from curation.fit.transcripts import labelled_utterances
+from curation.pipeline.provenance import read_config
 
 LEAST = 30
 """Labelled utterances below which nothing is fitted: six coefficients and an intercept are learned from them."""
@@ -21,7 +23,7 @@ SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ConsensusReport:
     """What was fitted, and how it does across groups that it was not fitted to."""
 
     fitted: Fitted
@@ -47,9 +49,9 @@ class Report:
         }
 
 
-def fit_on_build(root: str, transcripts: Path | None, output: Path) -> Report:
+def fit_on_build(root: str, transcripts: Path | None, output: Path) -> ConsensusReport:
     """Fit on the labelled utterances of a build and write the file. Raises ConfigError where they are too few."""
-    method = read_config(root).consensus.combination
+    method = read_config(Storage(root)).consensus.combination
     labelled, left_out = labelled_utterances(root, transcripts)
     if len(labelled) < LEAST:
         causes = "; ".join(f"{count}: {cause}" for cause, count in left_out.items())
@@ -59,13 +61,13 @@ def fit_on_build(root: str, transcripts: Path | None, output: Path) -> Report:
         )
         raise ConfigError(msg)
     about = f"{len(labelled)} utterances, {sum(item.seconds for item in labelled) / 60:.1f} min, of {root}"
-    report = report_of(fit_consensus(labelled, method, about), left_out)
+    report = measured(fit_consensus(labelled, method, about), left_out)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report.fitted.calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
     return report
 
 
-def report_of(fitted: Fitted, left_out: Counter[str]) -> Report:
+def measured(fitted: Fitted, left_out: Counter[str]) -> ConsensusReport:
     """The figures of a fit."""
     observed = fitted.outcome.right
     by_pwer = -np.where(np.isnan(fitted.pwer), np.inf, fitted.pwer)
@@ -77,10 +79,12 @@ def report_of(fitted: Fitted, left_out: Counter[str]) -> Report:
         }
         for share in SHARES
     ]
-    return Report(fitted, left_out, reliability(fitted.predicted, observed), reliability(fitted.plain, observed), kept)
+    return ConsensusReport(
+        fitted, left_out, reliability(fitted.predicted, observed), reliability(fitted.plain, observed), kept
+    )
 
 
-def print_report(report: Report) -> None:
+def print_report(report: ConsensusReport) -> None:
     """Show it on standard output."""
     console, fitted = Console(), report.fitted
     seconds = float(fitted.outcome.seconds.sum())
@@ -110,7 +114,7 @@ def reliability_table(title: str, found: Reliability) -> Table:
     return table
 
 
-def _kept_table(report: Report) -> Table:
+def _kept_table(report: ConsensusReport) -> Table:
     table = Table(title="WER of what is kept", title_justify="left")
     for name in ("share of the seconds", "by calibrated confidence", "by pWER alone"):
         table.add_column(name, justify="right")

@@ -1,18 +1,12 @@
 """Fits the compact tokenizers to the kept utterances of a build."""
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from pathlib import Path
 
 from curation.audio.flac import decode_flac
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError
-from curation.core.storage import Storage
-from curation.fit.transcripts import read_config
-from curation.manifests.plan import read_plan
-from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
-from curation.manifests.staging import committed
-from curation.pipeline.rules import rules_of
+from curation.pipeline.provenance import open_labelled
 from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import FitSettings
 
@@ -36,19 +30,9 @@ def fit_on_build(
 
 def kept_waves(root: str) -> Iterator[tuple[str, Wave]]:
     """Id and audio of the utterances that the build's own thresholds keep, in order: what was tokenized."""
-    out = Storage(root)
-    config = read_config(root)
-    files = {unit: list(names) for unit, names in groupby(committed(out), key=lambda name: name.unit)}
-    for run in ordered_runs(read_plan(out)):
-        kept = select(
-            out,
-            run,
-            files[run.unit],
-            rules_of(config),
-            fingerprint=None,
-            speaker_threshold=config.publish.speaker_join_threshold,
-            columns=[*LIGHT_SEGMENT_COLUMNS, "audio"],
-        ).kept
+    _, build = open_labelled(root)
+    for run in build.runs():
+        kept = build.select(run, ["audio"]).kept
         pairs = zip(kept["id"].to_pylist(), kept["audio"].to_pylist(), strict=True)
         yield from ((name, decode_flac(content)) for name, content in pairs if content is not None)
 

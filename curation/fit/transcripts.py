@@ -6,7 +6,6 @@ or from a table of utterance ids and texts.
 
 import csv
 import io
-import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
-from curation.core.storage import Storage
 from curation.fit.consensus import Labelled
-from curation.manifests.plan import read_plan
 from curation.manifests.records import Hypothesis
-from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, ordered_runs, select
-from curation.manifests.staging import committed
-from curation.pipeline.config import BuildConfig, validate
-from curation.pipeline.rules import rules_of
+from curation.pipeline.provenance import open_labelled
 from curation.text.normalize import normalizer_for
 
 MOSTLY = 0.9
@@ -40,15 +32,6 @@ class StmLine:
     start: float
     end: float
     text: str
-
-
-def read_config(root: str) -> BuildConfig:
-    """The configuration of a build. Raises ConfigError where there is none."""
-    try:
-        return validate(yaml.safe_load(Storage(root).read_bytes("build.yaml")), f"{root}/build.yaml")
-    except FileNotFoundError:
-        msg = f"{root} holds no build: run `curation build` first"
-        raise ConfigError(msg) from None
 
 
 def labelled_utterances(root: str, transcripts: Path | None = None) -> tuple[list[Labelled], Counter[str]]:
@@ -76,19 +59,9 @@ class _Recording:
 
 def _recordings(root: str) -> Iterator[_Recording]:
     """All recordings with their segments; spans of a long one together."""
-    config, out = read_config(root), Storage(root)
-    files = {unit: list(names) for unit, names in itertools.groupby(committed(out), key=lambda name: name.unit)}
-    columns = [*LIGHT_SEGMENT_COLUMNS, "language", "hypotheses"]
-    for run in ordered_runs(read_plan(out)):
-        chosen = select(
-            out,
-            run,
-            files.get(run.unit, []),
-            rules_of(config),
-            fingerprint=None,
-            speaker_threshold=config.publish.speaker_join_threshold,
-            columns=columns,
-        )
+    _, build = open_labelled(root)
+    for run in build.runs():
+        chosen = build.select(run, ["language", "hypotheses"])
         sources = chosen.spans["source"].to_pylist()
         segments = chosen.segments.select(["id", "start", "end", "language", "hypotheses", "row"]).to_pylist()
         grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)

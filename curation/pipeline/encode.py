@@ -1,6 +1,7 @@
-"""Encodes the kept utterances with both tokenizers, batch by batch, and stores the ids beside the staging files."""
+"""Judges staging files, encodes the kept utterances with both tokenizers, and stores the ids beside the files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,13 @@ import pyarrow.compute as pc
 
 from curation.audio.flac import decode_flac
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.timing import take_model_seconds
-from curation.manifests import schemas, tokens
-from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, select
-from curation.manifests.staging import BatchName
+from curation.core.timing import StageTimes, take_model_seconds
+from curation.manifests import schemas, staging, tokens
+from curation.manifests.selection import flatten_segments
+from curation.manifests.staging import BatchName, StagingFile
 from curation.pipeline.gpu import for_this_machine
-from curation.pipeline.label import Job, Report
-from curation.pipeline.rules import rules_of
+from curation.pipeline.job import BatchesJudged, Job
+from curation.pipeline.provenance import labelled_build
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
 
 
@@ -34,59 +35,63 @@ def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[W
     return pa.Table.from_pylist(rows, schema=schemas.TOKENS)
 
 
-class TokenizeWorker:
-    """Encodes the kept utterances of one staging file at a time; those that have tokens already cost nothing."""
+class BatchJudge:
+    """Judges staging files, and encodes the kept utterances in them that have no tokens yet.
+
+    What it finds is stored for ledger and shards: a staging file is judged here and nowhere else.
+    """
 
     def __init__(self, job: Job) -> None:
-        self._job = job
         self._out = job.out
-        self._rules = rules_of(job.config)
+        self._labelled = labelled_build(job.out, job.config)
         config, self._note = for_this_machine(job.config, only="tokenize")
-        tokenizers = load_tokenizers(config.tokenize)
-        if tokenizers is None:
-            msg = "tokenize is null: there is nothing to encode with"
-            raise ValueError(msg)
-        self._tokenizers = tokenizers
+        self._tokenizers = load_tokenizers(config.tokenize)
 
-    def __call__(self, task: str) -> Report:
-        """Encode what is missing in the staging file `task`."""
-        name = BatchName.parse(task)
-        missing = self._missing(name, self._kept(name, LIGHT_SEGMENT_COLUMNS)["id"])
-        if len(missing) == 0:
-            return Report(task)
-        wanted = self._kept(name, [*LIGHT_SEGMENT_COLUMNS, "audio"])
-        wanted = wanted.filter(pc.is_in(wanted["id"], value_set=missing))
+    def __call__(self, task: Sequence[BatchName]) -> BatchesJudged:
+        """Judge the files `task`."""
+        times, samples = StageTimes(), 0
         take_model_seconds()
-        self._add(name, encode_kept(self._tokenizers, wanted))
-        seconds = float(np.sum(wanted["end"].to_numpy() - wanted["start"].to_numpy())) / SAMPLE_RATE
-        return Report(task, seconds=seconds, warning=self._note, timing={"models": take_model_seconds()})
-
-    def _kept(self, name: BatchName, columns: list[str]) -> pa.Table:
-        selection = select(
-            self._out, Run(name.unit), [name], self._rules, fingerprint=None, speaker_threshold=0.0, columns=columns
+        for name in task:
+            with staging.opened(self._out, name) as file:
+                judged = self._labelled.judge(file)
+                times.add(file.times)
+                if self._tokenizers is not None:
+                    samples += self._encode(name, file, judged.kept, self._tokenizers)
+            if self._tokenizers is not None:
+                known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
+                judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
+            self._labelled.store(name, judged)
+        return BatchesJudged(
+            label_times=times,
+            model_seconds=take_model_seconds(),
+            audio_seconds=samples / SAMPLE_RATE,
+            warning=self._note if samples else "",
         )
-        return selection.kept
 
-    def _missing(self, name: BatchName, ids: pa.ChunkedArray) -> pa.Array:
-        known = tokens.read(self._out, name, self._tokenizers.fingerprint)
+    def _encode(self, name: BatchName, file: StagingFile, kept: pa.Table, tokenizers: DualTokenizer) -> int:
+        """Encode what is kept and has no tokens; returns its samples."""
+        known = tokens.read(self._out, name, tokenizers.fingerprint, ["id", "error"])
         good = known.filter(pc.equal(known["error"], ""))["id"].combine_chunks()
-        return ids.filter(pc.invert(pc.is_in(ids, value_set=good))).combine_chunks()
+        missing = kept.filter(pc.invert(pc.is_in(kept["id"], value_set=good)))
+        if not missing.num_rows:
+            return 0
+        flat = flatten_segments(file.read([], ["audio"]))
+        audio = flat["audio"].take(missing["place"])
+        tokens.add(self._out, name, tokenizers.fingerprint, encode_kept(tokenizers, missing["id"], audio))
+        return int(np.sum(missing["end"].to_numpy() - missing["start"].to_numpy()))
 
-    def _add(self, name: BatchName, rows: pa.Table) -> None:
-        fingerprint = self._tokenizers.fingerprint
-        known = tokens.read(self._out, name, fingerprint)
-        older = known.filter(pc.invert(pc.is_in(known["id"], value_set=rows["id"].combine_chunks())))
-        self._out.write_table(tokens.file_name(name, fingerprint), pa.concat_tables([older, rows]).sort_by("id"))
 
-
-def encode_kept(tokenizers: DualTokenizer, kept: pa.Table) -> pa.Table:
-    """Token rows for kept segments (columns id and audio)."""
-    has_audio = kept.filter(pc.is_valid(kept["audio"]))
-    without = kept.filter(pc.is_null(kept["audio"]))["id"].to_pylist()
-    waves = [decode_flac(content) for content in has_audio["audio"].to_pylist()]
+def encode_kept(tokenizers: DualTokenizer, ids: pa.ChunkedArray, audio: pa.ChunkedArray) -> pa.Table:
+    """Token rows of kept utterances from their ids and FLAC."""
+    pairs = list(zip(ids.to_pylist(), audio.to_pylist(), strict=True))
     error = "no audio in staging: build with engine.staging_audio"
-    lost = [{"id": one, "glm": None, "semantic": None, "global": None, "error": error} for one in without]
+    lost = [
+        {"id": one, "glm": None, "semantic": None, "global": None, "error": error}
+        for one, content in pairs
+        if content is None
+    ]
     parts = [pa.Table.from_pylist(lost, schema=schemas.TOKENS)]
-    if waves:
-        parts.append(encode_rows(tokenizers, has_audio["id"].to_pylist(), waves))
+    heard = [(one, decode_flac(content)) for one, content in pairs if content is not None]
+    if heard:
+        parts.append(encode_rows(tokenizers, [one for one, _ in heard], [wave for _, wave in heard]))
     return pa.concat_tables(parts)

@@ -1,70 +1,31 @@
 """The work of the label pass, as plain classes: decode units into batches, label batches, commit them.
 
-`engine.py` runs these on Ray and `in_process.py` in a loop; both give the same rows.
+`runtime.ray` runs these on Ray and `runtime.local` in a loop; both give the same rows.
 """
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.core.storage import Storage
-from curation.core.timing import take_model_seconds
+from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import staging
 from curation.manifests.plan import Unit
 from curation.manifests.records import Recording, Source, fail
 from curation.manifests.staging import BatchName
-from curation.pipeline.assemble import build_stages
-from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import NOTE as FALLBACK
 from curation.pipeline.gpu import for_this_machine
-from curation.pipeline.guard.quarantine import Attempt, Attempts, Death
+from curation.pipeline.guard.quarantine import Attempt, Crash, Quarantine
 from curation.pipeline.guard.watchdog import Watchdog
+from curation.pipeline.job import BatchLabelled, Job
 from curation.stages.base import Stage, run_stage
 from curation.stages.decode.stage import decode_spans
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH_ROWS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What every worker of a run needs to know."""
-
-    config: BuildConfig
-    root: str
-    """Output folder or URL."""
-    run: str
-    """Identifier of this run, new at each start."""
-    make_stages: Callable[[BuildConfig], list[Stage]] = build_stages
-    """Gives the stages of the label pass; another one puts a stage of your own into a build."""
-
-    @property
-    def out(self) -> Storage:
-        """The output folder."""
-        return Storage(self.root)
-
-    def watchdog(self) -> Watchdog:
-        """A watchdog for the current process, with the limits of the configuration."""
-        return Watchdog(self.config.engine.timeout_seconds, self.config.engine.max_worker_gib)
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of one task, for the progress on screen."""
-
-    task: str
-    seconds: float = 0.0
-    """Seconds of audio."""
-    recordings: int = 0
-    failed: int = 0
-    warning: str = ""
-    """Something that the user should see in the log of the build."""
-    timing: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -76,17 +37,17 @@ class Batch:
     decode_seconds: float = 0.0
 
 
-class Decoder:
+class UnitDecoder:
     """Reads units of recordings and groups their spans into batches."""
 
     def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
         self._job = job
-        self._attempts = Attempts(job.out, job.run)
+        self._quarantine = Quarantine(job.out, job.run)
         self._watchdog = watchdog
 
     def batches(self, unit: Unit, done: Collection[int] = ()) -> Iterator[Batch]:
         """The batches of a unit in order, without those in `done`. What a batch holds depends on nothing else."""
-        with self._attempts.of(f"decode-{unit.number:08d}") as attempt:
+        with self._quarantine.attempt(f"decode-{unit.number:08d}") as attempt:
             pending: Batch | None = None
             for batch in self._group(unit.number, self._spans(unit, attempt)):
                 if pending is not None and pending.name.batch not in done:
@@ -114,7 +75,7 @@ class Decoder:
     def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
         for source in unit.sources:
             if source.id in attempt.victims:
-                yield from self._up_to_death(source, attempt.victims[source.id])
+                yield from self._up_to_crash(source, attempt.victims[source.id])
                 continue
             spans = decode_spans(source, self._job.config.decode)
             for number in range(1_000_000):
@@ -131,14 +92,14 @@ class Decoder:
         with self._watchdog.limit(f"decoding {source.path}", attempt.explain):
             return next(spans, None)
 
-    def _up_to_death(self, source: Source, death: Death) -> Iterator[Recording]:
+    def _up_to_crash(self, source: Source, crash: Crash) -> Iterator[Recording]:
         """The spans that were decoded before the recording killed its worker, then one failed row for the rest."""
         end, span = 0, None
-        for span in islice(decode_spans(source, self._job.config.decode), death.spans):
+        for span in islice(decode_spans(source, self._job.config.decode), crash.spans):
             span.last = False
             end = span.end
             yield span
-        rest = Recording(source=source, span=death.spans, offset=end, verdict=fail("decode", death.detail))
+        rest = Recording(source=source, span=crash.spans, offset=end, verdict=fail("decode", crash.detail))
         if span is not None:
             rest.media = span.media
             declared = round((span.media.seconds or 0.0) * SAMPLE_RATE)
@@ -146,38 +107,40 @@ class Decoder:
         yield rest
 
 
-class Labeller:
+class BatchLabeller:
     """Runs the stages on batches and commits them. Models are loaded with the first batch."""
 
     def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
         self._job = job
         self._out = job.out
-        self._attempts = Attempts(job.out, job.run)
+        self._quarantine = Quarantine(job.out, job.run)
         self._watchdog = watchdog
         self._stages: list[Stage] | None = None
         self._note = ""
 
-    def label(self, batch: Batch) -> Report:
+    def __call__(self, batch: Batch) -> BatchLabelled:
         """Label a batch and commit it; nothing is done where it is committed already."""
         recordings = batch.recordings
-        seconds = sum(item.num_samples for item in recordings) / SAMPLE_RATE
-        report = Report(str(batch.name), seconds=seconds, recordings=len(recordings))
-        if self._out.exists(batch.name.file):
-            return report
-        with self._attempts.of(str(batch.name)) as attempt:
-            report.timing = self._run(recordings, attempt)
-            report.warning = self._note
-            report.timing["stages"]["decode"] = batch.decode_seconds
-            audio = self._job.config.engine.staging_audio
-            staging.commit(self._out, batch.name, recordings, report.timing, audio=audio)
-        report.failed = sum(item.verdict is not None and item.verdict.status == "failed" for item in recordings)
-        return report
+        if not self._out.exists(batch.name.file):
+            with self._quarantine.attempt(str(batch.name)) as attempt:
+                times = self._run(recordings, attempt)
+                times.stages["decode"] = batch.decode_seconds
+                audio = self._job.config.engine.staging_audio
+                staging.commit(self._out, batch.name, recordings, times, audio=audio)
+        return BatchLabelled(
+            name=batch.name,
+            recordings=len(recordings),
+            failed=sum(item.verdict is not None and item.verdict.status == "failed" for item in recordings),
+            steps=int(batch.name.last),
+            audio_seconds=sum(item.num_samples for item in recordings) / SAMPLE_RATE,
+            warning=self._note,
+        )
 
-    def _run(self, recordings: list[Recording], attempt: Attempt) -> dict[str, Any]:
+    def _run(self, recordings: list[Recording], attempt: Attempt) -> StageTimes:
         for recording in recordings:
-            death = attempt.victims.get(_key(recording))
-            if death is not None:
-                recording.verdict, recording.audio = fail("worker", death.detail), None
+            crash = attempt.victims.get(_key(recording))
+            if crash is not None:
+                recording.verdict, recording.audio = fail("worker", crash.detail), None
         seconds: dict[str, float] = {}
         stages = self._loaded_stages()
         take_model_seconds()
@@ -193,7 +156,7 @@ class Labeller:
             if self._note:
                 recording.notes[FALLBACK] = self._note
         peak = self._watchdog.peak_bytes if self._watchdog else 0
-        return {"stages": seconds, "models": take_model_seconds(), "peak_bytes": peak}
+        return StageTimes(seconds, take_model_seconds(), peak)
 
     def _watched(self, stage: Stage, group: list[Recording], attempt: Attempt) -> None:
         if self._watchdog is None:

@@ -1,233 +1,201 @@
-"""The publish pass: select by verdict, tokenize what is kept, write ledger, shards and index.
+"""The publish pass: judge, tokenize what is kept, write ledger, shards and index.
 
 No ASR or diarization model runs here, so it can be repeated with other thresholds at little cost. Every step is a map
-over tasks that are safe to repeat; the index is written last, and a build without it is not finished.
+over tasks that are safe to repeat; the index is written last, and a build without it is not finished. A staging file
+is judged once, by the first step; the others go by what that has stored, and the shards read the payload of the kept
+segments only.
 """
 
-import itertools
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import __version__
 from curation.audio.wave import SAMPLE_RATE
-from curation.manifests import ledger, schemas, shards
-from curation.manifests.plan import Plan
-from curation.manifests.selection import LIGHT_SEGMENT_COLUMNS, Run, Selection, filtered, ordered_runs, select
-from curation.manifests.staging import BatchName, committed
-from curation.manifests.verdicts import Rule
-from curation.pipeline.encode import TokenizeWorker
-from curation.pipeline.label import Job, Report
-from curation.pipeline.rules import rules_of
+from curation.core.storage import Storage
+from curation.core.timing import StageTimes
+from curation.core.version import __version__
+from curation.manifests import index, ledger, schemas, shards, tokens
+from curation.manifests.index import ShardEntry, ShardIndex
+from curation.manifests.selection import LabelledBuild, Run, filtered, payload
+from curation.pipeline.encode import BatchJudge
+from curation.pipeline.job import Job, LedgerPartWritten, Runtime, ShardWritten
+from curation.pipeline.monitor import Monitor
+from curation.pipeline.provenance import labelled_build
 from curation.tokenize.pair import load_tokenizers
 
 RUNS_PER_LEDGER_PART = 256
+FILES_PER_TASK = 256
+"""Staging files that are judged by one task where nothing is tokenized."""
+
+Item = TypeVar("Item")
 
 
-class Runtime(Protocol):
-    """What publishing needs of an engine."""
+def publish(job: Job, runtime: Runtime, monitor: Monitor) -> StageTimes:
+    """Run the pass; returns the time that labelling took."""
+    out, config = job.out, job.config
+    out.remove(index.FILE)
+    tokenizers = load_tokenizers(config.tokenize, device="cpu")  # to know them; no GPU is needed where this runs
+    fingerprint = tokenizers.fingerprint if tokenizers else None
+    labelled = labelled_build(out, config)
+    runs = labelled.runs()
+    times = _judge(job, runtime, runs, monitor)
+    kept = _write_ledger(labelled, runtime, runs, monitor)
+    cut = ShardCut.of(sum(kept), config.publish.shard_hours)
+    make_writer = partial(
+        ShardWriter, labelled, cut, fingerprint, config.publish.row_group_rows, audio=config.publish.audio
+    )
+    tasks = cut.tasks(runs, kept)
+    entries = [done.entry for done in monitor.follow("shards", len(tasks), runtime.map(make_writer, tasks))]
+    _remove_others(out, shards.FOLDER, {entry.file for entry in entries})
+    ShardIndex(
+        shards=sorted(entries, key=lambda entry: entry.file),
+        row_group_rows=config.publish.row_group_rows,
+        tokenizers=tokenizers.describe() if tokenizers else None,
+        denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
+        software=__version__,
+    ).write(out)
+    labelled.forget_judged()
+    return times
 
-    def map(
-        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
-    ) -> Iterator[Report]:
-        """Give each task to a worker, with a GPU (`engine.worker_gpus`) if asked; reports come in any order."""
-        ...
+
+def _judge(job: Job, runtime: Runtime, runs: Sequence[Run], monitor: Monitor) -> StageTimes:
+    """Judge all staging files and tokenize what is kept; returns the time that labelling took."""
+    names = sorted({name for run in runs for name in run.files})
+    size = FILES_PER_TASK if job.config.tokenize is None else 1
+    tasks = [names[start : start + size] for start in range(0, len(names), size)]
+    gpu = job.config.tokenize is not None and job.config.tokenize.device == "cuda"
+    times = StageTimes()
+    for done in monitor.follow("judge", len(tasks), runtime.map(partial(BatchJudge, job), tasks, gpu=gpu)):
+        times.add(done.label_times)
+        monitor.journal.add_models(done.model_seconds)
+    return times
 
 
 @dataclass(frozen=True)
-class Catalog:
-    """The staging files by unit, and how to select from them."""
+class LedgerTask:
+    """A part of the ledger: these runs, of which the first has this number among all."""
 
-    job: Job
-    files: dict[int, list[BatchName]]
-    fingerprint: str | None
-    rules: list[Rule] = field(default_factory=list)
+    first_run: int
+    runs: Sequence[Run]
 
-    def select(self, run: Run, columns: list[str] | None = None) -> Selection:
-        """Spans and judged segments of a run; `columns` of the segments, or all."""
-        return select(
-            self.job.out,
-            run,
-            self.files[run.unit],
-            self.rules,
-            fingerprint=self.fingerprint,
-            speaker_threshold=self.job.config.publish.speaker_join_threshold,
-            columns=columns,
-        )
+    @property
+    def file(self) -> str:
+        """Name in the folder of the ledger."""
+        return f"part-{self.first_run // RUNS_PER_LEDGER_PART:06d}.parquet"
 
 
-OnStep = Callable[[str, Report, int], None]
-"""Called as (step, report of a finished task, tasks in all)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The index of the shards, and the time that labelling took by stage and by model."""
-
-    index: dict[str, Any]
-    timing: dict[str, Any]
-
-
-def publish(job: Job, runtime: Runtime, plan: Plan, on_step: OnStep) -> Published:
-    """Run the pass. `on_step` hears of every finished task, for the progress on screen."""
-    out = job.out
-    out.remove(shards.INDEX)
-    files = {unit: list(names) for unit, names in itertools.groupby(committed(out), key=lambda name: name.unit)}
-    tokenizers = load_tokenizers(job.config.tokenize, device="cpu")  # to know them; no GPU is needed where this runs
-    fingerprint = tokenizers.fingerprint if tokenizers else None
-    if fingerprint is not None:
-        names = [str(name) for names in files.values() for name in names]
-        gpu = job.config.tokenize is not None and job.config.tokenize.device == "cuda"
-        for report in runtime.map(partial(TokenizeWorker, job), names, gpu=gpu):
-            on_step("tokenize", report, len(names))
-    catalog = Catalog(job, files, fingerprint, rules_of(job.config))
-    runs = list(ordered_runs(plan))
-    kept, timing = _write_ledger(catalog, runtime, runs, on_step)
-    entries = _write_shards(catalog, runtime, runs, kept, on_step)
-    index = {
-        "format": shards.FORMAT_VERSION,
-        "software": __version__,
-        "tokenizers": tokenizers.describe() if tokenizers else None,
-        "denoise": job.config.denoise.model_dump(mode="json") if job.config.denoise else None,
-        "row_group_rows": job.config.publish.row_group_rows,
-        "shards": entries,
-        "rows": sum(entry["rows"] for entry in entries),
-        "seconds": sum(entry["seconds"] for entry in entries),
-    }
-    out.write_json(shards.INDEX, index)
-    return Published(index, timing)
-
-
-def _write_ledger(
-    catalog: Catalog, runtime: Runtime, runs: list[Run], on_step: OnStep
-) -> tuple[list[int], dict[str, Any]]:
-    """Write all parts of the ledger; returns the samples that each run keeps, and the time of the label pass."""
+def _write_ledger(labelled: LabelledBuild, runtime: Runtime, runs: Sequence[Run], monitor: Monitor) -> list[int]:
+    """Write all parts of the ledger; returns the samples that each run keeps."""
     starts = range(0, len(runs), RUNS_PER_LEDGER_PART)
-    tasks = [_encode(start, runs[start : start + RUNS_PER_LEDGER_PART]) for start in starts]
+    tasks = [LedgerTask(start, runs[start : start + RUNS_PER_LEDGER_PART]) for start in starts]
     kept = [0] * len(runs)
-    units: dict[int, dict[str, Any]] = {}
-    for report in runtime.map(partial(LedgerWorker, catalog), tasks):
-        start = report.timing["start"]
-        kept[start : start + len(report.timing["kept"])] = report.timing["kept"]
-        units.update(report.timing["units"])
-        on_step("ledger", report, len(tasks))
-    _remove_others(catalog, ledger.FOLDER, {_ledger_name(start) for start in starts})
-    return kept, add_timings(units.values())
+    for done in monitor.follow("ledger", len(tasks), runtime.map(partial(LedgerWriter, labelled), tasks)):
+        kept[done.first_run : done.first_run + len(done.kept_samples)] = done.kept_samples
+    _remove_others(labelled.out, ledger.FOLDER, {task.file for task in tasks})
+    return kept
 
 
-@dataclass
-class LedgerWorker:
-    """Writes one part of the ledger; the report says how many samples each of its runs keeps."""
+@dataclass(frozen=True)
+class LedgerWriter:
+    """Writes one part of the ledger."""
 
-    catalog: Catalog
+    labelled: LabelledBuild
 
-    def __call__(self, task: str) -> Report:
-        """Write the part that `task` (from `_encode`) describes."""
-        start, runs = _decode(task)
-        kept, parts, units = [], [], {}
-        for run in runs:
-            selection = self.catalog.select(run, LIGHT_SEGMENT_COLUMNS)
+    def __call__(self, task: LedgerTask) -> LedgerPartWritten:
+        """Write the part; the result says how many samples each of its runs keeps."""
+        parts, kept = [], []
+        for run in task.runs:
+            selection = self.labelled.stored(run)
             parts.append(ledger.ledger_rows(selection))
-            chosen = selection.kept
-            kept.append(int(np.sum(chosen["end"].to_numpy() - chosen["start"].to_numpy())))
-            units[run.unit] = add_timings(selection.timings)
-        table = pa.concat_tables(parts)
-        self.catalog.job.out.write_table(f"{ledger.FOLDER}/{_ledger_name(start)}", table)
-        return Report(task=_ledger_name(start), timing={"start": start, "kept": kept, "units": units})
+            kept.append(int(np.sum(_lengths(selection.kept))))
+        self.labelled.out.write_table(f"{ledger.FOLDER}/{task.file}", pa.concat_tables(parts))
+        return LedgerPartWritten(first_run=task.first_run, kept_samples=kept)
 
 
-def add_timings(timings: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds by stage and by model added up, and the highest peak of memory."""
-    total: dict[str, Any] = {"stages": Counter(), "models": Counter(), "peak_bytes": 0}
-    for timing in timings:
-        total["stages"].update(timing["stages"])
-        total["models"].update(timing["models"])
-        total["peak_bytes"] = max(total["peak_bytes"], timing["peak_bytes"])
-    return {**total, "stages": dict(total["stages"]), "models": dict(total["models"])}
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard: its number, and the runs that it takes from, each with the samples that all runs before it keep."""
+
+    shard: int
+    runs: Sequence[tuple[Run, int]]
 
 
-def _write_shards(
-    catalog: Catalog, runtime: Runtime, runs: list[Run], kept: list[int], on_step: OnStep
-) -> list[dict[str, Any]]:
-    total = sum(kept)
-    count = max(1, math.ceil(total / (catalog.job.config.publish.shard_hours * 3600 * SAMPLE_RATE)))
-    before = np.r_[0, np.cumsum(kept)]
-    tasks = []
-    for shard in range(count):
-        low, high = total * shard / count, total * (shard + 1) / count
-        first, last = np.searchsorted(before, low, "right") - 1, np.searchsorted(before, high, "left")
-        mine = [i for i in range(int(first), min(int(last), len(runs))) if kept[i]]
-        tasks.append(
-            json.dumps(
-                {
-                    "shard": shard,
-                    "count": count,
-                    "total": total,
-                    "runs": [[runs[i].unit, runs[i].ids, int(before[i])] for i in mine],
-                }
-            )
-        )
-    entries: dict[str, dict[str, Any]] = {}
-    for report in runtime.map(partial(ShardWorker, catalog), tasks):
-        entries[report.task] = report.timing
-        on_step("shards", report, len(tasks))
-    _remove_others(catalog, shards.FOLDER, {name.split("/")[1] for name in entries})
-    return [entries[name] for name in sorted(entries)]
+@dataclass(frozen=True)
+class ShardCut:
+    """How many shards there are, and the samples that they share."""
+
+    count: int
+    samples: int
+
+    @classmethod
+    def of(cls, samples: int, shard_hours: float) -> "ShardCut":
+        """As many shards as hold the samples with `shard_hours` each at most."""
+        return cls(max(1, math.ceil(samples / (shard_hours * 3600 * SAMPLE_RATE))), samples)
+
+    def tasks(self, runs: Sequence[Run], kept: Sequence[int]) -> list[ShardTask]:
+        """A task for each shard; `kept` are the samples that each run keeps."""
+        before = np.r_[0, np.cumsum(kept)]
+        tasks = []
+        for shard in range(self.count):
+            low, high = self.samples * shard / self.count, self.samples * (shard + 1) / self.count
+            first, last = np.searchsorted(before, low, "right") - 1, np.searchsorted(before, high, "left")
+            mine = [number for number in range(int(first), min(int(last), len(runs))) if kept[number]]
+            tasks.append(ShardTask(shard, [(runs[number], int(before[number])) for number in mine]))
+        return tasks
 
 
-@dataclass
-class ShardWorker:
+@dataclass(frozen=True)
+class ShardWriter:
     """Writes one shard."""
 
-    catalog: Catalog
+    labelled: LabelledBuild
+    cut: ShardCut
+    fingerprint: str | None
+    """Of the tokenizers; None: nothing is tokenized."""
+    row_group_rows: int
+    audio: bool
 
-    def __call__(self, task: str) -> Report:
-        """Write the shard that `task` describes: its number, and the runs that it takes from."""
-        spec = json.loads(task)
-        shard, count = spec["shard"], spec["count"]
-        config = self.catalog.job.config.publish
-        name = shards.file_name(shard, count)
-        tally = _Tally(name)
-        schema = schemas.SHARDS.with_metadata(self._metadata())
-        with self.catalog.job.out.table_writer(name, schema, config.row_group_rows) as writer:
-            for rows in _ahead(lambda run: self._rows_of(run, spec), spec["runs"]):
+    def __call__(self, task: ShardTask) -> ShardWritten:
+        """Write the shard."""
+        name = shards.file_name(task.shard, self.cut.count)
+        tally = _Tally()
+        schema = schemas.SHARDS.with_metadata(
+            {
+                "curation.format": index.FORMAT_VERSION,
+                "curation.version": __version__,
+                "curation.tokenizers": self.fingerprint or "",
+            }
+        )
+        with self.labelled.out.table_writer(name, schema, self.row_group_rows) as writer:
+            for rows in _ahead(lambda item: self._rows_of(task.shard, *item), task.runs):
                 writer.add(rows)
                 tally.add(rows)
-        return Report(task=name, timing=tally.entry(writer.bytes, writer.sha256))
+        return ShardWritten(entry=tally.entry(name.split("/")[1], writer.bytes, writer.sha256))
 
-    def _rows_of(self, run: Sequence[Any], spec: dict[str, Any]) -> pa.Table:
+    def _rows_of(self, shard: int, run: Run, before: int) -> pa.Table:
         """What a run gives to the shard; it may share its utterances with the shards beside."""
-        unit, ids, before = run
-        audio = self.catalog.job.config.publish.audio
-        columns = [name for name in schemas.SEGMENT.names if audio or name != "audio"]
-        selection = self.catalog.select(Run(unit, tuple(ids) if ids is not None else None), columns)
+        out, selection = self.labelled.out, self.labelled.stored(run)
         kept = selection.kept
-        lengths = kept["end"].to_numpy() - kept["start"].to_numpy()
-        mine = shards.shard_of(lengths, before, spec["total"], spec["count"]) == spec["shard"]
-        return filtered(shards.shard_rows(selection, audio=audio), mine)
-
-    def _metadata(self) -> dict[str, str]:
-        return {
-            "curation.format": shards.FORMAT_VERSION,
-            "curation.version": __version__,
-            "curation.tokenizers": self.catalog.fingerprint or "",
-        }
+        mine = filtered(kept, shards.shard_of(_lengths(kept), before, self.cut.samples, self.cut.count) == shard)
+        if not mine.num_rows:
+            return schemas.SHARDS.empty_table()
+        columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
+        streams = tokens.streams_of(out, run.files, self.fingerprint, mine["id"]) if self.fingerprint else None
+        return shards.shard_rows(mine, payload(out, run, selection.spans, mine, columns), streams)
 
 
 @dataclass
 class _Tally:
     """Counts what goes into a shard, for its entry in the index."""
 
-    name: str
     rows: int = 0
     seconds: float = 0.0
     tokens: Counter[str] = field(default_factory=Counter)
@@ -235,21 +203,20 @@ class _Tally:
     def add(self, table: pa.Table) -> None:
         self.rows += table.num_rows
         self.seconds += float(np.sum(table["seconds"].to_numpy()))
-        for stream in ("glm", "semantic", "global"):
+        for stream in tokens.STREAMS:
             self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
 
-    def entry(self, size: int, sha256: str) -> dict[str, Any]:
-        return {
-            "file": self.name.split("/")[1],
-            "rows": self.rows,
-            "seconds": self.seconds,
-            "tokens": {stream: self.tokens[stream] for stream in ("glm", "semantic", "global")},
-            "bytes": size,
-            "sha256": sha256,
-        }
+    def entry(self, file: str, size: int, sha256: str) -> ShardEntry:
+        counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
+        return ShardEntry(file=file, rows=self.rows, seconds=self.seconds, tokens=counts, bytes=size, sha256=sha256)
 
 
-def _ahead(work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
+def _lengths(segments: pa.Table) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Samples of each segment."""
+    return np.asarray(segments["end"].to_numpy() - segments["start"].to_numpy())
+
+
+def _ahead(work: Callable[[Item], pa.Table], items: Sequence[Item]) -> Iterator[pa.Table]:
     """The results in order, each worked on while the one before it is used: reading and writing overlap."""
     with ThreadPoolExecutor(1) as pool:
         waiting = None
@@ -261,21 +228,8 @@ def _ahead(work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa
             yield waiting.result()
 
 
-def _ledger_name(start: int) -> str:
-    return f"part-{start // RUNS_PER_LEDGER_PART:06d}.parquet"
-
-
-def _encode(start: int, runs: list[Run]) -> str:
-    return json.dumps({"start": start, "runs": [[run.unit, run.ids] for run in runs]})
-
-
-def _decode(task: str) -> tuple[int, list[Run]]:
-    spec = json.loads(task)
-    return spec["start"], [Run(unit, tuple(ids) if ids is not None else None) for unit, ids in spec["runs"]]
-
-
-def _remove_others(catalog: Catalog, folder: str, current: set[str]) -> None:
+def _remove_others(out: Storage, folder: str, current: set[str]) -> None:
     """Delete what an earlier publish pass left there."""
-    for name in catalog.job.out.names(folder):
+    for name in out.names(folder):
         if name.endswith(".parquet") and name not in current:
-            catalog.job.out.remove(f"{folder}/{name}")
+            out.remove(f"{folder}/{name}")

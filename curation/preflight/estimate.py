@@ -21,7 +21,6 @@ from curation.pipeline.assemble import Step, steps, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes
-from curation.pipeline.label import Report
 from curation.preflight.doctor import GIB
 from curation.preflight.requirements import Model, models_of
 
@@ -195,18 +194,13 @@ def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> 
     """Build `samples` in this process; sets the factors, the memory and the estimate."""
     from curation.pipeline.run import build
 
-    encoding: list[float] = []
-
-    def on_step(step: str, report: Report, _: int) -> None:
-        if step == "tokenize":
-            encoding.extend(report.timing.get("models", {}).values())
-
     engine = config.engine.model_copy(update={"runtime": "in-process"})
     start, busy = time.monotonic(), time.process_time()
     with TemporaryDirectory(prefix="curation-plan-") as folder:
-        summary = build(config.model_copy(update={"engine": engine}), samples, f"{folder}/out", on_step=on_step)
+        summary = build(config.model_copy(update={"engine": engine}), samples, f"{folder}/out")
     wall, busy = time.monotonic() - start, time.process_time() - busy
-    spent = summary.timing["label"]["stages"] | ({"tokenize": sum(encoding)} if encoding else {})
+    encoding = sum(summary.timing.runs[-1].publish_model_seconds.values())
+    spent = summary.timing.label.stages | ({"tokenize": encoding} if encoding else {})
     plan.calibration = f"{summary.seconds:.0f} s of speech in {wall:.0f} s, models loaded included"
     share = 1.0 if on_gpu(config) else busy / wall
     if share < BUSY_SHARE:

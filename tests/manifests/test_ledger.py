@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.manifests.ledger import ConservationError, ledger_rows
 from curation.manifests.records import Recording, Segment, Source, Verdict, fail
-from curation.manifests.selection import Run, select
+from curation.manifests.selection import LabelledBuild, Run
 from curation.manifests.staging import BatchName, commit
 from curation.manifests.verdicts import Rule
 from tests.support.builds import rows as rows_of
@@ -56,8 +57,8 @@ def recordings(draw):
 def ledger_of(recordings, folder):
     out = Storage(str(folder))
     name = BatchName(0, 0, last=True)
-    commit(out, name, recordings, {}, audio=False)
-    selection = select(out, Run(0), [name], RULES, fingerprint=None, speaker_threshold=0.5)
+    commit(out, name, recordings, StageTimes(), audio=False)
+    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(Run(0, files=(name,)))
     return ledger_rows(selection).to_pylist()
 
 

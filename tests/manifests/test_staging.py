@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from curation.audio.flac import decode_flac, encode_flac
+from curation.core.errors import DataError
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 from curation.manifests.schemas import STAGING
-from curation.manifests.staging import BatchName, commit, committed, from_row, timing_of, to_row
+from curation.manifests.staging import BatchName, commit, committed, from_row, opened, to_row
 
 text = st.text(st.characters(codec="utf-8"), max_size=12)
 names = st.text("abcdefgh.", min_size=1, max_size=8)
@@ -61,11 +63,12 @@ recordings = st.builds(
 @given(recording=recordings)
 def test_a_recording_survives_the_way_through_a_file(recording, tmp_path_factory):
     out = Storage(str(tmp_path_factory.mktemp("staging")))
-    commit(out, BatchName(1, 2), [recording], {"stages": {"cut": 1.5}}, audio=False)
+    commit(out, BatchName(1, 2), [recording], StageTimes({"cut": 1.5}), audio=False)
     stored = out.read_table(BatchName(1, 2).file)
     assert stored.schema.equals(STAGING)
     assert from_row(stored.to_pylist()[0]) == recording
-    assert timing_of(out.read_table(BatchName(1, 2).file)) == {"stages": {"cut": 1.5}}
+    with opened(out, BatchName(1, 2)) as file:
+        assert file.times == StageTimes({"cut": 1.5})
 
 
 def test_embedding_and_audio_survive_too():
@@ -92,5 +95,33 @@ def test_batch_names_can_be_read_back_and_sort_in_order(unit, batch, last):
 def test_a_foreign_file_in_staging_is_named(tmp_path):
     (tmp_path / "staging").mkdir()
     (tmp_path / "staging/notes.txt").touch()
-    with pytest.raises(ValueError, match=r"notes\.txt"):
+    with pytest.raises(DataError, match=r"notes\.txt is not a staging file.*: remove it"):
         committed(Storage(str(tmp_path)))
+
+
+def read_all(out, name):
+    with opened(out, name) as file:
+        return file.times, file.read(["source"], ["id", "text", "scores"])
+
+
+@pytest.mark.parametrize("damage", ["cut off", "bits", "another file"])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path, damage):
+    out, name = Storage(str(tmp_path)), BatchName(1, 2)
+    segments = [Segment(start, start + 50, text="word " * start) for start in range(0, 5000, 100)]
+    commit(out, name, [Recording(Source("r", "r.wav"), num_samples=5000, segments=segments)], StageTimes(), audio=False)
+    path = tmp_path / name.file
+    content = bytearray(path.read_bytes())
+    if damage == "cut off":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "bits":
+        content[4 : len(content) // 2] = b"?" * (len(content) // 2 - 4)
+        path.write_bytes(content)
+    else:
+        out.write_table(name.file, STAGING.empty_table())
+    with pytest.raises(DataError, match=r"staging/00000001-000002\.parquet is damaged.*remove it and run"):
+        read_all(out, name)
+
+
+def test_a_staging_file_that_is_not_there_is_not_damaged(tmp_path):
+    with pytest.raises(FileNotFoundError), opened(Storage(str(tmp_path)), BatchName(0, 0)):
+        pass

@@ -22,7 +22,7 @@ import psutil
 
 from curation.core.storage import Storage
 from curation.pipeline.config import BuildConfig
-from curation.pipeline.run import progress
+from curation.pipeline.run import build_state
 from tests.support.builds import table, toy_build, toy_config, write_recordings
 from tests.support.toy import LOG_VARIABLE, slow_toy_stages
 
@@ -148,7 +148,7 @@ def _wait_for(process: subprocess.Popen, out: Path, part: str, files: float) -> 
     """Wait until a pass has written so many files; False if it ended before."""
     folder = {"label": "staging", "publish": "shards"}[part]
     while process.poll() is None:
-        phase = progress(Storage(str(out))).phase
+        phase = build_state(Storage(str(out))).phase
         if phase == part and len(list((out / folder).glob("*.parquet"))) >= files:
             return not (out / "shards/_index.json").exists()
         if (phase, part) == ("publish", "label"):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from curation.core.storage import Storage
 from curation.manifests import schemas, shards
+from curation.manifests.index import ShardEntry, ShardIndex
 from curation.tokenize.vocabulary import make_vocabulary
 
 SIZES = {"glm": 20, "global_": 9, "semantic": 30}
@@ -58,14 +59,7 @@ def write_shards(
         content = sink.getvalue().to_pybytes()
         out.write_bytes(shards.file_name(number, len(parts)), content)
         name = shards.file_name(number, len(parts)).split("/")[1]
-        entries.append({"file": name, "rows": len(part), "sha256": hashlib.sha256(content).hexdigest()})
-    written = {
-        "format": shards.FORMAT_VERSION,
-        "tokenizers": tokenizers(),
-        "row_group_rows": group_rows,
-        "shards": entries,
-        "rows": len(rows),
-        **index,
-    }
-    out.write_json(shards.INDEX, written)
+        entries.append(ShardEntry(name, len(part), hashlib.sha256(content).hexdigest()))
+    settings = {"row_group_rows": group_rows, "tokenizers": tokenizers(), **index}
+    ShardIndex(entries, **settings).write(out)
     return str(folder)

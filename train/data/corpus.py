@@ -6,6 +6,7 @@ one reads nothing else; slices follow from the index alone.
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +17,10 @@ import pyarrow.parquet as pq
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
-from curation.manifests import shards
+from curation.manifests import index
+from curation.manifests.index import ShardIndex
 from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
 from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
-
-DEFAULT_SLICE_ROWS = 512
-"""Rows of a row group where the index does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Corpus:
 
     storage: Storage
     folder: str
-    index: dict[str, Any]
+    index: ShardIndex
 
     @property
     def where(self) -> str:
@@ -50,36 +49,30 @@ class Corpus:
     @property
     def tokenizers(self) -> dict[str, Any]:
         """What the index says of the tokenizers. Raises DataError for shards without tokens."""
-        described = self.index.get("tokenizers")
-        if not described:
+        if not self.index.tokenizers:
             msg = f"{self.where}: these shards have no tokens (tokenize was null): build with a `tokenize` section"
             raise DataError(msg)
-        return dict(described)
+        return self.index.tokenizers
 
     @property
     def denoise(self) -> dict[str, Any] | None:
         """Settings of the build's denoise stage, None where the index names none."""
-        found: dict[str, Any] | None = self.index.get("denoise")
-        return found
+        return self.index.denoise
 
     @cached_property
     def identity(self) -> str:
         """Hex SHA-256 of the content of the shards, wherever they are."""
-        entries = [[entry["file"], entry["rows"], entry["sha256"]] for entry in self.index["shards"]]
-        return hashlib.sha256(json.dumps([entries, self._slice_rows]).encode()).hexdigest()
-
-    @property
-    def _slice_rows(self) -> int:
-        return int(self.index.get("row_group_rows", DEFAULT_SLICE_ROWS))
+        entries = [[entry.file, entry.rows, entry.sha256] for entry in self.index.shards]
+        return hashlib.sha256(json.dumps([entries, self.index.row_group_rows]).encode()).hexdigest()
 
     @cached_property
     def slices(self) -> list[Slice]:
         """All slices, in the order of the shards."""
-        step = self._slice_rows
+        step = self.index.row_group_rows
         return [
-            Slice(entry["file"], start, min(start + step, entry["rows"]), entry["rows"])
-            for entry in self.index["shards"]
-            for start in range(0, entry["rows"], step)
+            Slice(entry.file, start, min(start + step, entry.rows), entry.rows)
+            for entry in self.index.shards
+            for start in range(0, entry.rows, step)
         ]
 
     def read(self, slices: Iterable[Slice]) -> Utterances:
@@ -120,15 +113,10 @@ def _groups_of(metadata: pq.FileMetaData, one: Slice) -> tuple[list[int], int]:
 def open_corpus(location: str) -> Corpus:
     """Read the index of a build's folder, or of its folder `shards`. Raises DataError where there is none."""
     storage = Storage(location.rstrip("/"))
-    for folder in (shards.FOLDER, ""):
-        name = f"{folder}/_index.json".lstrip("/")
+    for name in (index.FILE, posixpath.basename(index.FILE)):
         if storage.exists(name):
-            index = storage.read_json(name)
-            if index.get("format") != shards.FORMAT_VERSION:
-                msg = f"{location}: shards of format {index.get('format')}, this software reads {shards.FORMAT_VERSION}"
-                raise DataError(msg)
-            return Corpus(storage, folder, index)
-    msg = f"{location}: no {shards.INDEX} or _index.json: give the folder of a finished build, or its shards"
+            return Corpus(storage, posixpath.dirname(name), index.read_index(storage, name))
+    msg = f"{location}: no {index.FILE} or _index.json: give the folder of a finished build, or its shards"
     raise DataError(msg)
 
 
@@ -171,7 +159,7 @@ def vocabulary_for(build: str, text_size: int = 1024, *, max_texts: int = 100_00
 
 
 def _texts(corpus: Corpus, limit: int) -> Iterator[str]:
-    rows = max(corpus.index["rows"], 1)
+    rows = max(corpus.index.rows, 1)
     step = -(-rows // limit)  # every step-th slice: whole row groups are read anyway
     for one in corpus.slices[::step]:
         yield from (text for text in corpus.read_slice(one, ["text"])["text"].to_pylist() if text)

@@ -1,10 +1,10 @@
-"""Knows which work killed its worker, so that a poisonous recording cannot hold up a build for ever.
+"""Knows which work killed its worker, so that a recording that does so cannot block a build indefinitely.
 
 Before a worker starts on a task it leaves a note, and takes it away when it is done. A note that is still there when
-the task comes again means that the worker died. The first death makes the worker careful: it then notes each recording
+the task comes again means that the worker died. The first crash makes the worker careful: it then notes each recording
 by itself. A recording on which a careful worker died is given up, as `failed`.
 
-    with attempts.of("00000003-000000") as attempt:
+    with quarantine.attempt("00000003-000000") as attempt:
         if attempt.careful:
             attempt.note(recording_id)
 """
@@ -21,7 +21,7 @@ UNEXPLAINED = "the worker process died (a crash in native code, or killed by the
 
 
 @dataclass(slots=True)
-class Death:
+class Crash:
     """How a recording killed its worker: what it was doing, and how many spans of it had been decoded."""
 
     detail: str
@@ -35,9 +35,9 @@ class Attempt:
     out: Storage
     file: str
     run: str
-    deaths: int = 0
+    crashes: int = 0
     """Workers that died on the task in this run."""
-    victims: dict[str, Death] = field(default_factory=dict)
+    victims: dict[str, Crash] = field(default_factory=dict)
     """Recordings that have killed a careful worker."""
     current: str = ""
     spans: int = 0
@@ -46,7 +46,7 @@ class Attempt:
     @property
     def careful(self) -> bool:
         """True once a worker has died on this task."""
-        return self.deaths > 0
+        return self.crashes > 0
 
     def note(self, recording: str = "", doing: str = "", spans: int = 0) -> None:
         """Write down what comes next, in case it kills this process."""
@@ -60,8 +60,8 @@ class Attempt:
     def _write(self, detail: str) -> None:
         note = {
             "run": self.run,
-            "deaths": self.deaths,
-            "victims": {key: asdict(death) for key, death in self.victims.items()},
+            "crashes": self.crashes,
+            "victims": {key: asdict(crash) for key, crash in self.victims.items()},
             "current": self.current,
             "detail": detail,
             "spans": self.spans,
@@ -70,14 +70,19 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
+class Quarantine:
     """The notes of one run of a build. Notes of earlier runs say nothing: whatever ended those may be gone."""
 
     out: Storage
     run: str
 
+    def clear(self) -> None:
+        """Remove the notes of all runs."""
+        for name in self.out.names(FOLDER):
+            self.out.remove(f"{FOLDER}/{name}")
+
     @contextmanager
-    def of(self, task: str) -> Iterator[Attempt]:
+    def attempt(self, task: str) -> Iterator[Attempt]:
         """Try `task`, a name that can be a file name."""
         file = f"{FOLDER}/{task}.json"
         attempt = self._next(file)
@@ -92,7 +97,7 @@ class Attempts:
             note = {}
         if note.get("run") != self.run:
             return Attempt(self.out, file, self.run)
-        victims = {key: Death(**death) for key, death in note["victims"].items()}
+        victims = {key: Crash(**crash) for key, crash in note["victims"].items()}
         if note["current"]:
-            victims[note["current"]] = Death(note["detail"], note["spans"])
-        return Attempt(self.out, file, self.run, deaths=note["deaths"] + 1, victims=victims)
+            victims[note["current"]] = Crash(note["detail"], note["spans"])
+        return Attempt(self.out, file, self.run, crashes=note["crashes"] + 1, victims=victims)

@@ -6,29 +6,27 @@ It gives the same rows as Ray, but cannot outlive a crash in native code or stop
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from curation.manifests.plan import Unit
-from curation.pipeline.label import Decoder, Job, Labeller, Report
+from curation.pipeline.job import BatchLabelled, Job, Result, Task
+from curation.pipeline.label import BatchLabeller, UnitDecoder
 
 
-class InProcess:
+class LocalRuntime:
     """The runtime `in-process`."""
 
     num_cpus = 1.0
 
-    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[Report]:
-        """Label the units, without the batches that are committed; a report for each batch."""
-        decoder, labeller = Decoder(job), Labeller(job)
+    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
+        """See `job.Runtime`."""
+        decoder, labeller = UnitDecoder(job), BatchLabeller(job)
         for unit in units:
-            for batch in decoder.batches(unit, done.get(unit.number, ())):
-                yield labeller.label(batch)
+            yield from map(labeller, decoder.batches(unit, done.get(unit.number, ())))
 
     def map(
         self,
-        make_worker: Callable[[], Callable[[str], Report]],
-        tasks: Iterable[str],
+        make_worker: Callable[[], Callable[[Task], Result]],
+        tasks: Iterable[Task],
         *,
         gpu: bool = False,  # noqa: ARG002 - this process has one or not
-    ) -> Iterator[Report]:
-        """Give each task to a worker."""
-        worker = make_worker()
-        for task in tasks:
-            yield worker(task)
+    ) -> Iterator[Result]:
+        """See `job.Runtime`."""
+        return map(make_worker(), tasks)

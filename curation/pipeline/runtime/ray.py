@@ -1,4 +1,4 @@
-"""Runs the work on Ray Data, on this machine or on a cluster. The only file that imports Ray.
+"""Runs the work of a build on Ray Data, on this machine or on a cluster.
 
 Units are decoded by tasks and labelled by a pool of actors; between them travel batches of recordings. What Ray
 knows is not needed for resuming: a batch is done when its staging file is there, so that tasks may be repeated or
@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +22,8 @@ from curation.core.errors import ConfigError
 from curation.manifests.plan import Unit
 from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import Watchdog
-from curation.pipeline.label import Decoder, Job, Labeller, Report
+from curation.pipeline.job import BatchLabelled, Job, Result, Task
+from curation.pipeline.label import BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.transfer import packed, unpacked
 
 TASKS_PER_CPU = 16
@@ -58,8 +59,8 @@ class RayRuntime:
         """CPUs of the cluster."""
         return float(ray.cluster_resources().get("CPU", 1))
 
-    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[Report]:
-        """Label the units, without the batches that are committed; a report for each batch."""
+    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
+        """See `job.Runtime`."""
         tasks = [(unit, sorted(done.get(unit.number, ()))) for unit in units]
         batches = self._dataset(tasks).map_batches(
             _decode,
@@ -68,12 +69,12 @@ class RayRuntime:
             batch_format="pyarrow",
             num_cpus=self._config.decode_cpus,
         )
-        yield from self._on_actors(batches, lambda: _label_with(job), gpu=True)
+        yield from self._on_actors(batches, partial(_watched_labeller, job), gpu=True)
 
     def map(
-        self, make_worker: Callable[[], Callable[[str], Report]], tasks: Iterable[str], *, gpu: bool = False
-    ) -> Iterator[Report]:
-        """Give each task to a worker; a single one is done here, since starting a process would take longer."""
+        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpu: bool = False
+    ) -> Iterator[Result]:
+        """See `job.Runtime`. A single task is done here, since starting a process would take longer."""
         every = list(tasks)
         if len(every) == 1 and not gpu:
             yield make_worker()(every[0])
@@ -87,10 +88,10 @@ class RayRuntime:
         return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
 
     def _on_actors(
-        self, dataset: Any, make_worker: Callable[[], Callable[[Any], Report]], *, gpu: bool
-    ) -> Iterator[Report]:
+        self, dataset: Any, make_worker: Callable[[], Callable[[Task], Result]], *, gpu: bool
+    ) -> Iterator[Result]:
         gpus = self._gpus() if gpu else 0.0
-        reports = dataset.map_batches(
+        results = dataset.map_batches(
             _Actor,
             fn_constructor_kwargs={"make_worker": make_worker},
             batch_size=1,
@@ -99,7 +100,7 @@ class RayRuntime:
             num_gpus=gpus,
             compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
         )
-        for table in reports.iter_batches(batch_size=None, batch_format="pyarrow"):
+        for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from unpacked(table)
 
     def _gpus(self) -> float:
@@ -151,15 +152,15 @@ def _start_here() -> None:
 class _Actor:
     """Holds one worker, and with it the models, for the life of a process."""
 
-    def __init__(self, make_worker: Callable[[], Callable[[Any], Report]]) -> None:
+    def __init__(self, make_worker: Callable[[], Callable[[Any], Any]]) -> None:
         self._worker = make_worker()
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         return packed(self._worker(task) for task in unpacked(rows))
 
 
-def _label_with(job: Job) -> Callable[[Any], Report]:
-    return Labeller(job, job.watchdog()).label
+def _watched_labeller(job: Job) -> BatchLabeller:
+    return BatchLabeller(job, job.watchdog())
 
 
 @cache
@@ -169,7 +170,7 @@ def _decode_watchdog(job_run: str, timeout_seconds: float, max_gib: float) -> Wa
 
 def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
     engine = job.config.engine
-    decoder = Decoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
+    decoder = UnitDecoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
     for unit, done in unpacked(rows):
         for batch in decoder.batches(unit, done):
             yield packed([batch])

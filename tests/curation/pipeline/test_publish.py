@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from curation.core.storage import Storage
-from curation.pipeline.run import build, progress
+from curation.pipeline.run import build, build_state
 from tests.support.builds import rows, seconds_by_recording, table
 from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
 from tests.support.story import story_config
@@ -86,20 +86,20 @@ class InterruptedPassError(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", ["tokenize", "ledger", "shards"])
+@pytest.mark.parametrize("step", ["judge", "ledger", "shards"])
 def test_a_publish_pass_that_was_interrupted_has_no_index_and_goes_on(story, tmp_path, step):
     out = tmp_path / "out"
     shutil.copytree(story / "out", out)
 
-    def interrupt(now, *_):
-        if now == step:
+    def interrupt(progress):
+        if progress.step == step and progress.done:
             raise InterruptedPassError
 
     stricter = f"publish.shard_hours={3 / 3600}"
     with pytest.raises(InterruptedPassError):
-        build(story_config(stricter), [], str(out), make_stages=scripted_stages, on_step=interrupt)
+        build(story_config(stricter), [], str(out), make_stages=scripted_stages, on_progress=interrupt)
     assert not (out / "shards/_index.json").exists()
-    state = progress(Storage(str(out)))
+    state = build_state(Storage(str(out)))
     assert (state.published, state.phase) == (False, "publish")
     if step == "shards":  # some of the new shards are beside those of the pass before
         assert len(list((out / "shards").glob("*.parquet"))) > 1
@@ -107,7 +107,7 @@ def test_a_publish_pass_that_was_interrupted_has_no_index_and_goes_on(story, tmp
     assert len(list((out / "shards").glob("*.parquet"))) == 4
     for folder in ("shards", "ledger"):
         assert table(out, folder).equals(table(story / "out", folder))
-    assert progress(Storage(str(out))).published
+    assert build_state(Storage(str(out))).published
 
 
 def test_publishing_again_keeps_staging_and_tokens(story, tmp_path):
@@ -118,11 +118,11 @@ def test_publishing_again_keeps_staging_and_tokens(story, tmp_path):
     }
     encoded = []
 
-    def note(step, report, _):
-        if step == "tokenize":
-            encoded.append(report.seconds)
+    def note(progress):
+        if progress.step == "judge":
+            encoded.append(progress.audio_seconds)
 
-    build(story_config("consensus.max_pwer=0.1"), [], str(out), make_stages=scripted_stages, on_step=note)
-    assert sum(encoded) == 0.5  # the utterance without audio is tried again, nothing else
+    build(story_config("consensus.max_pwer=0.1"), [], str(out), make_stages=scripted_stages, on_progress=note)
+    assert encoded[-1] == 0.5  # the utterance without audio is tried again, nothing else
     after = {path: path.stat().st_mtime_ns for path in before}
     assert sum(after[path] != before[path] for path in before) == 1

@@ -12,10 +12,10 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests.plan import read_plan
-from curation.manifests.staging import timing_of
+from curation.manifests.runs import read_runs
+from curation.manifests.staging import committed, opened
 from curation.pipeline.config import validate
-from curation.pipeline.journal import read_runs
-from curation.pipeline.run import progress, unfinished_units
+from curation.pipeline.run import build_state, unfinished_units
 from tests.support.builds import count, rows, seconds_by_recording, table, toy_build, toy_config, write_recordings
 from tests.support.story import publish_again, story_config
 
@@ -130,18 +130,22 @@ def test_build_yaml_is_the_configuration_of_the_latest_run(story, tmp_path):
 
 def test_each_run_is_logged_with_its_passes(reference):
     (log,) = read_runs(Storage(str(reference)))
-    assert set(log["pass_seconds"]) == {"label", "publish"}
-    assert all(seconds > 0 for seconds in log["pass_seconds"].values())
-    assert log["started"] + sum(log["pass_seconds"].values()) <= log["updated"] + 1e-3
-    assert (log["cpus"], log["pass"]) == (1.0, "")
+    assert set(log.pass_seconds) == {"label", "publish"}
+    assert all(seconds > 0 for seconds in log.pass_seconds.values())
+    assert log.started + sum(log.pass_seconds.values()) <= log.updated + 1e-3
+    assert (log.cpus, log.current_pass) == (1.0, "")
 
 
 def test_the_summary_says_where_the_time_went(reference):
     timing = json.loads((reference / "summary.json").read_text())["timing"]
     assert set(timing["label"]["stages"]) == {"decode", "loudness", "cut", "misbehave", "hear"}
     assert all(seconds > 0 for seconds in timing["label"]["stages"].values())
-    assert timing["runs"] == read_runs(Storage(str(reference)))
-    parts = [timing_of(part)["stages"] for _, part in Storage(str(reference)).iter_tables("staging")]
+    out = Storage(str(reference))
+    assert timing["runs"] == [run.to_json() for run in read_runs(out)]
+    parts = []
+    for name in committed(out):
+        with opened(out, name) as file:
+            parts.append(file.times.stages)
     assert len(parts) > 1
     for stage, seconds in timing["label"]["stages"].items():
         assert seconds == pytest.approx(sum(part[stage] for part in parts))
@@ -155,7 +159,7 @@ def test_new_recordings_join_an_old_build(recordings, tmp_path, caplog):
     (tmp_path / "beta.wav").rename(both / "beta.wav")
     caplog.clear()
     units = set()
-    toy_build(both, tmp_path / "grown", on_step=lambda step, _, total: units.add((step, total)))
+    toy_build(both, tmp_path / "grown", on_progress=lambda progress: units.add((progress.step, progress.total)))
     assert ("label", 1) in units  # what is left to do, not what was done before
     assert "settings differ" not in caplog.text
     toy_build(both, tmp_path / "whole")
@@ -207,7 +211,7 @@ def test_published_audio_has_the_papers_peak(recordings, reference, tmp_path):
 
 
 def test_status_of_a_finished_build(reference):
-    state = progress(Storage(str(reference)))
+    state = build_state(Storage(str(reference)))
     assert state.units_done == state.units > 1
     assert state.published
     assert state.phase == "done"

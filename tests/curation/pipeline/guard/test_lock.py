@@ -154,11 +154,11 @@ def test_a_build_that_was_taken_over_ends(tmp_path, monkeypatch):
     source = write_recordings(tmp_path / "in", [f"r{number}" for number in range(6)])
     out = Storage(str(tmp_path / "out"))
 
-    def taken(step, report, total):
-        if step == "label" and report.task != "start":
+    def taken(progress):
+        if progress.step == "label" and progress.audio_seconds:
             left_behind(out)
             time.sleep(0.3)
 
     with pytest.raises(LockError, match="taken over by process 7 on elsewhere"):
-        toy_build(source, tmp_path / "out", on_step=taken)
+        toy_build(source, tmp_path / "out", on_progress=taken)
     assert read_holder(out).run == "old"

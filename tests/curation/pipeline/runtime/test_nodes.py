@@ -32,16 +32,16 @@ def test_a_node_is_lost_and_not_replaced(cluster, tmp_path, monkeypatch):
     nodes: list[int] = []
     waiting = []
 
-    def lose_a_node(step, report, total):
-        if step == "label" and report.task != "start" and not nodes:
+    def lose_a_node(progress):
+        if progress.step == "label" and progress.audio_seconds and not nodes:
             nodes.append(_alive())
             waiting.append(len(NAMES) - len((tmp_path / "log").read_text().splitlines()))
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)  # SIGKILL to all its processes
-        elif step == "shards":
+        elif progress.step == "shards" and progress.done:
             nodes.append(_alive_after_loss())
 
     config = toy_config("ray", address=cluster.address, batch_seconds=6)
-    toy_build(source, tmp_path / "out", config, make_stages=slow_toy_stages, on_step=lose_a_node)
+    toy_build(source, tmp_path / "out", config, make_stages=slow_toy_stages, on_progress=lose_a_node)
     assert nodes == [3, 2]
     assert waiting[0] > 0, "nothing was left to do when the node went"
     monkeypatch.delenv(LOG_VARIABLE)

@@ -1,0 +1,131 @@
+"""What the workers of a run are given and what they report: `Job`, a result for each kind of task, `Runtime`.
+
+Tasks and results are small frozen dataclasses: they travel between processes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeVar
+
+from curation.core.storage import Storage
+from curation.core.timing import StageTimes
+from curation.manifests.index import ShardEntry
+from curation.manifests.plan import Unit
+from curation.manifests.staging import BatchName
+from curation.pipeline.assemble import build_stages
+from curation.pipeline.config import BuildConfig
+from curation.pipeline.guard.watchdog import Watchdog
+from curation.stages.base import Stage
+
+MakeStages = Callable[[BuildConfig], list[Stage]]
+"""Gives the stages of the label pass; another one puts a stage of your own into a build."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker of a run needs to know."""
+
+    config: BuildConfig
+    root: str
+    """Output folder or URL."""
+    run: str
+    """Identifier of this run, new at each start."""
+    make_stages: MakeStages = build_stages
+
+    @property
+    def out(self) -> Storage:
+        """The output folder."""
+        return Storage(self.root)
+
+    def watchdog(self) -> Watchdog:
+        """A watchdog for the current process, with the limits of the configuration."""
+        return Watchdog(self.config.engine.timeout_seconds, self.config.engine.max_worker_gib)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished task; each kind of task has its own."""
+
+    steps: int = 1
+    """How far it takes the progress."""
+    audio_seconds: float = 0.0
+    """Seconds of audio that models worked on."""
+    warning: str = ""
+    """Something that the user should see in the log of the build."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLabelled(Done):
+    """A batch of recordings is committed; its `steps` are the units that it completes."""
+
+    name: BatchName
+    recordings: int
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchesJudged(Done):
+    """Segments of staging files have their verdicts, and the kept ones their tokens."""
+
+    label_times: StageTimes
+    model_seconds: dict[str, float] = field(default_factory=dict)
+    """Inside the tokenizers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPartWritten(Done):
+    """A part of the ledger is written."""
+
+    first_run: int
+    kept_samples: list[int]
+    """Of each run in the part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardWritten(Done):
+    """A shard is written."""
+
+    entry: ShardEntry
+
+
+Step = Literal["label", "judge", "ledger", "shards"]
+"""`judge` applies the thresholds and encodes what is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one step of a build is."""
+
+    step: Step
+    done: int
+    """Units of recordings of the step `label`, tasks of the others."""
+    total: int
+    """What this run has to do."""
+    audio_seconds: float = 0.0
+    """Seconds of audio that models worked on in this step."""
+
+
+OnProgress = Callable[[Progress], None]
+"""Called at the start of each step and after each finished task, in the process that called `build`."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result", bound=Done)
+
+
+class Runtime(Protocol):
+    """Where the work of a run is done."""
+
+    @property
+    def num_cpus(self) -> float:
+        """CPUs that the work is spread over."""
+        ...
+
+    def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
+        """Label the units, without the batches that are `done`; a result for each batch, in any order."""
+        ...
+
+    def map(
+        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpu: bool = False
+    ) -> Iterator[Result]:
+        """Give each task to a worker, with a GPU (`engine.worker_gpus`) if asked; results come in any order."""
+        ...

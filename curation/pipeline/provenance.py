@@ -1,0 +1,87 @@
+"""How a build was made: its configuration (`build.yaml`), and the settings that its labels depend on.
+
+config, labelled = open_labelled("corpus")      # as the build's own thresholds judge it
+"""
+
+import difflib
+import json
+import logging
+from typing import Any
+
+import yaml
+
+from curation.core.errors import ConfigError
+from curation.core.settings import to_yaml
+from curation.core.storage import Storage
+from curation.core.version import __version__
+from curation.manifests.selection import LabelledBuild
+from curation.pipeline.config import BuildConfig, label_settings, validate
+from curation.pipeline.rules import rules_of
+
+log = logging.getLogger(__name__)
+
+CONFIG_FILE = "build.yaml"
+LABEL_FILE = "plan/settings.json"
+
+
+def write_config(out: Storage, config: BuildConfig) -> None:
+    """Write the resolved configuration, and log what differs from that of the last run.
+
+    Settings are not carried over: a threshold that an earlier run was given and this one is not is the default.
+    """
+    if out.exists(CONFIG_FILE):
+        old, new = _flat(yaml.safe_load(out.read_bytes(CONFIG_FILE))), _flat(config.model_dump(mode="json"))
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        if names:
+            changes = "; ".join(f"{name}: {old.get(name)} -> {new.get(name)}" for name in names)
+            log.warning("settings differ from those of the last run: %s", changes)
+    out.write_bytes(CONFIG_FILE, to_yaml(config).encode())
+
+
+def read_config(out: Storage) -> BuildConfig:
+    """The configuration of a build's last run. Raises ConfigError where there is no build."""
+    try:
+        return validate(yaml.safe_load(out.read_bytes(CONFIG_FILE)), f"{out.root}/{CONFIG_FILE}")
+    except FileNotFoundError:
+        msg = f"{out.root} holds no build: run `curation build` first"
+        raise ConfigError(msg) from None
+
+
+def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> None:
+    """Raise ConfigError where the build was labelled with other settings: its rows would not belong together."""
+    settings = {"software": __version__, **label_settings(config)}
+    if is_new or not out.exists(LABEL_FILE):
+        out.write_json(LABEL_FILE, settings)
+        return
+    old = out.read_json(LABEL_FILE)
+    if old == json.loads(json.dumps(settings)):
+        return
+    lines = difflib.unified_diff(
+        yaml.safe_dump(old).splitlines(), yaml.safe_dump(settings).splitlines(), n=0, lineterm=""
+    )
+    changed = "\n  ".join(line for line in lines if line[:1] in "+-" and line[:3] not in {"+++", "---"})
+    msg = (
+        f"{out.root} was labelled with other settings:\n  {changed}\n"
+        f"Use the old ones, or another output folder; thresholds, tokenize, publish and engine limits may change."
+    )
+    raise ConfigError(msg)
+
+
+def labelled_build(out: Storage, config: BuildConfig) -> LabelledBuild:
+    """A labelled build, judged by the thresholds of a configuration."""
+    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold)
+
+
+def open_labelled(root: str) -> tuple[BuildConfig, LabelledBuild]:
+    """The configuration of a labelled build, and the build as its own thresholds judge it. Raises ConfigError."""
+    out = Storage(root)
+    config = read_config(out)
+    return config, labelled_build(out, config)
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names, as `--set` takes them."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat

@@ -1,0 +1,81 @@
+"""The index of the shards, `shards/_index.json`: what publishing writes last, and a training job reads first."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from curation.core.errors import DataError
+from curation.core.storage import Storage
+from curation.manifests import shards
+
+FILE = f"{shards.FOLDER}/_index.json"
+"""Its name begins with an underscore: Arrow and pandas then read the folder as one table."""
+FORMAT_VERSION = "1"
+DEFAULT_ROW_GROUP_ROWS = 512
+"""Where an index does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntry:
+    """One shard."""
+
+    file: str
+    """Name in the folder of the shards."""
+    rows: int
+    sha256: str
+    """Of the whole file, hexadecimal."""
+    seconds: float = 0.0
+    tokens: dict[str, int] = field(default_factory=dict)
+    """How many of each stream: `glm`, `semantic`, `global`."""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShardIndex:
+    """All shards of a build, and what their rows have in common."""
+
+    shards: list[ShardEntry]
+    row_group_rows: int = DEFAULT_ROW_GROUP_ROWS
+    """Rows of a Parquet row group: what a training job seeks to."""
+    tokenizers: dict[str, Any] | None = None
+    """Names, fingerprints and sizes of the tokenizers; None where nothing was tokenized."""
+    denoise: dict[str, Any] | None = None
+    """Settings of the denoise stage; None where it was switched off."""
+    software: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Utterances in all shards."""
+        return sum(entry.rows for entry in self.shards)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all utterances."""
+        return sum(entry.seconds for entry in self.shards)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "format": FORMAT_VERSION, "rows": self.rows, "seconds": self.seconds}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
+        """The inverse of `to_json`. Raises DataError, which names `where`, for another format."""
+        if values.get("format") != FORMAT_VERSION:
+            msg = f"{where}: shards of format {values.get('format')}, this software reads {FORMAT_VERSION}"
+            raise DataError(msg)
+        entries = [ShardEntry(**_known(ShardEntry, entry)) for entry in values["shards"]]
+        return cls(**{**_known(cls, values), "shards": entries})
+
+    def write(self, out: Storage) -> None:
+        """Write it into a build: from then on the build is published."""
+        out.write_json(FILE, self.to_json())
+
+
+def read_index(out: Storage, name: str = FILE) -> ShardIndex:
+    """Read the index of a build. FileNotFoundError where it is not published; DataError for another format."""
+    return ShardIndex.from_json(out.read_json(name), f"{out.root}/{name}")
+
+
+def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {item.name for item in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,52 @@
+"""What each run of a build took: `runs/ID.json`, written while it goes on, so that a killed run is counted too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from curation.core.storage import Storage
+
+FOLDER = "runs"
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One run. Times are seconds since 1970."""
+
+    started: float
+    cpus: float
+    updated: float = 0.0
+    """The last sign of life."""
+    current_pass: str = ""
+    """`label` or `publish`; empty once the run is done."""
+    pass_seconds: dict[str, float] = field(default_factory=dict)
+    publish_model_seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds inside the tokenizers, by `stage.model`, over all workers."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "started": self.started,
+            "updated": self.updated,
+            "cpus": self.cpus,
+            "pass": self.current_pass,
+            "pass_seconds": self.pass_seconds,
+            "publish_model_seconds": self.publish_model_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        fields = {("current_pass" if name == "pass" else name): value for name, value in values.items()}
+        return cls(**fields)
+
+
+def write_run(out: Storage, identifier: str, record: RunRecord) -> None:
+    """Write the record of a run, in place of the one before."""
+    out.write_json(f"{FOLDER}/{identifier}.json", record.to_json(), durable=False)
+
+
+def read_runs(out: Storage) -> list[RunRecord]:
+    """All runs of a build, oldest first."""
+    records = [RunRecord.from_json(out.read_json(f"{FOLDER}/{name}")) for name in out.names(FOLDER)]
+    return sorted(records, key=lambda record: record.started)
