@@ -47,14 +47,16 @@ def build(
 ) -> Summary:
     """Build a corpus: label what is not labelled yet, publish, and account for every second.
 
-        from curation import Progress, build, load_config
+    ```python
+    from curation import Progress, build, load_config
 
-        def show(progress: Progress) -> None:
-            print(f"{progress.step}: {progress.done} of {progress.total}")
+    def show(progress: Progress) -> None:
+        print(f"{progress.step}: {progress.done} of {progress.total}")
 
-        config = load_config("corpus.yaml", overrides=["engine.runtime=in-process"])
-        summary = build(config, ["recordings/"], "corpus", on_progress=show)
-        print(f"{summary.kept_seconds:.0f} s of {summary.seconds:.0f} s kept")
+    config = load_config("corpus.yaml", overrides=["engine.runtime=in-process"])
+    summary = build(config, ["recordings/"], "corpus", on_progress=show)
+    print(f"{summary.kept_seconds:.0f} s of {summary.seconds:.0f} s kept")
+    ```
 
     Args:
         config: what `load_config` gives: a preset, changed by a YAML file, changed by `key=value` overrides.
