@@ -7,6 +7,7 @@
 The markers say which task it is; there is no instruction text.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -82,15 +83,23 @@ class Sequence:
 
 def encode(example: Example, vocabulary: Vocabulary) -> Sequence:
     """Lay out an example. For a prompt only, leave the field after => empty. Raises ValueError for unknown codes."""
+    values = {field.name: getattr(example, field.name) for field in fields(example)}
+    if "text" in values:
+        values["text"] = vocabulary.text_ids(values["text"])
+    return encode_fields(type(example), values, vocabulary)
+
+
+def encode_fields(task: type[Example], values: Mapping[str, Ids], vocabulary: Vocabulary) -> Sequence:
+    """Lay out the fields of an example: speech as codes of its stream, `text` as text ids. Raises as `encode`."""
     pieces: list[Ids] = []
     prompt_length = 0
-    for part in LAYOUTS[type(example)]:
+    for part in LAYOUTS[task]:
         if part == ARROW:
             prompt_length = sum(map(len, pieces))
         elif part.startswith("<"):
             pieces.append(np.array([vocabulary.markers[part[1:-1]]], dtype=np.int32))
         else:
-            pieces.append(_field_ids(part, getattr(example, part), vocabulary))
+            pieces.append(values[part] if part == "text" else vocabulary.speech_ids(STREAMS[part], values[part]))
     ids = np.concatenate(pieces)
     return Sequence(ids, np.arange(len(ids)) >= prompt_length)
 
@@ -117,10 +126,6 @@ def decode(ids: Ids, vocabulary: Vocabulary) -> Example:
         furthest = max(furthest, position)
     msg = f"no task is laid out like this: unexpected token at position {furthest} of {len(ids)}"
     raise ValueError(msg)
-
-
-def _field_ids(name: str, value: Any, vocabulary: Vocabulary) -> Ids:
-    return vocabulary.text_ids(value) if name == "text" else vocabulary.speech_ids(STREAMS[name], value)
 
 
 def _field_value(name: str, ids: Ids, vocabulary: Vocabulary) -> Any:

@@ -10,7 +10,7 @@ Text never becomes a marker or a speech token, whatever it spells: it is encoded
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +92,11 @@ class Vocabulary:
     def text_ids(self, text: str) -> Ids:
         """Encode text; `<|…|>` in it is text like any other."""
         return np.array(self.text.encode(text, add_special_tokens=False).ids, dtype=np.int32)
+
+    def text_ids_of(self, texts: Sequence[str]) -> list[Ids]:
+        """Encode many texts, each as `text_ids` does, on all CPUs."""
+        encoded = self.text.encode_batch(texts, add_special_tokens=False)
+        return [np.array(one.ids, dtype=np.int32) for one in encoded]
 
     def text_of(self, ids: Ids) -> str:
         """Decode text ids. The inverse of `text_ids` up to the normalisation of the text tokenizer (Qwen: NFC)."""

@@ -1,4 +1,4 @@
-"""Several processes: who this one is, how the model is spread, sums over all.
+"""Several processes: who this one is, how the model is distributed, sums over all.
 
 Under `torchrun` (or Ray Train) the environment names the process; alone there is nothing to do.
 """
@@ -80,8 +80,8 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def spread(module: nn.Module, layers: nn.ModuleList, kind: Kind, world: World) -> nn.Module:
-    """Spread a model over the processes: copies (DDP), or shards of each layer (FSDP2)."""
+def distribute(module: nn.Module, layers: nn.ModuleList, kind: Kind, world: World) -> nn.Module:
+    """Distribute a model over the processes: copies (DDP), or shards of each layer (FSDP2)."""
     if world.size == 1:
         return module
     if kind == "ddp":
@@ -109,19 +109,19 @@ def synchronised(module: nn.Module, *, last: bool) -> Iterator[None]:
     yield
 
 
-def settle(module: nn.Module) -> None:
+def reshard(module: nn.Module) -> None:
     """Shard again what a forward pass without a backward pass leaves whole (FSDP2: the weights outside of layers)."""
     if isinstance(module, FSDPModule):
         module.reshard()
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor put together from its shards; all processes must ask for it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 @torch.no_grad()
-def put(target: torch.Tensor, value: torch.Tensor) -> None:
+def copy_full(target: torch.Tensor, value: torch.Tensor) -> None:
     """Copy a whole tensor into one that may be sharded."""
     if isinstance(target, DTensor):
         value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements, src_data_rank=None)

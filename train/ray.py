@@ -17,7 +17,7 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from curation.core.errors import ConfigError, DataError
+from curation.core.errors import ConfigError, DataError, ModelError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import absolute
 from curation.train.config import TrainConfig
@@ -28,7 +28,7 @@ from curation.train.run import Trained, check, train_run
 RESTARTS = 3
 """How often lost workers are started again before the run ends with their error."""
 ERROR_FILE = ".error.json"
-ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError)}
+ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError, ModelError)}
 """Errors of users: to start again would not help."""
 FOLLOW_SECONDS = 1.0
 PATHS = (

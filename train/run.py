@@ -1,4 +1,4 @@
-"""A training run: a folder that knows how to go on.
+"""A resumable training run in a folder.
 
     RUN/train.yaml      the configuration, fully resolved; the base when it is run again
     RUN/tokenizer/      the vocabulary of a new model
@@ -24,14 +24,14 @@ from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, load_vocabulary
 from curation.train.checkpoint import training as checkpoint
-from curation.train.checkpoint.speech_info import FILE, Speech, references
+from curation.train.checkpoint.speech_info import FILE, SpeechInfo, TokenizerInfo, references
 from curation.train.config import TrainConfig
-from curation.train.data.corpus import open_corpus, vocabulary_for
+from curation.train.data.corpus import Corpus, open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
-from curation.train.data.order import merge_states
 from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import Recorder, StepMetrics
-from curation.train.loop.trainer import HeldOut, Trainer
+from curation.train.loop.trainer import Trainer
+from curation.train.loop.validate import Validation
 from curation.train.model.code_embeddings import code_vectors, start_from_codebooks
 from curation.train.model.qwen3 import PRESETS, Shape, build_model, open_model
 
@@ -95,40 +95,40 @@ def check(shards: str, config: TrainConfig) -> None:
 def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
     """Everything that a run needs, at the step where it stands."""
     run.mkdir(parents=True, exist_ok=True)
-    last = checkpoint.latest(run)
-    start = last or _start_from(config)
-    speech = _speech(shards, run, config, start, world)
+    start = checkpoint.latest(run) or _start_from(config)
+    corpus = open_corpus(shards)
+    speech = _speech(corpus, shards, run, config, start, world)
     model = _model(config, speech, start).to(world.device)
-    loader = _loader(shards, config, speech, world)
-    trainer = Trainer(config, model, loader, merge_states, speech, run, world, _held_out(config, speech, world))
+    loader = _loader(corpus, config, speech, world)
+    trainer = Trainer(config, model, loader, speech, run, world, _validation(config, speech, world))
     trainer.resume()
     return trainer
 
 
-def _loader(shards: str, config: TrainConfig, speech: Speech, world: World) -> PackedLoader:
+def _loader(corpus: Corpus, config: TrainConfig, speech: SpeechInfo, world: World) -> PackedLoader:
     return PackedLoader(
-        shards,
+        corpus,
         speech.vocabulary,
         config.data,
         phase=config.phase,
         rank=world.rank,
         world=world.size,
         num_workers=config.run.data_workers,
-        tokenizer_fingerprint=speech.fingerprint,
+        tokenizer_fingerprint=speech.tokenizers.fingerprint,
         code_vectors=_code_vectors("data.code_noise", speech) if config.data.code_noise else None,
     )
 
 
-def _held_out(config: TrainConfig, speech: Speech, world: World) -> HeldOut | None:
+def _validation(config: TrainConfig, speech: SpeechInfo, world: World) -> Validation | None:
     """One epoch of the validation set, in the same order each time. Raises DataError where it does not fit."""
-    shards = config.run.validation
-    if shards is None:
+    if config.run.validation is None:
         return None
+    corpus = open_corpus(config.run.validation)
     data = config.data.model_copy(update={"epochs": 1, "code_noise": 0.0})
     settings = config.run.model_copy(update={"data_workers": 0})
     once = config.model_copy(update={"data": data, "run": settings})
-    _loader(shards, once, speech, world)  # refuses shards of other tokenizers now, not after 500 steps
-    return lambda: iter(_loader(shards, once, speech, world))
+    _loader(corpus, once, speech, world)  # refuses shards of other tokenizers now, not after 500 steps
+    return Validation(lambda: iter(_loader(corpus, once, speech, world)), config.run.validation_rows)
 
 
 def _start_from(config: TrainConfig) -> Path | None:
@@ -140,37 +140,29 @@ def _start_from(config: TrainConfig) -> Path | None:
     return None
 
 
-def _speech(shards: str, run: Path, config: TrainConfig, start: Path | None, world: World) -> Speech:
+def _speech(
+    corpus: Corpus, shards: str, run: Path, config: TrainConfig, start: Path | None, world: World
+) -> SpeechInfo:
     """The vocabulary and tokenizers of the checkpoint, of the files that are named, or new ones for the shards."""
-    corpus = open_corpus(shards)
-    tokenizers, denoise = corpus.tokenizers, corpus.denoise
+    described = corpus.tokenizers
     if start is not None and (start / FILE).is_file():
-        speech = Speech.load(start)
-        speech.check(tokenizers, shards)
+        speech = SpeechInfo.load(start)
+        speech.check(described, shards)
         return speech
     given = {"glm": config.speech.glm, "bicodec": config.speech.bicodec}
-    named = references(shards, given, tokenizers)
+    tokenizers = TokenizerInfo(*references(shards, given, described), described, corpus.denoise)
     files = start or (Path(config.speech.vocabulary).expanduser() if config.speech.vocabulary else None)
     if files is not None:  # a checkpoint of another program, or a folder of tokenizer files
-        return Speech(_vocabulary(files), tokenizers, *named, files=files, denoise=denoise)
+        return SpeechInfo(load_vocabulary(files), tokenizers, files=files)
     if world.first and not (run / TOKENIZER / FILE).is_file():
-        vocabulary = vocabulary_for(shards, config.speech.text_size)
-        Speech(vocabulary, tokenizers, *named, denoise=denoise).save(run / TOKENIZER)
+        SpeechInfo(vocabulary_for(corpus, config.speech.text_size), tokenizers).save(run / TOKENIZER)
     world.wait()
-    speech = Speech.load(run / TOKENIZER)
-    speech.check(tokenizers, shards)
+    speech = SpeechInfo.load(run / TOKENIZER)
+    speech.check(described, shards)
     return speech
 
 
-def _vocabulary(files: Path) -> Any:
-    try:
-        return load_vocabulary(files)
-    except (OSError, ValueError) as error:
-        msg = f"the vocabulary cannot be read: {error}"
-        raise ConfigError(msg) from error
-
-
-def _model(config: TrainConfig, speech: Speech, start: Path | None) -> Any:
+def _model(config: TrainConfig, speech: SpeechInfo, start: Path | None) -> Any:
     """The checkpoint's model, or a new one. Raises ConfigError where the checkpoint is of another preset."""
     preset, vocabulary = config.model.preset, speech.vocabulary
     if start is None:
@@ -186,7 +178,7 @@ def _model(config: TrainConfig, speech: Speech, start: Path | None) -> Any:
     return model
 
 
-def _new_model(config: TrainConfig, speech: Speech) -> Any:
+def _new_model(config: TrainConfig, speech: SpeechInfo) -> Any:
     vocabulary, seed = speech.vocabulary, config.run.seed
     model = build_model(config.model.preset, vocabulary.size, vocabulary.end, seed=seed)
     if config.model.code_embeddings == "codebook":
@@ -194,11 +186,11 @@ def _new_model(config: TrainConfig, speech: Speech) -> Any:
     return model
 
 
-def _code_vectors(setting: str, speech: Speech) -> Mapping[Stream, Vectors]:
+def _code_vectors(setting: str, speech: SpeechInfo) -> Mapping[Stream, Vectors]:
     """What the codes stand for. Raises ConfigError, which names the setting, where the tokenizers are others."""
-    content, codec = load_content(speech.glm), load_codec(speech.bicodec)
+    content, codec = load_content(speech.tokenizers.glm), load_codec(speech.tokenizers.bicodec)
     for name, fingerprint in (("glm", content.fingerprint), ("bicodec", codec.fingerprint)):
-        expected = str(speech.tokenizers[name]["fingerprint"])
+        expected = speech.tokenizers.fingerprints[name]
         if fingerprint != expected:
             msg = (
                 f"{setting}: the shards were made with the {name} tokenizer {expected[:12]}, its reference gives "

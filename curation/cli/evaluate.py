@@ -19,7 +19,7 @@ from curation.cli.options import EXIT_ERROR, AsJson, console, print_json, table_
 
 if TYPE_CHECKING:
     from curation.train.evaluate.report import Report, SummaryRow
-    from curation.train.evaluate.run import Judges, Result, Task
+    from curation.train.evaluate.run import Judges, Result, EvaluationTask
     from curation.train.evaluate.scores import Estimate
 
 
@@ -109,7 +109,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
 
 
 def _run(
-    items: list[Any], tasks: "list[Task]", model: Any, judges: "Judges", options: Any, audio: Path | None
+    items: list[Any], tasks: "list[EvaluationTask]", model: Any, judges: "Judges", options: Any, audio: Path | None
 ) -> "list[Result]":
     from rich.progress import Progress
 
@@ -141,14 +141,14 @@ def _usage(message: str) -> NoReturn:
     raise ConfigError(message)
 
 
-def _tasks(text: str) -> "list[Task]":
-    from curation.train.evaluate.run import TASKS
+def _tasks(text: str) -> "list[EvaluationTask]":
+    from curation.train.evaluate.run import EVALUATION_TASKS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in TASKS]
+    unknown = [name for name in names if name not in EVALUATION_TASKS]
     if unknown or not names:
-        _usage(f"--tasks {text}: choose of {', '.join(TASKS)}")
-    return [task for task in TASKS if task in names]
+        _usage(f"--tasks {text}: choose of {', '.join(EVALUATION_TASKS)}")
+    return [task for task in EVALUATION_TASKS if task in names]
 
 
 def _choice(normalizer: str) -> str:
@@ -172,7 +172,7 @@ def _spread(items: list[Any], limit: int | None) -> list[Any]:
     return [items[at * len(items) // limit] for at in range(limit)]
 
 
-def _judges(tasks: "list[Task]", recogniser: str, codec: str) -> "Judges":
+def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judges":
     from curation.train.evaluate.run import Judges
 
     if tasks == ["asr"]:
@@ -183,7 +183,7 @@ def _judges(tasks: "list[Task]", recogniser: str, codec: str) -> "Judges":
     return Judges(WhisperRecogniser(recogniser), GE2EJudge(), load_codec(codec) if "codec" in tasks else None)
 
 
-def _model(checkpoint: Path | None, tasks: "list[Task]", device: str, *, prepare: bool | None) -> Any:
+def _model(checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None) -> Any:
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:
         return None

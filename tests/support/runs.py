@@ -12,7 +12,8 @@ from curation.models.torch_compat import import_torchaudio
 from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import Recorder
 from curation.train.loop.trainer import Trainer
-from tests.support.streams import ToyLoader, merge_toy_states, toy_config, toy_speech
+from curation.train.loop.validate import Validation
+from tests.support.streams import ToyLoader, toy_config, toy_speech
 
 
 def toy_model(vocabulary, seed=0):
@@ -45,13 +46,14 @@ def toy_trainer(run, *overrides, world=ALONE, loader=None, **parts):
     loader = loader or ToyLoader(vocabulary, world.rank, world.size)
     config = toy_config(*overrides)
     model = toy_model(vocabulary).to(world.device)
-    return Trainer(config, model, loader, merge_toy_states, speech, Path(run), world, **parts)
+    return Trainer(config, model, loader, speech, Path(run), world, **parts)
 
 
 def train_toy(run, *overrides, world=ALONE):
     """Train, or go on; the losses that were recorded are in RUN/metrics.jsonl."""
     held_out = lambda: iter(ToyLoader(toy_speech().vocabulary, world.rank, world.size, rows=6))  # noqa: E731
-    trainer = toy_trainer(run, *overrides, world=world, held_out=held_out)
+    limit = toy_config(*overrides).run.validation_rows
+    trainer = toy_trainer(run, *overrides, world=world, validation=Validation(held_out, limit))
     trainer.resume()
     if not world.first:
         trainer.train()

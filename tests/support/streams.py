@@ -5,7 +5,7 @@ import torch
 
 from curation.tokenize.layouts import Asr, Tts, Vc, encode
 from curation.tokenize.vocabulary import make_vocabulary
-from curation.train.checkpoint.speech_info import Speech
+from curation.train.checkpoint.speech_info import SpeechInfo, TokenizerInfo
 from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED, PackedBatch
 
@@ -18,7 +18,7 @@ TOKENIZERS = {
 
 def toy_speech(fingerprint=TOKENIZERS["fingerprint"]):
     vocabulary = make_vocabulary(glm=40, global_=16, semantic=60)
-    return Speech(vocabulary, {**TOKENIZERS, "fingerprint": fingerprint}, "compact", "compact")
+    return SpeechInfo(vocabulary, TokenizerInfo("compact", "compact", {**TOKENIZERS, "fingerprint": fingerprint}))
 
 
 def toy_sample(number, vocabulary):
@@ -69,13 +69,13 @@ class ToyLoader:
     def state_dict(self):
         return {"next": self.next, "rank": self.rank}
 
+    @staticmethod
+    def merge_states(states):
+        assert len({state["next"] for state in states}) == 1
+        return {"next": states[0]["next"]}
+
     def load_state_dict(self, state):
         self.next = state["next"]
-
-
-def merge_toy_states(states):
-    assert len({state["next"] for state in states}) == 1
-    return {"next": states[0]["next"]}
 
 
 def toy_config(*overrides):

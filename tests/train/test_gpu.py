@@ -7,7 +7,7 @@ import torch
 
 from curation.train.distributed import World
 from curation.train.infer.engine import Engine, Request
-from curation.train.infer.qwen3 import Decoder, Sizes
+from curation.train.infer.qwen3 import Qwen3Decoder, Sizes
 from curation.train.loop.metrics import read_metrics
 from curation.train.model.loss import AnswerModel, Inputs
 from curation.train.model.packed_attention import Packing, packed_attention
@@ -85,7 +85,7 @@ def test_answers_are_those_of_the_cpu(tmp_path):
     sizes, tensors = Sizes.read(tmp_path / "config.json"), dict(library.state_dict())
     answers = []
     for device in ("cpu", "cuda"):
-        engine = Engine(Decoder(sizes, tensors, torch.float32, device), 3, 200)
+        engine = Engine(Qwen3Decoder(sizes, tensors, torch.float32, device), 3, 200)
         batch = prompts([5, 1, 40, 9, 90, 3, 17])
         answers.append([answer.ids for answer in engine.run([Request(one, ALLOWED, 30, PENALISED) for one in batch])])
     assert answers[0] == answers[1]

@@ -11,10 +11,11 @@ from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import FitSettings
 from curation.tokenize.layouts import Asr, Tts, decode
 from curation.tokenize.pair import TokenizeConfig
-from curation.train.checkpoint.speech_info import Speech
+from curation.train.checkpoint.speech_info import TokenizerInfo
 from curation.train.config import load_training_config
-from curation.train.data.corpus import vocabulary_for
-from curation.train.data.loader import DataConfig, PackedLoader
+from curation.train.data.config import DataConfig
+from curation.train.data.corpus import open_corpus, vocabulary_for
+from curation.train.data.loader import PackedLoader
 from curation.train.distributed import World
 from curation.train.run import prepare
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
@@ -35,8 +36,8 @@ def built(tmp_path_factory):
 
 def test_all_tokens_of_the_shards_arrive(built):
     utterances = {row["id"]: row for row in rows(built, "shards")}
-    vocabulary = vocabulary_for(str(built), text_size=300)
-    loader = PackedLoader(str(built), vocabulary, DataConfig(epochs=1))
+    vocabulary = vocabulary_for(open_corpus(str(built)), text_size=300)
+    loader = PackedLoader(open_corpus(str(built)), vocabulary, DataConfig(epochs=1))
     found = [(key, decode(ids, vocabulary)) for batch in loader for _, key, ids, _, _ in samples_of(batch)]
     assert len(found) == 3 * len(utterances) > 9
     for key, example in found:
@@ -73,7 +74,7 @@ def test_the_checkpoint_says_how_its_corpus_was_denoised(built, tmp_path):
     with torch.random.fork_rng():
         trainer = prepare(str(built), tmp_path / "run", config, World())
     trainer.speech.save(tmp_path)
-    assert DenoiseConfig(**Speech.load(tmp_path).denoise) == DENOISE
+    assert DenoiseConfig(**TokenizerInfo.read(tmp_path).denoise) == DENOISE
 
 
 def test_a_fitted_codec_with_fewer_codes_goes_all_the_way(built, tmp_path):
@@ -85,6 +86,6 @@ def test_a_fitted_codec_with_fewer_codes_goes_all_the_way(built, tmp_path):
     config = toy_config().model_copy(update={"tokenize": tokenize, "denoise": DENOISE})
     toy_build(built.parent / "in", tmp_path / "out", config)
     assert all(max(row["semantic"]) < 256 for row in rows(tmp_path / "out", "shards"))
-    assert len(vocabulary_for(str(tmp_path / "out"), text_size=300).streams["semantic"]) == 256
+    assert len(vocabulary_for(open_corpus(str(tmp_path / "out")), text_size=300).streams["semantic"]) == 256
     started = start(tmp_path / "out", tmp_path / "run", "run.threads=1", "model.code_embeddings=codebook")
     assert started.config.vocab_size < 8192

@@ -81,7 +81,7 @@ def test_validation_measures_and_changes_nothing(tmp_path):
     assert list(measured) == [2, 4, 5]
     config = load_training_config(overrides=[*FEW, "run.steps=5", *settings])
     trainer = prepare(corpus, tmp_path / "run", config, World())
-    rows = list(islice(trainer.held_out(), 3))
+    rows = list(islice(trainer.validation.rows(), 3))
     trainer.model.config._attn_implementation = "eager"
     tasks = {}
     for row in rows:
@@ -135,7 +135,7 @@ def test_shards_of_other_tokenizers_are_refused(tmp_path):
         (["model.preset=huge"], "model.preset: input should be 'tiny'"),
         (["phase=sft"], "set model.start_from"),
         (["phase=sft", "model.start_from=nowhere"], "nowhere: no checkpoint there"),
-        (["speech.vocabulary=nowhere"], "the vocabulary cannot be read: nowhere"),
+        (["speech.vocabulary=nowhere"], "nowhere: no tokenizer: expected"),
     ],
 )
 def test_wrong_settings_are_explained(tmp_path, overrides, message):

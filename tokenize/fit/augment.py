@@ -1,4 +1,4 @@
-"""Other versions of a clip for fitting: other speeds and levels, a little noise, and other channels; retakes."""
+"""Other versions of a clip for fitting: other speeds and levels, a little noise, and other channels; perturbed copies."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,9 +23,9 @@ NARROW_SHARE = 0.5
 LOW_EDGE, HIGH_EDGE = (150.0, 400.0), (3000.0, 4200.0)
 """Half of the channels pass nothing below and above such edges, as telephones do."""
 STOP_DB = -60.0
-RETAKE_SHIFT = 160
+PERTURB_SHIFT = 160
 """Samples: half a semantic token."""
-RETAKE_DB, RETAKE_NOISE_DB = (-2.0, 0.0), (-60.0, -45.0)
+PERTURB_DB, PERTURB_NOISE_DB = (-2.0, 0.0), (-60.0, -45.0)
 """Change of a retake's level, and its noise against full scale."""
 
 
@@ -52,8 +52,8 @@ def varied(waves: Iterable[Wave], copies: int, channels: int, seed: int) -> Iter
 
 def retake(wave: Wave, random: np.random.Generator) -> Wave:
     """Give the same sound as if recorded again: up to 10 ms later, up to 2 dB softer, with faint white noise."""
-    later = wave[int(random.integers(1, RETAKE_SHIFT + 1)) :] * 10 ** (random.uniform(*RETAKE_DB) / 20)
-    noise = random.standard_normal(len(later)) * 10 ** (random.uniform(*RETAKE_NOISE_DB) / 20)
+    later = wave[int(random.integers(1, PERTURB_SHIFT + 1)) :] * 10 ** (random.uniform(*PERTURB_DB) / 20)
+    noise = random.standard_normal(len(later)) * 10 ** (random.uniform(*PERTURB_NOISE_DB) / 20)
     return np.asarray(later + noise, np.float32)
 
 

@@ -32,7 +32,7 @@ AVERAGE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class ClipPair:
     """A clip and the same sound once more (`variation.retake`)."""
 
     clip: ClipFeatures
@@ -61,7 +61,7 @@ class Batch:
     mask: "Tensor"
 
 
-def codec_tensors(takes: list[Take], settings: FitSettings, progress: Progress) -> dict[str, np.ndarray]:
+def codec_tensors(takes: list[ClipPair], settings: FitSettings, progress: Progress) -> dict[str, np.ndarray]:
     """Everything that `compact_codec.safetensors` holds."""
     values = np.stack([describe(take.clip.mel, take.clip.log_f0, take.clip.voiced) for take in takes])
     space = SpeakerSpace(values.mean(axis=0), values.std(axis=0).clip(1e-2))

@@ -16,7 +16,7 @@ from curation.tokenize.compact.codec import ClipFeatures
 from curation.tokenize.compact.features import whisper_states
 from curation.tokenize.compact.weights import save_weights
 from curation.tokenize.fit.augment import retake, varied
-from curation.tokenize.fit.codec import Take, codec_tensors
+from curation.tokenize.fit.codec import ClipPair, codec_tensors
 from curation.tokenize.fit.content import content_tensors, shipped_projection
 from curation.tokenize.fit.phone_projection import Projection
 from curation.tokenize.fit.settings import FitSettings, Progress
@@ -43,7 +43,7 @@ def fit(
     for wave in varied(waves, settings.copies, settings.channels, settings.seed):
         clip = ClipFeatures.of(wave, whisper)
         again = _halved(ClipFeatures.of(retake(wave, random), whisper)) if settings.consistency else clip
-        takes.append(Take(clip, again))
+        takes.append(ClipPair(clip, again))
         heard += len(wave)
         progress("features", min(1.0, heard / samples))  # about: versions differ in speed
     progress("features", 1.0)

@@ -3,38 +3,30 @@
     ours      config.json  model.safetensors  tokenizer.json  added_tokens.json  speech_tokenizers.json
     official  config.json  model.safetensors  tokenizer files  BiCodec/…  a folder with the GLM-4-Voice tokenizer
 
-`speech_tokenizers.json` names the tokenizers by the references of `tokenize:` in a build's configuration, and says how
-recordings were denoised. Where it is missing they are looked for inside the folder, by what their files say and not by
-their names.
+Where `speech_tokenizers.json` is missing, the tokenizers are looked for inside the folder, by what their files say and
+not by their names.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from curation.core.errors import DataError
 from curation.tokenize.files import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
+from curation.train.checkpoint.speech_info import FILE, TokenizerInfo
 from curation.train.checkpoint.training import latest
 
-REFERENCES = "speech_tokenizers.json"
 DEPTH = 2
 """Levels of folders below the checkpoint that are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFolder:
-    """`model` is the folder of the language model; `content` and `codec` are references for tokenize/registry.py.
-    `fingerprints` (glm, bicodec) are those of training, and `denoise` the settings of its corpus' denoise stage, where
-    the folder tells them.
-    """
+    """`model` is the folder of the language model; `tokenizers` names both tokenizers."""
 
     model: Path
-    content: str
-    codec: str
-    fingerprints: Mapping[str, str]
-    denoise: Mapping[str, Any] | None = None
+    tokenizers: TokenizerInfo
 
     def vocabulary(self) -> Vocabulary:
         """Read text ids, markers and streams."""
@@ -54,26 +46,19 @@ def find_parts(folder: Path) -> CheckpointFolder:
     if model is None:
         msg = f"{folder}: no language model: expected a config.json with model_type qwen3 there or in a folder below"
         raise DataError(msg)
-    listed = read_config(folder / REFERENCES) if (folder / REFERENCES).is_file() else {}
-    trained = {name: part["fingerprint"] for name, part in _described(listed).items() if "fingerprint" in part}
-    named = _reference(folder, listed, "glm"), _reference(folder, listed, "bicodec")
-    return CheckpointFolder(model, *named, trained, listed.get("denoise"))
+    listed = TokenizerInfo.read(folder)
+    glm, bicodec = _reference(folder, listed.glm, "glm"), _reference(folder, listed.bicodec, "bicodec")
+    return CheckpointFolder(model, replace(listed, glm=glm, bicodec=bicodec))
 
 
-def _described(listed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the shards' index said of each tokenizer, as the trainer hands it on."""
-    parts = {name: listed.get("tokenizers", {}).get(name) for name in ("glm", "bicodec")}
-    return {name: part for name, part in parts.items() if isinstance(part, dict)}
-
-
-def _reference(folder: Path, listed: dict[str, Any], name: str) -> str:
-    if name in listed:
-        own = folder / str(listed[name])
-        return str(own) if own.is_dir() else str(listed[name])
+def _reference(folder: Path, listed: str, name: str) -> str:
+    if listed:
+        own = folder / listed
+        return str(own) if own.is_dir() else listed
     found = next((place for place in _folders(folder) if _kind(place) == name), None)
     if found is None:
         signs = {"glm": "config.json has quantize_vocab_size", "bicodec": "config.yaml has audio_tokenizer"}
-        msg = f"{folder}: no {REFERENCES} that names {name!r}, and no folder inside whose {signs[name]}"
+        msg = f"{folder}: no {FILE} that names {name!r}, and no folder inside whose {signs[name]}"
         raise DataError(msg)
     return str(found)
 

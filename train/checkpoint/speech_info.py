@@ -1,12 +1,18 @@
 """What a model needs besides its weights: the vocabulary, which speech tokenizers its codes come from, and how the
 recordings of its corpus were denoised.
 
-Every checkpoint carries it, so that a folder is enough to transcribe, speak and convert.
+Every checkpoint carries it, so that a folder is enough to transcribe, speak and convert. Only this module reads and
+writes `speech_tokenizers.json`:
+
+    glm, bicodec   references for tokenize/registry.py
+    tokenizers     what the index of the shards says of them: fingerprints, sizes
+    denoise        settings of the build's denoise stage, null where there was none
 """
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +21,7 @@ from curation.tokenize.files import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
 
 FILE = "speech_tokenizers.json"
+PARTS = ("glm", "bicodec")
 TOKENIZER_FILES = (
     "tokenizer.json",
     "added_tokens.json",
@@ -25,35 +32,59 @@ TOKENIZER_FILES = (
 )
 
 
-@dataclass(frozen=True)
-class Speech:
-    """`glm` and `bicodec` are references for tokenize/registry.py, `tokenizers` is the index's description of them.
-    `files` is the folder that the vocabulary was read from; None for a new one. `denoise` are the settings of the
-    build's denoise stage; None where there was none.
-    """
+@dataclass(frozen=True, slots=True)
+class TokenizerInfo:
+    """The content of `speech_tokenizers.json`; a reference is empty where the file does not name it."""
 
-    vocabulary: Vocabulary
-    tokenizers: dict[str, Any]
     glm: str
     bicodec: str
-    files: Path | None = None
-    denoise: dict[str, Any] | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)
+    denoise: Mapping[str, Any] | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Of a checkpoint; all is empty where the file is missing, as in official releases."""
+        listed = read_config(folder / FILE) if (folder / FILE).is_file() else {}
+        glm, bicodec = (str(listed.get(name, "")) for name in PARTS)
+        return cls(glm, bicodec, listed.get("tokenizers", {}), listed.get("denoise"))
+
+    def write(self, folder: Path) -> None:
+        """Write the file of a checkpoint."""
+        named = {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.described, "denoise": self.denoise}
+        _write(folder / FILE, named)
 
     @property
     def fingerprint(self) -> str:
-        """Of the tokenizers: shards with another one do not fit."""
-        return str(self.tokenizers["fingerprint"])
+        """Of both tokenizers: shards with another one do not fit."""
+        return str(self.described["fingerprint"])
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Of each tokenizer (glm, bicodec) in training, where it is known."""
+        parts = {name: self.described.get(name) for name in PARTS}
+        known = {name: part for name, part in parts.items() if isinstance(part, dict) and "fingerprint" in part}
+        return {name: str(part["fingerprint"]) for name, part in known.items()}
+
+
+@dataclass(frozen=True)
+class SpeechInfo:
+    """`files` is the folder that the vocabulary was read from; None for a new one."""
+
+    vocabulary: Vocabulary
+    tokenizers: TokenizerInfo
+    files: Path | None = None
 
     @classmethod
     def load(cls, checkpoint: Path) -> Self:
         """From a checkpoint of this trainer. Raises ConfigError where it has no description of its tokenizers."""
-        path = checkpoint / FILE
-        if not path.is_file():
-            msg = f"{path} does not exist: training goes on only from checkpoints that `curation train` wrote"
+        tokenizers = TokenizerInfo.read(checkpoint)
+        if "fingerprint" not in tokenizers.described:
+            msg = (
+                f"{checkpoint / FILE} is missing or does not describe the tokenizers: training goes on only from "
+                "checkpoints that `curation train` wrote"
+            )
             raise ConfigError(msg)
-        listed = read_config(path)
-        named = listed["tokenizers"], listed["glm"], listed["bicodec"]
-        return cls(load_vocabulary(checkpoint), *named, checkpoint, listed.get("denoise"))
+        return cls(load_vocabulary(checkpoint), tokenizers, checkpoint)
 
     def save(self, folder: Path) -> None:
         """Write tokenizer files that transformers reads as well, and the references."""
@@ -65,26 +96,26 @@ class Speech:
             for name in TOKENIZER_FILES:
                 if (self.files / name).is_file():
                     shutil.copyfile(self.files / name, folder / name)
-        named = {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.tokenizers}
-        _write(folder / FILE, named | {"denoise": self.denoise})
+        self.tokenizers.write(folder)
 
-    def check(self, tokenizers: dict[str, Any], shards: str) -> None:
+    def check(self, tokenizers: Mapping[str, Any], shards: str) -> None:
         """Raise ConfigError where the shards were made with other tokenizers."""
-        if tokenizers["fingerprint"] != self.fingerprint:
+        own = self.tokenizers
+        if tokenizers["fingerprint"] != own.fingerprint:
             msg = (
                 f"{shards}: tokens of the tokenizers {tokenizers['fingerprint'][:12]}, the checkpoint was trained on "
-                f"those of {self.fingerprint[:12]}: tokenize and publish the corpus with the checkpoint's tokenizers "
-                f"({self.glm}, {self.bicodec}), or start a new run"
+                f"those of {own.fingerprint[:12]}: tokenize and publish the corpus with the checkpoint's tokenizers "
+                f"({own.glm}, {own.bicodec}), or start a new run"
             )
             raise ConfigError(msg)
 
 
-def references(shards: str, given: dict[str, str | None], tokenizers: dict[str, Any]) -> tuple[str, str]:
+def references(shards: str, given: Mapping[str, str | None], tokenizers: Mapping[str, Any]) -> tuple[str, str]:
     """References (glm, bicodec) of the tokenizers that made the shards: as given, as the index has them, or the
     shipped ones where the fingerprint is theirs. Raises ConfigError where they cannot be known.
     """
     found = []
-    for name in ("glm", "bicodec"):
+    for name in PARTS:
         reference = given[name] or tokenizers[name].get("reference")
         if not reference and tokenizers[name]["fingerprint"] == _shipped_fingerprint(name):
             reference = "compact"

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that training needs to go on as if nothing had happened, in one folder.
+"""Checkpoints: everything that a resumed run needs to continue exactly, in one folder.
 
     RUN/checkpoints/step-00000100/
         config.json  generation_config.json  model.safetensors       as transformers has them
@@ -25,8 +25,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from curation.core.errors import ConfigError
-from curation.train.checkpoint.speech_info import Speech
-from curation.train.distributed import World, put, whole
+from curation.train.checkpoint.speech_info import SpeechInfo
+from curation.train.distributed import World, copy_full, full_tensor
 
 FOLDER = "checkpoints"
 MARKER = "complete"
@@ -36,7 +36,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Frozen:
+class Snapshot:
     """What is saved, gathered from all processes; only the first one holds it."""
 
     step: int
@@ -69,30 +69,30 @@ def resolve_checkpoint(where: str) -> Path:
     return found
 
 
-def freeze(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World) -> Frozen:
+def take_snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World) -> Snapshot:
     """Gather what is to be saved. All processes take part; `state` holds plain values."""
     weights, moments = {}, {}
     for name, parameter in model.named_parameters():
-        weights[name] = _kept(whole(parameter.detach()), world)
+        weights[name] = _kept(full_tensor(parameter.detach()), world)
         for key, value in optimizer.state[parameter].items():
-            moments[f"{key}/{name}"] = _kept(whole(value), world)
+            moments[f"{key}/{name}"] = _kept(full_tensor(value), world)
     rng = {f"{name}/{rank}": value for rank, own in enumerate(world.gather(_rng())) for name, value in own.items()}
-    return Frozen(state["step"], weights, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
+    return Snapshot(state["step"], weights, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
 
 
-def save(frozen: Frozen, model: Any, speech: Speech, run: Path, *, keep_last: int) -> Path:
+def save(snapshot: Snapshot, model: Any, speech: SpeechInfo, run: Path, *, keep_last: int) -> Path:
     """Write a checkpoint and delete older ones. Only the first process calls this."""
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
     for left in root.glob(".*"):
         shutil.rmtree(left)  # of a run that was killed while it saved
-    folder, temporary = root / f"step-{frozen.step:08d}", root / f".step-{frozen.step:08d}"
+    folder, temporary = root / f"step-{snapshot.step:08d}", root / f".step-{snapshot.step:08d}"
     temporary.mkdir()
-    _write_model(model, frozen.weights, temporary)
+    _write_model(model, snapshot.weights, temporary)
     speech.save(temporary)
-    save_file(frozen.optimizer, temporary / "optimizer.safetensors")
-    save_file(frozen.rng, temporary / "rng.safetensors")
-    (temporary / STATE).write_text(json.dumps(frozen.state, indent=1), encoding="utf-8")
+    save_file(snapshot.optimizer, temporary / "optimizer.safetensors")
+    save_file(snapshot.rng, temporary / "rng.safetensors")
+    (temporary / STATE).write_text(json.dumps(snapshot.state, indent=1), encoding="utf-8")
     for path in temporary.iterdir():
         path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
         _sync(path)
@@ -116,7 +116,7 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, wo
         own["step"] = moments[f"step/{name}"].to(parameter.device)
         for key in MOMENTS:
             own[key] = torch.zeros_like(parameter, requires_grad=False)
-            put(own[key], moments[f"{key}/{name}"])
+            copy_full(own[key], moments[f"{key}/{name}"])
     state = read_state(folder)
     _set_rng(load_file(folder / "rng.safetensors"), state["rng"], world)
     return state
@@ -130,7 +130,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
             found = tuple(weights[name].shape) if name in weights else "nothing"
             msg = f"{folder}: {name} should be {tuple(parameter.shape)}, found {found}: another preset or vocabulary"
             raise ConfigError(msg)
-        put(parameter, weights[name].to(parameter.dtype))
+        copy_full(parameter, weights[name].to(parameter.dtype))
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _plain_rng() -> dict[str, Any]:
 
 
 def _set_rng(tensors: Tensors, plain: dict[str, Any], world: World) -> None:
-    if f"cpu/{world.rank}" in tensors:  # more processes than there were begin with their own
+    if f"cpu/{world.rank}" in tensors:  # processes beyond those of the saved run keep their own
         torch.set_rng_state(tensors[f"cpu/{world.rank}"])
     if torch.cuda.is_available() and f"cuda/{world.rank}" in tensors:
         torch.cuda.set_rng_state(tensors[f"cuda/{world.rank}"])

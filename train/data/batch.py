@@ -37,7 +37,7 @@ class PackedBatch:
 
 
 @dataclass(slots=True)
-class Counts:
+class RowCounts:
     """Counters of what was handed over; they add up over rows, workers and ranks.
 
     `own_voice` are TTS and VC samples whose speaker had no other utterance in the block; `parallel` are VC samples
@@ -55,8 +55,8 @@ class Counts:
     over_long: Counter[str] = field(default_factory=Counter)
     longest: int = 0
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "RowCounts") -> "RowCounts":
+        return RowCounts(
             rows=self.rows + other.rows,
             capacity=self.capacity + other.capacity,
             tokens=self.tokens + other.tokens,

@@ -13,29 +13,28 @@ import numpy.typing as npt
 import torch
 
 from curation.core.errors import DataError
-from curation.tokenize.layouts import encode
 from curation.tokenize.vocabulary import Vocabulary
-from curation.train.data.batch import IGNORED, TASKS, Counts, PackedBatch
+from curation.train.data.batch import IGNORED, TASKS, PackedBatch, RowCounts
 from curation.train.data.code_noise import CodeNoise
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.corpus import Corpus, Slice
 from curation.train.data.packing import pack
-from curation.train.data.samples import Drafts, draft_samples, example_of
-from curation.train.data.utterances import Utterances
+from curation.train.data.samples import Drafts, draft_samples, encode_sample
+from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
 
 ORDER, CONTENT, NOISE = 1, 2, 3
 """What a random generator is for, so that two never give the same numbers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Block:
     """The samples of a block, the rows that they are packed into (indices of `drafts`), and counts of the others."""
 
     number: int
     utterances: Utterances
     drafts: Drafts
     rows: list[list[int]]
-    left_out: Counts
+    left_out: RowCounts
 
 
 @dataclass(frozen=True)
@@ -81,42 +80,31 @@ class Blocks:
         low, high = (len(order) * edge // self.per_epoch for edge in (place, place + 1))
         return [self.corpus.slices[i] for i in order[low:high]]
 
-    def plan(self, number: int) -> Plan:
+    def read(self, number: int) -> Block:
         """Read a block, decide its samples and pack them."""
-        utterances = self.corpus.read(self.slices(number))
+        table = self.corpus.read(self.slices(number), COLUMNS)
+        utterances = utterances_of(table, self.vocabulary, self.corpus.where)
         generator = np.random.default_rng([self.config.seed, CONTENT, number])
-        encoded = self.vocabulary.text.encode_batch(utterances.texts, add_special_tokens=False)
-        text_lengths = np.array([len(one) for one in encoded], dtype=np.int64)
-        epoch = number // self.per_epoch
-        drafts = draft_samples(utterances, text_lengths, self.config, self.phase, epoch, generator)
+        drafts = draft_samples(utterances, self.config, self.phase, number // self.per_epoch, generator)
         fits = drafts.length <= self.config.longest
-        left_out = Counts(
+        left_out = RowCounts(
             over_long=Counter(TASKS[task] for task in drafts.task[~fits]), longest=int(drafts.length.max(initial=0))
         )
         drafts = drafts.take(generator.permutation(np.flatnonzero(fits)))
         rows = pack(drafts.length.tolist(), self.config.token_budget, self.config.open_rows)
         # Rows are closed roughly from full to less full: shuffled, so that the loss does not follow that.
-        return Plan(number, utterances, drafts, [rows[i] for i in generator.permutation(len(rows))], left_out)
+        return Block(number, utterances, drafts, [rows[i] for i in generator.permutation(len(rows))], left_out)
 
-    def batch(self, plan: Plan, row: int) -> tuple[PackedBatch, Counts]:
+    def batch(self, block: Block, row: int) -> tuple[PackedBatch, RowCounts]:
         """The tensors of a row, and what it counts. Raises DataError where a code is not in the vocabulary."""
-        tasks, keys, ids, loss = [], [], [], []
-        for draft in plan.rows[row]:
-            task, key, example = example_of(plan.drafts, draft, plan.utterances)
-            try:
-                sequence = encode(example, self.vocabulary)
-            except ValueError as error:
-                msg = f"{self.corpus.where}: {key}: {error}"
-                raise DataError(msg) from error
-            tasks.append(task)
-            keys.append(key)
-            ids.append(sequence.ids)
-            loss.append(sequence.loss)
-        lengths = np.array([len(one) for one in ids], dtype=np.int32)
-        joined, answers = np.concatenate(ids).astype(np.int64), np.concatenate(loss)
+        samples = [encode_sample(block.drafts, i, block.utterances, self.vocabulary) for i in block.rows[row]]
+        tasks, keys, sequences = (list(column) for column in zip(*samples, strict=True))
+        lengths = np.array([len(one.ids) for one in sequences], dtype=np.int32)
+        joined = np.concatenate([one.ids for one in sequences]).astype(np.int64)
+        answers = np.concatenate([one.loss for one in sequences])
         given = joined
         if self.noise is not None:
-            given = self.noise(joined, np.random.default_rng([self.config.seed, NOISE, plan.number, row]))
+            given = self.noise(joined, np.random.default_rng([self.config.seed, NOISE, block.number, row]))
         batch = PackedBatch(
             ids=torch.from_numpy(given),
             labels=torch.from_numpy(np.where(answers, joined, IGNORED)),
@@ -125,12 +113,12 @@ class Blocks:
             tasks=tasks,
             keys=keys,
         )
-        return batch, self._counts(plan, row, int(answers.sum()))
+        return batch, self._counts(block, row, int(answers.sum()))
 
-    def _counts(self, plan: Plan, row: int, answer_tokens: int) -> Counts:
-        drafts = plan.drafts.take(np.array(plan.rows[row]))
+    def _counts(self, block: Block, row: int, answer_tokens: int) -> RowCounts:
+        drafts = block.drafts.take(np.array(block.rows[row]))
         voiced = drafts.task != TASKS.index("asr")
-        return Counts(
+        return RowCounts(
             rows=1,
             capacity=self.config.token_budget,
             tokens=int(drafts.length.sum()),

@@ -20,7 +20,6 @@ from curation.core.storage import Storage
 from curation.manifests import index
 from curation.manifests.index import ShardIndex
 from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
-from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +74,12 @@ class Corpus:
             for start in range(0, entry.rows, step)
         ]
 
-    def read(self, slices: Iterable[Slice]) -> Utterances:
-        """The utterances of some slices. Raises DataError where a shard is not the one of the index."""
-        tables = [self.read_slice(one, COLUMNS) for one in slices]
-        try:
-            return utterances_of(pa.concat_tables(tables))
-        except ValueError as error:
-            msg = f"{self.where}: {error}"
-            raise DataError(msg) from error
+    def read(self, slices: Iterable[Slice], columns: list[str]) -> pa.Table:
+        """Some columns of some slices. Raises DataError where a shard is not the one of the index."""
+        return pa.concat_tables([self._read_slice(one, columns) for one in slices])
 
-    def read_slice(self, one: Slice, columns: list[str]) -> pa.Table:
-        """Some columns of a slice; of the shard only the row groups that it lies in are read."""
+    def _read_slice(self, one: Slice, columns: list[str]) -> pa.Table:
+        """Of the shard only the row groups that the slice lies in are read."""
         name = f"{self.folder}/{one.file}" if self.folder else one.file
         with self.storage.open(name) as file, pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True) as parquet:
             if parquet.metadata.num_rows != one.rows:
@@ -144,13 +138,12 @@ def stream_sizes(tokenizers: dict[str, Any]) -> dict[Stream, int]:
     return {"glm": tokenizers["glm"]["size"], "global_": codec["global_size"], "semantic": codec["semantic_size"]}
 
 
-def vocabulary_for(build: str, text_size: int = 1024, *, max_texts: int = 100_000) -> Vocabulary:
-    """A small vocabulary for the shards of a build: their speech codes, and text pieces trained on their texts.
+def vocabulary_for(corpus: Corpus, text_size: int = 1024, *, max_texts: int = 100_000) -> Vocabulary:
+    """A small vocabulary for a corpus: its speech codes, and text pieces trained on its texts.
 
     `text_size` are text ids, 256 or more (256: plain bytes); not more than about `max_texts` texts are read, spread
     evenly over the shards. Raises DataError for shards without tokens.
     """
-    corpus = open_corpus(build)
     sizes = stream_sizes(corpus.tokenizers)
     texts = _texts(corpus, max_texts) if text_size > 256 else ()
     return make_vocabulary(
@@ -162,4 +155,4 @@ def _texts(corpus: Corpus, limit: int) -> Iterator[str]:
     rows = max(corpus.index.rows, 1)
     step = -(-rows // limit)  # every step-th slice: whole row groups are read anyway
     for one in corpus.slices[::step]:
-        yield from (text for text in corpus.read_slice(one, ["text"])["text"].to_pylist() if text)
+        yield from (text for text in corpus.read([one], ["text"])["text"].to_pylist() if text)

@@ -1,16 +1,16 @@
 """The data loader: packed rows from the shards of a build, in an order that does not depend on who reads them.
 
-    loader = PackedLoader("corpus", vocabulary, DataConfig(), rank=rank, world=world)
-    for batch in loader:                      # for ever, unless config.epochs bounds it
+    loader = PackedLoader(open_corpus("corpus"), vocabulary, DataConfig(), rank=rank, world=world)
+    for batch in loader:                      # without end, unless config.epochs bounds it
         ...
         state = loader.state_dict()           # after the batch just handed over
-    loader.load_state_dict(merge_states(states_of_all_ranks))
+    loader.load_state_dict(loader.merge_states(states_of_all_ranks))
 
 See docs/concepts/from-shard-to-batch.md for how samples are made, the order and its limits.
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -18,39 +18,37 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from curation.core.errors import DataError
 from curation.tokenize.base import Vectors
 from curation.tokenize.vocabulary import Stream, Vocabulary
-from curation.train.data.batch import Counts, PackedBatch
+from curation.train.data.batch import PackedBatch, RowCounts
 from curation.train.data.blocks import Blocks
 from curation.train.data.code_noise import CodeNoise
-from curation.train.data.config import DataConfig, Phase, TaskWeights
-from curation.train.data.corpus import check_tokenizers, open_corpus
+from curation.train.data.config import DataConfig, Phase
+from curation.train.data.corpus import Corpus, check_tokenizers
 from curation.train.data.order import (
     VERSION,
-    Item,
-    Position,
+    LanePosition,
+    PlacedRow,
     State,
     check_identity,
     identity_of,
     merge_states,
-    read_items,
+    read_rows,
     start_positions,
 )
 from curation.train.data.prefetch import prefetched
-
-__all__ = ["DataConfig", "DataError", "PackedLoader", "TaskWeights", "merge_states"]
 
 
 class PackedLoader:
     """Iterates over the packed rows of one rank.
 
-    `shards` is the folder of a build or of its shards, local or any fsspec URL. `tokenizer_fingerprint` is what the
-    model was made for: other shards are refused (DataError). `code_vectors` say what the codes of each stream stand
-    for, (codes, any size); only `config.code_noise` needs them. With `num_workers` the rows are made in that many
-    processes, else in a thread. Only the state and `counts` change while it is read; iterating again goes on.
+    `tokenizer_fingerprint` is what the model was made for: other shards are refused (DataError). `code_vectors` are the
+    vectors of each stream's codes, (codes, any size); only `config.code_noise` needs them. With `num_workers` the rows
+    are made in that many processes, else in a thread. Only the state and `counts` change while it is read; iterating
+    again goes on.
     """
 
     def __init__(  # noqa: PLR0913 - all but three by name
         self,
-        shards: str,
+        corpus: Corpus,
         vocabulary: Vocabulary,
         config: DataConfig,
         *,
@@ -64,11 +62,10 @@ class PackedLoader:
         if not 0 <= rank < world:
             msg = f"rank {rank} is not within 0..{world - 1}"
             raise ValueError(msg)
-        corpus = open_corpus(shards)
         check_tokenizers(corpus, vocabulary, tokenizer_fingerprint)
         self.tokenizers: dict[str, Any] = corpus.tokenizers
         """What the index says of the tokenizers: references, fingerprints, sizes."""
-        self.counts = Counts()
+        self.counts = RowCounts()
         """What this loader has handed over since it was made."""
         self.waited_seconds = 0.0
         """Seconds for which the trainer waited for rows."""
@@ -107,7 +104,7 @@ class PackedLoader:
         finally:
             items.close()
 
-    def _items(self) -> Generator[Item, None, None]:
+    def _items(self) -> Generator[PlacedRow, None, None]:
         source = _Rows(self._blocks, list(self._positions), self._next, self._rank, self._world)
         depth = self._blocks.config.prefetch
         if self._num_workers == 0:
@@ -123,7 +120,7 @@ class PackedLoader:
         return _closing(iter(loader))
 
     def state_dict(self) -> State:
-        """Position after the rows handed over so far, of this rank; plain values. `merge_states` joins all ranks'."""
+        """Position of this rank after the rows handed over so far; plain values. `merge_states` joins all ranks'."""
         return {
             "version": VERSION,
             "identity": identity_of(self._blocks),
@@ -133,6 +130,11 @@ class PackedLoader:
             "tail": self._tail,
             "lanes": [list(position) for position in self._positions],
         }
+
+    @staticmethod
+    def merge_states(states: Sequence[State]) -> State:
+        """The position of all ranks together, which any number of ranks can load. Raises DataError."""
+        return merge_states(states)
 
     def load_state_dict(self, state: State) -> None:
         """Go on from the merged position of all ranks, whatever their number was; begin a new iteration afterwards.
@@ -147,23 +149,23 @@ class PackedLoader:
         self._positions = [(block, row) for block, row in state["lanes"]]
 
 
-class _Rows(IterableDataset[Item]):
+class _Rows(IterableDataset[PlacedRow]):
     """The items of a rank, or of one worker process of it."""
 
-    def __init__(self, blocks: Blocks, positions: list[Position], base: int, rank: int, world: int) -> None:
+    def __init__(self, blocks: Blocks, positions: list[LanePosition], base: int, rank: int, world: int) -> None:
         self._blocks, self._positions, self._base = blocks, positions, base
         self._rank, self._world = rank, world
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[PlacedRow]:
         worker = get_worker_info()
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
         first = self._base + self._rank + self._world * number
-        return read_items(self._blocks, self._positions, self._base, first, self._world * count)
+        return read_rows(self._blocks, self._positions, self._base, first, self._world * count)
 
 
 def _as_it_is(item: Any) -> Any:
     return item
 
 
-def _closing(items: Iterator[Item]) -> Generator[Item, None, None]:
+def _closing(items: Iterator[PlacedRow]) -> Generator[PlacedRow, None, None]:
     yield from items

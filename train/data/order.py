@@ -1,4 +1,4 @@
-"""Lanes: which packed row comes when, and where a reader stands.
+"""The order of packed rows: which comes when, where a reader stands, and that position as plain values.
 
 Row number p of the whole training comes from lane p mod L; lane l runs through the blocks l, l + L, l + 2L, ... So the
 order depends on the corpus, the configuration and the phase, never on who reads. A reader takes every `stride`-th row.
@@ -10,75 +10,75 @@ from dataclasses import dataclass
 from typing import Any
 
 from curation.core.errors import DataError
-from curation.train.data.batch import Counts, PackedBatch
-from curation.train.data.blocks import Blocks, Plan
+from curation.train.data.batch import PackedBatch, RowCounts
+from curation.train.data.blocks import Block, Blocks
 
 State = dict[str, Any]
 """The position in the data as plain values for a checkpoint: of one rank, or of all of them together."""
 VERSION = 1
 
-Position = tuple[int, int]
+LanePosition = tuple[int, int]
 """Where a lane goes on: number of the block, row within it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """What stands in the order at one place: a row, or None where its lane has come to the end of the last epoch.
+class PlacedRow:
+    """A packed row with its place in the order; `batch` is None where its lane has come to the end of the last epoch.
 
     `position` is where the lane goes on after it.
     """
 
     batch: PackedBatch | None
     lane: int
-    position: Position
-    counts: Counts
+    position: LanePosition
+    counts: RowCounts
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A row of a plan, None after the last epoch; `left_out` are samples left out since the row before it."""
+class LaneStep:
+    """A row of a block, None after the last epoch; `left_out` are samples left out since the row before it."""
 
-    plan: Plan | None
+    block: Block | None
     row: int
-    left_out: Counts
+    left_out: RowCounts
 
 
 class Lane:
     """One lane, read from a position. The next block is made in the background before it is due."""
 
-    def __init__(self, blocks: Blocks, number: int, position: Position, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, blocks: Blocks, number: int, position: LanePosition, pool: ThreadPoolExecutor) -> None:
         self._blocks = blocks
         self._number = number
-        self._block, self._row = position
+        self._at, self._row = position
         self._pool = pool
-        self._plan: Plan | None = None
-        self._next: Future[Plan] | None = None
+        self._block: Block | None = None
+        self._next: Future[Block] | None = None
 
     @property
-    def position(self) -> Position:
+    def position(self) -> LanePosition:
         """Where it goes on."""
-        return self._block, self._row
+        return self._at, self._row
 
-    def advance(self) -> Step:
+    def advance(self) -> LaneStep:
         """Go past the next row, without making its tensors."""
-        left_out, empty = Counts(), 0
+        left_out, empty = RowCounts(), 0
         while not self._ended:
-            plan = self._current()
+            block = self._current()
             if self._row == 0:
-                left_out += plan.left_out
-            if self._row < len(plan.rows):
+                left_out += block.left_out
+            if self._row < len(block.rows):
                 self._row += 1
                 # Lanes would otherwise all need their next block at about the same time, and the reader would wait.
-                if self._row > len(plan.rows) * (self._number + 1) // (self._blocks.lanes + 1):
+                if self._row > len(block.rows) * (self._number + 1) // (self._blocks.lanes + 1):
                     self._fetch_next()
-                return Step(plan, self._row - 1, left_out)
-            empty += not plan.rows
+                return LaneStep(block, self._row - 1, left_out)
+            empty += not block.rows
             if empty > self._blocks.per_epoch:
                 raise DataError(self._nothing_fits(left_out))
-            self._block, self._row, self._plan = self._block + self._blocks.lanes, 0, None
-        return Step(None, 0, left_out)
+            self._at, self._row, self._block = self._at + self._blocks.lanes, 0, None
+        return LaneStep(None, 0, left_out)
 
-    def _nothing_fits(self, left_out: Counts) -> str:
+    def _nothing_fits(self, left_out: RowCounts) -> str:
         where, phase, config = self._blocks.corpus.where, self._blocks.phase, self._blocks.config
         if not left_out.longest:
             return f"{where}: no sample at all in phase {phase}: texts are empty, or the weights in data.{phase} are 0"
@@ -89,28 +89,30 @@ class Lane:
 
     @property
     def _ended(self) -> bool:
-        return self._blocks.total is not None and self._block >= self._blocks.total
+        return self._blocks.total is not None and self._at >= self._blocks.total
 
-    def _current(self) -> Plan:
-        if self._plan is None:
-            self._plan = self._next.result() if self._next else self._blocks.plan(self._block)
+    def _current(self) -> Block:
+        if self._block is None:
+            self._block = self._next.result() if self._next else self._blocks.read(self._at)
             self._next = None
-        return self._plan
+        return self._block
 
     def _fetch_next(self) -> None:
-        number = self._block + self._blocks.lanes
+        number = self._at + self._blocks.lanes
         total = self._blocks.total
         if self._next is None and (total is None or number < total):
-            self._next = self._pool.submit(self._blocks.plan, number)
+            self._next = self._pool.submit(self._blocks.read, number)
 
 
-def start_positions(blocks: Blocks) -> list[Position]:
+def start_positions(blocks: Blocks) -> list[LanePosition]:
     """Where the lanes begin."""
     return [(lane, 0) for lane in range(blocks.lanes)]
 
 
-def read_items(blocks: Blocks, positions: Sequence[Position], base: int, first: int, stride: int) -> Iterator[Item]:
-    """The rows number `first`, `first + stride`, ... of the training, for ever or until all their lanes have ended.
+def read_rows(
+    blocks: Blocks, positions: Sequence[LanePosition], base: int, first: int, stride: int
+) -> Iterator[PlacedRow]:
+    """The rows number `first`, `first + stride`, ... of the training, without end or until all their lanes have ended.
 
     `positions` are those of all lanes just before row number `base`.
     """
@@ -128,12 +130,12 @@ def read_items(blocks: Blocks, positions: Sequence[Position], base: int, first: 
                 numbers[place] += len(lanes)
                 step = lane.advance()
             numbers[place] += len(lanes)
-            if step.plan is None:
+            if step.block is None:
                 mine.discard(place)
-                yield Item(None, place, lane.position, step.left_out)
+                yield PlacedRow(None, place, lane.position, step.left_out)
             else:
-                batch, counts = blocks.batch(step.plan, step.row)
-                yield Item(batch, place, lane.position, counts + step.left_out)
+                batch, counts = blocks.batch(step.block, step.row)
+                yield PlacedRow(batch, place, lane.position, counts + step.left_out)
             number += stride
     finally:
         pool.shutdown(cancel_futures=True)

@@ -4,19 +4,26 @@ A draft names a sample by rows of the block; its tokens are only put together wh
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from curation.core.errors import DataError
 from curation.text.normalize import clean_unicode
-from curation.tokenize.layouts import LAYOUTS, Asr, Example, Tts, Vc
+from curation.tokenize.layouts import LAYOUTS, Asr, Example, Sequence, Tts, Vc, encode_fields
+from curation.tokenize.vocabulary import Vocabulary
 from curation.train.data.batch import TASKS, Task
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.utterances import Utterances
 
-KINDS: dict[Task, type[Example]] = {"asr": Asr, "tts": Tts, "vc": Vc}
+LAYOUT_OF: dict[Task, type[Example]] = {"asr": Asr, "tts": Tts, "vc": Vc}
+SOURCES: dict[Task, dict[str, tuple[str, str]]] = {
+    "asr": {"glm": ("glm", "target"), "semantic": ("semantic", "target"), "text": ("text", "target")},
+    "tts": {"global_": ("global", "reference"), "text": ("text", "target"), "semantic": ("semantic", "target")},
+    "vc": {"global_": ("global", "reference"), "source": ("semantic", "source"), "target": ("semantic", "target")},
+}
+"""Where each field of a layout comes from: which tokens, and of which of a draft's utterances."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -44,23 +51,15 @@ class Drafts:
 
 
 def draft_samples(
-    utterances: Utterances,
-    text_lengths: npt.NDArray[np.int64],
-    config: DataConfig,
-    phase: Phase,
-    epoch: int,
-    generator: np.random.Generator,
+    utterances: Utterances, config: DataConfig, phase: Phase, epoch: int, generator: np.random.Generator
 ) -> Drafts:
-    """All samples of a block in an epoch, task by task; utterances without text give none that need one.
-
-    `text_lengths` are the text ids of each utterance, (utterances,).
-    """
-    weights = config.weights(phase)
+    """All samples of a block in an epoch, task by task; utterances without text give none that need one."""
+    weights, has_text = config.weights(phase), utterances.tokens["text"].lengths > 0
     parts = []
     for number, task in enumerate(TASKS):
         counts = sample_counts(utterances.ids, getattr(weights, task), f"{config.seed}-{task}", epoch)
         if task != "vc":
-            counts = np.where(text_lengths > 0, counts, 0)
+            counts = np.where(has_text, counts, 0)
         target = np.repeat(np.arange(len(utterances)), counts)
         reference = other_of_same(utterances.speakers[target], target, utterances.speakers, generator)
         source = target
@@ -72,12 +71,10 @@ def draft_samples(
         kind = np.full(len(target), number)
         parts.append(Drafts(kind, target, source, reference, np.zeros_like(kind)))
     joined = Drafts(*(np.concatenate([getattr(part, name) for part in parts]) for name in Drafts.__slots__))
-    return Drafts(
-        joined.task, joined.target, joined.source, joined.reference, sample_lengths(joined, utterances, text_lengths)
-    )
+    return Drafts(joined.task, joined.target, joined.source, joined.reference, sample_lengths(joined, utterances))
 
 
-def sample_counts(ids: Sequence[str], weight: float, salt: str, epoch: int) -> Rows:
+def sample_counts(ids: list[str], weight: float, salt: str, epoch: int) -> Rows:
     """(utterances,) how many samples each gives: `weight` an epoch on average, and exactly over the epochs.
 
     An utterance whose phase is u, fixed by its id, has had floor(u + weight · epochs) - floor(u) samples after so many
@@ -139,39 +136,32 @@ def _word_groups(utterances: Utterances) -> Rows:
     return np.array(groups, dtype=np.int64)
 
 
-def sample_lengths(drafts: Drafts, utterances: Utterances, text_lengths: npt.NDArray[np.int64]) -> Rows:
+def sample_lengths(drafts: Drafts, utterances: Utterances) -> Rows:
     """(samples,) tokens that each draft will have, by its layout."""
     lengths = np.zeros(len(drafts), dtype=np.int64)
     for number, task in enumerate(TASKS):
         mine = np.flatnonzero(drafts.task == number)
         some = drafts.take(mine)
-        parts = {
-            "glm": utterances.streams["glm"].lengths[some.target],
-            "semantic": utterances.streams["semantic"].lengths[some.target],
-            "target": utterances.streams["semantic"].lengths[some.target],
-            "source": utterances.streams["semantic"].lengths[some.source],
-            "global_": utterances.streams["global"].lengths[some.reference],
-            "text": text_lengths[some.target],
-        }
-        for part in LAYOUTS[KINDS[task]]:
-            lengths[mine] += parts.get(part, int(part.startswith("<")))
+        lengths[mine] = sum(part.startswith("<") for part in LAYOUTS[LAYOUT_OF[task]])
+        for tokens, whose in SOURCES[task].values():
+            lengths[mine] += utterances.tokens[tokens].lengths[getattr(some, whose)]
     return lengths
 
 
-def example_of(drafts: Drafts, index: int, utterances: Utterances) -> tuple[Task, str, Example]:
-    """The task, the key and the content of a draft."""
+def encode_sample(
+    drafts: Drafts, index: int, utterances: Utterances, vocabulary: Vocabulary
+) -> tuple[Task, str, Sequence]:
+    """The task, the key and the token sequence of a draft. Raises DataError where a code is not in the vocabulary."""
     task = TASKS[drafts.task[index]]
-    target, source, reference = int(drafts.target[index]), int(drafts.source[index]), int(drafts.reference[index])
-    streams, names = utterances.streams, utterances.ids
-    key = f"{task} {names[target]}"
-    if task == "asr":
-        return task, key, Asr(streams["glm"][target], streams["semantic"][target], utterances.texts[target])
-    voice = streams["global"][reference]
-    if task == "tts":
-        return (
-            task,
-            f"{key} voice {names[reference]}",
-            Tts(voice, utterances.texts[target], streams["semantic"][target]),
-        )
-    key = f"{key} voice {names[reference]} source {names[source]}"
-    return task, key, Vc(voice, streams["semantic"][source], streams["semantic"][target])
+    row = {whose: int(getattr(drafts, whose)[index]) for whose in ("target", "source", "reference")}
+    key = f"{task} {utterances.ids[row['target']]}"
+    if task != "asr":
+        key += f" voice {utterances.ids[row['reference']]}"
+    if task == "vc":
+        key += f" source {utterances.ids[row['source']]}"
+    fields = {name: utterances.tokens[tokens][row[whose]] for name, (tokens, whose) in SOURCES[task].items()}
+    try:
+        return task, key, encode_fields(LAYOUT_OF[task], fields, vocabulary)
+    except ValueError as error:
+        msg = f"{utterances.where}: {key}: {error}"
+        raise DataError(msg) from error

@@ -1,4 +1,4 @@
-"""The utterances of a block as flat arrays: what the samples of the three tasks are made from."""
+"""The utterances of a block as flat arrays of tokens: what the samples of the three tasks are made from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.errors import DataError
 from curation.tokenize.base import Ids
+from curation.tokenize.vocabulary import Vocabulary
 
 COLUMNS = ["id", "speaker", "language", "text", "glm", "semantic", "global"]
 STREAMS = COLUMNS[4:]
@@ -16,7 +18,7 @@ STREAMS = COLUMNS[4:]
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
-    """Lists of codes behind one another: list i is `values[offsets[i] : offsets[i + 1]]`."""
+    """Lists of ids one after another: list i is `values[offsets[i] : offsets[i + 1]]`."""
 
     values: Ids
     offsets: npt.NDArray[np.int64]
@@ -26,37 +28,44 @@ class Ragged:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """(lists,) how many codes each has."""
+        """(lists,) how many ids each has."""
         return np.diff(self.offsets)
 
 
 @dataclass(frozen=True, slots=True)
 class Utterances:
-    """Rows of shards. `speakers` are small numbers; -1 where the speaker is not known."""
+    """Rows of shards. `speakers` are small numbers; -1 where the speaker is not known.
+
+    `tokens` holds the codes of the streams (glm, semantic, global) and the text ids (text) of each utterance.
+    """
 
     ids: list[str]
     speakers: npt.NDArray[np.int64]
     languages: list[str]
     texts: list[str]
-    streams: dict[str, Ragged]
+    tokens: dict[str, Ragged]
+    where: str = ""
+    """The folder of the shards, for messages."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def utterances_of(table: pa.Table) -> Utterances:
-    """Read `COLUMNS` of a table of shard rows. Raises ValueError for a row without tokens."""
+def utterances_of(table: pa.Table, vocabulary: Vocabulary, where: str) -> Utterances:
+    """Take `COLUMNS` of a table of shard rows. Raises DataError, which says `where`, for a row without tokens."""
     for name in STREAMS:
         if table[name].null_count:
             lost = table.filter(pc.is_null(table[name]))["id"][0].as_py()
-            msg = f"utterance {lost} has no {name} tokens: tokenize and publish the corpus again"
-            raise ValueError(msg)
+            msg = f"{where}: utterance {lost} has no {name} tokens: tokenize and publish the corpus again"
+            raise DataError(msg)
+    texts = _strings(table["text"])
     return Utterances(
         ids=table["id"].to_pylist(),
         speakers=_numbers(table["speaker"]),
         languages=_strings(table["language"]),
-        texts=_strings(table["text"]),
-        streams={name: _ragged(table[name]) for name in STREAMS},
+        texts=texts,
+        tokens={name: _ragged(table[name]) for name in STREAMS} | {"text": _encoded(texts, vocabulary)},
+        where=where,
     )
 
 
@@ -69,6 +78,12 @@ def _numbers(speakers: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     numbers: dict[str, int] = {}
     found = [numbers.setdefault(name, len(numbers)) if name else -1 for name in speakers.to_pylist()]
     return np.array(found, dtype=np.int64)
+
+
+def _encoded(texts: list[str], vocabulary: Vocabulary) -> Ragged:
+    ids = vocabulary.text_ids_of(texts)
+    offsets = np.r_[0, np.cumsum([len(one) for one in ids], dtype=np.int64)]
+    return Ragged(np.concatenate([*ids, np.zeros(0, np.int32)]), offsets)
 
 
 def _ragged(lists: Any) -> Ragged:

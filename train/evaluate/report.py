@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.train.evaluate.run import TASKS, Judges, Result
+from curation.train.evaluate.run import EVALUATION_TASKS, Judges, Result
 from curation.train.evaluate.scores import Edits, Estimate, mean, rate
 from curation.train.infer.sampling import Sampling
 
@@ -65,7 +65,7 @@ def report(
     """
 
     def key(result: Result) -> tuple[int, str, tuple[str, ...]]:
-        return TASKS.index(result.task), result.item.language, tuple(_column(result, name) for name in by)
+        return EVALUATION_TASKS.index(result.task), result.item.language, tuple(_column(result, name) for name in by)
 
     ordered = sorted(results, key=key)
     rows = [_row(list(group), dict(zip(by, values, strict=True))) for (_, _, values), group in groupby(ordered, key)]

@@ -24,8 +24,8 @@ from curation.train.evaluate.sets import Item, with_references
 from curation.train.infer.files import read_wave
 from curation.train.infer.sampling import Sampling
 
-Task = Literal["asr", "tts", "vc", "recording", "codec"]
-TASKS: tuple[Task, ...] = ("asr", "tts", "vc", "recording", "codec")
+EvaluationTask = Literal["asr", "tts", "vc", "recording", "codec"]
+EVALUATION_TASKS: tuple[EvaluationTask, ...] = ("asr", "tts", "vc", "recording", "codec")
 
 
 class SpeechSystem(Protocol):
@@ -55,7 +55,7 @@ class Judges:
 class Result:
     """One utterance in one task. Where `error` is set there is no comparison, and no rate counts it."""
 
-    task: Task
+    task: EvaluationTask
     item: Item
     normalizer: str
     unit: str
@@ -84,14 +84,14 @@ class _Inputs:
 
 def evaluate(
     items: Sequence[Item],
-    tasks: Sequence[Task],
+    tasks: Sequence[EvaluationTask],
     system: SpeechSystem | None,
     judges: Judges,
     *,
     normalization: Normalization = "auto",
     batch: int = 16,
     sampling: Sampling | None = None,
-    on_step: Callable[[Task, int, int], None] | None = None,
+    on_step: Callable[[EvaluationTask, int, int], None] | None = None,
 ) -> Iterator[Result]:
     """Yield results task by task, in the order of the items.
 
@@ -108,7 +108,7 @@ def evaluate(
                 on_step(task, min(start + batch, len(listed)), len(listed))
 
 
-def _check(task: Task, system: SpeechSystem | None, judges: Judges) -> None:
+def _check(task: EvaluationTask, system: SpeechSystem | None, judges: Judges) -> None:
     missing = {
         "a model": system is None and task in {"asr", "tts", "vc"},
         "a codec": judges.codec is None and task == "codec",
@@ -119,7 +119,7 @@ def _check(task: Task, system: SpeechSystem | None, judges: Judges) -> None:
         raise ValueError(msg)
 
 
-def _suited(items: list[Item], task: Task) -> list[Item]:
+def _suited(items: list[Item], task: EvaluationTask) -> list[Item]:
     """The items with the recordings and references that the task takes."""
     silent = [item.id for item in items if not item.path]
     if silent and task != "tts":
@@ -129,7 +129,7 @@ def _suited(items: list[Item], task: Task) -> list[Item]:
 
 
 def _evaluate_batch(
-    items: list[Item], task: Task, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling | None
+    items: list[Item], task: EvaluationTask, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling | None
 ) -> list[Result]:
     normalizers = [normalizer_of(item.language, normalization) for item in items]
     results = [Result(task, item, own.name, own.unit) for item, own in zip(items, normalizers, strict=True)]
@@ -147,7 +147,7 @@ def _evaluate_batch(
     return results
 
 
-def _act(task: Task, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None) -> list[Any]:
+def _act(task: EvaluationTask, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None) -> list[Any]:
     """Texts for ASR, waves for the others."""
     if task == "asr":
         return list(system.transcribe(inputs.waves))

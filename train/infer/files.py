@@ -57,7 +57,7 @@ def check_suffix(path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SpeechJob:
     """What to say (a text, or a recording of it), in whose voice (a recording), and where to write it."""
 
     what: str
@@ -67,7 +67,7 @@ class Job:
 
 def jobs(
     field: Literal["text", "source"], what: str | None, voice: str, output: Path, manifest: Path | None
-) -> list[Job]:
+) -> list[SpeechJob]:
     """Jobs of a command line: one of its arguments, or those of a manifest. Raises ConfigError with the remedy."""
     if (manifest is None) == (what is None):
         msg = f"give either {field.upper()} or --manifest"
@@ -78,10 +78,10 @@ def jobs(
         msg = "give --voice REF, a recording of the voice"
         raise ConfigError(msg)
     check_suffix(output)
-    return [Job(str(what), voice, output)]
+    return [SpeechJob(str(what), voice, output)]
 
 
-def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path) -> Iterator[Job]:
+def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path) -> Iterator[SpeechJob]:
     if not manifest.is_file():
         msg = f"manifest {manifest} does not exist"
         raise ConfigError(msg)
@@ -99,7 +99,7 @@ def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path) -> Iter
             raise ConfigError(msg)
         known.add(name)
         what = str(row[field]) if field == "text" else _beside(manifest, row[field])
-        yield Job(what, _beside(manifest, own_voice) if row.get("voice") else voice, output / f"{name}.wav")
+        yield SpeechJob(what, _beside(manifest, own_voice) if row.get("voice") else voice, output / f"{name}.wav")
 
 
 def transcribe_files(model: SpeechModel, paths: Sequence[str], batch: int) -> Iterator[dict[str, Any]]:
@@ -116,7 +116,7 @@ def transcribe_files(model: SpeechModel, paths: Sequence[str], batch: int) -> It
             yield {"path": path, "seconds": seconds, "text": found.text, "complete": found.complete}
 
 
-def speak_files(model: SpeechModel, work: Sequence[Job], sampling: Sampling, batch: int) -> Iterator[Path]:
+def speak_files(model: SpeechModel, work: Sequence[SpeechJob], sampling: Sampling, batch: int) -> Iterator[Path]:
     """Say and write each text; yields the files."""
     voices = _Voices(model)
     for group in _groups(work, batch):
@@ -124,7 +124,7 @@ def speak_files(model: SpeechModel, work: Sequence[Job], sampling: Sampling, bat
         yield from _written(group, waves)
 
 
-def convert_files(model: SpeechModel, work: Sequence[Job], sampling: Sampling, batch: int) -> Iterator[Path]:
+def convert_files(model: SpeechModel, work: Sequence[SpeechJob], sampling: Sampling, batch: int) -> Iterator[Path]:
     """Convert and write each source; yields the files."""
     voices = _Voices(model)
     for group in _groups(work, batch):
@@ -156,7 +156,7 @@ class _Voices(dict[str, Any]):
         return self[path]
 
 
-def _written(group: Sequence[Job], waves: Sequence[Wave]) -> Iterator[Path]:
+def _written(group: Sequence[SpeechJob], waves: Sequence[Wave]) -> Iterator[Path]:
     for job, wave in zip(group, waves, strict=True):
         if not len(wave):
             log.warning("%s: the model said nothing", job.output)

@@ -77,14 +77,14 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NextTokens:
     """The next `count` tokens of the sequence in `slot`: its whole prompt, or one."""
 
     slot: int
     count: int
 
 
-class Decoder:
+class Qwen3Decoder:
     """Qwen3 for inference. `head` (vocabulary, hidden) is the output matrix, the embedding where they are tied."""
 
     def __init__(self, sizes: Sizes, tensors: Mapping[str, Tensor], dtype: torch.dtype, device: str = "cpu") -> None:
@@ -102,7 +102,7 @@ class Decoder:
         self.cos, self.sin = _rotations(sizes, dtype, device)
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype, device: str = "cpu") -> "Decoder":
+    def load(cls, folder: Path, dtype: torch.dtype, device: str = "cpu") -> "Qwen3Decoder":
         """Read config.json and the weights of a folder. Raises DataError where a tensor is missing or misshapen."""
         return cls(Sizes.read(folder / "config.json"), read_model_tensors(folder), dtype, device)
 
@@ -111,7 +111,7 @@ class Decoder:
         sizes = self.sizes
         return KvCache(sizes.layers, slots, sizes.kv_heads, length, sizes.head_dim, self.dtype, self.device)
 
-    def forward(self, ids: Sequence[int], rows: Sequence[Row], cache: KvCache) -> Tensor:
+    def forward(self, ids: Sequence[int], rows: Sequence[NextTokens], cache: KvCache) -> Tensor:
         """Read the next tokens of some sequences; gives the hidden state of the last one of each: (rows, hidden).
 
         `ids` are the tokens of all rows behind one another. A row of several tokens must be the first of its slot.
@@ -180,7 +180,7 @@ class _Step:
     groups: list[_Group]
 
     @classmethod
-    def plan(cls, rows: Sequence[Row], cache: KvCache, dtype: torch.dtype, device: str) -> "_Step":
+    def plan(cls, rows: Sequence[NextTokens], cache: KvCache, dtype: torch.dtype, device: str) -> "_Step":
         slots: list[int] = []
         positions: list[int] = []
         last, prompts, singles = [], [], []

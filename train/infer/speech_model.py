@@ -97,22 +97,28 @@ class SpeechModel:
         import torch
 
         from curation.train.infer.engine import Engine
-        from curation.train.infer.qwen3 import Decoder
+        from curation.train.infer.qwen3 import Qwen3Decoder
 
         parts = find_parts(Path(folder).expanduser())
         vocabulary = parts.vocabulary()
         kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
-        decoder = Decoder.load(parts.model, kind, device)
+        decoder = Qwen3Decoder.load(parts.model, kind, device)
         if decoder.sizes.vocabulary < vocabulary.size:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
             raise DataError(msg)
-        return cls(vocabulary, Engine(decoder, slots, length), parts, device, prepare or preparation_for(parts.denoise))
+        return cls(
+            vocabulary,
+            Engine(decoder, slots, length),
+            parts,
+            device,
+            prepare or preparation_for(parts.tokenizers.denoise),
+        )
 
     @cached_property
     def content(self) -> ContentTokenizer:
         """The tokenizer that ASR hears with besides the codec."""
-        content = load_content(self._parts.content, self._device)
+        content = load_content(self._parts.tokenizers.glm, self._device)
         self._check_fingerprint("glm", content)
         self._check_size("glm", content.codebook_size, content.name)
         return content
@@ -120,7 +126,7 @@ class SpeechModel:
     @cached_property
     def codec(self) -> CodecTokenizer:
         """The codec that listens and speaks."""
-        codec = load_codec(self._parts.codec, self._device)
+        codec = load_codec(self._parts.tokenizers.bicodec, self._device)
         self._check_fingerprint("bicodec", codec)
         self._check_size("semantic", codec.semantic_size, codec.name)
         self._check_size("global_", codec.global_size, codec.name)
@@ -267,7 +273,7 @@ class SpeechModel:
         return answer.finished == "end"
 
     def _check_fingerprint(self, part: str, tokenizer: ContentTokenizer | CodecTokenizer) -> None:
-        trained = self._parts.fingerprints.get(part, tokenizer.fingerprint)
+        trained = self._parts.tokenizers.fingerprints.get(part, tokenizer.fingerprint)
         if trained != tokenizer.fingerprint:
             msg = (
                 f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, its reference gives "

@@ -1,4 +1,4 @@
-"""What a step was: loss of each task, speed, packing, memory; written as JSON lines and for TensorBoard.
+"""Per-step metrics: loss of each task, speed, packing, memory; written as JSON lines and for TensorBoard.
 
 RUN/metrics.jsonl       one line for each step
 RUN/tensorboard/        tensorboard --logdir RUN
@@ -33,7 +33,7 @@ class StepMetrics:
     learning_rate: float
     grad_norm: float
     tokens: int
-    """Tokens trained on since the beginning, prompts included, padding never."""
+    """Tokens trained on since the first step, prompts included, padding never."""
     answer_tokens: int
     """Tokens of this step that the loss covers."""
     tokens_per_second: float
@@ -54,7 +54,7 @@ class StepMetrics:
 
 
 @dataclass
-class Watch:
+class SpikeWatch:
     """Stops at a loss that is not a number or jumps: keeps a running mean and variance for each task.
 
     A jump must be far outside what the task's steps are like: where a step has one short answer, a wrong transcript
@@ -68,7 +68,7 @@ class Watch:
     MEMORY = 0.98
     DEVIATIONS = 6
     SETTLED = 50
-    """Steps before a jump can be told from the beginning."""
+    """Steps before a jump can be told from the noise of the start."""
 
     def problem(self, losses: dict[Task, float], grad_norm: float) -> str | None:
         """What is wrong with this step, in words, or None."""

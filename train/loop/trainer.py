@@ -2,16 +2,13 @@
 
 For each step: the loss of all answer tokens of `accumulation` rows on each process, divided by their number over all
 processes; backward; the gradient scaled down to `clip_norm`; AdamW at the rate of the schedule. Everything else here
-is to go on after an interruption and to stop when something is wrong.
+serves resuming after an interruption and stopping when something is wrong.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,16 +16,16 @@ import torch
 
 from curation.core.errors import UserError
 from curation.train.checkpoint import training as checkpoint
-from curation.train.checkpoint.speech_info import Speech
+from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
 from curation.train.data.batch import TASKS, PackedBatch, Task
-from curation.train.distributed import World, settle, spread, synchronised, whole
+from curation.train.distributed import World, distribute, synchronised, full_tensor
 from curation.train.loop import metrics
+from curation.train.loop.losses import LossSums, autocast, next_rows
 from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate
+from curation.train.loop.validate import Validation
 from curation.train.model.loss import AnswerModel, Inputs, num_answers
 from curation.train.model.qwen3 import num_parameters
-
-log = logging.getLogger(__name__)
 
 OnStep = Callable[[metrics.StepMetrics], None]
 
@@ -37,50 +34,37 @@ class Loader(Protocol):
     """Packed rows of this process, with a position that can be saved."""
 
     def __iter__(self) -> Iterator[PackedBatch]:
-        """Go on from the position."""
+        """Continue from the position."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
         """The position after the rows handed over so far."""
         ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the merged position of all processes."""
+    def merge_states(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The position of all processes together, from that of each."""
         ...
 
-
-HeldOut = Callable[[], Iterator[PackedBatch]]
-"""Gives this process's rows of the validation set, from the first one each time."""
-MergeStates = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the merged position of all processes."""
+        ...
 
 
 class BadBatchError(UserError, RuntimeError):
     """The loss or the gradient of a step is not to be trained on. The message names the samples."""
 
 
-@dataclass(slots=True)
-class Gathered:
-    """What the rows of a step came to, on this process."""
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One optimizer step over all processes."""
 
-    sums: torch.Tensor = field(default_factory=lambda: torch.zeros(len(TASKS), dtype=torch.float64))
-    counts: torch.Tensor = field(default_factory=lambda: torch.zeros(len(TASKS), dtype=torch.float64))
-    worst: list[tuple[float, str]] = field(default_factory=list)
-    """Mean loss and key of each sample."""
-
-    def add(self, batch: PackedBatch, inputs: Inputs, losses: torch.Tensor) -> None:
-        """Count the losses of the answer tokens of a row."""
-        samples, count = inputs.samples.cpu(), len(batch.keys)
-        sums = torch.zeros(count, dtype=torch.float64).index_add_(0, samples, losses.double().cpu())
-        numbers = torch.bincount(samples, minlength=count).double()
-        tasks = torch.tensor([TASKS.index(task) for task in batch.tasks])
-        self.sums.index_add_(0, tasks, sums)
-        self.counts.index_add_(0, tasks, numbers)
-        self.worst += zip((sums / numbers.clamp(min=1)).tolist(), batch.keys, strict=True)
-
-    def means(self, world: World) -> dict[Task, float]:
-        """Mean loss of each task over all processes; tasks without an answer are left out."""
-        sums, counts = world.sum(torch.stack([self.sums, self.counts]))
-        return {task: float(sums[i] / counts[i]) for i, task in enumerate(TASKS) if counts[i]}
+    loss: float
+    losses: dict[Task, float]
+    learning_rate: float
+    grad_norm: float
+    tokens: int
+    answers: int
+    flops: float
 
 
 @dataclass
@@ -91,14 +75,13 @@ class Trainer:
     model: Any
     """A `Qwen3ForCausalLM` on the world's device."""
     loader: Loader
-    merge_states: MergeStates
-    speech: Speech
+    speech: SpeechInfo
     run: Path
     world: World = field(default_factory=World)
-    held_out: HeldOut | None = None
+    validation: Validation | None = None
 
     def __post_init__(self) -> None:
-        """Spread the model and make the optimizer."""
+        """Distribute the model and make the optimizer."""
         settings = self.config.model
         if settings.activation_checkpointing:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
@@ -107,9 +90,9 @@ class Trainer:
             for layer in self.model.model.layers:
                 layer.compile(dynamic=True)
         self.num_parameters = num_parameters(self.model)
-        self.module = spread(module, self.model.model.layers, self.parallel, self.world).train()
+        self.module = distribute(module, self.model.model.layers, self.parallel, self.world).train()
         self.optimizer = make_optimizer(self.model, self.config)
-        self.watch = metrics.Watch(self.config.run.spike_factor)
+        self.watch = metrics.SpikeWatch(self.config.run.spike_factor)
         self.step, self.tokens = 0, 0
 
     @property
@@ -119,13 +102,13 @@ class Trainer:
         return ("fsdp2" if self.config.model.preset == "3b" else "ddp") if chosen == "auto" else chosen
 
     def resume(self) -> bool:
-        """Go on from the last checkpoint of the run, if there is one."""
+        """Restore the last checkpoint of the run, if there is one."""
         folder = checkpoint.latest(self.run)
         if folder is None:
             return False
         state = checkpoint.restore(folder, self.model, self.optimizer, self.world)
         self.step, self.tokens = state["step"], state["tokens"]
-        self.watch = metrics.Watch(self.config.run.spike_factor, **state["watch"])
+        self.watch = metrics.SpikeWatch(self.config.run.spike_factor, **state["watch"])
         self.loader.load_state_dict(state["data"])
         return True
 
@@ -134,15 +117,15 @@ class Trainer:
         state = {
             "step": self.step,
             "tokens": self.tokens,
-            "data": self.merge_states(self.world.gather(self.loader.state_dict())),
+            "data": self.loader.merge_states(self.world.gather(self.loader.state_dict())),
             "watch": self.watch.state(),
-            "tokenizers": self.speech.fingerprint,
+            "tokenizers": self.speech.tokenizers.fingerprint,
             "vocabulary": self.speech.vocabulary.fingerprint,
             "config": self.config.model_dump(mode="json"),
         }
-        frozen = checkpoint.freeze(self.model, self.optimizer, state, self.world)
+        snapshot = checkpoint.take_snapshot(self.model, self.optimizer, state, self.world)
         if self.world.first:
-            checkpoint.save(frozen, self.model, self.speech, self.run, keep_last=self.config.run.keep_last)
+            checkpoint.save(snapshot, self.model, self.speech, self.run, keep_last=self.config.run.keep_last)
         self.world.wait()
 
     def train(self, on_step: OnStep = lambda _: None) -> None:
@@ -150,14 +133,14 @@ class Trainer:
         rows, saved = iter(self.loader), self.step
         begin = time.perf_counter()
         while self.step < self.config.run.steps:
-            batches = self._next(rows, self.config.run.accumulation)
+            batches = next_rows(rows, self.config.run.accumulation, self.world)
             if batches is None:
                 break
             waited = time.perf_counter() - begin
             done = self.train_step(batches)
             report = self._metrics(done, begin, waited)
             if self.step == self.config.run.steps or self.step % self.config.run.validation_steps == 0:
-                report.validation = self.validate()
+                report.validation = self._validated()
             on_step(report)
             begin = time.perf_counter()
             if self.step % self.config.run.save_steps == 0:
@@ -166,50 +149,29 @@ class Trainer:
         if saved != self.step:
             self.save()
 
-    def validate(self) -> dict[Task, float] | None:
-        """Mean loss of each task on the validation set, None without one. Changes nothing that training depends on.
-
-        All processes take as many rows, so the last few rows of a small set may be left out.
-        """
-        if self.held_out is None:
+    def _validated(self) -> dict[Task, float] | None:
+        if self.validation is None:
             return None
-        gathered, rows = Gathered(), self.held_out()
-        self.module.eval()
-        for _ in range(self.config.run.validation_rows):
-            batches = self._next(rows, 1)
-            if batches is None:
-                break
-            inputs = Inputs.of(batches[0], self.world.device)
-            with torch.no_grad(), self._autocast():
-                _, losses = self.module(inputs)
-            gathered.add(batches[0], inputs, losses)
-        settle(self.module.train())
-        means = gathered.means(self.world)
-        if not means and self.world.first:
-            log.warning(
-                "run.validation measured nothing: it has fewer packed rows than there are processes, or no sample fits "
-                "data.token_budget: give it more utterances, or raise the budget"
-            )
-        return means
+        return self.validation.measure(self.module, self.world, self.config.run.precision)
 
-    def train_step(self, batches: list[PackedBatch]) -> "Done":
+    def train_step(self, batches: list[PackedBatch]) -> StepResult:
         """One update from the rows of this process. Raises BadBatchError before anything is changed."""
-        gathered = Gathered()
+        gathered = LossSums()
         answers = int(self.world.sum(torch.tensor(sum(map(num_answers, batches)))))
         flops = 0.0
         for number, batch in enumerate(batches, 1):
             inputs = Inputs.of(batch, self.world.device)
             with synchronised(self.module, last=number == len(batches)):
-                with self._autocast():
+                with autocast(self.world.device, self.config.run.precision):
                     total, losses = self.module(inputs)
                 # Gradients are averaged over processes, the loss is a mean over all their answers.
                 (total * (self.world.size / max(1, answers))).backward()
             gathered.add(batch, inputs, losses)
             flops += self._flops(batch, len(losses))
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
-        return self._update(gathered, float(whole(norm)), batches, flops)
+        return self._update(gathered, float(full_tensor(norm)), batches, flops)
 
-    def _update(self, gathered: Gathered, norm: float, batches: list[PackedBatch], flops: float) -> "Done":
+    def _update(self, gathered: LossSums, norm: float, batches: list[PackedBatch], flops: float) -> StepResult:
         own = torch.tensor([sum(batch.num_tokens for batch in batches), flops], dtype=torch.float64)
         sums = self.world.sum(torch.cat([gathered.sums, gathered.counts, own]))
         total, counts = sums[: len(TASKS)], sums[len(TASKS) : -2]
@@ -225,9 +187,11 @@ class Trainer:
         self.step += 1
         self.tokens += int(sums[-2])
         answers = int(counts.sum())
-        return Done(float(total.sum()) / max(1, answers), losses, rate, norm, int(sums[-2]), answers, float(sums[-1]))
+        return StepResult(
+            float(total.sum()) / max(1, answers), losses, rate, norm, int(sums[-2]), answers, float(sums[-1])
+        )
 
-    def _explain(self, problem: str, gathered: Gathered) -> str:
+    def _explain(self, problem: str, gathered: LossSums) -> str:
         """The samples of a bad step, worst first (not-a-number counts as worst)."""
         samples = [sample for own in self.world.gather(gathered.worst) for sample in own]
         samples.sort(key=lambda sample: -math.inf if math.isnan(sample[0]) else -sample[0])
@@ -235,12 +199,12 @@ class Trainer:
         return (
             f"step {self.step + 1}: {problem}; nothing was changed. The samples with the highest loss of "
             f"{len(samples)} in the batch:\n{named}\n"
-            "Look at these utterances. The last checkpoint is good: run again to go on from it, with a larger "
+            "Look at these utterances. The last checkpoint is good: run again to continue from it, with a larger "
             "run.spike_factor (null: never stop) where their texts are wrong and the model is well, else with a lower "
             "optimizer.learning_rate or a longer optimizer.warmup_steps."
         )
 
-    def _metrics(self, done: "Done", begin: float, waited: float) -> metrics.StepMetrics:
+    def _metrics(self, done: StepResult, begin: float, waited: float) -> metrics.StepMetrics:
         seconds = time.perf_counter() - begin
         peak = metrics.peak_flops(self.world.device)
         capacity = self.config.data.token_budget * self.config.run.accumulation * self.world.size
@@ -259,29 +223,5 @@ class Trainer:
             mfu=done.flops / seconds / (peak * self.world.size) if peak else None,
         )
 
-    def _next(self, rows: Iterator[PackedBatch], count: int) -> list[PackedBatch] | None:
-        """`count` rows of each process; None where any process has not enough of them left."""
-        batches = list(islice(rows, count))
-        short = int(len(batches) < count)
-        return None if int(self.world.sum(torch.tensor(short))) else batches
-
     def _flops(self, batch: PackedBatch, answers: int) -> float:
         return metrics.model_flops(self.model.config, self.num_parameters, batch.lengths.tolist(), answers)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        chosen, kind = self.config.run.precision, self.world.device.type
-        on = chosen == "bfloat16" or (chosen == "auto" and kind == "cuda")
-        return torch.autocast(kind, torch.bfloat16, enabled=on)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a step came to over all processes."""
-
-    loss: float
-    losses: dict[Task, float]
-    learning_rate: float
-    grad_norm: float
-    tokens: int
-    answers: int
-    flops: float

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from curation.models.torch_compat import import_torchaudio
 from curation.train.infer.engine import Engine, Request
-from curation.train.infer.qwen3 import Decoder, Sizes
+from curation.train.infer.qwen3 import Qwen3Decoder, Sizes
 from curation.train.infer.sampling import Allowed
 from tests.support.checkpoints.speech import TINY, random_qwen3
 
@@ -133,7 +133,7 @@ def main():
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         tensors = load_file(Path(folder) / "model.safetensors")
-        decoder = Decoder(Sizes.read(Path(folder) / "config.json"), tensors, kind, arguments.device)
+        decoder = Qwen3Decoder(Sizes.read(Path(folder) / "config.json"), tensors, kind, arguments.device)
     model = model.to(arguments.device, kind)
     parameters = sum(tensor.numel() for tensor in tensors.values())
     where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{arguments.threads} thread(s)"

@@ -21,8 +21,10 @@ from rich.table import Table
 
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.data.blocks import Blocks
+from curation.train.data.config import DataConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
-from curation.train.data.loader import DataConfig, PackedLoader
+from curation.train.data.loader import PackedLoader
+from curation.train.data.utterances import STREAMS
 from tests.support.synthetic import write_shards
 
 SIZES = {"glm": {"size": 2048}, "bicodec": {"semantic_size": 8192, "global_size": 4096, "num_global": 32}}
@@ -49,7 +51,7 @@ def utterance(number: int) -> dict[str, Any]:
 def measure(shards: str, name: str, seconds: float, need: float | None, **options: Any) -> list[str]:
     """One row of the table: the loader for `seconds`, after its first batches."""
     config = DataConfig(**options.pop("config", {}))
-    loader = PackedLoader(shards, options.pop("vocabulary"), config, **options)
+    loader = PackedLoader(open_corpus(shards), options.pop("vocabulary"), config, **options)
     start = time.perf_counter()
     rows = iter(loader)
     next(rows)
@@ -81,7 +83,7 @@ def main() -> None:
         shards = args.shards or write_shards(
             Path(folder), [utterance(i) for i in range(args.rows)], shard_rows=5000, group_rows=512, **_index()
         )
-        common: dict[str, Any] = {"vocabulary": vocabulary_for(shards, 1024)}
+        common: dict[str, Any] = {"vocabulary": vocabulary_for(open_corpus(shards), 1024)}
         table.add_row(*measure(shards, "in a thread (prefetch 32)", args.seconds, args.need, **common))
         table.add_row(*measure(shards, "no prefetch", args.seconds, args.need, config={"prefetch": 0}, **common))
         table.add_row(*measure(shards, "rank 0 of 4, 24 lanes", args.seconds, args.need, world=4, **common))
@@ -102,11 +104,11 @@ def _block_mib(shards: str, vocabulary: Vocabulary) -> float:
     """MiB of a block: what Python and NumPy allocate, and the codes, which lie in Arrow's memory."""
     blocks = Blocks(open_corpus(shards), vocabulary, DataConfig(), "pretrain")
     tracemalloc.start()
-    plan = blocks.plan(0)
+    block = blocks.read(0)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    held += sum(stream.values.nbytes for stream in plan.utterances.streams.values())
-    return held / 2**20 * 2048 / len(plan.utterances)
+    held += sum(block.utterances.tokens[name].values.nbytes for name in STREAMS)
+    return held / 2**20 * 2048 / len(block.utterances)
 
 
 def _index() -> dict[str, Any]:

@@ -25,11 +25,12 @@ from rich.table import Table
 from torch.nn import functional
 
 from curation.tokenize.vocabulary import Vocabulary
-from curation.train.checkpoint.speech_info import Speech
+from curation.train.checkpoint.speech_info import SpeechInfo, TokenizerInfo
 from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED, PackedBatch
-from curation.train.data.corpus import vocabulary_for
-from curation.train.data.loader import DataConfig, PackedLoader
+from curation.train.data.config import DataConfig
+from curation.train.data.corpus import open_corpus, vocabulary_for
+from curation.train.data.loader import PackedLoader
 from curation.train.distributed import World
 from curation.train.loop.metrics import peak_flops
 from curation.train.loop.trainer import Trainer
@@ -80,8 +81,8 @@ def ours(rows: list[PackedBatch], setting: Setting, *overrides: str, whole_logit
     """A step of `Trainer.train_step`, metrics and checks included."""
     config = load_training_config(overrides=[f"model.preset={setting.preset}", *overrides])
     model = setting.model()
-    speech, world = Speech(setting.vocabulary, {"fingerprint": ""}, "compact", "compact"), World(device=setting.device)
-    trainer = Trainer(config, model, iter(()), lambda states: states[0], speech, None, world)  # type: ignore[arg-type]
+    speech = SpeechInfo(setting.vocabulary, TokenizerInfo("compact", "compact", {"fingerprint": ""}))
+    trainer = Trainer(config, model, iter(()), speech, None, World(device=setting.device))  # type: ignore[arg-type]
     if whole_logits:
         trainer.module = WholeLogits(model).train()
     endless = itertools.cycle(rows)
@@ -166,8 +167,10 @@ def make_rows(folder: str, count: int, budget: int) -> tuple[list[PackedBatch], 
     tokenizers = {"fingerprint": "0" * 64, **SIZES}
     rows = [utterance(number) for number in range(UTTERANCES)]
     shards = write_shards(folder, rows, shard_rows=UTTERANCES, group_rows=200, tokenizers=tokenizers)
-    vocabulary = vocabulary_for(shards, 1024)
-    return list(itertools.islice(PackedLoader(shards, vocabulary, DataConfig(token_budget=budget)), count)), vocabulary
+    vocabulary = vocabulary_for(open_corpus(shards), 1024)
+    return list(
+        itertools.islice(PackedLoader(open_corpus(shards), vocabulary, DataConfig(token_budget=budget)), count)
+    ), vocabulary
 
 
 def measure(ways: dict[str, Step], steps: int, device: torch.device) -> list[list[str]]:

@@ -8,7 +8,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.tokenize.fit.augment import (
     MAX_SECONDS,
     MIN_SAMPLES,
-    RETAKE_SHIFT,
+    PERTURB_SHIFT,
     SPEED_RANGE,
     retake,
     through_channel,
@@ -63,7 +63,7 @@ def test_a_retake_is_the_same_sound_a_little_later():
     wave = 0.3 * noise(SAMPLE_RATE)
     found = retake(wave, np.random.default_rng(0))
     later = len(wave) - len(found)
-    assert 1 <= later <= RETAKE_SHIFT
+    assert 1 <= later <= PERTURB_SHIFT
     assert found.dtype == np.float32
     gain = np.vdot(found, wave[later:]) / np.vdot(wave[later:], wave[later:])
     assert 10 ** (-2 / 20) - 0.01 < gain <= 1.01

@@ -8,7 +8,10 @@ import torch
 
 from curation.train.data.batch import IGNORED
 from curation.train.data.code_noise import NEAREST, CodeNoise, nearest
-from curation.train.data.loader import DataConfig, PackedLoader, merge_states
+from curation.train.data.config import DataConfig
+from curation.train.data.corpus import open_corpus
+from curation.train.data.loader import PackedLoader
+from curation.train.data.order import merge_states
 from tests.support.synthetic import SIZES, utterance, vocabulary, write_shards
 
 VOCABULARY = vocabulary()
@@ -28,7 +31,7 @@ def corpus(tmp_path_factory):
 
 def read(corpus, vectors, share, *, rows=ROWS, state=None, **place):
     loader = PackedLoader(
-        corpus, VOCABULARY, DataConfig(token_budget=200, code_noise=share), code_vectors=vectors, **place
+        open_corpus(corpus), VOCABULARY, DataConfig(token_budget=200, code_noise=share), code_vectors=vectors, **place
     )
     if state:
         loader.load_state_dict(state)
@@ -92,7 +95,7 @@ def test_each_epoch_has_other_noise(corpus, vectors):
 
 def test_without_vectors_it_is_refused(corpus):
     with pytest.raises(ValueError, match=r"data\.code_noise"):
-        PackedLoader(corpus, VOCABULARY, DataConfig(code_noise=0.1))
+        PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(code_noise=0.1))
 
 
 def test_nearest_leaves_out_the_code_itself_and_manages_with_few():

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.core.errors import DataError
 from curation.tokenize.layouts import decode
 from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.data.batch import IGNORED
 from curation.train.data.blocks import Blocks
 from curation.train.data.config import DataConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
-from curation.train.data.loader import DataError, PackedLoader
+from curation.train.data.loader import PackedLoader
 from tests.support.synthetic import SIZES, tokenizers, utterance, vocabulary, write_shards
 
 VOCABULARY = vocabulary()
@@ -37,7 +38,7 @@ def samples_of(batch):
 
 
 def epoch_of(corpus, **options):
-    loader = PackedLoader(corpus, VOCABULARY, DataConfig(epochs=1, prefetch=0, **options))
+    loader = PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(epochs=1, prefetch=0, **options))
     return loader, list(loader)
 
 
@@ -121,7 +122,7 @@ def test_over_long_samples_are_left_out_whole_and_counted(corpus):
 def test_ranks_together_count_each_over_long_sample_once(corpus):
     one, _ = epoch_of(corpus, max_sample_tokens=36, block_rows=8)
     config = DataConfig(epochs=1, max_sample_tokens=36, block_rows=8)
-    loaders = [PackedLoader(corpus, VOCABULARY, config, rank=rank, world=4) for rank in range(4)]
+    loaders = [PackedLoader(open_corpus(corpus), VOCABULARY, config, rank=rank, world=4) for rank in range(4)]
     for loader in loaders:
         list(loader)
     assert sum((loader.counts for loader in loaders[1:]), loaders[0].counts) == one.counts
@@ -135,56 +136,59 @@ def test_efficiency_is_the_share_of_the_budget(corpus):
 
 
 def test_nothing_that_fits_is_an_error_and_no_endless_loop(corpus):
-    loader = PackedLoader(corpus, VOCABULARY, DataConfig(max_sample_tokens=16))
+    loader = PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(max_sample_tokens=16))
     with pytest.raises(DataError, match=r"no sample .* fits 16 tokens .* raise data.token_budget"):
         next(iter(loader))
 
 
 def test_a_tiny_corpus_works(tmp_path):
     where = write_shards(tmp_path, [utterance(0)])
-    loaders = [PackedLoader(where, VOCABULARY, DataConfig(), rank=rank, world=3) for rank in range(3)]
+    loaders = [PackedLoader(open_corpus(where), VOCABULARY, DataConfig(), rank=rank, world=3) for rank in range(3)]
     assert [[len(batch.keys) for batch in itertools.islice(loader, 4)] for loader in loaders] == [[3] * 4] * 3
 
 
 def test_an_empty_shard_among_others_and_none_at_all(tmp_path, corpus):
     where = write_shards(tmp_path / "empty", [])
     with pytest.raises(DataError, match="no utterances were kept"):
-        PackedLoader(where, VOCABULARY, DataConfig())
+        PackedLoader(open_corpus(where), VOCABULARY, DataConfig())
 
 
 def test_shards_of_other_tokenizers_are_refused(corpus):
     with pytest.raises(DataError, match=r"f{64}.*expects a{64}.*tokenize and publish"):
-        PackedLoader(corpus, VOCABULARY, DataConfig(), tokenizer_fingerprint="a" * 64)
-    assert PackedLoader(corpus, VOCABULARY, DataConfig(), tokenizer_fingerprint="f" * 64).tokenizers == tokenizers()
+        PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(), tokenizer_fingerprint="a" * 64)
+    assert (
+        PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(), tokenizer_fingerprint="f" * 64).tokenizers
+        == tokenizers()
+    )
 
 
 def test_shards_without_tokens_are_refused(tmp_path):
     where = write_shards(tmp_path, ROWS[:3], tokenizers=None)
     with pytest.raises(DataError, match="no tokens"):
-        PackedLoader(where, VOCABULARY, DataConfig())
+        PackedLoader(open_corpus(where), VOCABULARY, DataConfig())
 
 
 def test_a_vocabulary_without_all_codes_is_refused(corpus):
     small = make_vocabulary(**(SIZES | {"semantic": 5}))
     with pytest.raises(DataError, match="semantic has 30 codes and the vocabulary 5"):
-        PackedLoader(corpus, small, DataConfig())
+        PackedLoader(open_corpus(corpus), small, DataConfig())
 
 
 def test_a_code_beyond_the_codebook_names_the_utterance(tmp_path):
     where = write_shards(tmp_path, [ROWS[0] | {"semantic": [99]}])
     with pytest.raises(DataError, match=r"utt-00000.*semantic codes are within"):
-        next(iter(PackedLoader(where, VOCABULARY, DataConfig())))
+        next(iter(PackedLoader(open_corpus(where), VOCABULARY, DataConfig())))
 
 
 def test_an_unfinished_build_and_a_changed_shard_are_refused(tmp_path):
     with pytest.raises(DataError, match="finished build"):
-        PackedLoader(str(tmp_path), VOCABULARY, DataConfig())
+        PackedLoader(open_corpus(str(tmp_path)), VOCABULARY, DataConfig())
     where = write_shards(tmp_path, ROWS[:20])
     index = json.loads((tmp_path / "shards/_index.json").read_text())
     index["shards"][0]["rows"] = 9
     (tmp_path / "shards/_index.json").write_text(json.dumps(index))
     with pytest.raises(DataError, match="10 rows, the index says 9"):
-        list(PackedLoader(where, VOCABULARY, DataConfig(epochs=1)))
+        list(PackedLoader(open_corpus(where), VOCABULARY, DataConfig(epochs=1)))
 
 
 def test_a_rank_reads_its_own_blocks_only(tmp_path):
@@ -196,9 +200,9 @@ def test_a_rank_reads_its_own_blocks_only(tmp_path):
         if shard.name not in needed:
             shard.unlink()
     assert 0 < len(needed) < 8
-    assert len(list(PackedLoader(where, VOCABULARY, config, rank=1, world=4))) > 0
+    assert len(list(PackedLoader(open_corpus(where), VOCABULARY, config, rank=1, world=4))) > 0
     with pytest.raises(FileNotFoundError):
-        list(PackedLoader(where, VOCABULARY, config, rank=2, world=4))
+        list(PackedLoader(open_corpus(where), VOCABULARY, config, rank=2, world=4))
 
 
 def test_slices_do_not_need_row_groups_of_their_size(tmp_path, corpus):
@@ -219,9 +223,9 @@ def test_shards_can_be_anywhere(corpus):
 
 
 def test_a_vocabulary_for_a_corpus_has_its_codes_and_words(corpus):
-    made = vocabulary_for(corpus, text_size=270)
+    made = vocabulary_for(open_corpus(corpus), text_size=270)
     assert {name: len(ids) for name, ids in made.streams.items()} == SIZES
     assert made.text.get_vocab_size() == 270
     assert len(made.text_ids(ROWS[0]["text"])) < len(VOCABULARY.text_ids(ROWS[0]["text"]))
-    assert made.fingerprint == vocabulary_for(f"{corpus}/shards", text_size=270).fingerprint
-    assert vocabulary_for(corpus, text_size=256).text.get_vocab_size() == 256
+    assert made.fingerprint == vocabulary_for(open_corpus(f"{corpus}/shards"), text_size=270).fingerprint
+    assert vocabulary_for(open_corpus(corpus), text_size=256).text.get_vocab_size() == 256

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.errors import DataError
 from curation.train.data.config import DataConfig, TaskWeights
-from curation.train.data.loader import DataError, PackedLoader, merge_states
+from curation.train.data.corpus import open_corpus
+from curation.train.data.loader import PackedLoader
+from curation.train.data.order import merge_states
 from tests.support.synthetic import utterance, vocabulary, write_shards
 
 VOCABULARY = vocabulary()
@@ -23,7 +26,7 @@ def corpus(tmp_path_factory):
 
 def ranks(corpus, world, config=CONFIG, state=None):
     """A loader for each rank."""
-    loaders = [PackedLoader(corpus, VOCABULARY, config, rank=rank, world=world) for rank in range(world)]
+    loaders = [PackedLoader(open_corpus(corpus), VOCABULARY, config, rank=rank, world=world) for rank in range(world)]
     for loader in loaders:
         if state is not None:
             loader.load_state_dict(json.loads(json.dumps(state)))
@@ -71,7 +74,10 @@ def test_iterating_again_goes_on(corpus, uninterrupted):
 
 
 def test_worker_processes_change_nothing(corpus, uninterrupted):
-    loaders = [PackedLoader(corpus, VOCABULARY, CONFIG, rank=rank, world=2, num_workers=1 + rank) for rank in range(2)]
+    loaders = [
+        PackedLoader(open_corpus(corpus), VOCABULARY, CONFIG, rank=rank, world=2, num_workers=1 + rank)
+        for rank in range(2)
+    ]
     assert take(loaders, 15) == uninterrupted[:30]
     state = merge_states([loader.state_dict() for loader in loaders])
     assert take(ranks(corpus, 1, state=state), 20) == uninterrupted[30:50]

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.manifests.schemas import SHARDS
-from curation.tokenize.layouts import encode
 from curation.train.data.batch import TASKS
 from curation.train.data.config import DataConfig, TaskWeights
-from curation.train.data.samples import draft_samples, example_of, other_of_same, parallel_partners, sample_counts
+from curation.train.data.samples import draft_samples, encode_sample, other_of_same, parallel_partners, sample_counts
 from curation.train.data.utterances import COLUMNS, utterances_of
 from tests.support.synthetic import utterance, vocabulary
 
@@ -18,7 +17,7 @@ VOCABULARY = vocabulary()
 
 
 def utterances(rows):
-    return utterances_of(pa.Table.from_pylist(rows, schema=SHARDS).select(COLUMNS))
+    return utterances_of(pa.Table.from_pylist(rows, schema=SHARDS).select(COLUMNS), VOCABULARY, "corpus")
 
 
 def spoken(*parts):
@@ -33,8 +32,7 @@ def spoken(*parts):
 
 
 def drafts_of(found, config, phase="pretrain", epoch=0, seed=0):
-    text_lengths = np.array([len(VOCABULARY.text_ids(text)) for text in found.texts])
-    return draft_samples(found, text_lengths, config, phase, epoch, np.random.default_rng(seed))
+    return draft_samples(found, config, phase, epoch, np.random.default_rng(seed))
 
 
 @given(weight=st.floats(0, 3), epochs=st.integers(1, 12))
@@ -121,8 +119,8 @@ def test_lengths_are_those_of_the_encoded_samples(numbers, seed):
     drafts = drafts_of(found, DataConfig(), seed=seed)
     assert len(drafts) == 3 * len(numbers)
     for index, length in enumerate(drafts.length):
-        _, _, example = example_of(drafts, index, found)
-        assert len(encode(example, VOCABULARY).ids) == length
+        _, _, sequence = encode_sample(drafts, index, found, VOCABULARY)
+        assert len(sequence.ids) == length
 
 
 def test_a_row_without_tokens_is_an_error_that_names_it():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from curation.train.infer.engine import Engine, Request
-from curation.train.infer.qwen3 import Decoder, Row, Sizes
+from curation.train.infer.qwen3 import Qwen3Decoder, NextTokens, Sizes
 from curation.train.infer.sampling import GREEDY, PAPER, Allowed, Sampling
 from tests.support.checkpoints.speech import random_qwen3
 
@@ -36,7 +36,7 @@ def decoder(tmp_path_factory):
 
 
 def load(folder, dtype=torch.float32):
-    return Decoder(Sizes.read(folder / "config.json"), load_file(folder / "model.safetensors"), dtype)
+    return Qwen3Decoder(Sizes.read(folder / "config.json"), load_file(folder / "model.safetensors"), dtype)
 
 
 def prompts(lengths, seed=0):
@@ -92,8 +92,8 @@ def test_hidden_states_of_mixed_steps_are_those_of_the_library(pair):
     first, second = prompts([6, 11])
     cache = decoder.new_cache(2, 32)
     with torch.inference_mode():
-        decoder.forward(first[:5].tolist(), [Row(0, 5)], cache)
-        both = decoder.forward([int(first[5]), *second.tolist()], [Row(0, 1), Row(1, 11)], cache)
+        decoder.forward(first[:5].tolist(), [NextTokens(0, 5)], cache)
+        both = decoder.forward([int(first[5]), *second.tolist()], [NextTokens(0, 1), NextTokens(1, 11)], cache)
         for row, prompt in zip(both, (first, second), strict=True):
             states = library.model(torch.from_numpy(prompt.astype(np.int64))[None]).last_hidden_state
             torch.testing.assert_close(row, states[0, -1], rtol=1e-4, atol=1e-4)

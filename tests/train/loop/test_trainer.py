@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from curation.train.checkpoint import training as checkpoint
-from curation.train.loop.metrics import Watch, read_metrics
+from curation.train.loop.metrics import SpikeWatch, read_metrics
 from curation.train.loop.optimizer import learning_rate
 from curation.train.loop.trainer import BadBatchError
+from curation.train.loop.validate import Validation
 from tests.support.runs import toy_model, toy_trainer, train_toy
 from tests.support.streams import ToyLoader, toy_config, toy_speech
 from tests.train.model.test_qwen3 import padded
@@ -132,23 +133,23 @@ def test_a_loss_that_is_not_a_number_names_the_samples(tmp_path):
 
 
 def test_a_jump_of_the_loss_stops_and_a_fall_does_not():
-    watch = Watch(4.0)
+    watch = SpikeWatch(4.0)
     for _ in range(60):
         watch.take({"asr": 0.5, "tts": 5.0})
     assert watch.problem({"asr": 0.6, "tts": 0.01}, 1.0) is None
     assert "asr loss jumped to 2.600" in watch.problem({"asr": 2.6, "tts": 5.0}, 1.0)
     assert "gradient is inf" in watch.problem({"asr": 0.5}, math.inf)
-    assert Watch(None, **watch.state()).problem({"asr": 100.0}, 1.0) is None
+    assert SpikeWatch(None, **watch.state()).problem({"asr": 100.0}, 1.0) is None
 
 
 def test_what_is_usual_for_a_task_is_no_jump():
     """Recognition of a step may be one wrong transcript of eight tokens."""
-    watch, generator = Watch(4.0), random.Random(0)  # noqa: S311 - no secret
+    watch, generator = SpikeWatch(4.0), random.Random(0)  # noqa: S311 - no secret
     for _ in range(400):
         watch.take({"asr": 2.0 if generator.random() < 0.05 else 0.3 * generator.random(), "tts": 5.0})
     assert watch.problem({"asr": 2.3}, 1.0) is None
     assert "asr loss jumped" in watch.problem({"asr": 6.0}, 1.0)
-    assert Watch(4.0, **watch.state()).problem({"asr": 2.3}, 1.0) is None
+    assert SpikeWatch(4.0, **watch.state()).problem({"asr": 2.3}, 1.0) is None
 
 
 def test_metrics_go_to_json_and_tensorboard(tmp_path):
@@ -189,8 +190,8 @@ def test_the_rate_rises_and_falls():
 def test_a_validation_set_without_rows_is_told(tmp_path, monkeypatch):
     own, told = logging.Logger("alone"), []  # noqa: LOG001 - out of the tree that other libraries change
     own.addFilter(lambda record: told.append(record.getMessage()))
-    monkeypatch.setattr("curation.train.loop.trainer.log", own)
-    trainer = toy_trainer(tmp_path, "run.steps=1", held_out=lambda: iter(()))
+    monkeypatch.setattr("curation.train.loop.validate.log", own)
+    trainer = toy_trainer(tmp_path, "run.steps=1", validation=Validation(lambda: iter(()), 64))
     trainer.train()
     assert len(told) == 1
     assert "measured nothing" in told[0]
