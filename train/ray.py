@@ -1,6 +1,6 @@
 """The same training through Ray Train, on this machine or on a cluster. The only file that imports `ray.train`.
 
-Each worker runs `train_run` as a process of `torchrun` would. When a worker is lost all are started again, and go on
+Each worker runs `train_run` as a process of `torchrun` would. When a worker is lost all are started again, and resume
 from the last checkpoint; so RUN must be on storage that all nodes share.
 """
 
@@ -88,7 +88,7 @@ def _trainer(shards: str, run: Path, config: TrainConfig) -> Any:
 
 
 def _work(job: dict[str, Any]) -> None:
-    """What a worker does: Ray Train has told it its rank, and joined the processes."""
+    """What a worker does: Ray Train has set its rank and joined the processes."""
     run = Path(job["run"])
     try:
         train_run(job["shards"], run, TrainConfig.model_validate(job["config"]), lambda _: None)

@@ -59,7 +59,7 @@ def settings_of(run: Path) -> dict[str, Any]:
 
 
 def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None]) -> Trained:
-    """Train, or go on. `on_step` is called on the first process. Raises ConfigError, DataError, BadBatchError."""
+    """Train, or resume. `on_step` is called on the first process. Raises ConfigError, DataError, BadBatchError."""
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     with join_world(config.run.device) as world:

@@ -19,7 +19,7 @@ from curation.cli.options import EXIT_ERROR, AsJson, console, print_json, table_
 
 if TYPE_CHECKING:
     from curation.train.evaluate.report import Report, SummaryRow
-    from curation.train.evaluate.run import Judges, Result, EvaluationTask
+    from curation.train.evaluate.run import EvaluationTask, Judges, Result
     from curation.train.evaluate.scores import Estimate
 
 

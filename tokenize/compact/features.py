@@ -1,4 +1,4 @@
-"""What the compact tokenizers hear: log-mel frames, pitch, and the encoder states of Whisper tiny.
+"""Input features of the compact tokenizers: log-mel frames, pitch, and the encoder states of Whisper tiny.
 
 All of it runs clip by clip on one thread, so that a clip's features never depend on what else is processed.
 Frame j is centred on sample 160·j + 80; Whisper's state i stands for samples 320·i to 320·(i + 1).

@@ -57,7 +57,7 @@ class SpeakerSpace:
         return np.asarray(steps.clip(0, GLOBAL_SIZE - 1), np.int32)
 
     def standard(self, ids: Ids) -> Floats:
-        """Give what the network is told: deviations from the centre, -8..8."""
+        """The network's input: deviations from the centre, -8..8."""
         return np.asarray((ids - GLOBAL_SIZE // 2) / STEPS_PER_DEVIATION, np.float32)
 
     def values(self, ids: Ids) -> Floats:

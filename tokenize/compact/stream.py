@@ -36,7 +36,7 @@ class FrameDecoder(Protocol):
 
 
 class CompactStream:
-    """The state of one stream. All positions are tokens from its beginning."""
+    """The state of one stream. All positions are tokens from its start."""
 
     def __init__(self, codec: FrameDecoder, global_: Ids, look_ahead: int | None) -> None:
         self.codec, self.global_ = codec, global_
@@ -85,7 +85,7 @@ class CompactStream:
         return self.noise[:count]
 
     def _forget(self, voiced_from: int, phase: Doubles) -> None:
-        """Move the beginning of the window of the vocoder to `voiced_from`, that of the network before it."""
+        """Move the start of the window of the vocoder to `voiced_from`, that of the network before it."""
         moved = (voiced_from - self.voiced_from) * FRAMES * HOP
         if not moved:
             return

@@ -1,4 +1,4 @@
-"""Other versions of a clip for fitting: other speeds and levels, a little noise, and other channels; perturbed copies."""
+"""Other versions of a clip for fitting: speeds, levels, a little noise and other channels; and perturbed copies."""
 
 from collections.abc import Iterable, Iterator
 
@@ -26,7 +26,7 @@ STOP_DB = -60.0
 PERTURB_SHIFT = 160
 """Samples: half a semantic token."""
 PERTURB_DB, PERTURB_NOISE_DB = (-2.0, 0.0), (-60.0, -45.0)
-"""Change of a retake's level, and its noise against full scale."""
+"""Change of a perturbed copy's level, and its noise against full scale."""
 
 
 def varied(waves: Iterable[Wave], copies: int, channels: int, seed: int) -> Iterator[Wave]:
@@ -50,7 +50,7 @@ def varied(waves: Iterable[Wave], copies: int, channels: int, seed: int) -> Iter
                 yield np.asarray(other * 0.6 * 10 ** (random.uniform(-6, 0) / 20), np.float32)
 
 
-def retake(wave: Wave, random: np.random.Generator) -> Wave:
+def perturbed(wave: Wave, random: np.random.Generator) -> Wave:
     """Give the same sound as if recorded again: up to 10 ms later, up to 2 dB softer, with faint white noise."""
     later = wave[int(random.integers(1, PERTURB_SHIFT + 1)) :] * 10 ** (random.uniform(*PERTURB_DB) / 20)
     noise = random.standard_normal(len(later)) * 10 ** (random.uniform(*PERTURB_NOISE_DB) / 20)

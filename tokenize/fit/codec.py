@@ -33,15 +33,15 @@ AVERAGE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class ClipPair:
-    """A clip and the same sound once more (`variation.retake`)."""
+    """A clip and a perturbed copy of it (augment.py)."""
 
     clip: ClipFeatures
-    again: ClipFeatures
+    perturbed: ClipFeatures
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A clip as the network sees it, (2, tokens, size) the clip and its retake: standardised states, normalised rows.
+    """Input of the network, (2, tokens, size) the clip and its perturbed copy: standardised states, normalised rows.
 
     `speaker` are the clip's standard globals, (32,).
     """
@@ -61,18 +61,18 @@ class Batch:
     mask: "Tensor"
 
 
-def codec_tensors(takes: list[ClipPair], settings: FitSettings, progress: Progress) -> dict[str, np.ndarray]:
+def codec_tensors(pairs: list[ClipPair], settings: FitSettings, progress: Progress) -> dict[str, np.ndarray]:
     """Everything that `compact_codec.safetensors` holds."""
-    values = np.stack([describe(take.clip.mel, take.clip.log_f0, take.clip.voiced) for take in takes])
+    values = np.stack([describe(pair.clip.mel, pair.clip.log_f0, pair.clip.voiced) for pair in pairs])
     space = SpeakerSpace(values.mean(axis=0), values.std(axis=0).clip(1e-2))
-    states = np.concatenate([take.clip.states[::8] for take in takes]).astype(np.float32)
+    states = np.concatenate([pair.clip.states[::8] for pair in pairs]).astype(np.float32)
     mean, spread = states.mean(axis=0), states.std(axis=0).clip(1e-3)
     examples = []
-    for take, value in zip(takes, values, strict=True):
+    for pair, value in zip(pairs, values, strict=True):
         ids = space.ids(value)
         voice = Voice.of(space.values(ids))
-        size = min(len(take.clip.states), len(take.again.states))
-        both = (take.clip, take.again)
+        size = min(len(pair.clip.states), len(pair.perturbed.states))
+        both = (pair.clip, pair.perturbed)
         standard = np.stack([(clip.states[:size] - mean) / spread for clip in both]).astype(np.float16)
         rows = np.stack([voice.normalise(clip.mel, clip.log_f0, clip.voiced)[:size] for clip in both])
         examples.append(Example(standard, rows.astype(np.float16), space.standard(ids)))
@@ -152,7 +152,7 @@ def _batch(examples: list[Example], settings: FitSettings, random: np.random.Gen
 def training_loss(network: "CodecNet", batch: Batch, consistency: float) -> "Tensor":
     """L1 of log-mel, L1 of pitch where voiced, cross entropy of voicing, squared error of the Whisper states.
 
-    And `consistency` times the squared distance of a clip's codes from its retake's, in levels.
+    And `consistency` times the squared distance of a clip's codes from its perturbed copy's, in levels.
     """
     from torch.nn import functional
 
@@ -167,7 +167,7 @@ def training_loss(network: "CodecNet", batch: Batch, consistency: float) -> "Ten
     words = (heard - states).square().mean(-1)
     loss = mel + 0.3 * pitch + 0.15 * voicing + 0.3 * words
     if consistency:
-        again = network.encode(batch.states[1], batch.rows[1])
-        distance = (code.tanh() - again.tanh()) * (network.quantizer.levels - 1) / 2
+        moved = network.encode(batch.states[1], batch.rows[1])
+        distance = (code.tanh() - moved.tanh()) * (network.quantizer.levels - 1) / 2
         loss = loss + consistency * distance.square().sum(-1)
     return (loss * weight).sum()

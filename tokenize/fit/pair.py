@@ -15,7 +15,7 @@ from curation.tokenize.compact import content as compact_content
 from curation.tokenize.compact.codec import ClipFeatures
 from curation.tokenize.compact.features import whisper_states
 from curation.tokenize.compact.weights import save_weights
-from curation.tokenize.fit.augment import retake, varied
+from curation.tokenize.fit.augment import perturbed, varied
 from curation.tokenize.fit.codec import ClipPair, codec_tensors
 from curation.tokenize.fit.content import content_tensors, shipped_projection
 from curation.tokenize.fit.phone_projection import Projection
@@ -39,16 +39,16 @@ def fit(
     whisper, random = whisper_states(), np.random.default_rng([settings.seed, 1])
     waves = list(waves)
     samples, heard = sum(map(len, waves)) * (settings.copies + settings.channels), 0
-    takes = []
+    pairs = []
     for wave in varied(waves, settings.copies, settings.channels, settings.seed):
         clip = ClipFeatures.of(wave, whisper)
-        again = _halved(ClipFeatures.of(retake(wave, random), whisper)) if settings.consistency else clip
-        takes.append(ClipPair(clip, again))
+        copy = _halved(ClipFeatures.of(perturbed(wave, random), whisper)) if settings.consistency else clip
+        pairs.append(ClipPair(clip, copy))
         heard += len(wave)
         progress("features", min(1.0, heard / samples))  # about: versions differ in speed
     progress("features", 1.0)
-    codebook = content_tensors([take.clip for take in takes], settings, projection or shipped_projection())
-    codec = codec_tensors(takes, settings, progress)
+    codebook = content_tensors([pair.clip for pair in pairs], settings, projection or shipped_projection())
+    codec = codec_tensors(pairs, settings, progress)
     return {
         file: save_weights(folder, file, tensors)
         for file, tensors in ((compact_content.FILE, codebook), (compact_codec.FILE, codec))
@@ -56,5 +56,5 @@ def fit(
 
 
 def _halved(clip: ClipFeatures) -> ClipFeatures:
-    """With states in half precision: hours of them are in memory at once, and a retake's are only compared with."""
+    """With states in half precision: hours of them are in memory at once, and a copy's are only compared with."""
     return replace(clip, states=clip.states.astype(np.float16))

@@ -17,7 +17,7 @@ class FitSettings:
     codes: int = 8192
     """Semantic codes: 256, 1024 or 8192. Fewer say less of the sound, and are learned from fewer hours."""
     consistency: float = 0.1
-    """Weight of the squared distance, in levels, between the codes of a clip and of its retake (`variation.retake`)."""
+    """Weight of the squared distance, in levels, between the codes of a clip and of its perturbed copy."""
     copies: int = 2
     """Versions of each clip at other speeds and levels."""
     channels: int = 1

@@ -1,7 +1,7 @@
 """Speech codes that the model is given are replaced by ones that sound alike; what it is to say stays.
 
 Another recording of the same sound has other codes: of those of the compact codec a shift by 10 ms changes nine in ten,
-mostly to near ones. In a few hours of speech each sequence of codes occurs once, and a model learns it by heart; with
+mostly to near ones. In a few hours of speech each sequence of codes occurs once, and a model memorises it; with
 this noise it does not see the same sequence twice.
 """
 

@@ -43,7 +43,7 @@ class PackedLoader:
     `tokenizer_fingerprint` is what the model was made for: other shards are refused (DataError). `code_vectors` are the
     vectors of each stream's codes, (codes, any size); only `config.code_noise` needs them. With `num_workers` the rows
     are made in that many processes, else in a thread. Only the state and `counts` change while it is read; iterating
-    again goes on.
+    again continues.
     """
 
     def __init__(  # noqa: PLR0913 - all but three by name
@@ -137,7 +137,7 @@ class PackedLoader:
         return merge_states(states)
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from the merged position of all ranks, whatever their number was; begin a new iteration afterwards.
+        """Continue from the merged position of all ranks, whatever their number was; start a new iteration afterwards.
 
         Raises DataError where data, vocabulary or settings are others, or the state is that of one rank of several.
         """

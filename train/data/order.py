@@ -18,14 +18,14 @@ State = dict[str, Any]
 VERSION = 1
 
 LanePosition = tuple[int, int]
-"""Where a lane goes on: number of the block, row within it."""
+"""Where a lane continues: number of the block, row within it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
     """A packed row with its place in the order; `batch` is None where its lane has come to the end of the last epoch.
 
-    `position` is where the lane goes on after it.
+    `position` is where the lane continues after it.
     """
 
     batch: PackedBatch | None
@@ -56,7 +56,7 @@ class Lane:
 
     @property
     def position(self) -> LanePosition:
-        """Where it goes on."""
+        """Where it continues."""
         return self._at, self._row
 
     def advance(self) -> LaneStep:
@@ -105,7 +105,7 @@ class Lane:
 
 
 def start_positions(blocks: Blocks) -> list[LanePosition]:
-    """Where the lanes begin."""
+    """Where the lanes start."""
     return [(lane, 0) for lane in range(blocks.lanes)]
 
 

@@ -43,7 +43,7 @@ def prefetched(items: Iterable[T], depth: int) -> Generator[T, None, None]:
         stop.set()
         with contextlib.suppress(queue.Empty):
             while True:
-                ready.get_nowait()  # makes room, so that the thread does not wait for ever
+                ready.get_nowait()  # makes room, so that the thread does not wait indefinitely
         thread.join()
 
 

@@ -95,8 +95,8 @@ def evaluate(
 ) -> Iterator[Result]:
     """Yield results task by task, in the order of the items.
 
-    `sampling` is that of speech; None: the system's own. `on_step` is told how many of how many items of a task are
-    done. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError where a
+    `sampling` is that of speech; None: the system's own. `on_step` gets the task, how many items are done, and how many
+    there are. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError where a
     task needs a system or judge that is not there.
     """
     for task in tasks:
@@ -129,7 +129,12 @@ def _suited(items: list[Item], task: EvaluationTask) -> list[Item]:
 
 
 def _evaluate_batch(
-    items: list[Item], task: EvaluationTask, system: Any, judges: Judges, normalization: Normalization, sampling: Sampling | None
+    items: list[Item],
+    task: EvaluationTask,
+    system: Any,
+    judges: Judges,
+    normalization: Normalization,
+    sampling: Sampling | None,
 ) -> list[Result]:
     normalizers = [normalizer_of(item.language, normalization) for item in items]
     results = [Result(task, item, own.name, own.unit) for item, own in zip(items, normalizers, strict=True)]
@@ -147,7 +152,9 @@ def _evaluate_batch(
     return results
 
 
-def _act(task: EvaluationTask, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None) -> list[Any]:
+def _act(
+    task: EvaluationTask, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None
+) -> list[Any]:
     """Texts for ASR, waves for the others."""
     if task == "asr":
         return list(system.transcribe(inputs.waves))

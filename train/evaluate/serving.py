@@ -119,7 +119,7 @@ def _run(request: Callable[[int], Iterable[Sized]], concurrency: int, rounds: in
         for _ in range(rounds):
             try:
                 served.append(_serve(request(next(numbers))))
-            except Exception as error:  # noqa: BLE001 - told to the caller, who is in another thread
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 errors.append(error)
                 return
 

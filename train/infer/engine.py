@@ -18,7 +18,7 @@ import torch
 
 from curation.core.errors import DataError
 from curation.tokenize.base import Ids
-from curation.train.infer.qwen3 import Qwen3Decoder, NextTokens
+from curation.train.infer.qwen3 import NextTokens, Qwen3Decoder
 from curation.train.infer.sampling import GREEDY, Allowed, Chooser, Head, Sampling, choose
 
 PROMPT_TOKENS = 2048
@@ -122,7 +122,9 @@ class Engine:
 
     def _step(self) -> None:
         fresh = self._admit()
-        rows = [NextTokens(answer.slot, len(answer.request.prompt) if answer in fresh else 1) for answer in self._running]
+        rows = [
+            NextTokens(answer.slot, len(answer.request.prompt) if answer in fresh else 1) for answer in self._running
+        ]
         ids: list[int] = []
         for answer in self._running:
             ids += answer.request.prompt.tolist() if answer in fresh else [answer.ids[-1]]

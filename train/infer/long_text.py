@@ -111,7 +111,7 @@ def join_streams(streams: Iterable[Iterable[Wave]], fade: int = FADE_SAMPLES) ->
 
 
 def crossfade(first: Wave, second: Wave, fade: int = FADE_SAMPLES) -> Wave:
-    """Overlap the end of one wave with the beginning of another by `fade` samples, or as many as both have."""
+    """Overlap the end of one wave with the start of another by `fade` samples, or as many as both have."""
     fade = min(fade, len(first), len(second))
     rising = np.sin(np.linspace(0, np.pi / 2, fade + 2, dtype=np.float32)[1:-1]) ** 2
     keep = len(first) - fade

@@ -19,7 +19,7 @@ from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
 from curation.train.data.batch import TASKS, PackedBatch, Task
-from curation.train.distributed import World, distribute, synchronised, full_tensor
+from curation.train.distributed import World, distribute, full_tensor, synchronised
 from curation.train.loop import metrics
 from curation.train.loop.losses import LossSums, autocast, next_rows
 from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate

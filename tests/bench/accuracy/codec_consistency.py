@@ -15,7 +15,7 @@ import numpy as np
 
 from curation.audio.wave import Wave
 from curation.tokenize.compact.codec import CompactCodec
-from curation.tokenize.fit.augment import retake
+from curation.tokenize.fit.augment import perturbed
 from curation.tokenize.fit.shipped_corpus import read_wave
 
 CLIPS = 12
@@ -33,7 +33,7 @@ CHANGES: dict[str, Callable[[Wave], Wave]] = {
     "noise at -60 dB": lambda wave: noisy(wave, -60),
     "noise at -45 dB": lambda wave: noisy(wave, -45),
     "0.9 times as loud": lambda wave: (0.9 * wave).astype(np.float32),
-    "a retake, as in fitting": lambda wave: retake(wave, np.random.default_rng(0)),
+    "a perturbed copy, as in fitting": lambda wave: perturbed(wave, np.random.default_rng(0)),
 }
 
 

@@ -10,7 +10,7 @@ from curation.tokenize.fit.augment import (
     MIN_SAMPLES,
     PERTURB_SHIFT,
     SPEED_RANGE,
-    retake,
+    perturbed,
     through_channel,
     varied,
 )
@@ -59,9 +59,9 @@ def test_half_of_the_channels_are_as_narrow_as_a_telephone():
     assert all(abs(drop) <= 8.5 for drop in drops if drop >= -30)
 
 
-def test_a_retake_is_the_same_sound_a_little_later():
+def test_a_perturbed_copy_is_the_same_sound_a_little_later():
     wave = 0.3 * noise(SAMPLE_RATE)
-    found = retake(wave, np.random.default_rng(0))
+    found = perturbed(wave, np.random.default_rng(0))
     later = len(wave) - len(found)
     assert 1 <= later <= PERTURB_SHIFT
     assert found.dtype == np.float32

@@ -10,7 +10,7 @@ from curation.models.store import resolve
 from curation.text.normalize import normalizer_for
 from curation.tokenize.compact.codec import CompactCodec
 from curation.tokenize.compact.content import CompactContent
-from curation.tokenize.fit.augment import retake
+from curation.tokenize.fit.augment import perturbed
 from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import LEVELS, FitSettings
 from curation.tokenize.fit.shipped_corpus import read_wave
@@ -52,18 +52,18 @@ def test_other_numbers_of_codes_are_refused_with_those_there_are():
         FitSettings(codes=300)
 
 
-def test_a_consistent_codec_gives_a_retake_the_same_codes(monologue, tmp_path):
+def test_a_consistent_codec_gives_a_perturbed_copy_the_same_codes(monologue, tmp_path):
     """The same few seconds recorded again, ten times; most of the codes of a codec fitted without it change."""
     settings = replace(TINY, codes=256, steps=120, batch=4, crop=50, learning_rate=4e-3)
     random = np.random.default_rng(0)
     wave = monologue[96_000:144_000]
-    retakes = [retake(wave, random) for _ in range(10)]
+    copies = [perturbed(wave, random) for _ in range(10)]
     same = {}
     for consistency in (0.0, 1.0):
         fit([monologue[:96_000]], tmp_path / str(consistency), replace(settings, consistency=consistency))
         codec = CompactCodec(tmp_path / str(consistency))
         first = codec.encode([wave])[0].semantic
-        others = [item.semantic for item in codec.encode(retakes)]
+        others = [item.semantic for item in codec.encode(copies)]
         assert len(np.unique(first)) > 5  # one code for everything would be consistent too
         same[consistency] = np.mean([np.mean(first[: len(other)] == other) for other in others])
     assert same[1.0] > 1.5 * same[0.0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from curation.train.infer.engine import Engine, Request
-from curation.train.infer.qwen3 import Qwen3Decoder, NextTokens, Sizes
+from curation.train.infer.qwen3 import NextTokens, Qwen3Decoder, Sizes
 from curation.train.infer.sampling import GREEDY, PAPER, Allowed, Sampling
 from tests.support.checkpoints.speech import random_qwen3
 

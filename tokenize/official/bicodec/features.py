@@ -1,4 +1,4 @@
-"""What BiCodec hears: volume rule, reference clip, and wav2vec2 features (Spark-TTS, arXiv 2503.01710, section 3).
+"""Input features of BiCodec: volume rule, reference clip, wav2vec2 (Spark-TTS, arXiv 2503.01710, section 3).
 
 The volume rule works in float64 on the whole clip and precedes both branches.
 """
