@@ -96,8 +96,8 @@ def evaluate(
     """Yield results task by task, in the order of the items.
 
     `sampling` is that of speech; None: the system's own. `on_step` gets the task, how many items are done, and how many
-    there are. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError where a
-    task needs a system or judge that is not there.
+    there are. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError
+    where a task needs a system or judge that is not there.
     """
     for task in tasks:
         _check(task, system, judges)
