@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from curation.cli import app
-from curation.core.errors import ConfigError, DataError
+from curation.core.errors import ConfigError, DataError, UserError
 from curation.tokenize.vocabulary import load_vocabulary
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
@@ -139,7 +139,7 @@ def test_shards_of_other_tokenizers_are_refused(tmp_path):
     ],
 )
 def test_wrong_settings_are_explained(tmp_path, overrides, message):
-    with pytest.raises(ConfigError, match=message.replace("?", r"\?")):
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
         train(shards(tmp_path / "build"), tmp_path / "run", *overrides)
 
 
