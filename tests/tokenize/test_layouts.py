@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from curation.tokenize.layouts import Asr, Tts, Vc, decode, encode
+from curation.tokenize.layouts import Asr, Tts, Vc, decode, encode, encode_fields
 from curation.tokenize.vocabulary import MARKERS, OFFICIAL, Vocabulary, load_vocabulary, make_vocabulary
 
 CORPUS = ["the north wind and the sun", "a quick brown fox", "they disagreed, and the wind blew"] * 20
@@ -78,6 +78,22 @@ def test_an_incomplete_sequence_is_an_error(small, example, cut):
     ids = encode(example, small).ids
     with pytest.raises(ValueError, match=f"of {min(cut, len(ids) - 1)}"):
         decode(ids[: min(cut, len(ids) - 1)], small)
+
+
+@given(example=EXAMPLES, more=st.integers(0, 300))
+def test_a_sequence_that_goes_on_after_its_end_is_an_error(small, example, more):
+    ids = encode(example, small).ids
+    with pytest.raises(ValueError, match=f"unexpected token at position {len(ids)} of {len(ids) + 1}"):
+        decode(np.append(ids, np.int32(more)), small)
+
+
+@given(example=EXAMPLES)
+def test_fields_that_are_encoded_already_give_the_same_sequence(small, example):
+    values = {name: getattr(example, name) for name in type(example).__slots__}
+    values |= {"text": small.text_ids(values["text"])} if "text" in values else {}
+    found, expected = encode_fields(type(example), values, small), encode(example, small)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.loss, expected.loss)
 
 
 def test_layouts_are_those_of_the_release(official):

@@ -25,6 +25,10 @@ from tests.train.data.test_loader import samples_of
 DENOISE = DenoiseConfig(choose="always", peak=0.25)
 
 
+DENOISE = DenoiseConfig(denoiser="spectral", choose="never", peak=0.5)
+"""Not the defaults: what the checkpoint says must come from the build."""
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")

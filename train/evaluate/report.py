@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.train.evaluate.run import EVALUATION_TASKS, Judges, Result
-from curation.train.evaluate.scores import Edits, Estimate, mean, rate
+from curation.train.evaluate.scores import LEVEL, RESAMPLES, Edits, Estimate, mean, rate
 from curation.train.infer.sampling import Sampling
 
 NORMALIZERS = {
@@ -72,7 +72,7 @@ def report(
     used = sorted({f"{row.language}: {row.normalizer}" for row in rows})
     about = {
         "rates": "edits of all utterances / words or characters of all references (jiwer), after normalisation",
-        "intervals": "95 %, percentile bootstrap over utterances, 1000 resamples",
+        "intervals": f"{100 * LEVEL:g} %, percentile bootstrap over utterances, {RESAMPLES} resamples",
         "normalization": "; ".join([*used, *(text for name, text in NORMALIZERS.items() if name in " ".join(used))]),
     }
     if judges.recogniser is not None:

@@ -33,7 +33,7 @@ def test_the_direction_of_the_classes_is_kept_and_the_loudest_one_is_not():
 
 
 def test_phones_are_placed_in_the_tokens_where_they_sound():
-    text = sorted(LIBRIVOX.glob("*.lab"))[0].read_text().strip()
+    text = min(LIBRIVOX.glob("*.lab")).read_text().strip()
     wave = librivox()[0]
     count = -(-len(wave) // TOKEN_SAMPLES)
     labels = PhoneAligner()(wave, text, count)

@@ -2,22 +2,28 @@
 
 import itertools
 import json
+from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.core.errors import DataError
 from curation.tokenize.layouts import decode
 from curation.tokenize.vocabulary import make_vocabulary
+from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED
 from curation.train.data.blocks import Blocks
 from curation.train.data.config import DataConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
+from curation.train.distributed import World
+from curation.train.run import prepare
 from tests.support.synthetic import SIZES, tokenizers, utterance, vocabulary, write_shards
 
 VOCABULARY = vocabulary()
@@ -211,6 +217,38 @@ def test_slices_do_not_need_row_groups_of_their_size(tmp_path, corpus):
     index = json.loads((tmp_path / "shards/_index.json").read_text())
     (tmp_path / "shards/_index.json").write_text(json.dumps(index | {"row_group_rows": 4}))
     assert [batch.keys for batch in epoch_of(where, block_rows=8)[1]] == expected
+
+
+class Counting(MemoryFileSystem):
+    """Counts the files that are opened."""
+
+    protocol = "counting"
+    opened: ClassVar[Counter] = Counter()
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("counting://"))
+
+    def _open(self, path, *args, **options):
+        self.opened[path.rpartition("/")[2]] += 1
+        return super()._open(path, *args, **options)
+
+
+def test_a_training_start_opens_the_corpus_once(tmp_path):
+    """The index is read once, for the vocabulary, the loader and the check of its tokenizers alike."""
+    described = tokenizers()
+    for name in ("glm", "bicodec"):
+        described[name] |= {"reference": "compact", "fingerprint": name}
+    build = write_shards(tmp_path / "build", ROWS, tokenizers=described)
+    fsspec.register_implementation("counting", Counting, clobber=True)
+    remote = Counting()
+    for path in Path(build, "shards").iterdir():
+        remote.pipe_file(f"/started/shards/{path.name}", path.read_bytes())
+    Counting.opened.clear()
+    config = load_training_config(overrides=["data.token_budget=400", "speech.text_size=256", "run.device=cpu"])
+    trainer = prepare("counting://started", tmp_path / "run", config, World())
+    next(iter(trainer.loader))
+    assert Counting.opened["_index.json"] == 1
 
 
 def test_shards_can_be_anywhere(corpus):

@@ -91,11 +91,14 @@ def test_the_same_words_in_two_languages_are_no_pair():
     assert list(parallel_partners(found, np.arange(2), np.random.default_rng(0))) == [-1, -1]
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (1.0, 40)])
-def test_share_of_parallel_pairs(share, expected):
-    found = spoken(*[("ab"[i % 2], "same words") for i in range(40)])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.6, 1.0])
+def test_share_of_parallel_pairs(share):
+    """Each sample draws for itself: within four standard deviations of the share."""
+    count = 400
+    found = spoken(*[("ab"[i % 2], "same words") for i in range(count)])
     drafts = drafts_of(found, DataConfig(parallel=share, pretrain=TaskWeights(asr=0, tts=0)))
-    assert np.sum(drafts.source != drafts.target) == expected
+    slack = 4 * (count * share * (1 - share)) ** 0.5
+    assert abs(np.sum(drafts.source != drafts.target) - count * share) <= slack
     assert np.all(found.speakers[drafts.reference] == found.speakers[drafts.target])
 
 
@@ -105,6 +108,18 @@ def test_weights_of_the_phase_count():
     counted = {phase: np.bincount(drafts_of(found, config, phase).task, minlength=3) for phase in ("pretrain", "sft")}
     assert list(counted["pretrain"]) == [24, 0, 12]
     assert list(counted["sft"]) == [0, 36, 0]
+
+
+def test_half_of_the_utterances_are_others_for_each_task_and_seed():
+    """Else an utterance that TTS leaves out in an epoch would be left out by ASR and VC too."""
+    found = utterances([utterance(i) for i in range(60)])
+    half = TaskWeights(asr=0.5, tts=0.5, vc=0.5)
+    used = []
+    for seed in (0, 1):
+        drafts = drafts_of(found, DataConfig(pretrain=half, seed=seed))
+        used += [frozenset(drafts.target[drafts.task == task].tolist()) for task in range(len(TASKS))]
+    assert len(set(used)) == 6
+    assert all(10 < len(targets) < 50 for targets in used)
 
 
 def test_an_utterance_without_text_is_only_converted():

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from curation.models.torch_compat import import_torchaudio
 from curation.train.infer.sampling import (
     GREEDY,
-    PAPER,
     Allowed,
     Chooser,
     Head,
@@ -63,8 +62,9 @@ def test_probabilities_are_those_of_the_library(seed, temperature, top_p, penalt
 
 
 @pytest.mark.parametrize(("codes", "penalty"), [(8192, 1.2), (1024, 1.0), (256, 1.0)])
-def test_few_codes_are_not_penalised(codes, penalty):
-    assert speech_sampling(codes) == Sampling(PAPER.temperature, PAPER.top_p, penalty)
+def test_speech_is_sampled_as_in_the_paper_and_few_codes_are_not_penalised(codes, penalty):
+    """GPA (arXiv 2601.10770): temperature 0.2, repetition penalty 1.2, no nucleus."""
+    assert speech_sampling(codes) == Sampling(temperature=0.2, top_p=1.0, repetition_penalty=penalty)
 
 
 def test_draws_follow_the_probabilities():
