@@ -23,9 +23,6 @@ from tests.support.real_speech import librivox
 from tests.train.data.test_loader import samples_of
 
 DENOISE = DenoiseConfig(choose="always", peak=0.25)
-
-
-DENOISE = DenoiseConfig(denoiser="spectral", choose="never", peak=0.5)
 """Not the defaults: what the checkpoint says must come from the build."""
 
 

@@ -121,7 +121,7 @@ def test_each_task_gives_only_its_own_tokens(model):
 def test_an_official_folder_is_taken_apart_by_what_its_files_say(official):
     folder, model = official
     parts = find_parts(folder)
-    assert (parts.model, parts.content, parts.codec) == (
+    assert (parts.model, parts.tokenizers.glm, parts.tokenizers.bicodec) == (
         folder,
         str(folder / "glm-4-voice-tokenizer"),
         str(folder / "BiCodec"),
@@ -136,8 +136,8 @@ def test_tokenizers_may_lie_inside_our_folder_too(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint, tmp_path / "moved")
     (folder / "speech_tokenizers.json").write_text(json.dumps({"glm": "glm", "bicodec": "compact"}))
     (folder / "glm").mkdir()
-    assert find_parts(folder).content == str(folder / "glm")
-    assert find_parts(folder).codec == "compact"
+    assert find_parts(folder).tokenizers.glm == str(folder / "glm")
+    assert find_parts(folder).tokenizers.bicodec == "compact"
 
 
 def test_the_folder_of_a_run_stands_for_its_last_checkpoint(checkpoint, tmp_path):
