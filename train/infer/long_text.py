@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - the marks of many scripts
-"""Long text to pieces that can be spoken, and their speech to one wave; texts of pieces to one text.
+"""Long text and audio to pieces that can be worked on, their speech to one wave, and their texts to one text.
 
 Text is cut at sentence ends, sentences that are too long at clauses, and what is still too long at words. Joins are
 crossfades of 10 ms with weights that add up to 1: both sides are heard at a join, and neither begins or ends abruptly.
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.text.punctuation import ends_sentence, is_abbreviation, split
 
@@ -18,6 +19,10 @@ WIDE = 4
 """Letters that a digit or a CJK character is spoken as."""
 CLAUSE_MARKS = ",;:，、；：،؛—–"
 FADE_SAMPLES = SAMPLE_RATE // 100
+MAX_SECONDS = 20.0
+"""Longest stretch of audio that is worked on as one request; utterances of the corpus are no longer."""
+SEARCH_SECONDS = 5.0
+MIN_SAMPLES = 400  # shorter clips have no semantic token
 
 _Ends = Callable[[str, str, str], bool]
 """Whether a piece may end here: the word, the gap after it, the next word."""
@@ -46,6 +51,16 @@ def split_text(text: str, max_size: int = MAX_CHARS) -> list[str]:
             parts = [part for clause in _packed(clauses, max_size) for part in _short_enough(clause, max_size)]
         pieces += parts
     return [piece.strip() for piece in _packed(pieces, max_size) if piece.strip()]
+
+
+def split_audio(wave: Wave) -> list[Wave]:
+    """Cut a wave at quiet places into pieces of at most `MAX_SECONDS`; those without a semantic token are left out."""
+    rest, limit, pieces = wave, round(MAX_SECONDS * SAMPLE_RATE), []
+    while len(rest) > limit:
+        cut = quietest(rest[:limit], round(SEARCH_SECONDS * SAMPLE_RATE))
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    return [piece for piece in [*pieces, rest] if len(piece) >= MIN_SAMPLES]
 
 
 def _short_enough(clause: str, max_size: int) -> list[str]:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
@@ -29,7 +28,7 @@ from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.checkpoint.folder import CheckpointFolder, find_parts
-from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_text
+from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, split_text
 from curation.train.infer.preparation import Prepare, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
 from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
@@ -41,10 +40,6 @@ log = logging.getLogger(__name__)
 
 Reference = Wave | Ids
 
-MAX_SECONDS = 20.0
-"""Longest stretch of audio that is worked on as one request; utterances of the corpus are no longer."""
-SEARCH_SECONDS = 5.0
-MIN_SAMPLES = 400  # shorter clips have no semantic token
 TOKENS_PER_SECOND = 50
 SLOW_LETTERS = 6.0
 """Letters a second of slow speech: sets how long the speech of a text may become."""
@@ -209,7 +204,7 @@ class SpeechModel:
         return self.codec.encode([self.prepare(np.asarray(reference, np.float32))])[0].global_
 
     def _pieces(self, wave: Wave) -> list[Wave]:
-        return _audio_pieces(self.prepare(np.asarray(wave, np.float32)))
+        return split_audio(self.prepare(np.asarray(wave, np.float32)))
 
     def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> "list[Request]":
         content, codec = self.content.encode(pieces), self.codec.encode(pieces)
@@ -288,16 +283,6 @@ class SpeechModel:
                 f"the tokenizer {name} has {size} {stream} codes, the checkpoint's vocabulary {own}: not the right one"
             )
             raise DataError(msg)
-
-
-def _audio_pieces(wave: Wave) -> list[Wave]:
-    """Cut at quiet places into pieces of at most `MAX_SECONDS`."""
-    rest, limit, pieces = wave, round(MAX_SECONDS * SAMPLE_RATE), []
-    while len(rest) > limit:
-        cut = quietest(rest[:limit], round(SEARCH_SECONDS * SAMPLE_RATE))
-        pieces.append(rest[:cut])
-        rest = rest[cut:]
-    return [piece for piece in [*pieces, rest] if len(piece) >= MIN_SAMPLES]
 
 
 def _repeated(voices: Sequence[Ids], rows: Sequence[Sequence[object]]) -> list[Ids]:

@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.train.infer.long_text import FADE_SAMPLES, crossfade, join_streams, join_waves, size_of, split_text
+from curation.train.infer.long_text import (
+    FADE_SAMPLES,
+    crossfade,
+    join_streams,
+    join_waves,
+    size_of,
+    split_audio,
+    split_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +43,23 @@ def test_pieces_hold_the_whole_text_and_are_short(text, size):
     for piece in pieces:
         assert piece == piece.strip() != ""
         assert size_of(piece) <= size or " " not in piece.strip(" .,!?\n。-'")
+
+
+def test_long_audio_is_cut_where_it_is_quiet():
+    """Pauses at 16 and 33 s; the last 5 s of each 20 are searched."""
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 47 * SAMPLE_RATE).astype(np.float32)
+    for pause in (16, 33):
+        wave[round((pause - 0.1) * SAMPLE_RATE) : round((pause + 0.1) * SAMPLE_RATE)] = 0
+    pieces = split_audio(wave)
+    assert [round(len(piece) / SAMPLE_RATE, 0) for piece in pieces] == [16, 17, 14]
+    np.testing.assert_array_equal(np.concatenate(pieces), wave)
+
+
+@pytest.mark.parametrize(
+    ("samples", "pieces"), [(0, 0), (399, 0), (400, 1), (20 * SAMPLE_RATE, 1), (20 * SAMPLE_RATE + 400, 2)]
+)
+def test_audio_is_one_piece_up_to_20_seconds_and_none_without_a_token(samples, pieces):
+    assert len(split_audio(np.full(samples, 0.1, np.float32))) == pieces
 
 
 def tone(seconds, hertz, phase=0.0):
