@@ -28,8 +28,8 @@ WHOLE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """An utterance with its transcript. `hypotheses` are those of the systems that answered."""
+class ReferenceUtterance:
+    """An utterance with its reference transcript. `hypotheses` are those of the systems that answered."""
 
     id: str
     group: str
@@ -65,10 +65,10 @@ def _normalizer(language: str) -> Normalizer:
     return Normalizer(normalizer.name, normalizer.unit, lru_cache(maxsize=100_000)(normalizer.clean))
 
 
-def fit_consensus(labelled: Sequence[Labelled], method: Method = "vote", about: str = "") -> Fitted:
+def fit_consensus(utterances: Sequence[ReferenceUtterance], method: Method = "vote", about: str = "") -> Fitted:
     """Learn from labelled utterances with at least one hypothesis and one reference word each."""
-    folds = folds_of([item.group for item in labelled])
-    cases = [Case.of(item) for item in labelled]
+    folds = folds_of([item.group for item in utterances])
+    cases = [Case.of(item) for item in utterances]
     equal = sum(case.errors({}, method) for case in cases)
     learned = sum(
         case.errors(weights, method)
@@ -77,8 +77,8 @@ def fit_consensus(labelled: Sequence[Labelled], method: Method = "vote", about: 
         for case in (cases[i] for i in test)
     )
     weights = learn_weights(cases, method) if learned < equal else {}
-    rows = [evidence_rows(item, weights, method) for item in labelled]
-    predicted = np.zeros(len(labelled))
+    rows = [evidence_rows(item, weights, method) for item in utterances]
+    predicted = np.zeros(len(utterances))
     for train, test in folds:
         model = fit_rows([rows[i] for i in train])
         predicted[test] = model.predict(np.stack([rows[i].whole for i in test]))
@@ -88,7 +88,7 @@ def fit_consensus(labelled: Sequence[Labelled], method: Method = "vote", about: 
         equal,
         learned,
         sum(len(case.reference) for case in cases),
-        outcome_of(labelled, weights, method),
+        outcome_of(utterances, weights, method),
         predicted,
         np.array([row.plain for row in rows]),
         np.array([row.pwer for row in rows]),
@@ -113,7 +113,7 @@ def folds_of(groups: Sequence[str]) -> list[tuple[list[int], list[int]]]:
 class Case:
     """A labelled utterance prepared for many votes."""
 
-    item: Labelled
+    item: ReferenceUtterance
     reference: list[str]
     distances: Distances
     disputed: bool
@@ -121,7 +121,7 @@ class Case:
     cached: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, item: Labelled) -> "Case":
+    def of(cls, item: ReferenceUtterance) -> "Case":
         """Normalise and compare once."""
         normalizer = _normalizer(item.language)
         units = [normalizer.units(hypothesis.text) for hypothesis in item.hypotheses]
@@ -174,7 +174,7 @@ class Rows:
     pwer: float
 
 
-def evidence_rows(item: Labelled, weights: Mapping[str, float], method: Method) -> Rows:
+def evidence_rows(item: ReferenceUtterance, weights: Mapping[str, float], method: Method) -> Rows:
     """Features and share of right words with all systems and with every subset of them."""
     normalizer = _normalizer(item.language)
     reference = normalizer.units(item.reference)
@@ -227,11 +227,11 @@ def to_calibration(model: Logistic, weights: Mapping[str, float], about: str) ->
     )
 
 
-def outcome_of(labelled: Sequence[Labelled], weights: Mapping[str, float], method: Method) -> Outcome:
+def outcome_of(utterances: Sequence[ReferenceUtterance], weights: Mapping[str, float], method: Method) -> Outcome:
     """Final texts against references."""
-    cases = [Case.of(item) for item in labelled]
+    cases = [Case.of(item) for item in utterances]
     return Outcome(
-        np.array([item.seconds for item in labelled]),
+        np.array([item.seconds for item in utterances]),
         np.array([float(case.errors(weights, method)) for case in cases]),
         np.array([float(len(case.reference)) for case in cases]),
     )

@@ -14,7 +14,7 @@ from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.fit.consensus import Fitted, fit_consensus
 from curation.fit.reliability import Reliability, kept_wer, reliability
-from curation.fit.transcripts import labelled_utterances
+from curation.fit.transcripts import reference_utterances
 from curation.pipeline.provenance import read_config
 
 LEAST = 30
@@ -52,16 +52,17 @@ class ConsensusReport:
 def fit_on_build(root: str, transcripts: Path | None, output: Path) -> ConsensusReport:
     """Fit on the labelled utterances of a build and write the file. Raises ConfigError where they are too few."""
     method = read_config(Storage(root)).consensus.combination
-    labelled, left_out = labelled_utterances(root, transcripts)
-    if len(labelled) < LEAST:
+    utterances, left_out = reference_utterances(root, transcripts)
+    if len(utterances) < LEAST:
         causes = "; ".join(f"{count}: {cause}" for cause, count in left_out.items())
         msg = (
-            f"{root}: {len(labelled)} utterances with a transcript, at least {LEAST} are needed ({causes or 'no more'})"
-            f"; give the manifest a transcript column, or --transcripts with an STM file or utterance ids and texts"
+            f"{root}: {len(utterances)} utterances with a transcript, at least {LEAST} are needed "
+            f"({causes or 'no more'}); give the manifest a transcript column, or --transcripts with an STM file or "
+            f"utterance ids and texts"
         )
         raise ConfigError(msg)
-    about = f"{len(labelled)} utterances, {sum(item.seconds for item in labelled) / 60:.1f} min, of {root}"
-    report = measured(fit_consensus(labelled, method, about), left_out)
+    about = f"{len(utterances)} utterances, {sum(item.seconds for item in utterances) / 60:.1f} min, of {root}"
+    report = measured(fit_consensus(utterances, method, about), left_out)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report.fitted.calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
     return report

@@ -15,7 +15,7 @@ from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
-from curation.fit.consensus import Labelled
+from curation.fit.consensus import ReferenceUtterance
 from curation.manifests.records import Hypothesis
 from curation.pipeline.provenance import open_labelled
 from curation.text.normalize import normalizer_for
@@ -34,7 +34,7 @@ class StmLine:
     text: str
 
 
-def labelled_utterances(root: str, transcripts: Path | None = None) -> tuple[list[Labelled], Counter[str]]:
+def reference_utterances(root: str, transcripts: Path | None = None) -> tuple[list[ReferenceUtterance], Counter[str]]:
     """The utterances of a build that have a transcript, and how many others were left out, by cause."""
     find = _finder(transcripts)
     found, left_out = [], Counter[str]()
@@ -47,7 +47,7 @@ def labelled_utterances(root: str, transcripts: Path | None = None) -> tuple[lis
             elif not normalizer_for(segment["language"]).units(text):
                 left_out["transcript without words"] += 1
             else:
-                found.append(_labelled(recording, segment, text))
+                found.append(_with_reference(recording, segment, text))
     return found, left_out
 
 
@@ -78,8 +78,8 @@ def _answered(segment: Mapping[str, Any]) -> list[Hypothesis]:
     return [item for item in hypotheses if not item.error]
 
 
-def _labelled(recording: _Recording, segment: Mapping[str, Any], text: str) -> Labelled:
-    return Labelled(
+def _with_reference(recording: _Recording, segment: Mapping[str, Any], text: str) -> ReferenceUtterance:
+    return ReferenceUtterance(
         id=segment["id"],
         group=recording.source["speaker"] or recording.source["id"],
         seconds=(segment["end"] - segment["start"]) / SAMPLE_RATE,

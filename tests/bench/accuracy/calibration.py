@@ -20,7 +20,7 @@ from rich.table import Table
 
 from curation.fit.consensus import (
     Fitted,
-    Labelled,
+    ReferenceUtterance,
     evidence_rows,
     fit_consensus,
     fit_rows,
@@ -63,16 +63,16 @@ def main() -> None:
         write_default(sets)
 
 
-def label(item: Utterance, hypotheses: Sequence) -> Labelled:
-    return Labelled(item.id, item.voice, len(item.wave) / 16_000, "en", list(hypotheses), item.reference)
+def label(item: Utterance, hypotheses: Sequence) -> ReferenceUtterance:
+    return ReferenceUtterance(item.id, item.voice, len(item.wave) / 16_000, "en", list(hypotheses), item.reference)
 
 
-def sentence_of(item: Labelled) -> str:
+def sentence_of(item: ReferenceUtterance) -> str:
     """Copies of one sentence are drawn together."""
     return item.id.rsplit("-", 1)[0] if item.group in REAL else item.id
 
 
-def print_systems(labelled: Sequence[Labelled], names: Sequence[str]) -> None:
+def print_systems(labelled: Sequence[ReferenceUtterance], names: Sequence[str]) -> None:
     """WER of each system, and of the vote with other weights than 0.5 + 0.5 x confidence."""
     console.print(f"\n{len(labelled)} utterances, {sum(item.seconds for item in labelled) / 60:.1f} min; WER:")
 
@@ -92,7 +92,7 @@ def print_systems(labelled: Sequence[Labelled], names: Sequence[str]) -> None:
     show("vote, confidence squared", lambda one: replace(one, confidence=one.confidence and one.confidence**2))
 
 
-def print_fit(fitted: Fitted, labelled: Sequence[Labelled], title: str) -> None:
+def print_fit(fitted: Fitted, labelled: Sequence[ReferenceUtterance], title: str) -> None:
     console.print(
         f"{title}: word errors of {fitted.words}: {fitted.equal_errors} with equal weights, "
         f"{fitted.learned_errors} with weights learned on other voices {fitted.calibration.weights}"
@@ -127,7 +127,7 @@ def print_kept(
     console.print(f"as many seconds as pWER < {PAPER}: calibrated >= {predicted[order][same]:.2f}")
 
 
-def print_synthetic_to_real(labelled: Sequence[Labelled], count: int) -> None:
+def print_synthetic_to_real(labelled: Sequence[ReferenceUtterance], count: int) -> None:
     """The confidence fitted on synthetic voices only, on real ones only."""
     real = [item for item in labelled if item.group in REAL]
     rows = {item.id: evidence_rows(item, {}, "vote") for item in labelled}
@@ -141,7 +141,7 @@ def print_synthetic_to_real(labelled: Sequence[Labelled], count: int) -> None:
     print_kept(outcome, predicted, plain, pwer, [sentence_of(item) for item in real], title)
 
 
-def print_speed(labelled: Sequence[Labelled]) -> None:
+def print_speed(labelled: Sequence[ReferenceUtterance]) -> None:
     """The stage with five systems, and without the normaliser (its texts remembered)."""
     segments = [
         Segment(0, round(item.seconds * 16_000), language="en", hypotheses=item.hypotheses) for item in labelled
@@ -168,7 +168,7 @@ def print_speed(labelled: Sequence[Labelled]) -> None:
     )
 
 
-def write_default(sets: dict[int, list[Labelled]]) -> None:
+def write_default(sets: dict[int, list[ReferenceUtterance]]) -> None:
     """Fit on everything, with three and with five systems and all subsets of either; equal weights."""
     rows = [evidence_rows(item, {}, "vote") for labelled in sets.values() for item in labelled]
     voices = len({item.group for item in sets[3]})

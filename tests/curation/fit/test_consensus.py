@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from curation.cli import app
 from curation.core.errors import ConfigError
-from curation.fit.consensus import Case, Labelled, fit_consensus, folds_of, learn_weights
+from curation.fit.consensus import Case, ReferenceUtterance, fit_consensus, folds_of, learn_weights
 from curation.fit.reliability import PENALTY, Outcome, bootstrap, fit_logistic, kept_wer, reliability
 from curation.fit.transcripts import StmLine, read_stm, read_texts, text_between
 from curation.manifests.records import Hypothesis, Segment
@@ -50,7 +50,7 @@ def hypotheses(number):
 
 
 def labelled(count=60):
-    return [Labelled(f"u{n}", f"g{n % 6}", 3.0, "en", hypotheses(n), " ".join(said(n))) for n in range(count)]
+    return [ReferenceUtterance(f"u{n}", f"g{n % 6}", 3.0, "en", hypotheses(n), " ".join(said(n))) for n in range(count)]
 
 
 def test_weights_find_the_system_that_is_right():
@@ -61,7 +61,7 @@ def test_weights_find_the_system_that_is_right():
 
 def test_equal_weights_stay_where_nothing_is_gained():
     same = [Hypothesis(name, "one two three", "en", 0.8) for name in ("a", "b", "c")]
-    cases = [Case.of(Labelled(f"u{n}", f"g{n}", 1.0, "en", same, "one two four")) for n in range(20)]
+    cases = [Case.of(ReferenceUtterance(f"u{n}", f"g{n}", 1.0, "en", same, "one two four")) for n in range(20)]
     assert learn_weights(cases, "vote") == {"a": 1.0, "b": 1.0, "c": 1.0}
 
 

@@ -2,10 +2,15 @@
 
 import json
 import shutil
+from collections import Counter
+from typing import ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from curation.core.storage import Storage
+from curation.manifests.staging import committed
 from curation.pipeline.run import build, build_state
 from tests.support.builds import rows, seconds_by_recording, table
 from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
@@ -126,3 +131,32 @@ def test_publishing_again_keeps_staging_and_tokens(story, tmp_path):
     assert encoded[-1] == 0.5  # the utterance without audio is tried again, nothing else
     after = {path: path.stat().st_mtime_ns for path in before}
     assert sum(after[path] != before[path] for path in before) == 1
+
+
+class CountingFileSystem(MemoryFileSystem):
+    """Counts how often each file is opened for reading."""
+
+    protocol = "counting"
+    opened: ClassVar[Counter] = Counter()
+
+    def _open(self, path, mode="rb", **options):
+        if mode == "rb":
+            self.opened[path] += 1
+        return super()._open(path, mode, **options)
+
+
+@pytest.mark.parametrize("overrides", [(), ("publish.audio=true",), ("consensus.max_pwer=0",)])
+def test_a_staging_file_is_opened_once_to_judge_and_once_for_what_is_kept(story, tmp_path, overrides):
+    """The first publish pass, tokenizing included; what is rejected is never read again."""
+    fsspec.register_implementation("counting", CountingFileSystem, clobber=True)
+    CountingFileSystem.opened.clear()
+    out = Storage(f"counting://{tmp_path.name}")
+    build(story_config(*overrides), [str(story / "in/manifest.jsonl")], out.root, make_stages=scripted_stages)
+    opened = {name: CountingFileSystem.opened[out.path(name.file)] for name in committed(out)}
+    published = {row for _, part in out.iter_tables("shards", ["id"]) for row in part["id"].to_pylist()}
+    assert bool(published) == (overrides != ("consensus.max_pwer=0",))
+    for name, times in opened.items():
+        rows = out.read_table(name.file, ["segments.list.element.id"])["segments"].to_pylist()
+        has_kept = any(segment["id"] in published for segments in rows for segment in segments)
+        assert times == (2 if has_kept else 1)
+    assert out.names("judged") == []

@@ -1,0 +1,56 @@
+"""How a build was made: its configuration is read back, and other label settings are refused."""
+
+import json
+
+import pytest
+
+from curation.core.errors import ConfigError
+from curation.core.storage import Storage
+from curation.pipeline.config import load_config
+from curation.pipeline.provenance import check_label_settings, open_labelled, read_config, write_config
+
+
+@pytest.fixture
+def out(tmp_path):
+    return Storage(str(tmp_path))
+
+
+def test_the_configuration_is_read_back(out):
+    config = load_config(overrides=["consensus.max_pwer=0.1", "denoise=null"])
+    write_config(out, config)
+    assert read_config(out) == config
+
+
+def test_a_folder_without_a_build_is_named(out, tmp_path):
+    with pytest.raises(ConfigError, match=f"{tmp_path} holds no build: run `curation build` first"):
+        open_labelled(str(tmp_path))
+
+
+def test_changes_since_the_last_run_are_logged_by_their_names(out, caplog):
+    write_config(out, load_config())
+    write_config(out, load_config())
+    assert not caplog.records
+    write_config(out, load_config(overrides=["consensus.max_pwer=0.1", "boundary=null"]))
+    assert "consensus.max_pwer: 0.15 -> 0.1" in caplog.text
+    assert "boundary.max_cut" in caplog.text
+    assert "min_words" not in caplog.text
+
+
+@pytest.mark.parametrize("override", ["consensus.max_pwer=0.1", "publish.shard_hours=1", "tokenize=null"])
+def test_settings_of_the_publish_pass_may_change(out, override):
+    check_label_settings(out, load_config(), is_new=True)
+    check_label_settings(out, load_config(overrides=[override]), is_new=False)
+
+
+def test_settings_of_the_label_pass_may_not(out):
+    check_label_settings(out, load_config(), is_new=True)
+    with pytest.raises(ConfigError, match=r"labelled with other settings:\n +-denoise:(.|\n)*another output folder"):
+        check_label_settings(out, load_config(overrides=["denoise=null"]), is_new=False)
+
+
+def test_another_version_of_the_software_may_not_go_on(out, tmp_path):
+    check_label_settings(out, load_config(), is_new=True)
+    settings = tmp_path / "plan/settings.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"software": "0.0.1"}))
+    with pytest.raises(ConfigError, match=r"-software: 0\.0\.1"):
+        check_label_settings(out, load_config(), is_new=False)
