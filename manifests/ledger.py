@@ -23,7 +23,7 @@ class ConservationError(RuntimeError):
 
 
 def ledger_rows(selection: Selection) -> pa.Table:
-    """Rows of `LEDGER` for a run. Raises ConservationError where they would not tile each recording exactly."""
+    """Rows of `LEDGER` for some recordings. Raises ConservationError where they would not tile each one exactly."""
     spans = selection.spans
     recording, names = _recordings(spans)
     offset, length = spans["offset"].to_numpy(), spans["num_samples"].to_numpy()

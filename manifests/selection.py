@@ -1,8 +1,8 @@
 """A labelled build, opened: judges its segments by the thresholds of a configuration, and says which are kept.
 
     build = LabelledBuild(out, rules, speaker_threshold=0.2)
-    for run in build.runs():
-        kept = build.select(run, ["language", "text"]).kept
+    for group in build.groups():
+        kept = build.select(group, ["language", "text"]).kept
 
 The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and takes
 what ledger and shards need from there (`stored`).
@@ -34,10 +34,10 @@ _SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RecordingGroup:
     """Recordings of one unit that are neighbours in the order of all recordings.
 
-    With one generation of the plan a run is a whole unit; recordings that were tried again come from later units and
+    With one generation of the plan a group is a whole unit; recordings that were tried again come from later units and
     split the earlier ones.
     """
 
@@ -53,7 +53,7 @@ class Selection:
     """Spans, and their segments with their verdicts."""
 
     spans: pa.Table
-    """With `place`: row in the staging file; and `file`: index of the file in its run."""
+    """With `place`: row in the staging file; and `file`: index of the file in its group."""
     segments: pa.Table
     """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold`, `detail`, and `place`: its index among
     all segments of the staging file."""
@@ -73,19 +73,20 @@ class LabelledBuild:
     speaker_threshold: float
     """Cosine distance below which speakers of two spans of a recording are one."""
 
-    def runs(self) -> list[Run]:
+    def groups(self) -> list[RecordingGroup]:
         """All recordings that have been labelled, in the order of their ids, with the staging files of their units."""
-        names = itertools.groupby(staging.committed(self.out), key=lambda name: name.unit)
-        files = {unit: tuple(group) for unit, group in names}
-        return [replace(run, files=files[run.unit]) for run in ordered_runs(read_plan(self.out)) if run.unit in files]
+        units = itertools.groupby(staging.committed(self.out), key=lambda name: name.unit)
+        files = {unit: tuple(names) for unit, names in units}
+        ordered = ordered_groups(read_plan(self.out))
+        return [replace(group, files=files[group.unit]) for group in ordered if group.unit in files]
 
-    def select(self, run: Run, columns: Sequence[str] = ()) -> Selection:
-        """Read and judge the recordings of a run, with further `columns` of the segments."""
+    def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
+        """Read and judge the recordings of a group, with further `columns` of the segments."""
         parts = []
-        for name in run.files:
+        for name in group.files:
             with staging.opened(self.out, name) as file:
                 parts.append(self.judge(file, columns))
-        return self._joined(run, parts)
+        return self._joined(group, parts)
 
     def judge(self, file: StagingFile, columns: Sequence[str] = ()) -> Selection:
         """Judge the segments of a staging file, in its order. Speakers are as they were labelled within each span."""
@@ -106,37 +107,37 @@ class LabelledBuild:
         nested = pa.ListArray.from_arrays(pa.array(offsets), _chunk(flat))
         self.out.write_table(_judged_file(name), judged.spans.append_column("segments", nested), durable=False)
 
-    def stored(self, run: Run) -> Selection:
-        """The recordings of a run, as its files were judged and stored."""
-        tables = [self.out.read_table(_judged_file(name)) for name in run.files]
+    def stored(self, group: RecordingGroup) -> Selection:
+        """The recordings of a group, as its files were judged and stored."""
+        tables = [self.out.read_table(_judged_file(name)) for name in group.files]
         parts = [Selection(table.drop_columns(["segments"]), flatten_segments(table)) for table in tables]
-        return self._joined(run, parts)
+        return self._joined(group, parts)
 
     def forget_judged(self) -> None:
         """Remove everything that was stored."""
         for name in self.out.names(JUDGED_FOLDER):
             self.out.remove(f"{JUDGED_FOLDER}/{name}")
 
-    def _joined(self, run: Run, parts: Sequence[Selection]) -> Selection:
-        selection = _in_order(_concatenated(parts), run.ids)
+    def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
+        selection = _in_order(_concatenated(parts), group.ids)
         return Selection(selection.spans, _with_joined_speakers(selection, self.speaker_threshold))
 
 
-def ordered_runs(plan: Plan) -> Iterator[Run]:
+def ordered_groups(plan: Plan) -> Iterator[RecordingGroup]:
     """All recordings of the plan in the order of their ids, each from the unit that counts for it."""
     if len(plan.generations) == 1:
         for unit in pc.unique(plan.generations[0]["unit"]).to_pylist():
-            yield Run(unit)
+            yield RecordingGroup(unit)
         return
     newer = Plan(plan.generations[1:]).current_units()
     streams = [list(zip(table["id"].to_pylist(), table["unit"].to_pylist(), strict=True)) for table in plan.generations]
     current = (pair for pair in heapq.merge(*streams) if newer.get(pair[0], pair[1]) == pair[1])
     for unit, pairs in itertools.groupby(current, key=lambda pair: pair[1]):
-        yield Run(unit, tuple(identifier for identifier, _ in pairs))
+        yield RecordingGroup(unit, tuple(identifier for identifier, _ in pairs))
 
 
-def payload(out: Storage, run: Run, spans: pa.Table, chosen: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """More columns of chosen segments of a run, in their order, read from the staging files that hold any of them.
+def payload(out: Storage, group: RecordingGroup, spans: pa.Table, chosen: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """More columns of chosen segments of a group, in their order, read from the staging files that hold any of them.
 
     `chosen` are rows of `Selection.segments`, `spans` the selection's. Columns of the segment come under their own
     names, those of its span (`source`, `media`, `scores`, `notes`) as `span_source` and so on.
@@ -147,7 +148,7 @@ def payload(out: Storage, run: Run, spans: pa.Table, chosen: pa.Table, columns: 
     parts = []
     for number in np.unique(file):
         mine = file == number
-        with staging.opened(out, run.files[number]) as opened:
+        with staging.opened(out, group.files[number]) as opened:
             table = opened.read(["source", "media", "scores", "notes"], columns)
         part = taken(pa.Table.from_struct_array(_chunk(table["segments"]).flatten()), place[mine])
         outer = table.drop_columns(["segments"]).take(pa.array(span[mine]))
@@ -200,7 +201,7 @@ def _numbered(table: pa.Table) -> pa.Table:
 
 
 def _concatenated(parts: Sequence[Selection]) -> Selection:
-    """The files of a run one after the other, with `file` of each span."""
+    """The files of a group one after the other, with `file` of each span."""
     spans, segments, before = [], [], 0
     for number, part in enumerate(parts):
         count = part.spans.num_rows

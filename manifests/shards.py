@@ -28,7 +28,7 @@ def file_name(shard: int, count: int) -> str:
 def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int) -> npt.NDArray[np.int64]:
     """Which of `count` shards each utterance belongs to, so that all hold nearly the same time.
 
-    `lengths` are samples, (utterances,); `before` is how many samples all earlier runs keep, `total` the whole.
+    `lengths` are samples, (utterances,); `before` is how many samples are kept before them, `total` the whole.
     """
     middle = before + np.cumsum(lengths) - lengths / 2
     return np.minimum((middle * count / max(total, 1)).astype(np.int64), count - 1)

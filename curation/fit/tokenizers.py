@@ -31,8 +31,8 @@ def fit_on_build(
 def kept_waves(root: str) -> Iterator[tuple[str, Wave]]:
     """Id and audio of the utterances that the build's own thresholds keep, in order: what was tokenized."""
     _, build = open_labelled(root)
-    for run in build.runs():
-        kept = build.select(run, ["audio"]).kept
+    for group in build.groups():
+        kept = build.select(group, ["audio"]).kept
         pairs = zip(kept["id"].to_pylist(), kept["audio"].to_pylist(), strict=True)
         yield from ((name, decode_flac(content)) for name, content in pairs if content is not None)
 

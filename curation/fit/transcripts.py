@@ -60,8 +60,8 @@ class _Recording:
 def _recordings(root: str) -> Iterator[_Recording]:
     """All recordings with their segments; spans of a long one together."""
     _, build = open_labelled(root)
-    for run in build.runs():
-        chosen = build.select(run, ["language", "hypotheses"])
+    for group in build.groups():
+        chosen = build.select(group, ["language", "hypotheses"])
         sources = chosen.spans["source"].to_pylist()
         segments = chosen.segments.select(["id", "start", "end", "language", "hypotheses", "row"]).to_pylist()
         grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)

@@ -76,9 +76,9 @@ class BatchesJudged(Done):
 class LedgerPartWritten(Done):
     """A part of the ledger is written."""
 
-    first_run: int
+    first_group: int
     kept_samples: list[int]
-    """Of each run in the part."""
+    """Of each group of recordings in the part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,14 +24,14 @@ from curation.core.timing import StageTimes
 from curation.core.version import __version__
 from curation.manifests import index, ledger, schemas, shards, tokens
 from curation.manifests.index import ShardEntry, ShardIndex
-from curation.manifests.selection import LabelledBuild, Run, filtered, payload
+from curation.manifests.selection import LabelledBuild, RecordingGroup, filtered, payload
 from curation.pipeline.encode import BatchJudge
 from curation.pipeline.job import Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import labelled_build
 from curation.tokenize.pair import load_tokenizers
 
-RUNS_PER_LEDGER_PART = 256
+GROUPS_PER_LEDGER_PART = 256
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
 
@@ -45,14 +45,14 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> StageTimes:
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # to know them; no GPU is needed where this runs
     fingerprint = tokenizers.fingerprint if tokenizers else None
     labelled = labelled_build(out, config)
-    runs = labelled.runs()
-    times = _judge(job, runtime, runs, monitor)
-    kept = _write_ledger(labelled, runtime, runs, monitor)
+    groups = labelled.groups()
+    times = _judge(job, runtime, groups, monitor)
+    kept = _write_ledger(labelled, runtime, groups, monitor)
     cut = ShardCut.of(sum(kept), config.publish.shard_hours)
     make_writer = partial(
         ShardWriter, labelled, cut, fingerprint, config.publish.row_group_rows, audio=config.publish.audio
     )
-    tasks = cut.tasks(runs, kept)
+    tasks = cut.tasks(groups, kept)
     entries = [done.entry for done in monitor.follow("shards", len(tasks), runtime.map(make_writer, tasks))]
     _remove_others(out, shards.FOLDER, {entry.file for entry in entries})
     ShardIndex(
@@ -66,9 +66,9 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> StageTimes:
     return times
 
 
-def _judge(job: Job, runtime: Runtime, runs: Sequence[Run], monitor: Monitor) -> StageTimes:
+def _judge(job: Job, runtime: Runtime, groups: Sequence[RecordingGroup], monitor: Monitor) -> StageTimes:
     """Judge all staging files and tokenize what is kept; returns the time that labelling took."""
-    names = sorted({name for run in runs for name in run.files})
+    names = sorted({name for group in groups for name in group.files})
     size = FILES_PER_TASK if job.config.tokenize is None else 1
     tasks = [names[start : start + size] for start in range(0, len(names), size)]
     gpu = job.config.tokenize is not None and job.config.tokenize.device == "cuda"
@@ -81,24 +81,26 @@ def _judge(job: Job, runtime: Runtime, runs: Sequence[Run], monitor: Monitor) ->
 
 @dataclass(frozen=True)
 class LedgerTask:
-    """A part of the ledger: these runs, of which the first has this number among all."""
+    """A part of the ledger: these groups, of which the first has this number among all."""
 
-    first_run: int
-    runs: Sequence[Run]
+    first_group: int
+    groups: Sequence[RecordingGroup]
 
     @property
     def file(self) -> str:
         """Name in the folder of the ledger."""
-        return f"part-{self.first_run // RUNS_PER_LEDGER_PART:06d}.parquet"
+        return f"part-{self.first_group // GROUPS_PER_LEDGER_PART:06d}.parquet"
 
 
-def _write_ledger(labelled: LabelledBuild, runtime: Runtime, runs: Sequence[Run], monitor: Monitor) -> list[int]:
-    """Write all parts of the ledger; returns the samples that each run keeps."""
-    starts = range(0, len(runs), RUNS_PER_LEDGER_PART)
-    tasks = [LedgerTask(start, runs[start : start + RUNS_PER_LEDGER_PART]) for start in starts]
-    kept = [0] * len(runs)
+def _write_ledger(
+    labelled: LabelledBuild, runtime: Runtime, groups: Sequence[RecordingGroup], monitor: Monitor
+) -> list[int]:
+    """Write all parts of the ledger; returns the samples that each group of recordings keeps."""
+    starts = range(0, len(groups), GROUPS_PER_LEDGER_PART)
+    tasks = [LedgerTask(start, groups[start : start + GROUPS_PER_LEDGER_PART]) for start in starts]
+    kept = [0] * len(groups)
     for done in monitor.follow("ledger", len(tasks), runtime.map(partial(LedgerWriter, labelled), tasks)):
-        kept[done.first_run : done.first_run + len(done.kept_samples)] = done.kept_samples
+        kept[done.first_group : done.first_group + len(done.kept_samples)] = done.kept_samples
     _remove_others(labelled.out, ledger.FOLDER, {task.file for task in tasks})
     return kept
 
@@ -110,22 +112,22 @@ class LedgerWriter:
     labelled: LabelledBuild
 
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
-        """Write the part; the result says how many samples each of its runs keeps."""
+        """Write the part; the result says how many samples each of its groups keeps."""
         parts, kept = [], []
-        for run in task.runs:
-            selection = self.labelled.stored(run)
+        for group in task.groups:
+            selection = self.labelled.stored(group)
             parts.append(ledger.ledger_rows(selection))
             kept.append(int(np.sum(_lengths(selection.kept))))
         self.labelled.out.write_table(f"{ledger.FOLDER}/{task.file}", pa.concat_tables(parts))
-        return LedgerPartWritten(first_run=task.first_run, kept_samples=kept)
+        return LedgerPartWritten(first_group=task.first_group, kept_samples=kept)
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard: its number, and the runs that it takes from, each with the samples that all runs before it keep."""
+    """A shard: its number, and the groups that it takes from, each with the samples that all groups before it keep."""
 
     shard: int
-    runs: Sequence[tuple[Run, int]]
+    groups: Sequence[tuple[RecordingGroup, int]]
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,15 @@ class ShardCut:
         """As many shards as hold the samples with `shard_hours` each at most."""
         return cls(max(1, math.ceil(samples / (shard_hours * 3600 * SAMPLE_RATE))), samples)
 
-    def tasks(self, runs: Sequence[Run], kept: Sequence[int]) -> list[ShardTask]:
-        """A task for each shard; `kept` are the samples that each run keeps."""
+    def tasks(self, groups: Sequence[RecordingGroup], kept: Sequence[int]) -> list[ShardTask]:
+        """A task for each shard; `kept` are the samples that each group keeps."""
         before = np.r_[0, np.cumsum(kept)]
         tasks = []
         for shard in range(self.count):
             low, high = self.samples * shard / self.count, self.samples * (shard + 1) / self.count
             first, last = np.searchsorted(before, low, "right") - 1, np.searchsorted(before, high, "left")
-            mine = [number for number in range(int(first), min(int(last), len(runs))) if kept[number]]
-            tasks.append(ShardTask(shard, [(runs[number], int(before[number])) for number in mine]))
+            mine = [number for number in range(int(first), min(int(last), len(groups))) if kept[number]]
+            tasks.append(ShardTask(shard, [(groups[number], int(before[number])) for number in mine]))
         return tasks
 
 
@@ -175,21 +177,21 @@ class ShardWriter:
             }
         )
         with self.labelled.out.table_writer(name, schema, self.row_group_rows) as writer:
-            for rows in _ahead(lambda item: self._rows_of(task.shard, *item), task.runs):
+            for rows in _ahead(lambda item: self._rows_of(task.shard, *item), task.groups):
                 writer.add(rows)
                 tally.add(rows)
         return ShardWritten(entry=tally.entry(name.split("/")[1], writer.bytes, writer.sha256))
 
-    def _rows_of(self, shard: int, run: Run, before: int) -> pa.Table:
-        """What a run gives to the shard; it may share its utterances with the shards beside."""
-        out, selection = self.labelled.out, self.labelled.stored(run)
+    def _rows_of(self, shard: int, group: RecordingGroup, before: int) -> pa.Table:
+        """What a group gives to the shard; it may share its utterances with the shards beside."""
+        out, selection = self.labelled.out, self.labelled.stored(group)
         kept = selection.kept
         mine = filtered(kept, shards.shard_of(_lengths(kept), before, self.cut.samples, self.cut.count) == shard)
         if not mine.num_rows:
             return schemas.SHARDS.empty_table()
         columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
-        streams = tokens.streams_of(out, run.files, self.fingerprint, mine["id"]) if self.fingerprint else None
-        return shards.shard_rows(mine, payload(out, run, selection.spans, mine, columns), streams)
+        streams = tokens.streams_of(out, group.files, self.fingerprint, mine["id"]) if self.fingerprint else None
+        return shards.shard_rows(mine, payload(out, group, selection.spans, mine, columns), streams)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests.ledger import ConservationError, ledger_rows
 from curation.manifests.records import Recording, Segment, Source, Verdict, fail
-from curation.manifests.selection import LabelledBuild, Run
+from curation.manifests.selection import LabelledBuild, RecordingGroup
 from curation.manifests.staging import BatchName, commit
 from curation.manifests.verdicts import Rule
 from tests.support.builds import rows as rows_of
@@ -58,7 +58,7 @@ def ledger_of(recordings, folder):
     out = Storage(str(folder))
     name = BatchName(0, 0, last=True)
     commit(out, name, recordings, StageTimes(), audio=False)
-    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(Run(0, files=(name,)))
+    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(RecordingGroup(0, files=(name,)))
     return ledger_rows(selection).to_pylist()
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from curation.core.storage import Storage
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.records import Source
-from curation.manifests.selection import Run, ordered_runs
+from curation.manifests.selection import RecordingGroup, ordered_groups
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=30, unique=True)
 
@@ -35,7 +35,7 @@ def test_generations_merge_in_the_order_of_ids(first, data, tmp_path_factory):
     second = sorted({*again, *new} - (set(first) - set(again)))
     plan = extend_plan(out, plan, [(Source(name, name), 0) for name in second], unit_files=2, unit_bytes=1)
     current = plan.current_units()
-    flat = [(name, run.unit) for run in ordered_runs(plan) for name in run.ids or ()]
+    flat = [(name, group.unit) for group in ordered_groups(plan) for name in group.ids or ()]
     assert flat == sorted(current.items())
     assert all(current[name] >= plan.generations[0]["unit"].to_pylist()[-1] for name in second)
 
@@ -44,4 +44,4 @@ def test_one_generation_needs_no_ids(tmp_path):
     plan = extend_plan(
         Storage(str(tmp_path)), Plan([]), [(Source(name, name), 0) for name in "abc"], unit_files=2, unit_bytes=9
     )
-    assert list(ordered_runs(plan)) == [Run(0), Run(1)]
+    assert list(ordered_groups(plan)) == [RecordingGroup(0), RecordingGroup(1)]
