@@ -79,4 +79,4 @@ def _run_alone(stage: Stage, recording: Recording) -> None:
         log.exception("stage %s failed on %s", stage.name, recording.source.path)
         recording.verdict = fail(stage.name, error)
         recording.segments = []
-        recording.audio = None
+        recording.audio = recording.original = None

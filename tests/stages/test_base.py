@@ -1,31 +1,64 @@
-"""How utterances are cut into batches for a system."""
+"""How a stage is run: rows with a verdict are left out, and what breaks costs one recording only."""
 
-import itertools
+import pytest
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from curation.audio.wave import SAMPLE_RATE
-from curation.manifests.records import Segment
-from curation.stages.transcribe.stage import cut_batches
+from curation.manifests.records import Recording, Segment, Source, Verdict
+from curation.stages.base import Stage, run_stage
 
 
-@given(st.lists(st.integers(1, 40)), st.integers(1, 6), st.none() | st.floats(0.1, 60.0))
-def test_batches_hold_all_in_order_within_both_limits(lengths, rows, seconds):
-    segments = [Segment(0, length * SAMPLE_RATE) for length in sorted(lengths)]
-    batches = cut_batches(segments, rows, seconds)
-    assert [id(item) for batch in batches for item in batch] == [id(item) for item in segments]
-    for batch in batches:
-        assert 1 <= len(batch) <= rows
-        padded = len(batch) * max(item.num_samples for item in batch) / SAMPLE_RATE
-        assert seconds is None or padded <= seconds or len(batch) == 1
-    for batch, after in itertools.pairwise(batches):  # no batch could have taken one more
-        grown = [*batch, after[0]]
-        padded = len(grown) * max(item.num_samples for item in grown) / SAMPLE_RATE
-        assert len(grown) > rows or (seconds is not None and padded > seconds)
+class Breaks(Stage):
+    """Raises on recordings named `bad`; counts what it was given."""
+
+    name = "breaks"
+
+    def __init__(self):
+        self.calls = []
+
+    def process(self, batch):
+        self.calls.append([item.source.id for item in batch])
+        for item in batch:
+            if item.source.id == "bad":
+                msg = "cannot take this"
+                raise RuntimeError(msg)
+            item.notes["breaks"] = "seen"
 
 
-def test_short_ones_go_together_and_long_ones_alone():
-    segments = [Segment(0, round(seconds * SAMPLE_RATE)) for seconds in (1, 1, 1, 2, 9, 10, 30)]
-    sizes = [len(batch) for batch in cut_batches(segments, 16, 20.0)]
-    assert sizes == [4, 2, 1]
+class BreaksTogether(Breaks):
+    batched = True
+
+
+def rows(*names):
+    made = [Recording(Source(name, f"{name}.wav"), num_samples=3, segments=[Segment(0, 3)]) for name in names]
+    for item in made:
+        item.audio = item.original = [0.0] * 3
+    return made
+
+
+@pytest.mark.parametrize("stage", [Breaks(), BreaksTogether()], ids=["alone", "batched"])
+def test_one_bad_recording_costs_only_itself(stage):
+    batch = rows("a", "bad", "b")
+    run_stage(stage, batch)
+    first, broken, last = batch
+    assert (first.verdict, last.verdict) == (None, None)
+    assert [item.notes for item in batch] == [{"breaks": "seen"}, {}, {"breaks": "seen"}]
+    assert (broken.verdict.status, broken.verdict.reason) == ("failed", "breaks")
+    assert broken.verdict.detail == "RuntimeError: cannot take this"
+    assert (broken.segments, broken.audio, broken.original) == ([], None, None)
+
+
+def test_recordings_come_one_by_one_unless_the_stage_works_on_batches():
+    alone, together = Breaks(), BreaksTogether()
+    run_stage(alone, rows("a", "b"))
+    run_stage(together, rows("a", "b"))
+    assert alone.calls == [["a"], ["b"]]
+    assert together.calls == [["a", "b"]]
+
+
+@pytest.mark.parametrize("stage", [Breaks(), BreaksTogether()], ids=["alone", "batched"])
+def test_recordings_with_a_verdict_never_arrive(stage):
+    batch = rows("bad", "a")
+    batch[0].verdict = Verdict("rejected", "decode.min_peak")
+    run_stage(stage, batch)
+    assert stage.calls == [["a"]]
+    assert batch[0].verdict.reason == "decode.min_peak"
+    assert batch[0].segments

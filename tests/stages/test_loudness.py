@@ -22,12 +22,14 @@ def level_range(wave) -> float:
     return float(np.percentile(power, 95) - np.percentile(power, 30))
 
 
-def test_ballistics_equal_the_plain_recursion():
+@pytest.mark.parametrize(("attack_ms", "release_ms"), [(5.0, 250.0), (20.0, 60.0)])
+def test_ballistics_equal_the_plain_recursion(attack_ms, release_ms):
+    config = LoudnessConfig(attack_ms=attack_ms, release_ms=release_ms)
     wave = speech(3.0)
     level = 20 * np.log10(np.maximum(np.abs(wave) / np.abs(wave).max(), 1e-6))
-    reduction = reduction_db(level, CONFIG)
-    attack = np.exp(-1000 / (CONFIG.attack_ms * SAMPLE_RATE))
-    release = np.exp(-1000 / (CONFIG.release_ms * SAMPLE_RATE))
+    reduction = reduction_db(level, config)
+    attack = np.exp(-1000 / (attack_ms * SAMPLE_RATE))
+    release = np.exp(-1000 / (release_ms * SAMPLE_RATE))
     held = smoothed = 0.0
     expected = np.zeros(len(reduction))
     for index, value in enumerate(reduction.astype(float)):
@@ -35,7 +37,7 @@ def test_ballistics_equal_the_plain_recursion():
         smoothed = attack * smoothed + (1 - attack) * held
         expected[index] = smoothed
     assert expected.max() > 3
-    np.testing.assert_allclose(smooth(reduction, CONFIG), expected, atol=1e-4)
+    np.testing.assert_allclose(smooth(reduction, config), expected, atol=1e-4)
 
 
 def test_ballistics_stay_exact_over_a_long_span():
@@ -108,3 +110,46 @@ def test_stage():
     assert np.abs(rows[0].audio).max() == pytest.approx(0.6, abs=1e-6)
     assert rows[0].audio.shape == loud.shape
     np.testing.assert_array_equal(rows[1].audio, silent)
+
+
+@pytest.mark.parametrize("peak", [0.1, 0.9])
+def test_the_peak_is_the_one_of_the_configuration(peak):
+    row = Recording(Source("a", ""), num_samples=16_000, audio=speech(1.0, 4.0))
+    run_stage(Loudness(LoudnessConfig(peak=peak)), [row])
+    assert np.abs(row.audio).max() == pytest.approx(peak, abs=1e-6)
+
+
+def test_what_was_decoded_is_not_written_into():
+    """Diarization listens to it later."""
+    wave = speech(1.0, 4.0)
+    before = wave.copy()
+    row = Recording(Source("a", ""), num_samples=16_000, audio=wave, original=wave)
+    run_stage(Loudness(), [row])
+    np.testing.assert_array_equal(row.original, before)
+    assert row.audio is not row.original
+
+
+def test_a_recording_without_audio_is_left():
+    row = Recording(Source("a", ""), num_samples=16_000)
+    run_stage(Loudness(), [row])
+    assert (row.verdict, row.audio) == (None, None)
+
+
+CHANGES = [
+    {"threshold_db": -40.0},
+    {"ratio": 4.0},
+    {"knee_db": 30.0},
+    {"attack_ms": 50.0},
+    {"release_ms": 30.0},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_every_setting_of_the_compressor_does_something(change):
+    wave = speech(2.0, 4.0)
+    assert not np.allclose(compress(wave, LoudnessConfig(**change)), compress(wave, CONFIG), atol=1e-4)
+
+
+def test_no_gain_is_ever_above_one():
+    wave = speech(2.0, 4.0)
+    assert np.all(np.abs(compress(wave, CONFIG)) <= np.abs(wave) + 1e-7)

@@ -1,6 +1,8 @@
 """Audio for tests: tones made in memory, and real speech that installed packages carry."""
 
 import importlib.util
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
@@ -67,7 +69,15 @@ def write_wav(path: Path, wave: Wave, rate: int = SAMPLE_RATE, subtype: str = "P
 
 
 def encode(
-    path: Path, wave: Wave, codec: str, rate: int = 48_000, layout: str = "mono", *, video: bool = False, **options: str
+    path: Path,
+    wave: Wave,
+    codec: str,
+    rate: int = 48_000,
+    layout: str = "mono",
+    *,
+    video: bool = False,
+    bit_rate: int = 0,
+    **options: str,
 ) -> Path:
     """Encode 16 kHz speech with FFmpeg; the container follows from the suffix. All channels carry the same audio."""
     import av
@@ -75,6 +85,8 @@ def encode(
     resampled = soxr.resample(wave, SAMPLE_RATE, rate, quality="VHQ") if rate != SAMPLE_RATE else wave
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
+        if bit_rate:
+            stream.bit_rate = bit_rate
         picture = container.add_stream("mpeg4", rate=10, width=64, height=64, pix_fmt="yuv420p") if video else None
         channels = np.repeat(resampled[None], stream.codec_context.channels, axis=0)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="fltp", layout=layout)
@@ -86,4 +98,21 @@ def encode(
             image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), number % 255, np.uint8), format="rgb24")
             container.mux(picture.encode(image))
         container.mux(picture.encode(None) if picture else [])
+    return path
+
+
+def encode_at(path: Path, blocks: Sequence[tuple[float, Wave]]) -> Path:
+    """16-bit PCM at 16 kHz whose time stamps jump: each block starts at its own second. A Matroska container."""
+    import av
+
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
+        for start, wave in blocks:
+            samples = np.round(wave * 32767).astype(np.int16)
+            for first in range(0, len(samples), 320):
+                frame = av.AudioFrame.from_ndarray(samples[None, first : first + 320], format="s16", layout="mono")
+                frame.sample_rate, frame.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+                frame.pts = round(start * SAMPLE_RATE) + first
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return path

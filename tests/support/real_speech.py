@@ -28,10 +28,19 @@ def wave(reference: str) -> Wave:
     return np.asarray(mono * (0.6 / np.abs(mono).max()), dtype=np.float32)
 
 
+LIBRIVOX = sorted((Path(__file__).parents[1] / "data" / "librivox").glob("*.flac"))
+"""Five sentences of one reader, 2 to 7 s; the text of each is in the .lab file beside it."""
+
+
 @cache
 def librivox() -> tuple[Wave, ...]:
-    folder = Path(__file__).parents[1] / "data" / "librivox"
-    return tuple(wave(f"path:{path}") for path in sorted(folder.glob("*.flac")))
+    return tuple(wave(f"path:{path}") for path in LIBRIVOX)
+
+
+@cache
+def librivox_as_read() -> tuple[Wave, ...]:
+    """The same at the level of the files."""
+    return tuple(soundfile.read(path, dtype="float32")[0] for path in LIBRIVOX)
 
 
 def recording(samples: Wave, *, name: str = "r", offset: int = 0, span: int = 0) -> Recording:

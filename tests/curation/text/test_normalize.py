@@ -58,14 +58,27 @@ def test_vowel_signs_tell_words_apart():
     assert thai.units("ที่") != thai.units("ท")
 
 
-@pytest.mark.parametrize("language", ["zh", "ja", "th"])
-def test_languages_without_spaces_are_compared_by_character(language):
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zh", "你好世界"),
+        ("yue", "你好世界"),
+        ("ja", "こんにちは世界"),
+        ("th", "สวัสดีโลก"),
+        ("lo", "ສະບາຍດີ"),
+        ("km", "សួស្តី"),
+        ("my", "မင်္ဂလာပါ"),
+        ("bo", "བཀྲཤིས"),
+    ],
+)
+def test_languages_without_spaces_are_compared_by_character(language, text):
+    """Whether a system writes spaces there does not count."""
     normalizer = normalizer_for(language)
     assert normalizer.unit == "character"
-    assert normalizer.units("你 好,世界。") == list("你好世界")
+    assert normalizer.units(f"{text[:3]} {text[3:]}, {text}!") == list(unicodedata.normalize("NFKC", text) * 2)
 
 
-@pytest.mark.parametrize("language", ["en", "fr", "ko", "hi", ""])
+@pytest.mark.parametrize("language", ["en", "fr", "ko", "hi", "vi", ""])
 def test_other_languages_are_compared_by_word(language):
     assert normalizer_for(language).unit == "word"
 
@@ -107,3 +120,23 @@ def test_english_takes_any_text_and_leaves_no_lone_marks(text):
 
 def test_dots_at_the_end_are_no_word():
     assert normalizer_for("en").units("I think so...") == ["i", "think", "so"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("007", "0 0 7"),
+        ("in 0.5 seconds", "in 0.5 seconds"),
+        ("1,005 men", "1 0 0 5 men"),
+        ("at 08 30", "at 0 8 3 0"),
+        ("it costs 5.05", "it costs 5.05"),
+    ],
+)
+def test_zeros_at_the_front_are_kept(text, words):
+    assert normalizer_for("en").units(text) == words.split()
+
+
+def test_the_record_says_which_normaliser_it_was():
+    assert normalizer_for("en").name == "whisper-english"
+    assert normalizer_for("de").name == "unicode"
+    assert normalizer_for("de") is normalizer_for("de")

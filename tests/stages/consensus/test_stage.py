@@ -1,48 +1,32 @@
-"""Pairwise WER and the combination of hypotheses."""
+"""Pairwise WER, the odd one out, and what consensus writes into a segment."""
 
 import itertools
+import json
+import math
+from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rapidfuzz.distance import Levenshtein
 
-from curation.manifests.records import Hypothesis, Recording, Segment, Source
-from curation.stages.base import run_stage
+from curation import stages
+from curation.manifests.records import Recording, Source
 from curation.stages.consensus.stage import (
     Consensus,
-    ConsensusConfig,
-    edit_distances,
     outlier,
     pairwise_wer,
     word_error_rates,
 )
-from curation.stages.consensus.vote import combine, minimum_risk
-from curation.text.normalize import normalizer_for
+from tests.support.agreement import agreed, combined
 
-ENGLISH = normalizer_for("en")
 SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
 SEVERAL = st.lists(SENTENCES, min_size=2, max_size=5)
 
 
 def pwer(sentences):
     return pairwise_wer(word_error_rates(sentences))
-
-
-def agreed(texts, language="en", combination="vote", confidences=None, errors=()):
-    """The segment that consensus makes of one hypothesis per text."""
-    confidences = confidences or [0.9] * len(texts)
-    segment = Segment(0, 16000, language=language)
-    segment.hypotheses = [
-        Hypothesis(f"s{place}", text, language, confidence, error="broke" if place in errors else "")
-        for place, (text, confidence) in enumerate(zip(texts, confidences, strict=True))
-    ]
-    recording = Recording(Source("r", "r.wav"), num_samples=16000, segments=[segment])
-    run_stage(Consensus(ConsensusConfig(combination=combination)), [recording])
-    assert recording.verdict is None
-    return segment
 
 
 @given(SEVERAL)
@@ -133,73 +117,6 @@ def test_running_twice_gives_the_same():
     assert (segment.text, segment.scores, segment.notes) == before
 
 
-def test_the_vote_mends_errors_that_one_system_makes():
-    texts = ["And the best of time, we had.", "and the rest of times we had", "In the best of times we had."]
-    assert agreed(texts, combination="mbr").text in texts
-    assert agreed(texts).text.casefold().replace(",", "") in {
-        "and the best of times we had.",
-        "and the best of times we had",
-    }
-
-
-def test_the_vote_adds_and_drops_words():
-    assert agreed(["we all going there", "we were all going there", "we were all going"]).text == (
-        "we were all going there"
-    )
-
-
-def test_written_as_a_system_with_punctuation_writes_it():
-    assert agreed(["hello there mr fox", "Hello there, Mr. Fox."], confidences=[0.99, 0.5]).text == (
-        "Hello there, Mr. Fox."
-    )
-
-
-def test_ties_go_to_the_more_confident_system():
-    for method in ("mbr", "vote"):
-        assert agreed(["bad", "good"], combination=method, confidences=[0.4, 0.6]).text == "good"
-
-
-@given(SENTENCES, st.integers(1, 4), st.floats(0, 1))
-def test_agreement_is_kept_as_it_is(sentence, count, confidence):
-    text = " ".join(sentence)
-    segment = agreed([text] * count, confidences=[confidence] * count)
-    assert segment.text == text
-    assert segment.scores["confidence"] == pytest.approx(confidence, abs=1e-3)
-
-
-@given(SEVERAL, st.data())
-def test_the_vote_invents_nothing(sentences, data):
-    confidences = data.draw(st.lists(st.floats(0, 1), min_size=len(sentences), max_size=len(sentences)))
-    segment = agreed([" ".join(sentence) for sentence in sentences], confidences=confidences)
-    assert set(segment.text.split()) <= {word for sentence in sentences for word in sentence}
-    assert 0 <= segment.scores["confidence"] <= 1
-
-
-@given(SEVERAL)
-def test_minimum_risk_is_the_least_expected_error(sentences):
-    weights = [1.0 + place / 10 for place in range(len(sentences))]
-    risks = [
-        sum(weight * Levenshtein.distance(truth, candidate) for truth, weight in zip(sentences, weights, strict=True))
-        for candidate in sentences
-    ]
-    assert risks[minimum_risk(edit_distances(sentences), weights)] == pytest.approx(min(risks))
-
-
-def test_combine_of_nothing():
-    assert combine([], edit_distances([]), ENGLISH, "vote").text == ""
-
-
-def test_one_sure_system_does_not_outvote_two_that_agree():
-    segment = agreed(["you had it", "we had it", "we had it"], confidences=[1.0, 0.01, 0.02])
-    assert segment.text == "we had it"
-
-
-def test_a_system_without_confidence_has_the_least_say():
-    texts = ["the cat", "the dog"]
-    assert agreed(texts, confidences=[None, 0.1]).text == "the dog"
-    assert agreed(["the cat", "the cat"], confidences=[None, None]).scores["confidence"] == 1
-
-
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_any_number_of_answers(count):
     segment = agreed(["The cat sat."] * count)
@@ -250,33 +167,86 @@ def test_two_systems_have_no_outlier():
         outlier(word_error_rates([["a"], ["b"]]))
 
 
-def test_a_tie_of_the_vote_goes_to_the_choice_of_minimum_risk():
-    texts = ["the big cat sits there", "the fat cat sat there", "the red cat sat there"]
-    assert agreed(texts, confidences=[0.6, 0.6, 0.0]).text == texts[1]
-
-
-def test_a_tie_without_the_choice_goes_to_the_heaviest_voter_then_to_the_earlier():
-    def last_word(confidences):
-        # s0 is the choice, since the others have two errors each of their own; y and z have two voters each.
-        texts = [["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", last] for last in "xyzyz"]
-        for place in range(1, 5):
-            texts[place][2 * place - 2 : 2 * place] = [f"error{place}", f"other{place}"]
-        return agreed([" ".join(text) for text in texts], confidences=[0.99, *confidences]).text.split()[-1]
-
-    assert last_word([0.2, 0.8, 0.6, 0.0]) == "z"
-    assert last_word([0.6, 0.8, 0.2, 0.0]) == "z"
-    assert last_word([0.2, 0.0, 0.6, 0.8]) == "z"
-    assert last_word([0.8, 0.2, 0.0, 0.6]) == "y"
-    assert last_word([0.4, 0.4, 0.4, 0.4]) == "y"
-
-
-def test_system_weights_decide_the_vote():
-    heard = [Hypothesis("weak", "cat", "en", 0.9), Hypothesis("also", "cat", "en", 0.9), Hypothesis("good", "hat")]
-    distances = edit_distances([["cat"], ["cat"], ["hat"]])
-    assert combine(heard, distances, ENGLISH, "vote").text == "cat"
-    assert combine(heard, distances, ENGLISH, "vote", {"good": 4.0}).text == "hat"
-    assert combine(heard, distances, ENGLISH, "mbr", {"good": 4.0}).text == "hat"
-
-
 def test_an_empty_text_has_no_confidence():
     assert agreed(["", "", ""]).scores["confidence.calibrated"] == 0
+
+
+def test_calibrated_confidence_is_the_logistic_of_what_is_known():
+    """All by hand, from the definitions in the file's own order of features; the utterance lasts 2 s."""
+    file = json.loads((Path(stages.__file__).parent / "consensus" / "default_calibration.json").read_text())
+    confidences = [0.8, 0.6, 0.4]
+    segment = agreed(["the cat sat", "the cat sat", "the hat sat"], confidences=confidences, seconds=2.0)
+    weights = [0.5 + confidence / 2 for confidence in confidences]
+    support = (1 + (weights[0] + weights[1]) / sum(weights) + 1) / 3
+    mean = sum(weight * confidence for weight, confidence in zip(weights, confidences, strict=True)) / sum(weights)
+    known = {
+        "log_confidence": math.log(support * mean),
+        "support": support,
+        "surprise": -sum(math.log(confidence) for confidence in confidences) / 3,
+        "systems": 1 / 3,
+        "log_words": math.log(1 + 3),
+        "log_rate": math.log((1 + 3) / 2.0),
+    }
+    total = file["intercept"] + sum(
+        slope * (known[name] - centre) / scale
+        for name, centre, scale, slope in zip(
+            file["features"], file["mean"], file["scale"], file["coefficients"], strict=True
+        )
+    )
+    # This file gives systems other than its own the weight 1.
+    assert not {"s0", "s1", "s2"} & set(file["weights"])
+    assert segment.scores["confidence.calibrated"] == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-4)
+
+
+def test_the_same_words_in_less_time_are_trusted_otherwise():
+    slow, fast = (agreed(["the cat sat"] * 3, seconds=seconds) for seconds in (10.0, 0.5))
+    assert slow.scores["confidence.calibrated"] != fast.scores["confidence.calibrated"]
+    assert slow.scores["confidence"] == fast.scores["confidence"]
+
+
+def test_a_run_with_fewer_systems_leaves_nothing_of_the_one_before():
+    segment = agreed(["the cat sat down", "the cat sat down", "a dog ran off", ""], errors=[3])
+    assert segment.notes["consensus.outlier"] == "s2"
+    assert segment.notes["consensus.failed"] == "s3"
+    assert {"pwer", "pwer.s2", "consensus.outlier"} <= set(segment.scores)
+    del segment.hypotheses[2:]
+    combined(segment)
+    assert {key for key in segment.scores if key.startswith(("pwer", "consensus"))} == {
+        "pwer",
+        "pwer.systems",
+        "pwer.s0",
+        "pwer.s1",
+    }
+    assert not {"consensus.outlier", "consensus.failed"} & set(segment.notes)
+    del segment.hypotheses[1:]
+    combined(segment)
+    assert {key for key in segment.scores if key.startswith(("pwer", "consensus"))} == {"pwer.systems"}
+
+
+def test_every_setting_does_something(tmp_path):
+    texts = ["the big cat sat", "the big hat sat", "a big cat sat"]
+    assert agreed(texts).text == "the big cat sat"
+    assert agreed(texts).notes["consensus.combination"] == "vote"
+    assert agreed(texts, combination="mbr").notes["consensus.combination"] == "mbr"
+    file = json.loads((Path(stages.__file__).parent / "consensus" / "default_calibration.json").read_text())
+    (tmp_path / "c.json").write_text(json.dumps(file | {"weights": {"s1": 9.0}, "intercept": -30.0}))
+    segment = combined(agreed(texts), calibration=f"path:{tmp_path}/c.json")
+    assert segment.text == "the big hat sat"
+    assert segment.scores["confidence.calibrated"] < 0.01
+    assert segment.notes["consensus.calibration"].startswith("path:")
+
+
+@given(st.lists(SENTENCES, min_size=2, max_size=5))
+def test_the_rate_of_each_system_is_its_mean_with_the_others(sentences):
+    texts = [" ".join(sentence) for sentence in sentences]
+    scores = agreed(texts, language="xx").scores
+
+    def rate(reference, hypothesis):
+        if not reference:
+            return float(bool(hypothesis))
+        return jiwer.wer(" ".join(reference), " ".join(hypothesis))
+
+    for place, one in enumerate(sentences):
+        others = [other for index, other in enumerate(sentences) if index != place]
+        both_ways = [rate(one, other) + rate(other, one) for other in others]
+        assert scores[f"pwer.s{place}"] == pytest.approx(sum(both_ways) / (2 * len(others)), abs=1e-4)

@@ -1,4 +1,6 @@
-"""DeepFilterNet 3 with its released weights, against the authors' own runtime; and exports that are none."""
+"""DeepFilterNet 3 with its released weights, against the authors' own runtime; its features
+(`deepfilternet_features.py`); and exports that are none.
+"""
 
 import io
 import tarfile

@@ -13,17 +13,15 @@ from curation.stages.diarize.stage import Diarize
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 
 
-@pytest.fixture(scope="module")
-def stage() -> Diarize:
-    stage = Diarize()
-    stage.setup()
-    return stage
+@pytest.fixture
+def stage(diarizer) -> Diarize:
+    return diarizer
 
 
 @pytest.fixture(scope="module")
-def sample(stage) -> Recording:
+def sample(diarizer) -> Recording:
     row = recording(wave(SAMPLE))
-    stage.process([row])
+    diarizer.process([row])
     return row
 
 
@@ -143,6 +141,56 @@ def test_long_turns_are_cut_to_the_limit(stage):
     assert len(lengths) >= 7
     assert 1.5 <= min(lengths) <= max(lengths) <= 6.0
     assert sum(lengths) > 30
+
+
+def test_it_hears_the_original_and_cuts_from_the_processed_audio(stage):
+    """Compression and denoising bring voices so near to one another that two speakers become one."""
+    samples = wave(BECKETT)
+    alone = recording(samples)
+    stage.process([alone])
+    both = recording(samples)
+    both.original, both.audio = both.audio, np.random.default_rng(0).normal(0, 0.1, len(samples)).astype(np.float32)
+    processed = both.audio
+    stage.process([both])
+    assert times(both) == times(alone)
+    assert (both.audio, both.original) == (None, None)
+    for one, two in zip(both.live_segments, alone.live_segments, strict=True):
+        cut = processed[one.start : one.end]
+        np.testing.assert_allclose(one.audio, cut * (0.6 / np.abs(cut).max()), atol=1e-6)
+        np.testing.assert_array_equal(one.speaker_embedding, two.speaker_embedding)
+
+
+def test_every_setting_of_the_cuts_does_something(stage, crosstalk):
+    """With the turns of one recording, as the pipeline found them."""
+    samples, turns = crosstalk
+
+    def cut(**settings) -> Recording:
+        other = Diarize(DiarizeConfig(**settings))
+        other.encoder, other.pipeline = stage.encoder, lambda _: turns
+        row = recording(samples)
+        other.process([row])
+        assert_within(row, other.config)
+        return row
+
+    plain = times(cut())
+    reasons = [reason for *_, reason in plain]
+    assert {"diarize.exclude_overlap", "diarize.overlap_margin_seconds"} <= set(reasons)
+    assert "diarize.exclude_overlap" not in [reason for *_, reason in times(cut(exclude_overlap=False))]
+    assert "diarize.overlap_margin_seconds" not in [reason for *_, reason in times(cut(overlap_margin_seconds=0.0))]
+    assert sum(not reason for *_, reason in times(cut(min_seconds=3.0))) < reasons.count("")
+    assert len(times(cut(max_seconds=2.0))) > len(plain)
+    assert len(times(cut(max_pause_seconds=0.0))) > len(plain)
+    edges = [start for start, *_ in times(cut(max_edge_seconds=0.0))]
+    assert edges != [start for start, *_ in plain]
+
+
+def assert_within(row: Recording, config: DiarizeConfig) -> None:
+    for s in row.segments:
+        if s.verdict and s.verdict.value is not None:
+            assert s.verdict.value == pytest.approx(s.num_samples / 16_000)
+        if s.verdict and s.verdict.reason == "diarize.min_seconds":
+            assert s.num_samples < config.min_seconds * 16_000 == s.verdict.threshold * 16_000
+    assert all(s.num_samples / 16_000 <= config.max_seconds for s in row.live_segments)
 
 
 def test_pipeline_from_a_folder_without_one_says_so(tmp_path):

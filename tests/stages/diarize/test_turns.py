@@ -1,3 +1,6 @@
+"""Turns to pieces: overlap, margins, cuts and edges, on levels made by hand."""
+
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -77,17 +80,107 @@ def test_edges_move_out_to_silence_but_never_into_another_piece():
     assert cut[0][1] <= cut[1][0]
 
 
-def test_edge_does_not_stop_in_the_closure_of_a_stop_consonant():
-    level = speech((1, 3.0), (3.03, 3.15), seconds=5)
+@pytest.mark.parametrize(("closure", "end"), [(0.07, 3.2), (0.12, 3.09)])
+def test_edge_does_not_stop_in_the_closure_of_a_stop_consonant(closure, end):
+    """The release of the consonant after 70 ms belongs to the word; after 120 ms of silence the word was over."""
+    level = speech((1, 3.0), (3.0 + closure, 3.1), (3.12, 3.12), seconds=5)
     (piece,) = cut_turns(turns((1, 2.95, "a")), level, RULES)
-    assert piece.end / SECOND == near(3.25)
+    assert piece.end / SECOND == near(end)
 
 
-def test_overlap_stays_with_the_first_speaker_when_it_is_not_excluded():
-    rules = TurnRules(SECOND, 20 * SECOND, int(0.8 * SECOND), SECOND, int(0.3 * SECOND), exclude_overlap=False)
-    cut = cut_turns(turns((1, 4, "a"), (3, 6, "b")), speech((1, 6), seconds=7), rules)
-    assert [(p.speaker, p.kind) for p in cut] == [("a", "speech"), ("b", "speech")]
+@pytest.mark.parametrize(("first", "second"), ["ab", "ba"])
+def test_overlap_stays_with_the_first_speaker_when_it_is_not_excluded(first, second):
+    rules = replace(RULES, exclude_overlap=False)
+    cut = cut_turns(turns((1, 4, first), (3, 6, second)), speech((1, 6), seconds=7), rules)
+    assert [(p.speaker, p.kind) for p in cut] == [(first, "speech"), (second, "speech")]
     assert cut[0].end == cut[1].start == pytest.approx(4 * SECOND, abs=0.3 * SECOND)
+
+
+def test_two_who_begin_together_are_one_of_them_until_he_ends():
+    rules = replace(RULES, exclude_overlap=False)
+    cut = cut_turns(turns((1, 3, "a"), (1, 5, "b")), speech((1, 5), seconds=6), rules)
+    assert [p.speaker for p in cut] == ["a", "b"]
+
+
+@pytest.mark.parametrize("shift", [-0.2, -0.05, 0.05, 0.2])
+def test_a_change_of_speaker_moves_to_the_quietest_moment_on_either_side(shift):
+    at = 3 + shift
+    level = speech((1, at - 0.02), (at + 0.02, 5), seconds=6)
+    one, two = cut_turns(turns((1, 3, "a"), (3, 5, "b")), level, RULES)
+    assert one.end == two.start
+    assert one.end / SECOND == pytest.approx(at, abs=0.025)
+
+
+@pytest.mark.parametrize(("at", "border"), [(2.6, 3.0), (3.4, 3.0)])
+def test_a_change_of_speaker_moves_no_farther_than_an_edge_may(at, border):
+    level = speech((1, at - 0.02), (at + 0.02, 5), seconds=6)
+    one, _ = cut_turns(turns((1, 3, "a"), (3, 5, "b")), level, RULES)
+    assert abs(one.end / SECOND - border) <= 0.3
+
+
+def test_a_change_of_speaker_leaves_half_of_a_short_turn():
+    """A dip 0.2 s into a turn of 0.3 s: at most half of the turn is given up."""
+    level = speech((1, 3.18), (3.22, 5), seconds=6)
+    one, two, _ = cut_turns(turns((1, 3, "a"), (3, 3.3, "b"), (3.3, 5, "a")), level, RULES)
+    assert one.end == two.start
+    assert one.end <= 3.15 * SECOND
+
+
+@pytest.mark.parametrize("length", [19.0, 19.7, 19.95, 20.0])
+def test_no_utterance_is_longer_than_the_limit_with_its_silence(length):
+    level = speech((1, 1 + length), seconds=23)
+    (piece,) = cut_turns(turns((1, 1 + length, "a")), level, RULES)
+    assert length <= piece.seconds <= 20
+    assert piece.seconds == pytest.approx(min(length + 0.2, 20), abs=0.05)
+
+
+@pytest.mark.parametrize("length", [20.01, 30.0, 41.0, 70.0])
+def test_parts_of_a_long_turn_are_not_shorter_than_a_quarter_of_the_limit(length):
+    pauses = np.arange(0.5, length, 1.0)  # a short pause every second
+    level = speech(*[(start + 0.05, start + 0.95) for start in pauses[:-1]], seconds=length + 1)
+    cut = cut_turns(turns((0, length, "a")), level, RULES)
+    assert all(4.8 <= p.seconds <= 20 for p in cut)
+
+
+def test_overlapped_speech_is_joined_only_where_it_touches():
+    level = speech((1, 5), seconds=6)
+    cut = cut_turns(turns((1, 3, "a"), (1, 3, "b"), (3.3, 5, "a"), (3.3, 5, "b")), level, RULES)
+    assert seconds(cut) == [(1, 3, "", "overlap"), (3.3, 5, "", "overlap")]
+    three = cut_turns(turns((1, 3, "a"), (1, 5, "b"), (3, 5, "c")), level, RULES)
+    assert seconds(three) == [(1, 5, "", "overlap")]
+
+
+def test_the_margin_is_as_wide_as_the_rule_says():
+    """Without any pause the cut lies within the margin, and in the first half of a short stretch."""
+    level = speech((1, 9), seconds=10)
+    for margin in (0.5, 2.0):
+        rules = replace(RULES, overlap_margin=round(margin * SECOND))
+        first, side, overlap, *_ = cut_turns(turns((1, 6, "a"), (5.5, 9, "b")), level, rules)
+        assert (side.kind, overlap.kind) == ("margin", "overlap")
+        assert first.end == side.start
+        assert 0 < 5.5 - side.start / SECOND <= margin
+    wide = replace(RULES, overlap_margin=10 * SECOND)
+    first, *_ = cut_turns(turns((1, 3, "a"), (2, 4, "b")), level, wide)
+    assert first.end / SECOND >= 1.5
+
+
+def test_speech_beside_a_pause_at_overlap_takes_silence_up_to_the_overlap():
+    level = speech((1, 2.9), (3.0, 4), seconds=6)
+    cut = cut_turns(turns((1, 2.9, "a"), (3.0, 4, "b"), (3.0, 4, "c")), level, RULES)
+    assert [p.kind for p in cut] == ["speech", "overlap"]
+    assert cut[0].end / SECOND == near(3.0)
+
+
+def test_neighbours_share_the_silence_between_them():
+    level = speech((1, 2), (2.16, 3), seconds=4)
+    one, two = cut_turns(turns((1, 2, "a"), (2.16, 3, "b")), level, RULES)
+    assert one.end == two.start == pytest.approx(2.08 * SECOND, abs=160)
+
+
+def test_edges_stop_at_the_ends_of_the_recording():
+    level = speech((0.1, 1.9), seconds=2)
+    (piece,) = cut_turns(turns((0.1, 1.9, "a")), level, RULES)
+    assert (piece.start, piece.end) == (0, 2 * SECOND)
 
 
 turn_lists = st.lists(

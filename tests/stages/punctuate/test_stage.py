@@ -3,7 +3,9 @@
 # ruff: noqa: RUF001 - full-width marks
 
 import copy
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -14,11 +16,9 @@ from curation.text.punctuation import replay, split
 from tests.support.real_speech import TWO_CITIES, librivox, recording, wave
 
 
-@pytest.fixture(scope="module")
-def stage():
-    made = Punctuate()
-    made.setup()
-    return made
+@pytest.fixture
+def stage(punctuator):
+    return punctuator
 
 
 def spoken(samples, text, *, language="en", start=0):
@@ -114,3 +114,98 @@ def test_segments_with_a_verdict_or_without_text_are_left(stage):
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ValidationError, match=message):
         PunctuateConfig(**settings)
+
+
+READING = (
+    "It was the best of times, it was the worst of times it was the age of wisdom. It was the age of. Foolishness it "
+    "was the epoch, of belief"
+)
+"""The first 11 s of Two Cities; the marks are wrong in places."""
+
+
+def read(**settings):
+    """The segment of `READING` after a stage with these settings; it begins 1 s into the recording."""
+    hypotheses = settings.pop("hypotheses", [])
+    stage = Punctuate(PunctuateConfig(**settings))
+    stage.setup()
+    start = SAMPLE_RATE
+    samples = np.concatenate([np.zeros(start, np.float32), wave(TWO_CITIES)[4800 : round(11.3 * SAMPLE_RATE)]])
+    made = spoken(samples, READING, start=start)
+    made.segments[0].hypotheses = hypotheses
+    stage.process([made])
+    return made.segments[0]
+
+
+@pytest.mark.parametrize(
+    ("insert", "remove"), [(300.0, 50.0), (120.0, 50.0), (600.0, 50.0), (300.0, 0.0), (300.0, 299.0)]
+)
+def test_the_settings_of_pauses_decide_where_marks_are(insert, remove):
+    """What the words' own times say of the pauses is what the marks show."""
+    segment = read(insert_pause_ms=insert, remove_pause_ms=remove)
+    written, given = split(segment.text), split(READING)
+    pauses = [(right.start - left.end) * 1000 / SAMPLE_RATE for left, right in pairwise(segment.words)]
+    for pause, gap, before in zip(pauses, written.gaps[1:], given.gaps[1:], strict=False):
+        if pause >= insert:
+            assert gap.strip() == (before.strip() or ",")
+        elif pause < remove:
+            assert gap == " "
+        else:
+            assert gap == before
+    marked = [pause for pause, gap in zip(pauses, given.gaps[1:], strict=False) if gap != " "]
+    if insert != 300:  # some pause is one only by this setting
+        assert any(min(insert, 300) <= pause < max(insert, 300) for pause in pauses)
+    if remove != 50:
+        assert any(min(remove, 50) <= pause < max(remove, 50) for pause in marked)
+
+
+def test_other_hypotheses_tell_names_from_sentence_starts():
+    assert "It was the age of foolishness" in read().text
+    name = [Hypothesis("a", "it was the age of Foolishness, it was The Epoch")]
+    assert "It was the age of Foolishness" in read(hypotheses=name).text
+
+
+def test_pause_of_an_edit_is_the_one_between_the_words():
+    segment = read()
+    assert segment.edits
+    for edit in segment.edits:
+        at = edit.position - (edit.kind == "recase")
+        left, right = segment.words[at : at + 2]
+        assert edit.pause_ms == pytest.approx((right.start - left.end) * 1000 / SAMPLE_RATE)
+
+
+def test_what_can_no_longer_be_aligned_goes_back_to_its_first_text(stage):
+    """Stages may run again: edits of the run before, which no pause supports now, are taken back."""
+    made = spoken(librivox()[2], "Unless to be. Rather cold-hearted and, rather selfish is to be ill-disposed.")
+    stage.process([made])
+    segment = made.segments[0]
+    assert segment.edits
+    without = Punctuate(PunctuateConfig(aligner="none"))
+    without.setup()
+    without.process([made])
+    assert segment.text == "Unless to be. Rather cold-hearted and, rather selfish is to be ill-disposed."
+    assert segment.edits == []
+
+
+@pytest.mark.parametrize(("text", "place"), [("he was not an ill-disposed young man 日", -1), ("日 he was not", 0)])
+def test_words_without_a_place_at_the_edges_fill_the_utterance(stage, text, place):
+    start = 3 * SAMPLE_RATE
+    samples = np.concatenate([np.zeros(start, np.float32), librivox()[1]])
+    made = spoken(samples, text, start=start)
+    stage.process([made])
+    segment = made.segments[0]
+    words = segment.words
+    assert words[place].text == "日"
+    assert [word.start for word in words] == sorted(word.start for word in words)
+    if place:
+        assert (words[-1].start, words[-1].end) == (words[-2].end, segment.end)
+    else:
+        assert (words[0].start, words[0].end) == (segment.start, words[1].start)
+
+
+def test_an_utterance_without_audio_of_its_own_is_cut_from_the_recording(stage):
+    made = spoken(librivox()[1], "He was, not. An ill-disposed young man.")
+    stage.process([made])
+    other = spoken(librivox()[1], "He was, not. An ill-disposed young man.")
+    other.segments[0].audio = None
+    stage.process([other])
+    assert other.segments[0].words == made.segments[0].words

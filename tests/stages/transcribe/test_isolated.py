@@ -1,4 +1,6 @@
-"""A model in another environment: a real virtual environment, a real process, and everything that can go wrong."""
+"""A model in another environment (`isolated.py`, `workers/host.py`): a real virtual environment, a real process, and
+everything that can go wrong.
+"""
 
 import multiprocessing
 import os
@@ -136,7 +138,7 @@ def test_the_child_ends_with_its_parent(python, script):
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
+    for _ in range(1000):
         if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
             return
         time.sleep(0.1)

@@ -1,47 +1,31 @@
-"""Real ASR systems on real speech: what they hear, and that it does not depend on what is in the batch."""
+"""Real ASR systems on real speech: languages, order, errors, and what they hear together."""
 
-from pathlib import Path
+import itertools
 
 import jiwer
 import numpy as np
 import pytest
-import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.records import Recording, Segment, Source
 from curation.stages.base import run_stage
 from curation.stages.consensus.stage import Consensus
-from curation.stages.transcribe.base import text_scores
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.pocketsphinx import PocketSphinxConfig
-from curation.stages.transcribe.registry import build_system
-from curation.stages.transcribe.stage import Transcribe, TranscribeConfig
+from curation.stages.transcribe.stage import Transcribe, TranscribeConfig, cut_batches
 from curation.stages.transcribe.whisper import WhisperConfig
 from curation.text.normalize import normalizer_for
+from tests.support.real_speech import LIBRIVOX, librivox_as_read
 
-LIBRIVOX = sorted((Path(__file__).parents[2] / "data" / "librivox").glob("*.flac"))
-WAVES = [soundfile.read(path, dtype="float32")[0] for path in LIBRIVOX]
-CLIPS = [*WAVES, WAVES[0][8000:40000], WAVES[2][:20000], WAVES[3][16000:33000]]
+WAVES = librivox_as_read()
 TINY = WhisperConfig(name="whisper-tiny.en", model="whisper-tiny.en", beam_size=2)
 
 
-def loaded(config):
-    system = build_system(config)
-    system.load()
-    return system
-
-
-@pytest.fixture(scope="module")
-def stage():
-    made = Transcribe()
-    made.setup()
-    return made
-
-
-@pytest.fixture(scope="module")
-def moonshine_stage():
-    made = Transcribe(TranscribeConfig(systems=[MoonshineConfig()], language_system=""))
-    made.setup()
-    return made
+@pytest.fixture
+def stage(transcriber):
+    return transcriber
 
 
 def recording(waves, language="en"):
@@ -54,9 +38,9 @@ def recording(waves, language="en"):
 
 
 @pytest.fixture(scope="module")
-def transcribed(stage):
+def transcribed(transcriber):
     item = recording(WAVES, language="")
-    run_stage(stage, [item])
+    run_stage(transcriber, [item])
     run_stage(Consensus(), [item])
     assert item.verdict is None
     return item
@@ -83,37 +67,6 @@ def test_the_final_text_is_right_and_written_with_casing_and_punctuation(transcr
     texts = [english.clean(segment.text) for segment in transcribed.segments]
     assert jiwer.wer(references, texts) < 0.06
     assert all(segment.text[0].isupper() and segment.text[-1] in ".," for segment in transcribed.segments)
-
-
-@pytest.mark.parametrize("config", [TINY, MoonshineConfig()], ids=["whisper", "moonshine"])
-def test_batch_does_not_matter(config):
-    system = loaded(config)
-    alone = [system.transcribe([clip], ["en"])[0] for clip in CLIPS]
-    order = np.random.default_rng(1).permutation(len(CLIPS))
-    together = system.transcribe([CLIPS[place] for place in order], ["en"] * len(order))
-    assert [alone[place] for place in order] == together
-
-
-def test_threads_do_not_matter():
-    clips, languages = CLIPS[1:5], ["en"] * 4
-    two = loaded(TINY.model_copy(update={"threads": 2}))
-    assert two.transcribe(clips, languages) == loaded(TINY).transcribe(clips, languages)
-
-
-def test_pocketsphinx_carries_nothing_over():
-    system = loaded(PocketSphinxConfig())
-    first, _, again = system.transcribe([WAVES[1], WAVES[4][:16000], WAVES[1]], ["en"] * 3)
-    assert first == again
-    assert "young man" in first.text
-    assert first.words[-1].text == "man"
-    assert first.words[-1].end <= len(WAVES[1])
-
-
-def test_language_probabilities_add_up_and_do_not_depend_on_the_batch(stage):
-    system = stage.systems[0]
-    together = system.identify_language(CLIPS)
-    assert all(sum(item.values()) == pytest.approx(1, abs=1e-3) for item in together)
-    assert system.identify_language(CLIPS[2:3]) == [together[2]]
 
 
 def test_word_times_are_in_the_recording():
@@ -189,22 +142,6 @@ def test_several_recordings_at_once_give_what_each_gives_alone(moonshine_stage):
     assert [s.hypotheses for s in together[2].segments] == [s.hypotheses for s in alone.segments]
 
 
-@pytest.mark.parametrize("config", [TINY, MoonshineConfig()], ids=["whisper", "moonshine"])
-def test_a_scrap_of_silence_is_no_error(config):
-    (heard,) = loaded(config).transcribe([np.zeros(100, np.float32)], ["en"])
-    assert not heard.error
-    assert 0 <= heard.confidence <= 1
-
-
-def test_repetition_shows_in_the_scores():
-    loop = text_scores("I heard a beep. " * 8)
-    plain = text_scores("And Mr. John Dashwood had then leisure to consider how much there might be.")
-    assert loop["repeated_trigram_share"] > 0.7
-    assert loop["compression_ratio"] > 2.4
-    assert plain == {"compression_ratio": pytest.approx(1.0, abs=0.2), "repeated_trigram_share": 0}
-    assert text_scores("") == {"compression_ratio": 0.0, "repeated_trigram_share": 0.0}
-
-
 def test_configuration_names_what_is_wrong():
     twice = {"kind": "moonshine", "name": "a", "model": "moonshine-tiny.en"}
     with pytest.raises(ValueError, match="unique"):
@@ -213,3 +150,24 @@ def test_configuration_names_what_is_wrong():
         TranscribeConfig(systems=[twice])
     with pytest.raises(ValueError, match="kind"):
         TranscribeConfig(systems=[{"kind": "kaldi", "name": "k", "model": "m"}])
+
+
+@given(st.lists(st.integers(1, 40)), st.integers(1, 6), st.none() | st.floats(0.1, 60.0))
+def test_batches_hold_all_in_order_within_both_limits(lengths, rows, seconds):
+    segments = [Segment(0, length * SAMPLE_RATE) for length in sorted(lengths)]
+    batches = cut_batches(segments, rows, seconds)
+    assert [id(item) for batch in batches for item in batch] == [id(item) for item in segments]
+    for batch in batches:
+        assert 1 <= len(batch) <= rows
+        padded = len(batch) * max(item.num_samples for item in batch) / SAMPLE_RATE
+        assert seconds is None or padded <= seconds or len(batch) == 1
+    for batch, after in itertools.pairwise(batches):  # no batch could have taken one more
+        grown = [*batch, after[0]]
+        padded = len(grown) * max(item.num_samples for item in grown) / SAMPLE_RATE
+        assert len(grown) > rows or (seconds is not None and padded > seconds)
+
+
+def test_short_ones_go_together_and_long_ones_alone():
+    segments = [Segment(0, round(seconds * SAMPLE_RATE)) for seconds in (1, 1, 1, 2, 9, 10, 30)]
+    sizes = [len(batch) for batch in cut_batches(segments, 16, 20.0)]
+    assert sizes == [4, 2, 1]

@@ -1,4 +1,4 @@
-"""Canary and Parakeet adapters on tiny models of their own classes, saved as `.nemo` and read back."""
+"""Canary and Parakeet adapters on tiny models of their own classes, saved as `.nemo` and read back (`nemo_file.py`)."""
 
 import io
 import os

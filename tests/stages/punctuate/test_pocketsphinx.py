@@ -9,17 +9,14 @@ import pytest
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.pocketsphinx import PocketSphinx, trim
-from curation.stages.punctuate.pronunciation import number_words, pronounce, readings, spell
 from tests.support.real_speech import TWO_CITIES, librivox, wave
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
 
 
-@pytest.fixture(scope="module")
-def aligner():
-    loaded = PocketSphinx()
-    loaded.load()
-    return loaded
+@pytest.fixture
+def aligner(punctuator):
+    return punctuator.aligners[0]
 
 
 def sentences():
@@ -120,45 +117,3 @@ def test_trimming_follows_energy_and_keeps_a_core():
     assert trim([(25, 35)], energy) == [(25, 28)]
     noise = np.full(40, -20.0)
     assert trim([(5, 25)], noise) == [(5, 25)]
-
-
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [
-        (0, "zero"),
-        (21, "twenty one"),
-        (305, "three hundred five"),
-        (1_000_040, "one million forty"),
-        (10**15, "one" + " zero" * 15),
-    ],
-)
-def test_numbers(number, words):
-    assert number_words(number) == words.split()
-
-
-def test_years_are_read_in_pairs():
-    assert readings("1984")[0] == ["nineteen", "eighty", "four"]
-    assert readings("1905")[0] == ["nineteen", "o", "five"]
-    assert ["zero", "zero", "seven"] in readings("007")
-
-
-@pytest.mark.parametrize(
-    ("word", "phones"),
-    [
-        ("ship", "SH IH P"),
-        ("cell", "S EH L"),
-        ("quick", "K W IH K"),
-        ("Ünal", "AH N AE L"),
-        ("lake", "L AE K"),
-        ("日本", ""),
-    ],
-)
-def test_letters_to_sounds(word, phones):
-    assert spell(word) == phones
-
-
-def test_pronunciations_join_numbers_symbols_and_letters(aligner):
-    lookup = aligner._lookup
-    assert pronounce("$5", lookup) == [f"{lookup('five')} {lookup('dollars')}"]
-    assert pronounce("bbc", lookup) == [" ".join(lookup(name) for name in ("b.", "b.", "c."))]
-    assert pronounce("…", lookup) == []

@@ -1,0 +1,206 @@
+"""One text out of several hypotheses: the vote, minimum Bayes risk, ties."""
+
+# ruff: noqa: RUF001 - full-width marks
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
+
+from curation.manifests.records import Hypothesis
+from curation.stages.consensus.stage import (
+    edit_distances,
+)
+from curation.stages.consensus.vote import combine, minimum_risk
+from curation.text.normalize import normalizer_for
+from tests.support.agreement import agreed
+
+ENGLISH = normalizer_for("en")
+SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
+SEVERAL = st.lists(SENTENCES, min_size=2, max_size=5)
+
+
+def test_the_vote_mends_errors_that_one_system_makes():
+    texts = ["And the best of time, we had.", "and the rest of times we had", "In the best of times we had."]
+    assert agreed(texts).text == "And the best of times we had."
+
+
+def test_minimum_risk_takes_the_text_with_the_fewest_expected_errors():
+    """Distances: first and second 2, first and third 2, second and third 2; all alike but for the confidences."""
+    texts = ["And the best of time, we had.", "and the rest of times we had", "In the best of times we had."]
+    for place in range(3):
+        confidences = [0.2, 0.2, 0.2]
+        confidences[place] = 0.9
+        assert agreed(texts, combination="mbr", confidences=confidences).text == texts[place]
+    assert agreed([texts[1], texts[0], texts[0]], combination="mbr", confidences=[1.0, 0.1, 0.1]).text == texts[0]
+
+
+def test_several_words_between_two_words_stay_in_order():
+    """The first has the fewest errors and lacks two words that both others have."""
+    texts = [
+        "The old man came to dinner stayed for a month.",
+        "An old man who once came to supper stays for a month.",
+        "The bold man who once came for dinner stayed in a month.",
+    ]
+    assert agreed(texts).text == "The old man who once came to dinner stayed for a month."
+
+
+def test_words_before_the_first_and_after_the_last_are_added():
+    texts = [
+        "old man came to dinner here",
+        "the old man went to supper here now",
+        "the bold man came for dinner here now",
+    ]
+    assert agreed(texts).text == "the old man came to dinner here now"
+
+
+@pytest.mark.parametrize(
+    ("language", "truth", "texts"),
+    [
+        ("zh", "今天天气很好。", ["今天天汽很好。", "今日天气很好。", "今天天气真好。"]),
+        ("ja", "明日は雨です。", ["明日は雪です。", "昨日は雨です。", "明日も雨です。"]),
+    ],
+)
+def test_chinese_and_japanese_vote_by_character(language, truth, texts):
+    """Each system has one wrong character, so that no hypothesis is the truth, and the vote is."""
+    segment = agreed(texts, language=language)
+    assert truth not in texts
+    assert segment.text == truth
+    assert agreed(texts, language="fr").text in texts  # as words, they are three that differ
+
+
+def test_the_vote_adds_and_drops_words():
+    assert agreed(["we all going there", "we were all going there", "we were all going"]).text == (
+        "we were all going there"
+    )
+
+
+def test_written_as_a_system_with_punctuation_writes_it():
+    assert agreed(["hello there mr fox", "Hello there, Mr. Fox."], confidences=[0.99, 0.5]).text == (
+        "Hello there, Mr. Fox."
+    )
+
+
+@pytest.mark.parametrize("combination", ["mbr", "vote"])
+def test_of_two_the_more_confident_is_right(combination):
+    for confidences, expected in [([0.4, 0.6], "good"), ([0.6, 0.4], "bad")]:
+        assert agreed(["bad", "good"], combination=combination, confidences=confidences).text == expected
+
+
+def test_a_tie_of_minimum_risk_goes_to_the_higher_weight():
+    """Weights 0.5, 1, 0.5 and distances 2 (0-1), 1 (0-2), 3 (1-2): risks 2.5, 2.5 and 3.5."""
+    texts = ["a b c d", "x y c d", "a b c z"]
+    assert agreed(texts, combination="mbr", confidences=[0.0, 1.0, 0.0]).text == "x y c d"
+    swapped = [texts[1], texts[0], texts[2]]
+    assert agreed(swapped, combination="mbr", confidences=[1.0, 0.0, 0.0]).text == "x y c d"
+
+
+@pytest.mark.parametrize("combination", ["mbr", "vote"])
+def test_a_tie_with_equal_weights_goes_to_the_earlier_system(combination):
+    assert agreed(["bad", "good"], combination=combination).text == "bad"
+    assert agreed(["good", "bad"], combination=combination).text == "good"
+
+
+def test_confidence_is_the_support_of_the_words_times_the_mean_confidence():
+    """Weights are 0.5 + confidence / 2: 0.9, 0.8 and 0.7; all agree on the first word, two on the second."""
+    segment = agreed(["the cat", "the cat", "the hat"], confidences=[0.8, 0.6, 0.4])
+    support = (1 + (0.9 + 0.8) / 2.4) / 2
+    mean = (0.9 * 0.8 + 0.8 * 0.6 + 0.7 * 0.4) / 2.4
+    assert segment.scores["confidence"] == pytest.approx(support * mean, abs=1e-4)
+
+
+def test_systems_without_confidence_count_for_the_support_only():
+    """Weights 0.95 and 0.5: all of the one that says how sure it is, whatever the share of the other."""
+    segment = agreed(["the cat", "the hat"], confidences=[0.9, None])
+    assert segment.scores["confidence"] == pytest.approx((1 + 0.95 / 1.45) / 2 * 0.9, abs=1e-4)
+
+
+@given(st.text(max_size=60))
+def test_one_hypothesis_is_written_as_it_is(text):
+    assert agreed([text]).text == " ".join(text.split())
+
+
+def test_marks_that_stand_alone_stay_with_the_word_before():
+    assert agreed(["He said \u2014 well , no", "he said well no"]).text == "He said \u2014 well , no"
+    assert agreed(["今天 ，好 。"], language="zh").text == "今天 ，好 。"
+
+
+@pytest.mark.parametrize("styled", ["Hello There", "hello, there", "hello there."])
+def test_capitals_or_marks_alone_are_style_enough(styled):
+    """The other is surer, and so the choice of minimum risk, but knows neither."""
+    assert agreed([styled, "hello there"], confidences=[0.1, 0.9]).text == styled
+
+
+def test_the_choice_of_minimum_risk_is_written_as_itself_where_it_has_style():
+    heavier = ["Well, We Know, him", "Well, we know him."]
+    assert agreed(heavier, confidences=[0.3, 0.8]).text == heavier[1]
+    assert agreed(heavier, confidences=[0.8, 0.3]).text == heavier[0]
+
+
+@given(SENTENCES, st.integers(1, 4), st.floats(0, 1))
+def test_agreement_is_kept_as_it_is(sentence, count, confidence):
+    text = " ".join(sentence)
+    segment = agreed([text] * count, confidences=[confidence] * count)
+    assert segment.text == text
+    assert segment.scores["confidence"] == pytest.approx(confidence, abs=1e-3)
+
+
+@given(SEVERAL, st.data())
+def test_the_vote_invents_nothing(sentences, data):
+    confidences = data.draw(st.lists(st.floats(0, 1), min_size=len(sentences), max_size=len(sentences)))
+    segment = agreed([" ".join(sentence) for sentence in sentences], confidences=confidences)
+    assert set(segment.text.split()) <= {word for sentence in sentences for word in sentence}
+    assert 0 <= segment.scores["confidence"] <= 1
+
+
+@given(SEVERAL)
+def test_minimum_risk_is_the_least_expected_error(sentences):
+    weights = [1.0 + place / 10 for place in range(len(sentences))]
+    risks = [
+        sum(weight * Levenshtein.distance(truth, candidate) for truth, weight in zip(sentences, weights, strict=True))
+        for candidate in sentences
+    ]
+    assert risks[minimum_risk(edit_distances(sentences), weights)] == pytest.approx(min(risks))
+
+
+def test_combine_of_nothing():
+    assert combine([], edit_distances([]), ENGLISH, "vote").text == ""
+
+
+def test_one_sure_system_does_not_outvote_two_that_agree():
+    segment = agreed(["you had it", "we had it", "we had it"], confidences=[1.0, 0.01, 0.02])
+    assert segment.text == "we had it"
+
+
+def test_a_system_without_confidence_has_the_least_say():
+    texts = ["the cat", "the dog"]
+    assert agreed(texts, confidences=[None, 0.1]).text == "the dog"
+    assert agreed(["the cat", "the cat"], confidences=[None, None]).scores["confidence"] == 1
+
+
+def test_a_tie_of_the_vote_goes_to_the_choice_of_minimum_risk():
+    texts = ["the big cat sits there", "the fat cat sat there", "the red cat sat there"]
+    assert agreed(texts, confidences=[0.6, 0.6, 0.0]).text == texts[1]
+
+
+def test_a_tie_without_the_choice_goes_to_the_heaviest_voter_then_to_the_earlier():
+    def last_word(confidences):
+        # s0 is the choice, since the others have two errors each of their own; y and z have two voters each.
+        texts = [["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", last] for last in "xyzyz"]
+        for place in range(1, 5):
+            texts[place][2 * place - 2 : 2 * place] = [f"error{place}", f"other{place}"]
+        return agreed([" ".join(text) for text in texts], confidences=[0.99, *confidences]).text.split()[-1]
+
+    assert last_word([0.2, 0.8, 0.6, 0.0]) == "z"
+    assert last_word([0.6, 0.8, 0.2, 0.0]) == "z"
+    assert last_word([0.2, 0.0, 0.6, 0.8]) == "z"
+    assert last_word([0.8, 0.2, 0.0, 0.6]) == "y"
+    assert last_word([0.4, 0.4, 0.4, 0.4]) == "y"
+
+
+def test_system_weights_decide_the_vote():
+    heard = [Hypothesis("weak", "cat", "en", 0.9), Hypothesis("also", "cat", "en", 0.9), Hypothesis("good", "hat")]
+    distances = edit_distances([["cat"], ["cat"], ["hat"]])
+    assert combine(heard, distances, ENGLISH, "vote").text == "cat"
+    assert combine(heard, distances, ENGLISH, "vote", {"good": 4.0}).text == "hat"
+    assert combine(heard, distances, ENGLISH, "mbr", {"good": 4.0}).text == "hat"

@@ -1,0 +1,195 @@
+"""Media: formats of real encoders, scales of samples, channels, jumps of the time stamps, playlists."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import correlate
+
+from curation.audio.wave import SAMPLE_RATE
+from tests.support.decoded import SECONDS, SPEECH, decode, only, similarity, total_seconds
+from tests.support.dummies import dialogue, encode, encode_at, tone, write_wav
+
+FORMATS = [
+    # name, codec, rate, layout, least correlation with the source (8 kHz and 8 bits lose something)
+    ("a.wav", "pcm_u8", 16_000, "mono", 0.95),
+    ("b.wav", "pcm_s16le", 8_000, "mono", 0.95),
+    ("c.wav", "pcm_s24le", 44_100, "stereo", 0.9999),
+    ("d.wav", "pcm_s32le", 192_000, "5.1", 0.9999),
+    ("e.wav", "pcm_f32le", 48_000, "mono", 0.9999),
+    ("f.wav", "pcm_f64le", 22_050, "stereo", 0.9999),
+    ("g.wav", "pcm_mulaw", 16_000, "mono", 0.98),
+    ("h.flac", "flac", 44_100, "stereo", 0.9999),
+    ("i.mp3", "libmp3lame", 44_100, "stereo", 0.999),
+    ("j.m4a", "aac", 44_100, "stereo", 0.999),
+    ("k.opus", "libopus", 48_000, "mono", 0.99),
+    ("l.webm", "libopus", 48_000, "stereo", 0.99),
+    ("m.aiff", "pcm_s16be", 11_025, "mono", 0.98),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "rate", "layout", "least"), FORMATS)
+def test_format(tmp_path, name, codec, rate, layout, least):
+    row = only(decode(encode(tmp_path / name, SPEECH, codec, rate, layout)))
+    assert abs(total_seconds([row]) - SECONDS) < 0.05
+    assert similarity(row.audio, SPEECH) > least
+    assert row.media.sample_rate == rate
+    assert row.media.channels == {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+    assert row.media.codec
+    assert row.media.seconds == pytest.approx(SECONDS, abs=0.05)
+
+
+def test_ogg_vorbis(tmp_path):
+    soundfile.write(tmp_path / "v.ogg", SPEECH, SAMPLE_RATE, format="OGG", subtype="VORBIS")
+    row = only(decode(tmp_path / "v.ogg"))
+    assert abs(total_seconds([row]) - SECONDS) < 0.05
+    assert similarity(row.audio, SPEECH) > 0.99
+
+
+def test_video(tmp_path):
+    row = only(decode(encode(tmp_path / "m.mp4", SPEECH, "aac", 48_000, "stereo", video=True)))
+    assert abs(total_seconds([row]) - SECONDS) < 0.05
+    assert similarity(row.audio, SPEECH) > 0.999
+
+
+def test_16_bit_wav_at_16_khz_is_exact():
+    row = only(decode(dialogue()))
+    expected, _ = soundfile.read(dialogue(), dtype="float32")
+    np.testing.assert_array_equal(row.audio, expected)
+
+
+def test_channels_are_averaged(tmp_path):
+    left, right = tone(1.0, 300), tone(1.0, 500)
+    row = only(decode(write_wav(tmp_path / "a.wav", np.stack([left, right], axis=1), subtype="FLOAT")))
+    np.testing.assert_allclose(row.audio, (left + right) / 2, atol=1e-6)
+
+
+def test_attached_picture_is_no_hindrance(tmp_path):
+    path = encode(tmp_path / "a.mp3", SPEECH, "libmp3lame", 44_100)
+    picture = b"\x00image/jpeg\x00\x03\x00" + b"\xff\xd8\xff\xe0 no real picture"
+    frame = b"APIC" + struct.pack(">IH", len(picture), 0) + picture
+    size = bytes([0, 0, len(frame) >> 7, len(frame) & 127])
+    path.write_bytes(b"ID3\x03\x00\x00" + size + frame + path.read_bytes())
+    assert similarity(only(decode(path)).audio, SPEECH) > 0.999
+
+
+def test_sample_rate_may_change_within_a_file(tmp_path):
+    parts = [
+        encode(tmp_path / f"{rate}.mp3", SPEECH, "libmp3lame", rate, write_xing="0", id3v2_version="0").read_bytes()
+        for rate in (44_100, 24_000)
+    ]
+    (tmp_path / "both.mp3").write_bytes(b"".join(parts))
+    audio = np.concatenate([row.audio for row in decode(tmp_path / "both.mp3") if row.audio is not None])
+    assert abs(len(audio) / SAMPLE_RATE - 2 * SECONDS) < 0.2
+    for half in (audio[: len(SPEECH)], audio[-len(SPEECH) :]):  # the speech at its own speed, after the encoder's delay
+        delay = int(np.argmax(correlate(half, SPEECH))) - len(SPEECH) + 1
+        assert abs(delay) < 0.2 * SAMPLE_RATE
+        assert similarity(half[max(delay, 0) :], SPEECH[max(-delay, 0) :]) > 0.95
+
+
+SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
+
+
+@pytest.mark.parametrize("subtype", SUBTYPES)
+def test_samples_of_every_width_have_the_values_that_libsndfile_reads(tmp_path, subtype):
+    path = write_wav(tmp_path / "a.wav", SPEECH, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float64")
+    np.testing.assert_allclose(only(decode(path)).audio, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_32", "FLOAT"])
+def test_channels_of_every_width_are_averaged_by_sample(tmp_path, subtype):
+    both = np.stack([SPEECH, np.roll(SPEECH, 5000), np.zeros_like(SPEECH)], axis=1)
+    path = write_wav(tmp_path / "a.wav", both, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float64")
+    np.testing.assert_allclose(only(decode(path)).audio, expected.mean(axis=1), atol=1e-7)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_flac_has_the_values_that_libsndfile_reads(tmp_path, subtype):
+    soundfile.write(tmp_path / "a.flac", SPEECH, SAMPLE_RATE, subtype=subtype)
+    expected, _ = soundfile.read(tmp_path / "a.flac", dtype="float64")
+    np.testing.assert_allclose(only(decode(tmp_path / "a.flac")).audio, expected, atol=1e-7)
+
+
+# Time stamps
+
+
+def rows_of_a_jump(tmp_path, seconds):
+    """Two halves of speech, the second `seconds` later than it should be."""
+    half = 2 * SAMPLE_RATE
+    path = encode_at(tmp_path / "a.mkv", [(0.0, SPEECH[:half]), (2.0 + seconds, SPEECH[half : 2 * half])])
+    return decode(path, max_missing_seconds=1e9, max_missing_fraction=1e9)
+
+
+@pytest.mark.parametrize("seconds", [0.12, 0.5, 2.0, 590.0])
+def test_what_is_missing_between_two_time_stamps_is_a_failed_row_of_its_length(tmp_path, seconds):
+    before, lost, after = rows_of_a_jump(tmp_path, seconds)
+    assert (lost.verdict.status, lost.num_samples) == ("failed", round(seconds * SAMPLE_RATE))
+    assert "packets are missing" in lost.verdict.detail
+    assert after.offset == round((2.0 + seconds) * SAMPLE_RATE)
+    np.testing.assert_allclose(before.audio, SPEECH[: 2 * SAMPLE_RATE], atol=1e-4)
+    np.testing.assert_allclose(after.audio, SPEECH[2 * SAMPLE_RATE : 4 * SAMPLE_RATE], atol=1e-4)
+
+
+def test_jitter_of_the_muxer_is_no_gap(tmp_path):
+    np.testing.assert_allclose(only(rows_of_a_jump(tmp_path, 0.08)).audio, SPEECH[: 4 * SAMPLE_RATE], atol=1e-4)
+
+
+def test_a_jump_of_more_than_ten_minutes_is_a_damaged_stamp_and_no_time(tmp_path):
+    rows = rows_of_a_jump(tmp_path, 610.0)
+    assert [row.num_samples for row in rows[:3]] == [2 * SAMPLE_RATE, 0, 2 * SAMPLE_RATE]
+    assert rows[1].verdict.status == "failed"
+
+
+def scattered(tmp_path, gaps):
+    """Packets of 20 ms with `gaps` holes of 0.38 s between them."""
+    blocks = [(number * 0.4, SPEECH[number * 320 : number * 320 + 320]) for number in range(gaps + 1)]
+    return decode(encode_at(tmp_path / "a.mkv", blocks))
+
+
+def test_after_a_hundred_damaged_places_the_rest_is_given_up(tmp_path):
+    enough, many = scattered(tmp_path, 100), scattered(tmp_path, 130)
+    assert sum(row.verdict is None for row in enough) == 101
+    assert enough[-1].verdict is None
+    assert sum(row.verdict is None for row in many) <= 102
+    assert many[-1].verdict.status == "failed"
+    assert "more than 100 damaged places" in many[-1].verdict.detail
+    assert many[-1].end == pytest.approx(
+        130.05 * 0.4 * SAMPLE_RATE, abs=0.1 * SAMPLE_RATE
+    )  # all of it is accounted for
+
+
+# What FFmpeg must not open
+
+
+@pytest.mark.parametrize("name", ["list.mp3", "list.ffconcat", "list.txt"])
+def test_a_playlist_opens_no_other_file(tmp_path, monkeypatch, name):
+    """A relative name, which FFmpeg's own list of safe names lets through."""
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "secret.wav", SPEECH)
+    (tmp_path / name).write_text("ffconcat version 1.0\nfile secret.wav\n")
+    row = only(decode(tmp_path / name))
+    assert row.verdict.status == "failed"
+    assert row.audio is None
+
+
+def test_a_stream_of_segments_opens_no_other_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    encode(tmp_path / "secret.ts", SPEECH, "aac", 44_100)
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:6", "#EXTINF:6,", "secret.ts", "#EXT-X-ENDLIST"]
+    (tmp_path / "list.m3u8").write_text("\n".join(lines) + "\n")
+    row = only(decode(tmp_path / "list.m3u8"))
+    assert row.verdict.status == "failed"
+    assert row.audio is None
+
+
+# Several streams
+
+
+def test_what_is_in_the_original_is_what_was_decoded(tmp_path):
+    path = write_wav(tmp_path / "a.wav", SPEECH)
+    row = only(decode(path))
+    np.testing.assert_array_equal(row.original, soundfile.read(path, dtype="float32")[0])
+    np.testing.assert_array_equal(row.original, row.audio)

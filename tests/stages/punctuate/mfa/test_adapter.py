@@ -1,0 +1,54 @@
+"""The adapter of Montreal Forced Aligner in the stage: order of the aligners, languages, fallback."""
+
+import pytest
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ModelError
+from curation.manifests.records import Segment
+from curation.stages.punctuate.registry import MfaConfig
+from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
+from tests.support.mfa_golden import MODELS, without_mfa
+from tests.support.real_speech import librivox, recording
+
+
+def punctuated(text, *more, language="en", **settings):
+    stage = Punctuate(PunctuateConfig(aligner="mfa", mfa=MfaConfig(**MODELS, language=language), **settings))
+    stage.setup()
+    made = recording(librivox()[1])
+    made.segments = [Segment(0, made.num_samples, language=language, text=each) for each in (text, *more)]
+    stage.process([made])
+    return made.segments if more else made.segments[0]
+
+
+def test_the_row_says_which_aligner_it_was(stand_in):
+    assert punctuated("he was not").notes["punctuate.aligner"] == "mfa"
+    assert punctuated("he was mismatch").notes["punctuate.aligner"] == "none"
+    assert punctuated("he was mismatch", fallback="pocketsphinx").notes["punctuate.aligner"] == "pocketsphinx"
+
+
+def test_the_fallback_takes_only_what_the_first_aligner_leaves(stand_in):
+    """Both could place the first; the stand-in says 0.1 s for its first word."""
+    first, second, third = punctuated("he was not", "he was mismatch", "mismatch " * 90, fallback="pocketsphinx")
+    assert [item.notes["punctuate.aligner"] for item in (first, second, third)] == ["mfa", "pocketsphinx", "none"]
+    assert [round(word.start / SAMPLE_RATE, 3) for word in first.words] == [0.1, 0.3, 0.5]
+    assert second.words[0].start != 1600
+
+
+def test_the_language_of_the_utterance_decides_about_capitals(stand_in):
+    """The stand-in finds no pauses, so the full stop goes; German nouns keep their capital."""
+    assert punctuated("It was. House and home").text == "It was house and home"
+    assert punctuated("Es war. Haus und Hof", language="de").text == "Es war Haus und Hof"
+
+
+@without_mfa
+def test_without_mfa_the_fallback_does_all():
+    segment = punctuated("he was not an ill disposed young man", fallback="pocketsphinx")
+    assert segment.notes["punctuate.aligner"] == "pocketsphinx"
+    assert segment.words
+    with pytest.raises(ModelError, match="conda install"):
+        punctuated("he was not")
+
+
+def test_settings_without_models_are_refused():
+    with pytest.raises(ValueError, match=r"punctuate\.mfa\.acoustic_model"):
+        PunctuateConfig(aligner="mfa")

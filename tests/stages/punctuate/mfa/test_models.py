@@ -1,0 +1,67 @@
+"""Models of Montreal Forced Aligner: archives, pins, and what is said where something is missing."""
+
+import hashlib
+import zipfile
+
+import pytest
+
+from curation.core.errors import ModelError
+from curation.models.store import resolve
+from curation.pipeline.config import load_config
+from curation.preflight.doctor import examine
+from curation.stages.punctuate.mfa.models import INSTALL, model_folder
+from tests.support.mfa_golden import GOLDEN, MODELS, loaded, without_mfa
+
+
+def test_the_golden_model_is_unpacked_once_and_flat(store):
+    folder = model_folder(MODELS["acoustic_model"])
+    assert {"final.mdl", "final.alimdl", "lda.mat", "tree", "meta.json"} <= {path.name for path in folder.iterdir()}
+    before = (folder / "meta.json").stat().st_mtime_ns
+    assert model_folder(MODELS["acoustic_model"]) == folder
+    assert (folder / "meta.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a\\..\\evil"])
+def test_no_archive_leads_out_of_its_folder(store, tmp_path, name):
+    path = tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, "x")
+        archive.writestr("final.mdl", "y")
+    folder = model_folder(f"path:{path}")
+    assert sorted(item.name for item in folder.iterdir()) == ["evil", "final.mdl"]
+    assert not (tmp_path / "evil").exists()
+
+
+def test_an_archive_that_is_none_is_named(store, tmp_path):
+    (tmp_path / "model.zip").write_bytes(b"PK nothing")
+    with pytest.raises(ModelError, match=r"model\.zip is not a model"):
+        model_folder(f"path:{tmp_path / 'model.zip'}")
+    assert not list((store / "mfa").rglob("final.mdl"))
+
+
+@without_mfa
+def test_without_mfa_the_error_says_what_to_do():
+    with pytest.raises(ModelError, match="which pip does not bring") as caught:
+        loaded()
+    assert INSTALL in str(caught.value)
+
+
+def test_resolving_with_a_pin(tmp_path):
+    path = GOLDEN / "dictionary.dict"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert resolve(f"path:{path}#sha256={digest}") == path
+    with pytest.raises(ModelError, match="SHA-256"):
+        resolve(f"path:{path}#sha256={'0' * 64}")
+
+
+@without_mfa
+def test_doctor_names_mfa_and_its_models_with_the_commands(store):
+    found = {check.what: check for check in examine(load_config(preset="paper"), str(store))}
+    check = found["Montreal Forced Aligner"]
+    assert not check.ok
+    assert INSTALL in check.remedy
+    assert "pocketsphinx takes its place" in check.remedy
+    remedies = [check.remedy for what, check in found.items() if "pretrained_models" in what]
+    kinds = ("acoustic", "dictionary", "g2p")
+    assert sorted(remedies) == [f"mfa model download {kind} english_us_arpa" for kind in kinds]
+    assert "Montreal Forced Aligner" not in {check.what for check in examine(load_config(), str(store))}

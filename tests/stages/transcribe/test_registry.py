@@ -1,0 +1,53 @@
+"""What every small system must do: batches do not matter, silence is no error, and its name is its own."""
+
+import numpy as np
+import pytest
+
+from curation.stages.transcribe.registry import SYSTEMS
+from tests.support.real_speech import librivox_as_read
+
+WAVES = librivox_as_read()
+CLIPS = [*WAVES, WAVES[0][8000:40000], WAVES[2][:20000], WAVES[3][16000:33000]]
+
+
+@pytest.fixture(params=["whisper", "moonshine"])
+def system(request, tiny, moonshine_stage):
+    return tiny if request.param == "whisper" else moonshine_stage.systems[0]
+
+
+def test_batch_does_not_matter(system):
+    alone = [system.transcribe([clip], ["en"])[0] for clip in CLIPS]
+    order = np.random.default_rng(1).permutation(len(CLIPS))
+    together = system.transcribe([CLIPS[place] for place in order], ["en"] * len(order))
+    assert [alone[place] for place in order] == together
+
+
+def test_a_scrap_of_silence_is_no_error(system):
+    (heard,) = system.transcribe([np.zeros(100, np.float32)], ["en"])
+    assert not heard.error
+    assert 0 <= heard.confidence <= 1
+
+
+def test_the_hypothesis_says_who_heard_it_and_in_which_language(system):
+    (heard,) = system.transcribe(WAVES[1:2], ["en"])
+    assert (heard.system, heard.language) == (system.config.name, "en")
+    assert heard.text == heard.text.strip()
+    assert "young man" in heard.text
+
+
+def test_another_language_is_refused(system):
+    assert system.languages == {"en"}
+    with pytest.raises(ValueError, match="speak"):
+        system.transcribe(WAVES[1:2], ["de"])
+
+
+def test_more_than_30_seconds_are_refused_and_said(system):
+    half = np.zeros(30 * 16000, np.float32)
+    with pytest.raises(ValueError, match=r"30\.1 s.* 30 s at most"):
+        system.transcribe([np.zeros(30 * 16000 + 1600, np.float32)], ["en"])
+    assert not system.transcribe([half], ["en"])[0].error
+
+
+def test_a_system_is_registered_by_its_kind():
+    for kind, adapter in SYSTEMS.items():
+        assert adapter.__module__ == f"curation.stages.transcribe.{kind}"

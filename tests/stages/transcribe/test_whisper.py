@@ -1,0 +1,73 @@
+"""Whisper tiny and base on real speech."""
+
+import json
+
+import numpy as np
+import pytest
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.stages.transcribe.registry import build_system
+from curation.stages.transcribe.whisper import WhisperConfig
+from tests.support.real_speech import LIBRIVOX, librivox_as_read
+
+WAVES = librivox_as_read()
+CLIPS = [*WAVES, WAVES[0][8000:40000], WAVES[2][:20000], WAVES[3][16000:33000]]
+
+
+def loaded(**settings):
+    system = build_system(WhisperConfig(name="whisper-tiny.en", model="whisper-tiny.en", beam_size=2, **settings))
+    system.load()
+    return system
+
+
+def test_threads_do_not_matter(tiny):
+    clips, languages = CLIPS[1:5], ["en"] * 4
+    assert loaded(threads=2).transcribe(clips, languages) == tiny.transcribe(clips, languages)
+
+
+def test_language_probabilities_add_up_and_do_not_depend_on_the_batch(transcriber):
+    system = transcriber.systems[0]
+    together = system.identify_language(CLIPS)
+    assert all(sum(item.values()) == pytest.approx(1, abs=1e-3) for item in together)
+    assert system.identify_language(CLIPS[2:3]) == [together[2]]
+
+
+def test_a_model_of_one_language_identifies_none(tiny):
+    with pytest.raises(ValueError, match="one language only"):
+        tiny.identify_language(WAVES[:1])
+
+
+def test_word_times_are_those_of_montreal_forced_aligner():
+    """Cross-attention places words to 0.1 or 0.2 s; a wrong unit or offset is seconds away."""
+    heard = loaded(word_times=True).transcribe(WAVES, ["en"] * len(WAVES))
+    differences, written = [], []
+    for path, hypothesis in zip(LIBRIVOX, heard, strict=True):
+        times = json.loads((path.parents[1] / "mfa" / path.with_suffix(".json").name).read_text())
+        starts = {
+            text: round(start * SAMPLE_RATE) for start, _, text in times if sum(text == t for *_, t in times) == 1
+        }
+        plain = [(word.text.lower().strip(".,;"), word) for word in hypothesis.words]
+        differences += [abs(word.start - starts[text]) / SAMPLE_RATE for text, word in plain if text in starts]
+        written += [text for text, _ in plain]
+        assert " ".join(word.text for word in hypothesis.words) == hypothesis.text
+    assert len(differences) > 30
+    assert np.median(differences) < 0.2
+    assert "cold-hearted" in written  # what is written without a space is one word
+
+
+def test_marks_and_silence_around_the_speech_have_no_words():
+    (heard,) = loaded(word_times=True).transcribe([np.pad(WAVES[1], (0, 3 * SAMPLE_RATE))], ["en"])
+    assert heard.words[-1].text == "man."
+    assert heard.words[-1].end < len(WAVES[1]) + SAMPLE_RATE // 2
+
+
+def test_without_word_times_there_are_none(tiny):
+    assert tiny.transcribe(WAVES[1:2], ["en"])[0].words == []
+
+
+def test_confidence_is_less_for_what_is_hard_to_hear(tiny):
+    noise = np.random.default_rng(0).normal(0, 0.05, len(WAVES[0])).astype(np.float32)
+    clean, noisy = tiny.transcribe([WAVES[0], WAVES[0] * 0.2 + noise], ["en", "en"])
+    assert clean.confidence > 0.7
+    assert noisy.confidence < clean.confidence - 0.1
+    assert 0 <= clean.scores["no_speech_probability"] < 0.1
