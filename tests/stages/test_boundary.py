@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.records import Segment, fail
-from curation.manifests.verdicts import SCHEMA, judge
+from curation.manifests.schemas import VERDICTS
+from curation.manifests.verdicts import judge
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 from curation.stages.boundary import Boundary, cut_probabilities, edge_levels
@@ -82,7 +83,7 @@ def verdicts(*overrides):
     scores = {"transcribe.systems": 3.0, "text.words": 5.0, "pwer": 0.05, "confidence.calibrated": 0.9}
     rows = [list({**scores, "boundary.cut": cut}.items()) for cut in (0.5, 0.79, 0.81, 0.95)]
     maps = pa.array(rows, pa.map_(pa.string(), pa.float64()))
-    found = judge(maps, pa.array([None] * 4, pa.struct(list(SCHEMA))), rules_of(load_config(overrides=overrides)))
+    found = judge(maps, pa.array([None] * 4, pa.struct(list(VERDICTS))), rules_of(load_config(overrides=overrides)))
     return ["" if row["status"] == "kept" else row["reason"] for row in found.to_pylist()]
 
 

@@ -3,14 +3,16 @@
 import copy
 import itertools
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 import jiwer
 import numpy as np
 import pytest
 import soundfile
 
+from curation.core.declarations import declared
 from curation.manifests.records import Recording, Source
-from curation.pipeline.assemble import build_stages
+from curation.pipeline.assemble import build_stages, declared_notes, declared_scores
 from curation.pipeline.config import load_config
 from curation.stages.base import run_stage
 from curation.stages.boundary import Boundary
@@ -151,7 +153,7 @@ def test_words_are_those_of_the_text_at_times_of_the_recording(run):
         times = [time for word in segment.words for time in (word.start, word.end)]
         assert times == sorted(times)
         assert segment.start <= times[0] < times[-1] <= segment.end
-        for word in segment.words:  # where a word is there is a voice: 20 dB above the rest
+        for word in segment.words:  # where a word is there is a voice
             spoken = run.decoded[word.start - BEFORE * 16_000 : word.end - BEFORE * 16_000]
             assert np.sqrt(np.mean(spoken**2)) > 0.003
 
@@ -175,3 +177,27 @@ def test_nothing_is_left_without_a_score_that_the_rules_ask_for(run):
     assert {"boundary.cut", "pwer", "text.words", "transcribe.systems"} <= asked
     for segment in final(run):
         assert asked <= set(segment.scores)
+
+
+def test_everything_that_is_stored_is_declared(run):
+    config = load_config()
+    stored = [*final(run), run.after["punctuate"]]
+    for item in stored:
+        assert item.scores
+        assert [name for name in item.scores if not declared(name, tuple(declared_scores(config)))] == []
+        assert [name for name in item.notes if not declared(name, tuple(declared_notes(config)))] == []
+    heard = [hypothesis for segment in final(run) for hypothesis in segment.hypotheses]
+    own = tuple(score for score in declared_scores(config) if score.of == "hypothesis")
+    assert all(item.scores and all(declared(name, own) for name in item.scores) for item in heard)
+
+
+def test_what_a_stage_declares_it_writes(run, denoiser_stage, diarizer, transcriber, punctuator):
+    """All but what depends on the recording: what was left out or failed, and the outlier's name."""
+    rare = {"transcribe.left_out", "consensus.failed", "consensus.outlier"}
+    row = run.after["punctuate"]
+    for stage in (denoiser_stage, diarizer, Boundary(), transcriber, Consensus(), punctuator):
+        for record in (*stage.scores, *stage.notes):
+            if record.name in rare:
+                continue
+            for item in [row] if record.of == "recording" else final(run):
+                assert any(fnmatch(name, record.name) for name in (*item.scores, *item.notes)), record.name

@@ -19,7 +19,7 @@ import soxr
 
 from curation.audio.levels import frame_energy
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.stages.punctuate.registry import PocketSphinx
+from curation.stages.punctuate.pocketsphinx import PocketSphinx
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
 POCKETSPHINX = Path("/usr/share/pocketsphinx/test/data")

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.stages.diarize.pauses import Level, quiet_level, stretches
+from curation.stages.diarize.pauses import Pauses, quiet_level, stretches
 
 FRAME = 160
 
 
-def level(*parts: tuple[int, float]) -> Level:
+def level(*parts: tuple[int, float]) -> Pauses:
     """Steady tones: (frames, dB) one after another. The level is smoothed over three frames."""
     amplitudes = [np.full(frames * FRAME, np.sqrt(2) * 10 ** (db / 20)) for frames, db in parts]
     wave = np.concatenate(amplitudes)
-    return Level((wave * np.sin(np.pi / 4 * np.arange(len(wave)))).astype(np.float32))
+    return Pauses((wave * np.sin(np.pi / 4 * np.arange(len(wave)))).astype(np.float32))
 
 
 def frames(*values):
@@ -65,7 +65,7 @@ def test_limits_are_taken_over_the_second_and_five_on_each_side():
 def test_a_pause_is_60_ms_of_quiet(closure, pauses):
     """Smoothing takes a frame from each end, so that 80 ms of silence are 60 ms of quiet."""
     made = level((50, -20.0), (closure, -60.0), (50, -20.0), (20, -60.0))
-    found = made.pauses(*frames(0, 100))
+    found = made.between(*frames(0, 100))
     assert len(found) == pauses
     if pauses:
         assert found == [frames(51, 50 + closure - 1)]
@@ -73,9 +73,9 @@ def test_a_pause_is_60_ms_of_quiet(closure, pauses):
 
 def test_only_whole_frames_within_the_limits_count():
     made = level((50, -20.0), (20, -60.0), (50, -20.0))
-    assert made.pauses(*frames(55, 65)) == [frames(55, 65)]
-    assert made.pauses(55 * FRAME + 1, 66 * FRAME - 1) == [frames(56, 65)]
-    assert made.pauses(*frames(55, 60)) == []
+    assert made.between(*frames(55, 65)) == [frames(55, 65)]
+    assert made.between(55 * FRAME + 1, 66 * FRAME - 1) == [frames(56, 65)]
+    assert made.between(*frames(55, 60)) == []
 
 
 def test_the_quietest_moment():

@@ -2,18 +2,22 @@
 
 import pytest
 
+from curation.core.errors import ConfigError
 from curation.stages.punctuate.base import Spoken
-from curation.stages.punctuate.registry import ALIGNERS, make_aligner
+from curation.stages.punctuate.registry import ALIGNERS
 from tests.support.real_speech import librivox
 
 
-def test_every_adapter_in_the_registry_has_its_name():
-    assert [make_aligner(kind).name for kind in ALIGNERS] == list(ALIGNERS)
+def test_those_of_this_repository_are_found_by_their_kind():
+    assert {kind: ALIGNERS[kind].__module__ for kind in ALIGNERS.built_in} == {
+        "mfa": "curation.stages.punctuate.mfa.adapter",
+        "pocketsphinx": "curation.stages.punctuate.pocketsphinx",
+    }
 
 
 def test_an_unknown_aligner_is_named():
-    with pytest.raises(ValueError, match="unknown aligner 'magic': expected one of pocketsphinx, mfa"):
-        make_aligner("magic")
+    with pytest.raises(ConfigError, match="unknown aligner 'magic': expected one of mfa, pocketsphinx"):
+        ALIGNERS["magic"]
 
 
 def test_many_at_once_are_what_each_is_alone(punctuator):

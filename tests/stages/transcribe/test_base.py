@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.declarations import Package
 from curation.core.errors import ModelError
 from curation.manifests.records import Hypothesis
 from curation.stages.transcribe.base import by_language, needs_package, text_scores
+
+PACKAGE = Package("nemo", "curation[nemo]")
 
 
 def test_repetition_shows_in_the_scores():
@@ -47,7 +50,7 @@ def test_one_call_per_language_and_the_order_of_the_waves(items):
 
 def test_a_missing_package_is_named_with_the_command():
     with (
-        pytest.raises(ModelError, match=r"canary needs nemo_toolkit \(.*\): pip install 'curation\[nemo\]'"),
-        needs_package("canary", "nemo_toolkit", "nemo"),
+        pytest.raises(ModelError, match=r"canary needs nemo \(.*\): pip install 'curation\[nemo\]'"),
+        needs_package("canary", PACKAGE),
     ):
         import no_such_package_at_all  # noqa: F401

@@ -1,4 +1,6 @@
-"""The Omnilingual adapter's side of the wall, and `workers/omnilingual.py` on the other: languages, order, errors. The model behind it is a stand-in.
+"""The Omnilingual adapter's side of the wall, and `workers/omnilingual.py` on the other: languages, order, errors.
+
+The model behind it is a stand-in.
 
 The stand-in packages are written into a real environment that has nothing else; `ASRInferencePipeline` has the
 signatures of omnilingual-asr 0.2.0 and answers what it was given.

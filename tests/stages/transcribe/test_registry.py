@@ -48,6 +48,8 @@ def test_more_than_30_seconds_are_refused_and_said(system):
     assert not system.transcribe([half], ["en"])[0].error
 
 
-def test_a_system_is_registered_by_its_kind():
-    for kind, adapter in SYSTEMS.items():
-        assert adapter.__module__ == f"curation.stages.transcribe.{kind}"
+def test_those_of_this_repository_are_found_by_their_kind():
+    assert sorted(SYSTEMS.built_in) == ["moonshine", "nemo", "omnilingual", "pocketsphinx", "seamless", "whisper"]
+    for kind, adapter in SYSTEMS.built_in.items():
+        assert adapter.kind == kind
+        assert adapter.section.model_fields["kind"].default == kind

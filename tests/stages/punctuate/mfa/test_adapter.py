@@ -5,7 +5,7 @@ import pytest
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ModelError
 from curation.manifests.records import Segment
-from curation.stages.punctuate.registry import MfaConfig
+from curation.stages.punctuate.mfa.models import MfaConfig
 from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
 from tests.support.mfa_golden import MODELS, without_mfa
 from tests.support.real_speech import librivox, recording

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from curation.core.errors import ModelError
-from curation.stages.punctuate.registry import Spoken
+from curation.stages.punctuate.base import Spoken
 from tests.support.mfa_golden import SILENCE, loaded, starts
 
 PROGRAM = """#!PYTHON

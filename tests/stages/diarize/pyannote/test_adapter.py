@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from curation.stages.diarize.pyannote import parameters, to_samples
-from curation.stages.diarize.stage import DiarizeConfig
+from curation.stages.diarize.config import PyannoteConfig
+from curation.stages.diarize.pyannote.adapter import parameters, to_samples
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def test_turns_of_several_speakers_overlap_and_lie_within_the_wave(crosstalk):
 
 
 def test_nothing_has_no_turns(diarizer):
-    assert diarizer.pipeline(np.zeros(0, np.float32)) == []
+    assert diarizer.diarizer.diarize(np.zeros(0, np.float32)) == []
 
 
 def test_settings_reach_the_hyper_parameters_of_the_pipeline(diarizer):
-    config = DiarizeConfig(
+    config = PyannoteConfig(
         min_duration_off=0.2,
         segmentation_threshold=0.4,
         clustering_method="centroid",
@@ -45,5 +45,5 @@ def test_settings_reach_the_hyper_parameters_of_the_pipeline(diarizer):
         "clustering": {"method": "centroid", "min_cluster_size": 5, "threshold": 0.6},
     }
     assert "threshold" not in parameters(config, powerset=True)["segmentation"]
-    assert diarizer.pipeline.pipeline.clustering.threshold == 0.27  # of the default
-    assert diarizer.pipeline.pipeline.segmentation_step == pytest.approx(0.5 / 5.0)  # windows of 5 s
+    assert diarizer.diarizer.pipeline.clustering.threshold == 0.27  # of the default
+    assert diarizer.diarizer.pipeline.segmentation_step == pytest.approx(0.5 / 5.0)  # windows of 5 s
