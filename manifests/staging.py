@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from curation.audio.flac import decode_flac, encode_flac
 from curation.core.errors import DataError
-from curation.core.storage import Storage
+from curation.core.storage import Storage, damage_named
 from curation.core.timing import StageTimes
 from curation.manifests import schemas
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
@@ -28,6 +28,7 @@ FOLDER = "staging"
 STAGING_VERSION = "1"
 TIMES_KEY = "curation.timing"
 """Of the file's metadata."""
+REMEDY = "remove it and run the same command again, which labels its batch anew"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -169,13 +170,13 @@ class StagingFile:
     @property
     def times(self) -> StageTimes:
         """What labelling the batch took, as `commit` was given it."""
-        with _damage_named(self.path):
+        with damage_named(self.path, REMEDY):
             return StageTimes.from_json(json.loads((self.parquet.schema_arrow.metadata or {})[TIMES_KEY.encode()]))
 
     def read(self, columns: Sequence[str], segment_columns: Sequence[str] = ()) -> pa.Table:
         """Columns of the rows, and fields of the segments nested in them (in the column `segments`)."""
         nested = [f"segments.list.element.{name}" for name in segment_columns]
-        with _damage_named(self.path):
+        with damage_named(self.path, REMEDY):
             return self.parquet.read(columns=[*columns, *nested]).replace_schema_metadata()
 
 
@@ -184,22 +185,9 @@ def opened(out: Storage, name: BatchName) -> Iterator[StagingFile]:
     """Open a staging file. Raises DataError, with the remedy, where it is damaged."""
     path = f"{out.root}/{name.file}"
     with ExitStack() as stack:
-        with _damage_named(path):
+        with damage_named(path, REMEDY):
             parquet = stack.enter_context(out.open_table(name.file))
         yield StagingFile(path, parquet)
-
-
-@contextmanager
-def _damage_named(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        # Arrow reports damage as a plain OSError too; one with a number, or of a kind of its own, is of the storage.
-        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
-            raise
-        reason = str(error).strip()
-        msg = f"{path} is damaged ({reason}): remove it and run the same command again, which labels its batch anew"
-        raise DataError(msg) from error
 
 
 def committed(out: Storage) -> list[BatchName]:

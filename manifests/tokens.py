@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core.storage import Storage
+from curation.core.storage import Storage, damage_named
 from curation.manifests import schemas
 from curation.manifests.staging import BatchName
 
@@ -22,9 +22,11 @@ def file_name(name: BatchName, fingerprint: str) -> str:
 
 
 def read(out: Storage, name: BatchName, fingerprint: str, columns: Sequence[str] = schemas.TOKENS.names) -> pa.Table:
-    """The tokens of a batch, or some of their columns; no rows where there are none yet."""
+    """The tokens of a batch, or some of their columns; no rows where there are none yet. DataError if damaged."""
+    file = file_name(name, fingerprint)
     try:
-        return out.read_table(file_name(name, fingerprint), list(columns)).replace_schema_metadata()
+        with damage_named(f"{out.root}/{file}", "remove it and run the same command again, which encodes anew"):
+            return out.read_table(file, list(columns)).replace_schema_metadata()
     except FileNotFoundError:
         return schemas.TOKENS.empty_table().select(list(columns))
 

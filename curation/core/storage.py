@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from curation.core.errors import DataError
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -194,6 +196,19 @@ class TableWriter:
 
     def flush(self) -> None:
         """Nothing is held back here."""
+
+
+@contextmanager
+def damage_named(path: str, remedy: str) -> Iterator[None]:
+    """Turn what Arrow says of a damaged Parquet file that the block reads into a DataError with the remedy."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        # Arrow reports damage as a plain OSError too; one with a number, or of a kind of its own, is of the storage.
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise
+        msg = f"{path} is damaged ({str(error).strip()}): {remedy}"
+        raise DataError(msg) from error
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:

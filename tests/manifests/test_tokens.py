@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests import tokens
 from curation.manifests.schemas import TOKENS
@@ -37,6 +38,14 @@ def test_tokenizers_and_batches_do_not_share_files(out):
     tokens.add(out, FIRST, FINGERPRINT, table(a=[1]))
     assert tokens.read(out, SECOND, FINGERPRINT).num_rows == 0
     assert tokens.read(out, FIRST, FINGERPRINT[::-1]).num_rows == 0
+
+
+def test_a_damaged_file_is_named_with_the_remedy(out, tmp_path):
+    tokens.add(out, FIRST, FINGERPRINT, table(a=[1]))
+    path = tmp_path / tokens.file_name(FIRST, FINGERPRINT)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"tokens/0123456789abcdef/00000000-000000\.parquet is damaged.*: remove it"):
+        tokens.read(out, FIRST, FINGERPRINT)
 
 
 def test_streams_come_in_the_order_of_the_ids_from_all_files(out):

@@ -9,6 +9,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests.staging import committed
 from curation.pipeline.run import build, build_state
@@ -160,3 +161,31 @@ def test_a_staging_file_is_opened_once_to_judge_and_once_for_what_is_kept(story,
         has_kept = any(segment["id"] in published for segments in rows for segment in segments)
         assert times == (2 if has_kept else 1)
     assert out.names("judged") == []
+
+
+def test_a_damaged_staging_file_is_named_and_labelled_anew_once_it_is_removed(story, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(story / "out", out)
+    damaged = sorted((out / "staging").iterdir())[1]
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    with pytest.raises(DataError, match=f"{damaged} is damaged.*remove it and run the same command again"):
+        build(story_config(), [], str(out), make_stages=scripted_stages)
+    assert not (out / "shards/_index.json").exists()
+    damaged.unlink()
+    build(story_config(), [], str(out), make_stages=scripted_stages)
+    for folder in ("staging", "shards", "ledger"):
+        assert table(out, folder).equals(table(story / "out", folder))
+
+
+def test_a_batch_that_was_lost_while_labelling_ends_the_build_with_the_remedy(story, tmp_path):
+    out = tmp_path / "out"
+
+    def lose(progress):
+        for path in (out / "staging").glob("00000000-*-last.parquet"):
+            path.unlink()
+
+    inputs = [str(story / "in/manifest.jsonl")]
+    with pytest.raises(DataError, match="1 units were not committed, the first is 0: run the same command again"):
+        build(story_config("tokenize=null"), inputs, str(out), make_stages=scripted_stages, on_progress=lose)
+    build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
+    assert table(out, "staging").equals(table(story / "out", "staging"))
