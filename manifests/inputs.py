@@ -141,7 +141,6 @@ def _manifest_input(fs: Any, folder: str, row: Mapping[str, Any], column: str, w
         msg = f"{where}: id {identifier!r} may hold only letters, digits, dots (not first), dashes and underscores"
         raise ConfigError(msg)
     extra = {key: value for key, value in row.items() if key not in KNOWN_COLUMNS | {column} and value is not None}
-    json.dumps(extra, default=str)
     source = Source(
         id=identifier,
         path=path if is_full else _url(fs, path),

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -45,6 +46,12 @@ def test_globs_and_single_files(folder):
     assert paths([str(folder / "*.wav")]) == [str(folder / "b.wav")]
     assert paths([str(folder / "**/*.FLAC")]) == [str(folder / "deep/er/c.FLAC")]
     assert paths([str(folder / "notes.txt")]) == [str(folder / "notes.txt")]
+
+
+def test_a_folder_with_the_name_of_a_recording_is_none(folder):
+    (folder / "take.wav").mkdir()
+    (folder / "take.wav/one.wav").write_bytes(b"1")
+    assert paths([str(folder / "*.wav")]) == [str(folder / "b.wav")]
 
 
 def test_ids_do_not_change_when_a_corpus_moves(folder, tmp_path):
@@ -91,6 +98,13 @@ def test_names_of_the_path_column(folder, column):
     assert item.source.extra == {"duration": 3.5}
 
 
+def test_columns_that_json_does_not_know_become_text(folder):
+    row = {"path": "b.wav", "taken": datetime(2024, 2, 3, 4, 5, tzinfo=UTC), "missing": None}
+    pq.write_table(pa.Table.from_pylist([row]), folder / "m.parquet")
+    (item,) = list_inputs([str(folder / "m.parquet")])
+    assert item.source.extra == {"taken": "2024-02-03 04:05:00+00:00"}
+
+
 def test_a_manifest_of_nemo_and_its_text(folder):
     """`text` is the transcript where there is no other, and stays among the further columns."""
     lines = [{"audio_filepath": "b.wav", "text": "well"}, {"path": "a.mp3", "text": "no", "transcript": "yes"}]
@@ -111,11 +125,10 @@ def test_ids_of_a_glob_are_those_of_the_folder_before_its_first_wildcard(folder,
     """So that a corpus keeps its ids when it is named another way."""
     (folder / "deep/er/d.wav").write_bytes(b"1")
     by_folder = {item.source.path: item.source.id for item in list_inputs([str(folder)])}
-    for pattern in ("*.wav", "?.wav", "[ab].wav", "**/*.wav", "d*/e*/*.wav", "deep/../*.wav"):
+    for pattern in ("*.wav", "?.wav", "[ab].wav", "**/*.wav", "d*/e*/*.wav", "d?ep/er/d.wav", "[d]eep/er/d.wav"):
         found = list_inputs([str(folder / pattern)])
         assert found, pattern
-        if ".." not in pattern:
-            assert {item.source.id for item in found} <= set(by_folder.values()), pattern
+        assert {item.source.id for item in found} <= set(by_folder.values()), pattern
     (item,) = list_inputs([str(folder / "deep/er/d.w[a]v")])
     assert item.source.id == make_id("d.wav") != by_folder[item.source.path]
 

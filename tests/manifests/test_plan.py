@@ -45,3 +45,33 @@ def test_one_generation_needs_no_ids(tmp_path):
         Storage(str(tmp_path)), Plan([]), [(Source(name, name), 0) for name in "abc"], unit_files=2, unit_bytes=9
     )
     assert list(ordered_groups(plan)) == [RecordingGroup(0), RecordingGroup(1)]
+
+
+def test_a_recording_that_is_tried_again_is_listed_once(tmp_path):
+    out = Storage(str(tmp_path))
+    first = [(Source("a", "a.wav", extra={"n": 1}), 0), (Source("b", "b.wav", "de", "Bo", "so"), 0)]
+    plan = extend_plan(out, Plan([]), first, unit_files=1, unit_bytes=9)
+    extend_plan(
+        out, plan, [(Source("b", "b.wav", "de", "Bo", "so"), 0), (Source("c", "c.wav"), 0)], unit_files=2, unit_bytes=9
+    )
+    plan = read_plan(out)
+    assert plan.num_recordings == 3
+    assert list(plan.sources()) == [first[0][0], first[1][0], Source("c", "c.wav")]
+    assert plan.num_units == 3
+    assert plan.current_units() == {"a": 0, "b": 2, "c": 2}
+    assert [[source.id for source in unit.sources] for unit in plan.units([0, 2])] == [["a"], ["b", "c"]]
+
+
+def test_a_plan_without_new_recordings_stays_as_it_is(tmp_path):
+    out = Storage(str(tmp_path))
+    plan = extend_plan(out, Plan([]), [(Source("a", "a"), 0)], unit_files=1, unit_bytes=1)
+    assert extend_plan(out, plan, [], unit_files=1, unit_bytes=1) == plan
+    assert out.names("plan") == ["generation-000.parquet"]
+    assert Plan([]).num_units == Plan([]).num_recordings == 0
+
+
+def test_a_unit_may_be_just_full(tmp_path):
+    plan = extend_plan(
+        Storage(str(tmp_path)), Plan([]), [(Source(name, name), 50) for name in "abc"], unit_files=9, unit_bytes=100
+    )
+    assert [len(unit.sources) for unit in plan.units(range(9))] == [2, 1]
