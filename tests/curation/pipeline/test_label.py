@@ -1,0 +1,92 @@
+"""Units become batches that depend on nothing but the unit; a batch is committed once."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.storage import Storage
+from curation.manifests.plan import Unit
+from curation.manifests.records import Source
+from curation.manifests.staging import committed
+from curation.pipeline import label
+from curation.pipeline.job import Job
+from curation.pipeline.label import BatchLabeller, UnitDecoder
+from curation.pipeline.runtime.local import LocalRuntime
+from tests.support.builds import toy_config
+from tests.support.toy import toy_stages
+
+
+@pytest.fixture(scope="module")
+def unit(tmp_path_factory):
+    """Recordings of 3, 4, 2 and 11 s; the last one is cut into three spans or more."""
+    folder = tmp_path_factory.mktemp("in")
+    generator = np.random.default_rng(0)
+    sources = []
+    for number, seconds in enumerate((3, 4, 2, 11)):
+        wave = 0.3 * generator.standard_normal(seconds * SAMPLE_RATE)
+        soundfile.write(folder / f"{number}.wav", wave, SAMPLE_RATE)
+        sources.append(Source(f"r{number}", str(folder / f"{number}.wav")))
+    return Unit(5, sources)
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job(toy_config(batch_seconds=8), str(tmp_path / "out"), "this-run", toy_stages)
+
+
+def content(batch):
+    return [(item.source.id, item.span, item.offset, item.num_samples, item.last) for item in batch.recordings]
+
+
+def test_batches_are_full_in_order_and_the_last_one_says_so(unit, job):
+    batches = list(UnitDecoder(job).batches(unit))
+    assert [str(batch.name) for batch in batches] == [
+        f"00000005-{number:06d}" + ("-last" if number == len(batches) - 1 else "") for number in range(len(batches))
+    ]
+    seconds = [sum(item.num_samples for item in batch.recordings) / SAMPLE_RATE for batch in batches]
+    assert sum(seconds) == 20
+    assert max(seconds) <= 8
+    first = [batch.recordings[0].num_samples / SAMPLE_RATE for batch in batches[1:]]
+    assert all(full + following > 8 for full, following in zip(seconds, first, strict=False))
+    spans = [span for batch in batches for span in content(batch)]
+    assert spans == sorted(spans)
+    assert [last for _, _, _, _, last in spans].count(True) == 4
+
+
+def test_what_is_done_changes_no_other_batch(unit, job):
+    every = {batch.name.batch: (batch.name, content(batch)) for batch in UnitDecoder(job).batches(unit)}
+    for done in every:
+        rest = {batch.name.batch: (batch.name, content(batch)) for batch in UnitDecoder(job).batches(unit, done={done})}
+        assert rest == {number: batch for number, batch in every.items() if number != done}
+
+
+def test_many_short_recordings_are_more_than_one_batch(unit, job):
+    count = label.MAX_BATCH_ROWS + 6
+    short = Unit(0, [Source(f"s{number:03d}", "/no/such.wav") for number in range(count)])
+    sizes = [len(batch.recordings) for batch in UnitDecoder(job).batches(short)]
+    assert sizes == [label.MAX_BATCH_ROWS, 6]
+
+
+def test_a_batch_that_is_committed_is_not_labelled_again(unit, job):
+    labeller = BatchLabeller(job)
+    batch = next(UnitDecoder(job).batches(unit))
+    done = labeller(batch)
+    assert (done.name, done.recordings, done.failed, done.steps) == (batch.name, 2, 0, 0)
+    assert done.audio_seconds == 7.0
+    path = job.out.path(batch.name.file)
+    again = next(UnitDecoder(job).batches(unit))
+    again.recordings.clear()
+    labeller(again)
+    assert job.out.read_table(batch.name.file).num_rows == 2
+    assert Storage(job.root).names("staging") == [path.rsplit("/", 1)[1]]
+
+
+def test_the_local_runtime_labels_what_is_not_done(unit, job):
+    runtime = LocalRuntime()
+    first = [done.name for done in runtime.label(job, [unit], {})]
+    assert first == committed(job.out)
+    job.out.remove(first[1].file)
+    others = {name.batch for name in first if name != first[1]}
+    assert [done.name for done in runtime.label(job, [unit], {5: others})] == [first[1]]
+    assert committed(job.out) == first

@@ -1,0 +1,61 @@
+"""Thresholds on scores: which rule is the reason, and what a missing score means."""
+
+import pyarrow as pa
+import pytest
+
+from curation.manifests.schemas import SCORE_MAP, VERDICT, VERDICTS
+from curation.manifests.verdicts import Rule, judge
+
+PWER = Rule("consensus.max_pwer", "pwer", ">=", 0.15)
+WORDS = Rule("consensus.min_words", "text.words", "<", 1)
+CUT = Rule("boundary.max_cut", "boundary.cut", ">", 0.9)
+
+
+def judged(scores, *rules, verdict=None):
+    """Status, reason, value and threshold of one segment, and its detail."""
+    found = judge(pa.array([list(scores.items())], SCORE_MAP), pa.array([verdict], VERDICT), rules)
+    assert found.schema == VERDICTS
+    (row,) = found.to_pylist()
+    return tuple(row.values())
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "kept"),
+    [
+        (PWER, 0.1499, True),
+        (PWER, 0.15, False),
+        (WORDS, 1.0, True),
+        (WORDS, 0.0, False),
+        (CUT, 0.9, True),
+        (CUT, 0.901, False),
+    ],
+)
+def test_the_threshold_itself_belongs_to_the_side_that_the_rule_says(rule, value, kept):
+    found = judged({rule.score: value}, rule)
+    expected = ("kept", None, None, None, None) if kept else ("rejected", rule.field, value, rule.threshold, None)
+    assert found == expected
+
+
+def test_the_first_rule_that_is_broken_is_the_reason():
+    scores = {"pwer": 0.5, "text.words": 0.0, "boundary.cut": 0.0}
+    assert judged(scores, CUT, WORDS, PWER)[1] == "consensus.min_words"
+    assert judged(scores, CUT, PWER, WORDS)[1] == "consensus.max_pwer"
+
+
+def test_a_missing_score_is_a_failure_unless_the_rule_can_do_without():
+    assert judged({}, PWER) == ("failed", "consensus.max_pwer", None, None, "no score pwer: label again")
+    assert judged({}, Rule("consensus.max_pwer", "pwer", ">=", 0.15, required=False))[0] == "kept"
+
+
+def test_a_rule_that_is_broken_before_a_score_is_missed_is_the_reason():
+    assert judged({"text.words": 0.0}, WORDS, PWER)[:2] == ("rejected", "consensus.min_words")
+
+
+@pytest.mark.parametrize("status", ["rejected", "failed"])
+def test_a_verdict_of_a_stage_stays(status):
+    verdict = {"status": status, "reason": "diarize.min_seconds", "value": 0.5, "threshold": 1.0, "detail": "short"}
+    assert judged({"pwer": 0.5}, PWER, verdict=verdict) == tuple(verdict.values())
+
+
+def test_no_segments_give_no_verdicts():
+    assert judge(pa.array([], SCORE_MAP), pa.array([], VERDICT), [PWER]).equals(VERDICTS.empty_table())
