@@ -54,6 +54,17 @@ def test_recordings_come_one_by_one_unless_the_stage_works_on_batches():
     assert together.calls == [["a", "b"]]
 
 
+def test_a_batch_of_one_is_tried_once():
+    stage = BreaksTogether()
+    run_stage(stage, rows("bad"))
+    assert stage.calls == [["bad"]]
+
+
+def test_a_stage_without_models_has_nothing_to_declare_or_load():
+    assert Breaks.adapters(None) == []
+    Breaks().setup()
+
+
 @pytest.mark.parametrize("stage", [Breaks(), BreaksTogether()], ids=["alone", "batched"])
 def test_recordings_with_a_verdict_never_arrive(stage):
     batch = rows("bad", "a")

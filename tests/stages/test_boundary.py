@@ -131,3 +131,13 @@ def test_equal_chances_at_the_offset_of_the_fit():
     assert start == pytest.approx(1 / (1 + np.exp(-6.6 * (0.5 - 0.356))), abs=0.08)
     start, _ = cut_probabilities(noise((20, -60.0 + 0.356 * 40), (100, -20.0), (20, -60.0)))
     assert start == pytest.approx(0.5, abs=0.08)
+
+
+def test_the_audio_of_the_utterance_counts_and_not_that_of_the_recording():
+    made = recording(noise((100, -20.0), (50, -60.0)))
+    own = noise((20, -60.0), (100, -20.0), (20, -60.0))
+    made.segments = [Segment(0, 16_000, audio=own), Segment(0, 24_000)]
+    Boundary().process([made])
+    with_audio, without = (segment.scores for segment in made.segments)
+    assert with_audio["boundary.start"] < 0.2
+    assert without["boundary.start"] > 0.8

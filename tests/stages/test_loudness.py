@@ -1,5 +1,7 @@
 """The compressor against a plain loop, its static curve, and peak normalisation."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -153,3 +155,11 @@ def test_every_setting_of_the_compressor_does_something(change):
 def test_no_gain_is_ever_above_one():
     wave = speech(2.0, 4.0)
     assert np.all(np.abs(compress(wave, CONFIG)) <= np.abs(wave) + 1e-7)
+
+
+def test_silence_within_speech_is_no_reason_for_a_warning():
+    wave = np.concatenate([speech(1.0, 4.0), np.zeros(8000, np.float32), speech(1.0, 4.0)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        out = compress(wave, CONFIG)
+    assert np.isfinite(out).all()

@@ -50,14 +50,14 @@ def test_no_place_is_sought_where_there_is_none():
     assert quietest(wave[:800], 10_000) == 400
 
 
-@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50), st.floats(0.01, 1))
+@given(st.lists(st.floats(-1, 1, width=32), max_size=50), st.floats(0.01, 1))
 def test_normalising_scales_and_nothing_else(values, peak):
     wave = np.array(values, np.float32)
     before = wave.copy()
     out = peak_normalize(wave, peak)
     np.testing.assert_array_equal(wave, before)
     assert out is not wave
-    loudest = np.abs(before).max()
+    loudest = np.abs(before).max(initial=0)
     if loudest == 0:
         np.testing.assert_array_equal(out, before)
     else:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 - full-width marks
 import json
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -219,3 +220,19 @@ def test_edits_of_another_text_are_named():
     edits = refine("It was. He went", [20.0] * 3)[1]
     with pytest.raises(ValueError, match="does not belong to the text 'a b'"):
         revert("a b", edits)
+
+
+def test_a_writing_in_lower_case_is_no_evidence_against_a_name():
+    evidence = ["It ended, Mary went", "it ended mary went", "we saw mary there"]
+    assert everywhere("It ended. Mary went", FLUENT, evidence=evidence) == "It ended Mary went"
+
+
+@given(st.sampled_from("a\u0915\u0e01\u0645\u05d0"), st.integers(0x300, 0x1ABF).map(chr))
+def test_marks_of_any_script_belong_to_the_word(letter, mark):
+    if unicodedata.category(mark).startswith("M"):
+        assert split(f"{letter}{mark}{letter}").words == [f"{letter}{mark}{letter}"]
+
+
+@pytest.mark.parametrize("text", ["यह है वह नहीं", "ที่ นี่", "مُحَمَّد قال", "தமிழ் மொழி", "cafe\u0301 ne\u0301e"])
+def test_words_with_vowel_signs_and_accents_are_whole(text):
+    assert split(text).words == text.split()

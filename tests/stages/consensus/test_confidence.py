@@ -15,6 +15,7 @@ from curation.pipeline.rules import rules_of
 from curation.stages.consensus.confidence import DEFAULT, FEATURES, load_calibration
 from curation.stages.consensus.stage import Consensus, ConsensusConfig, agree
 from curation.text.normalize import normalizer_for
+from tests.support.agreement import hypotheses
 
 ENGLISH = normalizer_for("en")
 
@@ -74,9 +75,11 @@ def test_a_file_of_ones_own(tmp_path):
         {"scale": [0.0] * len(FEATURES)},
         {"mean": [0.0]},
         {"weights": {"whisper-base": -1.0}},
+        {"weights": {"whisper-base": 0.0}},
+        {"weights": {"whisper-base": math.inf}},
         {"more": 1},
     ],
-    ids=lambda values: next(iter(values)),
+    ids=str,
 )
 def test_a_wrong_file_is_refused(tmp_path, values):
     with pytest.raises(ModelError, match="is no calibration"):
@@ -104,3 +107,27 @@ def test_min_confidence_is_off_by_default_and_filters_where_it_is_set():
         ("kept", None),
         ("failed", "consensus.min_confidence"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("confidences", "expected"),
+    [
+        ([0.5], (math.log(0.5), math.nan, -math.log(0.5), 1.0)),
+        ([None], (math.nan, math.nan, math.nan, 1.0)),
+        ([0.5, 0.5], (math.log(0.5), 1.0, -math.log(0.5), 0.5)),
+        ([0.001], (math.log(0.01), math.nan, -math.log(0.01), 1.0)),  # no confidence counts for less than 0.01
+        ([0.5, None], (math.log(0.5), 1.0, -math.log(0.5), 0.5)),
+        ([], (math.nan, math.nan, math.nan, 1.0)),
+    ],
+)
+def test_what_is_known_of_an_utterance(confidences, expected):
+    """All hear the same two words in 2 s."""
+    found = agree(hypotheses(["the cat"] * len(confidences), confidences), ENGLISH, 2.0).evidence
+    words = 2 if confidences else 0
+    rest = (math.log(1 + words), math.log((1 + words) / 2.0))
+    assert found == pytest.approx((*expected, *rest), nan_ok=True)
+
+
+def test_the_rate_of_a_scrap_is_that_of_a_tenth_of_a_second():
+    found = agree(hypotheses(["the cat"]), ENGLISH, 0.01).evidence
+    assert found[-1] == pytest.approx(math.log(3 / 0.1))
