@@ -11,7 +11,7 @@ group = typer.Typer(name="models", no_args_is_help=True)
 
 @group.callback()
 def _models() -> None:
-    """List, fetch and verify models."""
+    """List, fetch and verify models; make environments."""
 
 
 @group.command("list")
@@ -39,6 +39,20 @@ def fetch(
 
     for name in names or catalogue():
         typer.echo(f"{name}: {resolve(name)}")
+
+
+@group.command()
+def environment(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAMES", help="Environments to make; default: all.", show_default=False),
+    ] = None,
+) -> None:
+    """Make the Python environments that some ASR systems need for themselves, and print their interpreters."""
+    from curation.preflight.environments import make_environments
+
+    for name, python in make_environments(names or ()):
+        typer.echo(f"{name}: {python}")
 
 
 @group.command()

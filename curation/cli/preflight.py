@@ -101,14 +101,14 @@ def _print(made: "BuildPlan") -> None:
     from curation.preflight.estimate import needed_gib
 
     console = Console()
-    table = Table("stage", "on", "models", title_justify="left")
+    table = Table("stage", "on", "adapters", "models", title_justify="left")
     for name in ("GiB", "x real time"):
         table.add_column(name, justify="right")
     for stage in made.stages:
         sizes = [item.gib for item in stage.models if item.gib is not None]
         size = f"{sum(sizes):.2f}" if sizes else ""
         factor = "" if stage.factor is None else f"{stage.factor:.4f}"
-        table.add_row(stage.name, stage.device, _models(stage), size, factor)
+        table.add_row(stage.name, stage.device, ", ".join(stage.adapters), _models(stage), size, factor)
     console.print(table)
     machines = made.machines
     lines = [

@@ -9,11 +9,11 @@ from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
 from curation.manifests.summary import Summary, Timing
 from curation.models.catalogue import catalogue
 from curation.models.store import verify
-from curation.pipeline.config import BuildConfig
+from curation.pipeline.assemble import declared_notes, declared_scores
 from curation.pipeline.run import BuildState
 from curation.preflight.doctor import Check
+from curation.stages.registry import FIRST, ordered_stages
 
-STAGES = [name for name in BuildConfig.model_fields if name not in {"tokenize", "publish", "engine"}]
 NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "non-speech", "failed": "failed"}
 
 
@@ -65,7 +65,8 @@ def _print_time(console: Console, timing: Timing) -> None:
     def share(seconds: float) -> str:
         return f"{seconds / available:.1%}" if available else ""
 
-    for stage in (name for name in STAGES if name in stages):
+    order = [FIRST, *(stage.name for stage in ordered_stages())]
+    for stage in sorted(stages, key=lambda name: order.index(name) if name in order else len(order)):
         inside = {name: value for name, value in models.items() if name.split(".")[0] == stage}
         detail = ", ".join(f"{name.partition('.')[2]} {value:.1f}" for name, value in sorted(inside.items()))
         table.add_row(stage, f"{stages[stage]:.1f}", detail, share(sum(inside.values())) if inside else "")
@@ -94,13 +95,15 @@ def print_checks(checks: list[Check]) -> None:
 
 
 def schema_rows() -> list[dict[str, str]]:
-    """Every column of shards and ledger."""
-    tables = (("shards", SHARD_COLUMNS), ("ledger", LEDGER_COLUMNS))
-    return [
-        {"table": table, "column": name, "type": type_name(kind), "unit": unit, "meaning": meaning}
-        for table, columns in tables
+    """Every column of shards and ledger, and every score and note that the stages declare."""
+    rows = [
+        (table, name, type_name(kind), unit, meaning)
+        for table, columns in (("shards", SHARD_COLUMNS), ("ledger", LEDGER_COLUMNS))
         for name, kind, unit, meaning in columns
     ]
+    rows += [("scores", item.name, item.of, item.unit, item.meaning) for item in declared_scores()]
+    rows += [("notes", item.name, item.of, "", item.meaning) for item in declared_notes()]
+    return [dict(zip(("table", "column", "type", "unit", "meaning"), row, strict=True)) for row in rows]
 
 
 def print_schema() -> None:

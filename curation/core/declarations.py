@@ -5,6 +5,7 @@ is the base of stages and of adapters; `Adapter` that of everything that wraps a
 diarizers, aligners and tokenizers. Thresholds are declared on fields of sections (`curation.core.settings.threshold`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
@@ -33,7 +34,7 @@ class Note:
     of: Literal["segment", "recording"] = "segment"
 
 
-def declared(name: str, records: "tuple[Score, ...] | tuple[Note, ...]") -> bool:
+def declared(name: str, records: Iterable[Score] | Iterable[Note]) -> bool:
     """Whether one of the records declares a stored name."""
     return any(fnmatchcase(name, record.name) for record in records)
 

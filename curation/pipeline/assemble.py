@@ -3,13 +3,21 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from curation.core.declarations import Note, Resources, Score, Use
+from curation.core.declarations import Declared, Note, Resources, Score, Use
+from curation.core.plugins import Registry
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import NOTE as FALLBACK
 from curation.stages.base import Stage
 from curation.stages.decode.stage import Decode
-from curation.stages.registry import ordered_stages
+from curation.stages.denoise.registry import DENOISERS
+from curation.stages.diarize.registry import DIARIZERS
+from curation.stages.punctuate.registry import ALIGNERS
+from curation.stages.registry import STAGES, ordered_stages
+from curation.stages.transcribe.registry import SYSTEMS
 from curation.tokenize.registry import TOKENIZERS, likely_kind
+
+REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, ALIGNERS, TOKENIZERS)
+"""All that installed packages can add to."""
 
 WORKER = Resources(memory_gib=0.75)
 """Of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch."""
@@ -60,11 +68,20 @@ def worker_needs(config: BuildConfig) -> Resources:
     )
 
 
-def declared_scores(config: BuildConfig) -> list[Score]:
-    """The scores that a build with this configuration may store, each with unit and meaning."""
-    return list(dict.fromkeys(score for step in steps(config) for use in step.uses for score in use.declared.scores))
+def declared_scores() -> list[Score]:
+    """Every score that a build may store, of plug-ins too, in the order of the stages and then of the adapters."""
+    return list(dict.fromkeys(score for declared in _everything() for score in declared.scores))
 
 
-def declared_notes(config: BuildConfig) -> list[Note]:
-    """The notes that a build with this configuration may store."""
-    return [*NOTES, *dict.fromkeys(note for step in steps(config) for use in step.uses for note in use.declared.notes)]
+def declared_notes() -> list[Note]:
+    """Every note that a build may store, those of the engine last."""
+    return [*dict.fromkeys(note for declared in _everything() for note in declared.notes), *NOTES]
+
+
+def _everything() -> list[type[Declared]]:
+    """The stages in order, and the adapters that can be imported."""
+    adapters: list[type[Declared]] = []
+    for registry in REGISTRIES[1:]:
+        broken = {item.name for item, _ in registry.problems()}
+        adapters += [registry[kind] for kind in registry if kind not in broken]
+    return [*ordered_stages(), *adapters]

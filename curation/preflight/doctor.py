@@ -16,7 +16,7 @@ from curation.models.catalogue import catalogue
 from curation.models.store import resolve, verify
 from curation.pipeline.assemble import steps, worker_needs
 from curation.pipeline.config import BuildConfig
-from curation.preflight.requirements import broken_plug_ins, models_of, requirements_of
+from curation.preflight.requirements import models_of, plug_ins, requirements_of
 
 GIB = 2**30
 MIN_DISK_GIB = 5.0
@@ -36,7 +36,7 @@ class Check:
 
 def examine(config: BuildConfig, output: str) -> list[Check]:
     """All checks for a configuration; `output` is where the build would go."""
-    installed = [*requirements_of(config), *broken_plug_ins()]
+    installed = [*requirements_of(config), *plug_ins()]
     return [
         *_machine(config, output),
         *_gpus(config),

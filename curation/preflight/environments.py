@@ -1,10 +1,7 @@
-"""Makes the Python environments of their own that ASR systems declare, before their first use.
+"""The Python environments of their own that ASR systems declare, made before their first use."""
 
-python -m curation.preflight.environments [NAME ...]
-"""
-
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from curation.core.declarations import Environment
@@ -16,22 +13,18 @@ from curation.stages.transcribe.registry import SYSTEMS
 def declared_environments() -> dict[str, Environment]:
     """By name, made with our own Python; plug-ins that cannot be imported have none."""
     broken = {item.name for item, _ in SYSTEMS.problems()}
-    adapters = [SYSTEMS[kind] for kind in SYSTEMS if kind not in broken]
-    sections: list[Any] = [adapter.section for adapter in adapters]
-    found = [adapter.environment(it.model_construct()) for adapter, it in zip(adapters, sections, strict=True)]
+    found = []
+    for adapter in (SYSTEMS[kind] for kind in SYSTEMS if kind not in broken):
+        section: Any = adapter.section
+        found.append(adapter.environment(section.model_construct()))
     return {environment.name: environment for environment in found if environment is not None}
 
 
-def main(names: Sequence[str]) -> None:
-    """Make those that are named, or all, and print where their interpreters are. Raises ConfigError and ModelError."""
+def make_environments(names: Sequence[str] = ()) -> Iterator[tuple[str, Path]]:
+    """Make those that are named, or all; gives each name with its interpreter. Raises ConfigError and ModelError."""
     known = declared_environments()
+    if strange := [name for name in names if name not in known]:
+        msg = f"there is no environment {strange[0]!r}: expected one of {', '.join(known)}"
+        raise ConfigError(msg)
     for name in names or known:
-        if name not in known:
-            msg = f"there is no environment {name!r}: expected one of {', '.join(known)}"
-            raise ConfigError(msg)
-        environment = known[name]
-        sys.stdout.write(f"{name}: {ensure(name, environment.requirements, environment.interpreter)}\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+        yield name, ensure(name, known[name].requirements, known[name].interpreter)

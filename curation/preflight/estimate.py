@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from curation.core.declarations import Adapter
 from curation.core.errors import ModelError
 from curation.models.store import resolve
 from curation.pipeline.assemble import Step, steps, worker_needs
@@ -58,6 +59,8 @@ class StagePlan:
 
     name: str
     device: str
+    adapters: list[str] = field(default_factory=list)
+    """Kinds of the adapters that it uses."""
     models: list[ModelSize] = field(default_factory=list)
     factor: float | None = None
     """Seconds of one worker for a second of audio; None where nothing was calibrated."""
@@ -143,7 +146,8 @@ def _workers(config: BuildConfig, machines: Machines) -> int:
 def _stages(config: BuildConfig) -> Iterator[StagePlan]:
     for step in steps(config):
         device = "GPU" if any(use.resources.gpus for use in step.uses) else "CPU"
-        yield StagePlan(step.name, device, [model_size(model) for model in models_of(step.uses)])
+        kinds = dict.fromkeys(use.declared.kind for use in step.uses if issubclass(use.declared, Adapter))
+        yield StagePlan(step.name, device, list(kinds), [model_size(model) for model in models_of(step.uses)])
 
 
 def model_size(model: Model) -> ModelSize:

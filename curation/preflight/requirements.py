@@ -13,16 +13,10 @@ from curation.core.declarations import Missing, Use, Weights
 from curation.core.plugins import Registry
 from curation.models.catalogue import catalogue, facts_of
 from curation.models.environments import folder_of, is_ready
-from curation.pipeline.assemble import steps
+from curation.pipeline.assemble import REGISTRIES, steps
 from curation.pipeline.config import BuildConfig
-from curation.stages.denoise.registry import DENOISERS
-from curation.stages.diarize.registry import DIARIZERS
-from curation.stages.punctuate.registry import ALIGNERS
-from curation.stages.registry import STAGES
-from curation.stages.transcribe.registry import SYSTEMS
-from curation.tokenize.registry import TOKENIZERS, kind_of
+from curation.tokenize.registry import kind_of
 
-REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, ALIGNERS, TOKENIZERS)
 SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 
 
@@ -80,7 +74,7 @@ def _of_use(use: Use) -> Iterator[Requirement]:
     if (environment := use.declared.environment(use.section)) is not None:
         here = is_ready(folder_of(environment.name, environment.requirements, environment.interpreter))
         found = "here" if here else f"not made yet: the first worker makes it, {environment.gib:g} GiB"
-        remedy = f"python -m curation.preflight.environments {environment.name}"
+        remedy = f"curation models environment {environment.name}"
         yield Requirement(f"environment {environment.name}", here, found, remedy)
     if (missing := use.declared.missing(use.section)) is not None:
         yield _explained(missing, use)
@@ -91,16 +85,14 @@ def _explained(missing: Missing, use: Use) -> Requirement:
     return Requirement(missing.what, here=False, found=missing.found, remedy=f"{missing.remedy}{instead}")
 
 
-def broken_plug_ins() -> list[Requirement]:
-    """The plug-ins of installed packages that cannot be used, whether the configuration names them or not."""
-    return [
-        Requirement(
-            f"plug-in {item.name} ({registry.group})", here=False, found=reason, remedy=_mend(item.distribution)
-        )
-        for registry in REGISTRIES
-        for item, reason in registry.problems()
-    ]
+def plug_ins() -> list[Requirement]:
+    """The plug-ins of installed packages, whether the configuration names them or not, and whether they import."""
+    return [item for registry in REGISTRIES for item in _of_registry(registry)]
 
 
-def _mend(distribution: str) -> str:
-    return f"mend or uninstall {distribution.partition(' ')[0]}"
+def _of_registry(registry: Registry[Any]) -> Iterator[Requirement]:
+    broken = {item.name: reason for item, reason in registry.problems()}
+    for name, item in registry.plug_ins.items():
+        found = broken.get(name, item.distribution)
+        remedy = f"mend or uninstall {item.distribution.partition(' ')[0]}"
+        yield Requirement(f"{registry.what} {name}", name not in broken, found, remedy)

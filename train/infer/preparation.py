@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from curation.audio.levels import HOP, frame_energy, peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
+from curation.core.kinds import make
+from curation.core.settings import Section
 from curation.stages.denoise.registry import DENOISERS
 from curation.stages.denoise.stage import DenoiseConfig
 
@@ -35,10 +37,11 @@ class Preparation:
     always applied: to ask DNSMOS first, as the pipeline does, takes half a second a request.
     """
 
-    def __init__(self, denoiser: str | None = "rnnoise") -> None:
+    def __init__(self, denoiser: str | None = "rnnoise", options: Mapping[str, Section] = {}) -> None:
+        """`options`: settings of denoisers that have some, by their kind."""
         self._denoise: Prepare = _unchanged
         if denoiser is not None:
-            found = DENOISERS[denoiser]()
+            found = make(DENOISERS, denoiser, options)
             found.load()
             self._denoise = found.denoise
 
@@ -65,12 +68,13 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
         config = DenoiseConfig(**settings)
     except ValidationError as error:
         problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
         msg = (
-            f"speech_tokenizers.json: denoise: {problem['loc'][0]}: {problem['msg']}; mend it, or say what is done to "
+            f"speech_tokenizers.json: denoise: {field}: {problem['msg']}; mend it, or say what is done to "
             "recordings (--prepare or --raw, prepare= in Python)"
         )
         raise DataError(msg) from error
-    return Preparation(None if config.choose == "never" else config.denoiser)
+    return Preparation(None if config.choose == "never" else config.denoiser, config.options)
 
 
 def trim(wave: Wave) -> Wave:

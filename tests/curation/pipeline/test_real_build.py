@@ -1,12 +1,15 @@
 """The default build: real recordings, real models, both engines."""
 
 import json
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pytest
 import soundfile
 
+from curation.core.declarations import declared
 from curation.demo.recordings import write_demo_recordings
+from curation.pipeline.assemble import declared_notes, declared_scores
 from curation.pipeline.config import load_config
 from curation.pipeline.run import build
 from tests.support.builds import rows, seconds_by_recording, table
@@ -72,6 +75,26 @@ def test_published_audio_peaks_at_0_6(corpus):
 
     for row in rows(corpus, "shards"):
         assert abs(np.abs(decode_flac(row["audio"])).max() - 0.6) < 1 / 2**15
+
+
+def test_every_score_and_note_is_declared_with_unit_and_meaning(corpus):
+    stored = {"recording": [], "segment": [], "hypothesis": []}
+    for row in rows(corpus, "staging"):
+        stored["recording"].append(row)
+        stored["segment"] += row["segments"]
+        stored["hypothesis"] += [item for segment in row["segments"] for item in segment["hypotheses"]]
+    for what, records in stored.items():
+        names = {name for record in records for name, _ in record["scores"]}
+        known = [score for score in declared_scores() if score.of == what]
+        assert names
+        assert {name for name in names if not declared(name, known)} == set()
+        assert all(score.unit and score.meaning for score in known)
+        notes = {name for record in records for name, _ in record.get("notes", ())}
+        own = [note for note in declared_notes() if note.of == what]
+        assert {name for name in notes if not declared(name, own)} == set()
+        # And nothing is declared that no build has; the demo's manifest gives the language.
+        unseen = {score.name for score in known if not any(fnmatchcase(name, score.name) for name in names)}
+        assert unseen <= {"language.probability"}
 
 
 def test_index_names_the_tokenizers(corpus):

@@ -44,7 +44,7 @@ def test_missing_packages_are_named_with_their_command(paper, monkeypatch, tmp_p
     assert findings == {
         "package no_such_module_a": (False, "pip install 'curation[nemo]'"),
         "package no_such_module_b": (False, "pip install 'curation[seamless]'"),
-        "environment omnilingual": (False, "python -m curation.preflight.environments omnilingual"),
+        "environment omnilingual": (False, "curation models environment omnilingual"),
     }
 
 
@@ -88,6 +88,6 @@ def test_doctor_shows_them(monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "400")
     found = CliRunner().invoke(app, ["doctor", "--preset", "paper"])
     assert found.exit_code == 1
-    assert "python -m curation.preflight.environments omnilingual" in found.stdout
+    assert "curation models environment omnilingual" in found.stdout
     assert "model hf:facebook/seamless-m4t-v2-large (CC-BY-NC-4.0: not for commercial use)" in found.stdout
     assert "to be accepted on its page" in found.stdout

@@ -1,6 +1,6 @@
 """The Omnilingual worker against the real package, in its real environment, on a random model.
 
-Skipped where that environment was not made: `python -m curation.preflight.environments` (several GB), then
+Skipped where that environment was not made: `curation models environment omnilingual` (several GB), then
 `pytest -m slow tests/stages/transcribe/test_omnilingual_real.py`. The model is a wav2vec2 CTC one of fairseq2's base
 size, behind an asset card as the published ones have.
 """
@@ -20,7 +20,7 @@ FOLDER = folder_of(ENVIRONMENT.name, ENVIRONMENT.requirements)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not is_ready(FOLDER), reason="python -m curation.preflight.environments was not run"),
+    pytest.mark.skipif(not is_ready(FOLDER), reason="curation models environment omnilingual was not run"),
 ]
 
 SAVE_MODEL = """
