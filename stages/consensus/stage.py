@@ -89,8 +89,8 @@ class Consensus(Stage):
     )
     notes = (
         Note("consensus.normalizer", "rules by which texts were normalised before they were compared"),
-        Note("consensus.unit", "what was compared: `word` or `character`"),
-        Note("consensus.combination", "how the text was made of the hypotheses: `vote` or `mbr`"),
+        Note("consensus.unit", "what was compared: word or character"),
+        Note("consensus.combination", "how the text was made of the hypotheses: vote or mbr"),
         Note("consensus.calibration", "calibration of the confidence, with the start of its SHA-256"),
         Note("consensus.outlier", "system that is far from all others"),
         Note("consensus.failed", "systems that broke on the utterance"),

@@ -57,7 +57,7 @@ class Denoise(Stage):
         for when in ("before", "after")
         for key, what in (("sig", "speech"), ("bak", "background"), ("ovrl", "overall"))
     )
-    notes = (Note("denoise.chosen", "kind of the denoiser whose audio was taken, or `original`", "recording"),)
+    notes = (Note("denoise.chosen", "kind of the denoiser whose audio was taken, or original", "recording"),)
 
     def __init__(self, config: DenoiseConfig | None = None) -> None:
         self.config = config or DenoiseConfig()

@@ -74,7 +74,7 @@ class Punctuate(Stage):
     section = PunctuateConfig
     after = "consensus"
     batched = True
-    notes = (Note("punctuate.aligner", "aligner that placed the words; `none` where none could"),)
+    notes = (Note("punctuate.aligner", "aligner that placed the words; none where none could"),)
 
     def __init__(self, config: PunctuateConfig | None = None) -> None:
         self.config = config or PunctuateConfig()

@@ -79,7 +79,7 @@ class Transcribe(Stage):
         Score("transcribe.systems", "systems", "systems that gave a hypothesis"),
     )
     notes = (
-        Note("transcribe.language", "where the language comes from: `manifest`, or the system that identified it"),
+        Note("transcribe.language", "where the language comes from: manifest, or the system that identified it"),
         Note("transcribe.left_out", "systems that do not speak the language"),
     )
 

@@ -19,6 +19,7 @@ from curation.stages.registry import STAGES, ordered_stages
 from curation.stages.transcribe.registry import SYSTEMS
 from tests.support.builds import rows
 from tests.support.plug_in import install, write_installed
+from tests.support.toy import Cut
 
 SENTENCE = Path(__file__).parents[2] / "data/librivox/sense_and_sensibility_01_austen_64kb-0870.flac"
 POINTS = {"curation.asr": {"echo": "Echo"}, "curation.stages": {"crossings": "Crossings"}}
@@ -72,12 +73,17 @@ def manifest(tmp_path):
     return path
 
 
+def quick_stages(config):
+    """The stages of the build, with half seconds for utterances: a real diarizer takes longer to load than all else."""
+    return [Cut() if stage.name == "diarize" else stage for stage in build_stages(config)]
+
+
 def test_a_build_with_both_on_ray_and_in_this_process(installed, file, manifest, tmp_path):
     made = {}
     for runtime in ("ray", "in-process"):
         out = tmp_path / runtime
-        config = load_config(file, overrides=[f"engine.runtime={runtime}"])
-        build(config, [str(manifest)], str(out))
+        config = load_config(file, overrides=["boundary=null", f"engine.runtime={runtime}"])
+        build(config, [str(manifest)], str(out), make_stages=quick_stages)
         made[runtime] = rows(out, "shards")
         assert made[runtime]
     assert made["ray"] == made["in-process"]
@@ -87,7 +93,7 @@ def test_a_build_with_both_on_ray_and_in_this_process(installed, file, manifest,
         scores = {item["name"]: item["value"] for item in row["scores"]}
         assert 100 < scores["crossings.rate"] < 8000
     # Its threshold is a rule: publishing again needs no model, and the reason is in the ledger.
-    strict = load_config(file, overrides=["engine.runtime=in-process", "crossings.max_rate=1"])
+    strict = load_config(file, overrides=["boundary=null", "engine.runtime=in-process", "crossings.max_rate=1"])
     build(strict, [], str(tmp_path / "ray"))
     reasons = {row["reason"] for row in rows(tmp_path / "ray", "ledger") if row["status"] == "rejected"}
     assert "crossings.max_rate" in reasons
