@@ -1,1 +1,1 @@
-"""Record types, Arrow schemas, ledger, shard index: everything that is written down."""
+"""Record types, Arrow schemas, ledger, shard index: the files of a build."""

@@ -12,7 +12,7 @@ FILE = f"{shards.FOLDER}/_index.json"
 """Its name begins with an underscore: Arrow and pandas then read the folder as one table."""
 FORMAT_VERSION = "1"
 DEFAULT_ROW_GROUP_ROWS = 512
-"""Where an index does not say it."""
+"""For indexes without this field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ShardIndex:
 
     shards: list[ShardEntry]
     row_group_rows: int = DEFAULT_ROW_GROUP_ROWS
-    """Rows of a Parquet row group: what a training job seeks to."""
+    """Rows per Parquet row group: the unit of seeking in training."""
     tokenizers: dict[str, Any] | None = None
     """Names, fingerprints and sizes of the tokenizers; None where nothing was tokenized."""
     denoise: dict[str, Any] | None = None
@@ -67,7 +67,7 @@ class ShardIndex:
         return cls(**{**_known(cls, values), "shards": entries})
 
     def write(self, out: Storage) -> None:
-        """Write it into a build: from then on the build is published."""
+        """Write it into a build, which is then published."""
         out.write_json(FILE, self.to_json())
 
 

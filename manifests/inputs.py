@@ -1,7 +1,7 @@
 """What goes into a build: files, folders, globs, manifests (JSONL, CSV, Parquet), local or any fsspec URL.
 
-Every input becomes a `Source`. Its id is made of its file name and a digest of its path below the input that brought
-it in, so that a corpus keeps its ids when it moves.
+Every input becomes a `Source`. Its id is made of its file name and a digest of its path below the input that lists it,
+so that a corpus keeps its ids when it moves.
 """
 
 import csv
@@ -36,7 +36,7 @@ KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript"})
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A source and its size in bytes (0 where the listing does not tell)."""
+    """A source and its size in bytes (0 where the listing has none)."""
 
     source: Source
     size: int = 0
@@ -92,7 +92,7 @@ def _listed(fs: Any, listing: Mapping[str, Any], base: str) -> Iterator[Input]:
         else:
             skipped.append(path)
     if skipped:
-        log.warning("%d files without an audio or video suffix were left out, e.g. %s", len(skipped), skipped[0])
+        log.warning("%d files without an audio or video suffix were skipped, e.g. %s", len(skipped), skipped[0])
 
 
 def _file(fs: Any, path: str, base: str, info: Mapping[str, Any]) -> Input:

@@ -2,7 +2,7 @@
 
     SELECT status, reason, sum(seconds) FROM 'OUT/ledger/*.parquet' GROUP BY ALL      -- DuckDB
 
-Rows are stretches of time: an utterance with its verdict, speech that could not become one, or what was not speech.
+A row is an interval: an utterance with its verdict, speech that could not become one, or non-speech.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ NON_SPEECH = "non_speech"
 
 
 class ConservationError(RuntimeError):
-    """The stretches of a recording do not add up to it. This is a defect of a stage, never of the input."""
+    """The intervals of a recording do not add up to it: a bug in a stage, never a fault of the input."""
 
 
 def ledger_rows(selection: Selection) -> pa.Table:
@@ -28,14 +28,14 @@ def ledger_rows(selection: Selection) -> pa.Table:
     recording, names = _recordings(spans)
     offset, length = spans["offset"].to_numpy(), spans["num_samples"].to_numpy()
     _check_spans(recording, names, offset, length, spans["last"].to_numpy(zero_copy_only=False))
-    stretches = pa.concat_tables([_from_segments(selection, recording), _from_verdicts(spans, recording)])
+    intervals = pa.concat_tables([_from_segments(selection, recording), _from_verdicts(spans, recording)])
     order = pc.sort_indices(
-        stretches, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")]
+        intervals, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")]
     )
-    stretches = stretches.take(order)
+    intervals = intervals.take(order)
     total = np.zeros(len(names), dtype=np.int64)
     np.add.at(total, recording, length)
-    tiled = pa.concat_tables([stretches, _gaps(stretches, names, total)])
+    tiled = pa.concat_tables([intervals, _gaps(intervals, names, total)])
     return _finish(tiled, spans, recording)
 
 
@@ -83,7 +83,7 @@ def _from_segments(selection: Selection, recording: npt.NDArray[np.int64]) -> pa
 
 
 def _from_verdicts(spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Table:
-    """Whole rows with a verdict: what could not be decoded, was silent, or broke a stage."""
+    """Whole rows with a verdict: what could not be decoded, was silent, or made a stage fail."""
     judged = pc.is_valid(column(spans, "verdict", "status"))
     part = spans.filter(judged)
     start = part["offset"].to_numpy()
@@ -99,19 +99,19 @@ def _from_verdicts(spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Tabl
     )
 
 
-def _gaps(stretches: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -> pa.Table:
-    """What lies between the stretches: non-speech. Stretches that overlap raise."""
-    recording = np.r_[stretches["recording"].to_numpy(), np.arange(len(names))]
-    is_end = np.r_[np.zeros(stretches.num_rows, bool), np.ones(len(names), bool)]
-    start = np.r_[stretches["start"].to_numpy(), total]
-    end = np.r_[stretches["end"].to_numpy(), total]
+def _gaps(intervals: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -> pa.Table:
+    """The non-speech between the intervals. Raises ConservationError where intervals overlap."""
+    recording = np.r_[intervals["recording"].to_numpy(), np.arange(len(names))]
+    is_end = np.r_[np.zeros(intervals.num_rows, bool), np.ones(len(names), bool)]
+    start = np.r_[intervals["start"].to_numpy(), total]
+    end = np.r_[intervals["end"].to_numpy(), total]
     order = np.lexsort((is_end, end, start, recording))
     recording, start, end, is_end = recording[order], start[order], end[order], is_end[order]
     first = np.r_[True, recording[1:] != recording[:-1]] if len(recording) else np.zeros(0, bool)
     previous = np.where(first, 0, np.r_[0, end[:-1]])
     if (start < previous).any():
         where = int(np.argmax(start < previous))
-        msg = f"stretches of recording {names[recording[where]]} overlap at sample {start[where]}"
+        msg = f"intervals of recording {names[recording[where]]} overlap at sample {start[where]}"
         raise ConservationError(msg)
     gap = (start > previous) | (first & is_end)  # a recording without a sample still gets a row
     count = int(gap.sum())

@@ -1,8 +1,8 @@
 """The plan of a build: which recordings there are, and which unit of work each belongs to.
 
-`plan/generation-000.parquet` is written before any work. New recordings, and recordings that are tried again, come
-in later generations with higher unit numbers; for each recording the latest unit counts. Ids are sorted within a
-generation, so that merging the generations gives all recordings in order without holding them in memory.
+`plan/generation-000.parquet` is written before any work. New and retried recordings come in later generations with
+higher unit numbers; for each recording the latest unit counts. Ids are sorted within a generation, so that merging the
+generations gives all recordings in order without holding them in memory.
 """
 
 import json
@@ -36,12 +36,12 @@ class Plan:
 
     @property
     def num_units(self) -> int:
-        """How many units there are; they are numbered from 0."""
+        """Number of units, which are numbered from 0."""
         return max((pc.max(table["unit"]).as_py() + 1 for table in self.generations if table.num_rows), default=0)
 
     @property
     def num_recordings(self) -> int:
-        """How many different recordings there are."""
+        """Number of distinct recordings."""
         return len({identifier for table in self.generations for identifier in table["id"].to_pylist()})
 
     def current_units(self) -> dict[str, int]:
@@ -79,14 +79,14 @@ class Plan:
 
 
 def read_plan(out: Storage) -> Plan:
-    """The plan as it stands; without generations where there is none yet."""
+    """The plan of a build; without generations where none is written yet."""
     return Plan([table for _, table in out.iter_tables(FOLDER)])
 
 
 def extend_plan(
     out: Storage, plan: Plan, inputs: Sequence[tuple[Source, int]], *, unit_files: int, unit_bytes: float
 ) -> Plan:
-    """Plan these recordings (with their sizes in bytes) as one more generation, and write it down."""
+    """Plan these recordings (with their sizes in bytes) as one more generation, and write it."""
     if not inputs:
         return plan
     ordered = sorted(inputs, key=lambda item: item[0].id)

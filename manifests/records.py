@@ -18,7 +18,7 @@ Status = Literal["kept", "rejected", "failed"]
 
 @dataclass(slots=True)
 class Verdict:
-    """What became of a segment (or of a whole recording), and why.
+    """The outcome for a segment (or a whole recording), and its cause.
 
     `reason` of a rejection is the configuration field that caused it (`consensus.max_pwer`), with the measured
     `value` and the `threshold`. `reason` of a failure is the stage (`transcribe`), and `detail` is the error: a
@@ -44,7 +44,7 @@ class Word:
 
 @dataclass(slots=True)
 class Hypothesis:
-    """What one ASR system heard. `error` is set, and `text` empty, where the system failed on this segment."""
+    """The output of one ASR system. `error` is set, and `text` empty, where the system failed on this segment."""
 
     system: str
     text: str
@@ -80,7 +80,7 @@ class Segment:
     speaker: str = ""
     """Label within the recording: S0, S1, … in order of first appearance; empty for overlapped speech."""
     verdict: Verdict | None = None
-    """Set where the segment is out whatever the thresholds are; thresholds are applied by `manifests.verdicts`."""
+    """Set where the segment is excluded whatever the thresholds; `manifests.verdicts` applies those."""
     scores: dict[str, float] = field(default_factory=dict)
     language: str = ""
     hypotheses: list[Hypothesis] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Segment:
     words: list[Word] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
-    """What was chosen for this segment, e.g. `denoise.chosen`, `consensus.normalizer`, `punctuate.aligner`."""
+    """Choices made for this segment, e.g. `denoise.chosen`, `consensus.normalizer`, `punctuate.aligner`."""
     speaker_embedding: npt.NDArray[np.float32] | None = None
     audio: Wave | None = None
     """The utterance as it is published, peak 0.6; None where there is a verdict already."""
@@ -100,13 +100,13 @@ class Segment:
 
     @property
     def live(self) -> bool:
-        """True while nothing has ruled the segment out."""
+        """True while no stage has excluded the segment."""
         return self.verdict is None
 
 
 @dataclass(slots=True)
 class Source:
-    """Where a recording comes from, as the input listing or the manifest says it."""
+    """Where a recording comes from, according to the input listing or the manifest."""
 
     id: str
     path: str
@@ -116,12 +116,12 @@ class Source:
     speaker: str = ""
     transcript: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Further manifest columns, carried through as they are (JSON types)."""
+    """Further manifest columns, passed through unchanged (JSON types)."""
 
 
 @dataclass(slots=True)
 class MediaInfo:
-    """What the file was before decoding."""
+    """Properties of the file before decoding."""
 
     sample_rate: int = 0
     channels: int = 0
@@ -149,9 +149,9 @@ class Recording:
     scores: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     audio: Wave | None = None
-    """(num_samples,): the whole span, as the last stage that worked on whole spans left it."""
+    """(num_samples,): the whole span, after the last stage that processes whole spans."""
     original: Wave | None = None
-    """(num_samples,): the span as it was decoded, before loudness and denoising: what diarization listens to."""
+    """(num_samples,): the span as it was decoded, before loudness and denoising: the input of diarization."""
 
     @property
     def end(self) -> int:
@@ -160,7 +160,7 @@ class Recording:
 
     @property
     def live_segments(self) -> list[Segment]:
-        """Segments that nothing has ruled out yet."""
+        """Segments that no stage has excluded yet."""
         return [segment for segment in self.segments if segment.live]
 
     def slice(self, start: int, end: int) -> Wave:
@@ -172,6 +172,6 @@ class Recording:
 
 
 def fail(stage: str, error: BaseException | str) -> Verdict:
-    """The verdict for something that broke in `stage`: to be retried, never counted as a rejection."""
+    """The verdict for an error in `stage`: to be retried, never counted as a rejection."""
     detail = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return Verdict("failed", reason=stage, detail=detail[:2000])

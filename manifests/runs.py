@@ -1,4 +1,4 @@
-"""What each run of a build took: `runs/ID.json`, written while it goes on, so that a killed run is counted too."""
+"""The time of each run of a build: `runs/ID.json`, updated during the run, so that a killed run counts too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class RunRecord:
     started: float
     cpus: float
     updated: float = 0.0
-    """The last sign of life."""
+    """The last heartbeat."""
     current_pass: str = ""
     """`label` or `publish`; empty once the run is done."""
     pass_seconds: dict[str, float] = field(default_factory=dict)

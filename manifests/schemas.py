@@ -1,10 +1,10 @@
 """Every Arrow schema of a build's files, and what the columns of the published ones mean.
 
 plan/       PLAN        which recordings there are, and which unit of work each belongs to
-staging/    STAGING     what the label pass found, segments nested in their recording; for this software only
+staging/    STAGING     results of the label pass, segments nested in their recording; for this software only
 tokens/     TOKENS      ids of the tokenizers, one row for each utterance; for this software only
 shards/     SHARDS      one row for each kept utterance; its columns are documented in SHARD_COLUMNS
-ledger/     LEDGER      every stretch of time with its verdict; documented in LEDGER_COLUMNS
+ledger/     LEDGER      every interval with its verdict; documented in LEDGER_COLUMNS
 """
 
 from typing import NamedTuple
@@ -137,7 +137,7 @@ SHARD_HYPOTHESIS = pa.struct(
 )
 SHARD_COLUMNS = [
     Column("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
-    Column("recording_id", pa.string(), "", "the recording that it is cut from"),
+    Column("recording_id", pa.string(), "", "the recording that contains it"),
     Column("path", pa.string(), "", "file or URL of the recording"),
     Column("start", pa.float64(), "s", "start of the utterance in the recording"),
     Column("end", pa.float64(), "s", "end of the utterance in the recording"),
@@ -146,7 +146,7 @@ SHARD_COLUMNS = [
         "speaker",
         pa.string(),
         "",
-        "the manifest's speaker, else recording id and label: the same voice, the same name",
+        "from the manifest, else recording id and label: one name for each speaker",
     ),
     Column("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
     Column("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified"),
@@ -154,11 +154,11 @@ SHARD_COLUMNS = [
     Column("words", pa.list_(SHARD_WORD), "s", "aligned words; times from the start of the utterance"),
     Column("pwer", pa.float64(), "", "average pairwise word error rate of the systems (GPA, curation)"),
     Column("confidence", pa.float64(), "0..1", "confidence of the final text"),
-    Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "what each ASR system heard"),
+    Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "hypotheses of the ASR systems"),
     Column("edits", pa.list_(EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
     Column("scores", SHARD_SCORES, "", "every score of the utterance and of its recording, by name"),
-    Column("notes", SHARD_NOTES, "", "what was chosen on the way: denoiser, text normalisation, aligner, ..."),
-    Column("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, length 1"),
+    Column("notes", SHARD_NOTES, "", "choices made by the stages: denoiser, text normalisation, aligner, ..."),
+    Column("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, unit norm"),
     Column("glm", pa.list_(pa.int32()), "12.5/s", "ids of the content tokenizer"),
     Column("semantic", pa.list_(pa.int32()), "50/s", "semantic ids of the codec"),
     Column("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),
@@ -185,8 +185,8 @@ LEDGER_COLUMNS = [
     Column("seconds", pa.float64(), "s", "duration"),
     Column("status", pa.string(), "", "kept, rejected, failed or non_speech"),
     Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage"),
-    Column("value", pa.float64(), "", "rejected: what was measured"),
-    Column("threshold", pa.float64(), "", "rejected: the threshold that it was compared with"),
+    Column("value", pa.float64(), "", "rejected: the measured score"),
+    Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
     Column("detail", pa.string(), "", "failed: the error"),
 ]
 LEDGER = pa.schema([(name, kind) for name, kind, _, _ in LEDGER_COLUMNS])

@@ -1,11 +1,11 @@
-"""A labelled build, opened: judges its segments by the thresholds of a configuration, and says which are kept.
+"""Opens a labelled build, judges its segments by the thresholds of a configuration, and selects the kept ones.
 
     build = LabelledBuild(out, rules, speaker_threshold=0.2)
     for group in build.groups():
         kept = build.select(group, ["language", "text"]).kept
 
-The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and takes
-what ledger and shards need from there (`stored`).
+The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and reads it
+back for ledger and shards (`stored`).
 """
 
 import heapq
@@ -28,7 +28,7 @@ from curation.manifests.staging import BatchName, StagingFile
 from curation.manifests.verdicts import Rule, judge
 
 JUDGED_FOLDER = "judged"
-"""Of the publish pass alone, which empties it when it is done."""
+"""Used by the publish pass only, which empties it at its end."""
 _SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict"]
 _SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 
@@ -37,8 +37,8 @@ _SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 class RecordingGroup:
     """Recordings of one unit that are neighbours in the order of all recordings.
 
-    With one generation of the plan a group is a whole unit; recordings that were tried again come from later units and
-    split the earlier ones.
+    With one generation of the plan a group is a whole unit; retried recordings come from later units and split the
+    earlier ones.
     """
 
     unit: int
@@ -100,7 +100,7 @@ class LabelledBuild:
         return Selection(_numbered(spans), _numbered(segments))
 
     def store(self, name: BatchName, judged: Selection) -> None:
-        """Keep what `judge` found, for `stored`."""
+        """Store a result of `judge`, for `stored`."""
         rows = judged.segments["row"].to_numpy()
         offsets = np.searchsorted(rows, np.arange(judged.spans.num_rows + 1)).astype(np.int32)
         flat = judged.segments.drop_columns(["row"]).to_struct_array()
@@ -177,7 +177,7 @@ def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
-    """One field of a struct column, in one piece."""
+    """One field of a struct column, as one chunk."""
     return pc.struct_field(_chunk(table[outer]), inner)
 
 
@@ -186,7 +186,7 @@ def _judged_file(name: BatchName) -> str:
 
 
 def _embeddings(file: StagingFile, spans: pa.Table, segments: pa.Table) -> pa.Array:
-    """Speaker embeddings of the segments where speakers of several spans may have to be joined; else nulls."""
+    """Speaker embeddings of the segments of recordings with several spans, whose speakers may be joined; else nulls."""
     kind = schemas.SEGMENT.field("speaker_embedding").type
     alone = pc.and_(pc.equal(spans["span"], 0), spans["last"]).to_numpy()
     if alone.all():
@@ -240,7 +240,7 @@ def _chunk(array: Any) -> pa.Array:
 
 
 def _with_joined_speakers(selection: Selection, threshold: float) -> pa.Table:
-    """The segments; a voice has the same label in all spans of its recording."""
+    """The segments; a speaker has the same label in all spans of the recording."""
     segments = selection.segments
     ids = column(selection.spans, "source", "id").to_pylist()
     if len(set(ids)) == len(ids):

@@ -1,4 +1,4 @@
-"""Speakers across the spans of one recording: each span was diarized alone, with labels of its own.
+"""Speakers across the spans of one recording: each span was diarized separately, with its own labels.
 
 Average-linkage clustering of the spans' speakers by cosine distance, where two speakers of the same span are never
 joined. It needs the stored speaker embeddings only, no model.
@@ -10,19 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 Embedding = npt.NDArray[np.float32]
-"""A speaker embedding, shape (dimension,), of length 1."""
+"""A speaker embedding, shape (dimension,), of unit norm."""
 
 JOIN_THRESHOLD = 0.2
-"""Cosine distance of two GE2E centroids below which they are one speaker. Measured on 119 span speakers of 29 real
-and mixed recordings (pieces of about 15 s): with 4 s of speech and more, the same speaker is at 0.12 or nearer in 95 of
-100 pairs, another one at 0.29 or farther."""
+"""Cosine distance of two GE2E centroids below which they are the same speaker. Measured on 119 span speakers of 29 real
+and mixed recordings (pieces of about 15 s): with 4 s of speech and more, 95 of 100 pairs of one speaker are within
+0.12, those of two speakers at 0.29 or more."""
 
 
 def speaker_centroids(utterances: Iterable[tuple[str, float, Embedding | None]]) -> dict[str, Embedding]:
-    """Centroid of each speaker of one span, of length 1, from (label, seconds, embedding) of its utterances.
+    """Centroid of each speaker of one span, of unit norm, from (label, seconds, embedding) of its utterances.
 
-    Utterances weigh by their seconds. A speaker without any embedding gets zeros, which `join_speakers` joins with
-    nobody. Labels come in order of first appearance.
+    Utterances are weighted by duration. A speaker without any embedding gets zeros, which `join_speakers` never joins.
+    Labels come in order of first appearance.
     """
     sums: dict[str, npt.NDArray[np.float64]] = {}
     for label, seconds, embedding in utterances:
@@ -48,7 +48,7 @@ def join_speakers(spans: Sequence[Mapping[str, Embedding]], threshold: float = J
 
 
 def distances(centroids: Sequence[Embedding], owners: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Cosine distances (n, n); infinite within a span, to oneself, and where there is no embedding."""
+    """Cosine distances (n, n); infinite within a span, on the diagonal, and where there is no embedding."""
     known = np.array([np.any(centroid) for centroid in centroids], dtype=bool)
     size = max((len(centroid) for centroid in centroids), default=0)
     rows = np.stack([np.resize(unit(c.astype(np.float64)), size) for c in centroids]) if centroids else np.zeros((0, 0))
@@ -78,6 +78,6 @@ def cluster(table: npt.NDArray[np.float64], threshold: float) -> list[int]:
 
 
 def unit(vector: npt.NDArray[np.float64]) -> Embedding:
-    """The vector scaled to length 1; zeros stay zeros."""
+    """The vector scaled to unit norm; zeros stay zeros."""
     length = float(np.linalg.norm(vector))
     return (vector / length if length > 0 else vector).astype(np.float32)

@@ -1,8 +1,8 @@
 """The staging data set: what the label pass commits, one Parquet file for each batch of recordings.
 
 A row is a `Recording` with its segments nested in it. A file's name is `UNIT-BATCH.parquet`, or
-`UNIT-BATCH-last.parquet` for the final batch of a unit; since a file appears whole or not at all, the names alone
-say what is done. The time that went into a file is in its metadata, not in its rows: equal input gives equal rows.
+`UNIT-BATCH-last.parquet` for the final batch of a unit; since files are written atomically, the names alone say what is
+done. The labelling times of a file are in its metadata, not in its rows: equal input gives equal rows.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ FOLDER = "staging"
 STAGING_VERSION = "1"
 TIMES_KEY = "curation.timing"
 """Of the file's metadata."""
-REMEDY = "remove it and run the same command again, which labels its batch anew"
+REMEDY = "remove it and run the same command again to label its batch"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -154,7 +154,7 @@ def _segment(row: dict[str, Any]) -> Segment:
 
 
 def commit(out: Storage, name: BatchName, recordings: Sequence[Recording], times: StageTimes, *, audio: bool) -> None:
-    """Write the batch. Its file appearing is what makes it done; writing it again changes nothing."""
+    """Write the batch. It is done once its file exists; writing it again changes nothing."""
     table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=schemas.STAGING)
     metadata = {"curation.staging": STAGING_VERSION, TIMES_KEY: json.dumps(times.to_json(), sort_keys=True)}
     out.write_table(name.file, table.replace_schema_metadata(metadata))
@@ -169,7 +169,7 @@ class StagingFile:
 
     @property
     def times(self) -> StageTimes:
-        """What labelling the batch took, as `commit` was given it."""
+        """The times of labelling the batch, as passed to `commit`."""
         with damage_named(self.path, REMEDY):
             return StageTimes.from_json(json.loads((self.parquet.schema_arrow.metadata or {})[TIMES_KEY.encode()]))
 

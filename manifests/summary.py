@@ -1,4 +1,4 @@
-"""The accounting of a build: hours in, kept, rejected by reason, failed, not speech; and where the time went."""
+"""The accounting of a build: hours of input, kept, rejected by reason, failed, non-speech; and where the time went."""
 
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
@@ -19,7 +19,7 @@ FILE = "summary.json"
 
 @dataclass(slots=True)
 class Line:
-    """One kind of verdict: how many stretches of time, and their seconds."""
+    """One kind of verdict: the number of intervals, and their seconds."""
 
     status: str
     reason: str
@@ -89,7 +89,7 @@ def read_summary(out: Storage) -> Summary:
 
 
 def write_summary(out: Storage, label: StageTimes) -> Summary:
-    """Add up a published build, of which labelling took the time `label`, and write its summary."""
+    """Add up a published build, whose labelling took the times `label`, and write its summary."""
     summary = summarize(out, Timing(label, read_runs(out)))
     out.write_json(FILE, summary.to_json())
     return summary

@@ -1,4 +1,4 @@
-"""Token files: what the tokenizers made of the kept utterances, one file beside each staging file.
+"""Token files: the tokens of the kept utterances, one file for each staging file.
 
 They are kept by tokenizer fingerprint, so that publishing again with another threshold encodes only what is new.
 """
@@ -17,7 +17,7 @@ STREAMS = ("glm", "semantic", "global")
 
 
 def file_name(name: BatchName, fingerprint: str) -> str:
-    """Where the tokens of a batch are."""
+    """The file with the tokens of a batch."""
     return f"{FOLDER}/{fingerprint[:16]}/{name}.parquet"
 
 
@@ -25,14 +25,14 @@ def read(out: Storage, name: BatchName, fingerprint: str, columns: Sequence[str]
     """The tokens of a batch, or some of their columns; no rows where there are none yet. DataError if damaged."""
     file = file_name(name, fingerprint)
     try:
-        with damage_named(f"{out.root}/{file}", "remove it and run the same command again, which encodes anew"):
+        with damage_named(f"{out.root}/{file}", "remove it and run the same command again to encode"):
             return out.read_table(file, list(columns)).replace_schema_metadata()
     except FileNotFoundError:
         return schemas.TOKENS.empty_table().select(list(columns))
 
 
 def add(out: Storage, name: BatchName, fingerprint: str, rows: pa.Table) -> None:
-    """Store the rows of `schemas.TOKENS` with those of the batch that are there, or in their place."""
+    """Store the rows of `schemas.TOKENS` with those of the batch, replacing rows with the same id."""
     known = read(out, name, fingerprint)
     older = known.filter(pc.invert(pc.is_in(known["id"], value_set=rows["id"].combine_chunks())))
     out.write_table(file_name(name, fingerprint), pa.concat_tables([older, rows]).sort_by("id"))
