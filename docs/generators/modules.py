@@ -1,0 +1,32 @@
+"""The page of modules, from their files."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from generators.tables import table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def modules_page() -> str:
+    """Every module with the first sentence of its documentation."""
+    parts = ["# Modules\n", "Every module with the first line of its documentation.\n"]
+    for package in sorted({module.parent for module in modules()}):
+        rows = [(f"`{path.name}`", first_line(path)) for path in modules() if path.parent == package]
+        parts += [f"## `{package.relative_to(ROOT)}`\n", table(["module", "what it is"], rows)]
+    return "\n".join(parts)
+
+
+def modules() -> list[Path]:
+    """The files of the package, under their real folders."""
+    folders = [ROOT / name for name in ("curation", "manifests", "stages", "tokenize", "train")]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    return sorted(path for path in files if "__pycache__" not in path.parts and path.resolve() == path)
+
+
+@cache
+def first_line(path: Path) -> str:
+    """The first paragraph of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
