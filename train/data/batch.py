@@ -35,6 +35,16 @@ class PackedBatch:
         """Tokens in the row, prompts included."""
         return int(self.ids.numel())
 
+    @property
+    def answers(self) -> torch.Tensor:
+        """Places of the tokens that the loss covers, (answers,) int64."""
+        return (self.labels != IGNORED).nonzero()[:, 0]
+
+    @property
+    def answer_samples(self) -> torch.Tensor:
+        """Which sample each of these tokens belongs to, (answers,) int64."""
+        return torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)[self.answers]
+
 
 @dataclass(slots=True)
 class RowCounts:

@@ -10,7 +10,6 @@ import torch
 
 from curation.train.data.batch import TASKS, PackedBatch, Task
 from curation.train.distributed import World
-from curation.train.model.loss import Inputs
 
 
 @dataclass(slots=True)
@@ -22,9 +21,9 @@ class LossSums:
     worst: list[tuple[float, str]] = field(default_factory=list)
     """Mean loss and key of each sample."""
 
-    def add(self, batch: PackedBatch, inputs: Inputs, losses: torch.Tensor) -> None:
+    def add(self, batch: PackedBatch, losses: torch.Tensor) -> None:
         """Count the losses of the answer tokens of a row."""
-        samples, count = inputs.samples.cpu(), len(batch.keys)
+        samples, count = batch.answer_samples, len(batch.keys)
         sums = torch.zeros(count, dtype=torch.float64).index_add_(0, samples, losses.double().cpu())
         numbers = torch.bincount(samples, minlength=count).double()
         tasks = torch.tensor([TASKS.index(task) for task in batch.tasks])

@@ -24,7 +24,7 @@ from curation.train.loop import metrics
 from curation.train.loop.losses import LossSums, autocast, next_rows
 from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate
 from curation.train.loop.validate import Validation
-from curation.train.model.loss import AnswerModel, Inputs, num_answers
+from curation.train.model.loss import AnswerModel
 from curation.train.model.qwen3 import num_parameters
 
 OnStep = Callable[[metrics.StepMetrics], None]
@@ -157,16 +157,15 @@ class Trainer:
     def train_step(self, batches: list[PackedBatch]) -> StepResult:
         """One update from the rows of this process. Raises BadBatchError before anything is changed."""
         gathered = LossSums()
-        answers = int(self.world.sum(torch.tensor(sum(map(num_answers, batches)))))
+        answers = int(self.world.sum(torch.tensor(sum(len(batch.answers) for batch in batches))))
         flops = 0.0
         for number, batch in enumerate(batches, 1):
-            inputs = Inputs.of(batch, self.world.device)
             with synchronised(self.module, last=number == len(batches)):
                 with autocast(self.world.device, self.config.run.precision):
-                    total, losses = self.module(inputs)
+                    total, losses = self.module(batch)
                 # Gradients are averaged over processes, the loss is a mean over all their answers.
                 (total * (self.world.size / max(1, answers))).backward()
-            gathered.add(batch, inputs, losses)
+            gathered.add(batch, losses)
             flops += self._flops(batch, len(losses))
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
         return self._update(gathered, float(full_tensor(norm)), batches, flops)

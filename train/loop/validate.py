@@ -10,7 +10,6 @@ from torch import nn
 from curation.train.data.batch import PackedBatch, Task
 from curation.train.distributed import World, reshard
 from curation.train.loop.losses import LossSums, autocast, next_rows
-from curation.train.model.loss import Inputs
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +32,9 @@ class Validation:
             batches = next_rows(rows, 1, world)
             if batches is None:
                 break
-            inputs = Inputs.of(batches[0], world.device)
             with torch.no_grad(), autocast(world.device, precision):
-                _, losses = module(inputs)
-            sums.add(batches[0], inputs, losses)
+                _, losses = module(batches[0])
+            sums.add(batches[0], losses)
         reshard(module.train())
         means = sums.means(world)
         if not means and world.first:

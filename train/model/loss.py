@@ -5,47 +5,16 @@ take gigabytes with a vocabulary of 180,445; so the output layer runs on answers
 its gradient is worked out on the way (softmax minus one-hot), so that no logits are kept or computed twice.
 """
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import nn
 
-from curation.train.data.batch import IGNORED, PackedBatch
+from curation.train.data.batch import PackedBatch
 from curation.train.model.packed_attention import Packing, use_packed_attention
 
 LOGITS_AT_ONCE = 2**22
 """Logits held at a time: 16 MiB in float32, within a CPU's last cache."""
-
-
-@dataclass(slots=True)
-class Inputs:
-    """A batch as the model wants it, on its device.
-
-    `places` (answers,) are the tokens before each answer token, whose outputs predict `targets` (answers,); `samples`
-    (answers,) says which sample each belongs to.
-    """
-
-    ids: torch.Tensor
-    positions: torch.Tensor
-    packing: Packing
-    places: torch.Tensor
-    targets: torch.Tensor
-    samples: torch.Tensor
-
-    @classmethod
-    def of(cls, batch: PackedBatch, device: torch.device) -> Self:
-        """Find the answers and move everything to the device."""
-        answers = (batch.labels != IGNORED).nonzero()[:, 0]
-        sample = torch.repeat_interleave(torch.arange(len(batch.lengths)), batch.lengths)
-        tensors = batch.ids, batch.positions, answers - 1, batch.labels[answers], sample[answers]
-        ids, positions, places, targets, samples = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return cls(ids, positions, Packing.of(batch.lengths, device), places, targets, samples)
-
-
-def num_answers(batch: PackedBatch) -> int:
-    """Tokens that the loss covers."""
-    return int((batch.labels != IGNORED).sum())
 
 
 class AnswerModel(nn.Module):
@@ -56,24 +25,27 @@ class AnswerModel(nn.Module):
         use_packed_attention(model)
         self.model = model
 
-    def forward(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        """The sum of the losses of all answer tokens, and each of them, (answers,) float32 without gradient."""
+    def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The sum of the losses of all answer tokens, and each of them, (answers,) float32 without gradient.
+
+        The row may be on another device than the model. The token before an answer token predicts it.
+        """
+        device, answers = self.model.device, batch.answers
+        tensors = batch.ids[None], batch.positions[None], answers - 1, batch.labels[answers]
+        ids, positions, before, targets = (tensor.to(device, non_blocking=True) for tensor in tensors)
         hidden = self.model.model(
-            input_ids=inputs.ids[None], position_ids=inputs.positions[None], packing=inputs.packing, use_cache=False
+            input_ids=ids, position_ids=positions, packing=Packing.of(batch.lengths, device), use_cache=False
         ).last_hidden_state[0]
-        return answer_loss(hidden[inputs.places], self.model.lm_head.weight, inputs.targets)
-
-
-def answer_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Output layer and cross-entropy in one: hidden (answers, width), weight (vocabulary, width) and targets
-    (answers,) give the sum of the losses, and each of them without gradient.
-    """
-    total, losses = CrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
-    return total, losses
+        total, losses = CrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden[before], self.model.lm_head.weight, targets
+        )
+        return total, losses
 
 
 class CrossEntropy(torch.autograd.Function):
-    """What `answer_loss` does, with its gradient."""
+    """Output layer and cross-entropy in one: hidden (answers, width), weight (vocabulary, width) and targets (answers,)
+    give the sum of the losses, and each of them without gradient.
+    """
 
     @staticmethod
     def forward(

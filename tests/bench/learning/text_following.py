@@ -16,7 +16,7 @@ import torch
 
 from curation.tokenize.layouts import Tts, encode
 from curation.train.checkpoint.folder import find_parts
-from curation.train.model.loss import AnswerModel, Inputs
+from curation.train.model.loss import AnswerModel
 from curation.train.model.qwen3 import open_model
 from tests.bench.learning.command_corpus import COLOURS, PLACES, THINGS, VERBS
 from tests.support.streams import pack
@@ -36,9 +36,9 @@ def variants(text: str) -> Iterator[tuple[str, list[str]]]:
 def losses(model: AnswerModel, examples: list[Tts], vocabulary) -> list[float]:
     """Of each example's answer, in nats."""
     samples = [("tts", encode(example, vocabulary)) for example in examples]
-    inputs = Inputs.of(pack(samples, [""] * len(samples)), torch.device("cpu"))
-    _, each = model(inputs)
-    return torch.zeros(len(samples)).index_add(0, inputs.samples, each).tolist()
+    batch = pack(samples, [""] * len(samples))
+    _, each = model(batch)
+    return torch.zeros(len(samples)).index_add(0, batch.answer_samples, each).tolist()
 
 
 def main() -> None:

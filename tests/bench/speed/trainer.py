@@ -34,7 +34,8 @@ from curation.train.data.loader import PackedLoader
 from curation.train.distributed import World
 from curation.train.loop.metrics import peak_flops
 from curation.train.loop.trainer import Trainer
-from curation.train.model.loss import AnswerModel, Inputs
+from curation.train.model.loss import AnswerModel
+from curation.train.model.packed_attention import Packing
 from curation.train.model.qwen3 import GPA_VOCABULARY, PRESETS, Preset, build_model
 from tests.bench.speed.loader import SIZES, utterance
 from tests.support.synthetic import write_shards
@@ -65,16 +66,18 @@ class Setting:
 class WholeLogits(AnswerModel):
     """Ours, but with logits for prompts too, as a plain cross-entropy over the row computes them."""
 
-    labels: torch.Tensor
-
-    def forward(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """The usual output layer and loss."""
+        device = self.model.device
         hidden = self.model.model(
-            input_ids=inputs.ids[None], position_ids=inputs.positions[None], packing=inputs.packing, use_cache=False
+            input_ids=batch.ids[None].to(device),
+            position_ids=batch.positions[None].to(device),
+            packing=Packing.of(batch.lengths, device),
+            use_cache=False,
         ).last_hidden_state[0]
-        targets = functional.pad(self.labels[1:], (0, 1), value=IGNORED)
+        targets = functional.pad(batch.labels[1:], (0, 1), value=IGNORED).to(device)
         losses = functional.cross_entropy(self.model.lm_head(hidden), targets, reduction="none")
-        return losses.sum(), losses.detach()[inputs.places]
+        return losses.sum(), losses.detach()[batch.answers.to(device) - 1]
 
 
 def ours(rows: list[PackedBatch], setting: Setting, *overrides: str, whole_logits: bool = False) -> Step:
@@ -89,7 +92,6 @@ def ours(rows: list[PackedBatch], setting: Setting, *overrides: str, whole_logit
 
     def step() -> tuple[int, float]:
         row = next(endless)
-        trainer.module.labels = row.labels.to(setting.device)
         done = trainer.train_step([row])
         return done.tokens, done.flops
 

@@ -5,7 +5,6 @@ import torch
 
 from curation.train.distributed import World
 from curation.train.loop.losses import LossSums, autocast, next_rows
-from curation.train.model.loss import Inputs
 from tests.support.streams import ToyLoader, toy_speech
 
 ALONE = World()
@@ -19,10 +18,9 @@ def rows(count):
 def test_means_weigh_each_answer_token_alike_over_all_rows():
     sums, every = LossSums(), {}
     for number, row in enumerate(rows(4)):
-        inputs = Inputs.of(row, ALONE.device)
-        losses = torch.rand(len(inputs.samples), generator=torch.Generator().manual_seed(number))
-        sums.add(row, inputs, losses)
-        for sample, loss in zip(inputs.samples.tolist(), losses.tolist(), strict=True):
+        losses = torch.rand(len(row.answer_samples), generator=torch.Generator().manual_seed(number))
+        sums.add(row, losses)
+        for sample, loss in zip(row.answer_samples.tolist(), losses.tolist(), strict=True):
             every.setdefault(row.tasks[sample], []).append(loss)
     means = sums.means(ALONE)
     assert means == pytest.approx({task: sum(found) / len(found) for task, found in every.items()})
@@ -31,19 +29,17 @@ def test_means_weigh_each_answer_token_alike_over_all_rows():
 
 def test_a_task_without_an_answer_has_no_mean():
     (row,) = rows(1)
-    inputs = Inputs.of(row, ALONE.device)
     row.tasks = ["tts"] * len(row.tasks)
     sums = LossSums()
-    sums.add(row, inputs, torch.ones(len(inputs.samples)))
+    sums.add(row, torch.ones(len(row.answer_samples)))
     assert sums.means(ALONE) == {"tts": pytest.approx(1.0)}
 
 
 def test_each_sample_is_kept_with_its_mean_loss():
     (row,) = rows(1)
-    inputs = Inputs.of(row, ALONE.device)
-    losses = torch.where(inputs.samples == 2, 5.0, 1.0)
+    losses = torch.where(row.answer_samples == 2, 5.0, 1.0)
     sums = LossSums()
-    sums.add(row, inputs, losses)
+    sums.add(row, losses)
     assert [key for _, key in sums.worst] == row.keys
     assert [loss for loss, _ in sums.worst] == pytest.approx([1.0, 1.0, 5.0, 1.0])
 

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from curation.train.data.batch import IGNORED
-from curation.train.model.loss import AnswerModel, Inputs, answer_loss
+from curation.train.model.loss import AnswerModel, CrossEntropy
 from curation.train.model.packed_attention import Packing
 from curation.train.model.qwen3 import GPA_VOCABULARY, build_model, model_config, num_parameters
 from tests.support.runs import toy_model
@@ -55,7 +55,7 @@ def test_packed_is_what_padded_samples_give(kind):
     packed, plain = (toy_model(vocabulary).to(kind) for _ in range(2))
     batch = ToyLoader(vocabulary).row(3)
     ids, labels, mask = padded(batch)
-    total, losses = AnswerModel(packed)(Inputs.of(batch, CPU))
+    total, losses = AnswerModel(packed)(batch)
     (total / len(losses)).backward()
     plain.config._attn_implementation = "eager"
     loss = plain(input_ids=ids, attention_mask=mask, labels=labels).loss
@@ -70,11 +70,11 @@ def test_samples_do_not_see_one_another():
     vocabulary = toy_speech().vocabulary
     model = AnswerModel(toy_model(vocabulary))
     batch = ToyLoader(vocabulary).row(0)
-    _, before = model(Inputs.of(batch, CPU))
+    _, before = model(batch)
     first = int(batch.lengths[0])
     batch.ids[:first] = batch.ids[:first].flip(0)
-    _, after = model(Inputs.of(batch, CPU))
-    others = Inputs.of(batch, CPU).samples > 0
+    _, after = model(batch)
+    others = batch.answer_samples > 0
     assert torch.equal(before[others], after[others])
     assert not torch.equal(before, after)
 
@@ -93,7 +93,7 @@ def test_cross_entropy_and_its_gradient_are_torchs(monkeypatch, at_once):
     hidden = torch.randn(40, 8, generator=generator, requires_grad=True)
     weight = torch.randn(50, 8, generator=generator, requires_grad=True)
     targets = torch.randint(0, 50, (40,), generator=generator)
-    total, losses = answer_loss(hidden, weight, targets)
+    total, losses = CrossEntropy.apply(hidden, weight, targets)
     ours = torch.autograd.grad(total * 0.3, (hidden, weight))
     expected = functional.cross_entropy(hidden @ weight.T, targets, reduction="none")
     theirs = torch.autograd.grad(expected.sum() * 0.3, (hidden, weight))
@@ -109,6 +109,6 @@ def test_activation_checkpointing_changes_nothing():
         model = toy_model(vocabulary).train()
         if checkpointing:
             model.activation_checkpointing_enable({"use_reentrant": False})
-        AnswerModel(model)(Inputs.of(batch, CPU))[0].backward()
+        AnswerModel(model)(batch)[0].backward()
         gradients.append(model.lm_head.weight.grad)
     assert torch.equal(*gradients)
