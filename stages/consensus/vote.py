@@ -122,7 +122,8 @@ def _styled(text: str) -> bool:
 def _places(surfaces: Sequence[list[tuple[str, str]]], voters: Sequence[tuple[float, bool]]) -> list[list[_Ballot]]:
     """The ballots at each place of the alignment with the first hypothesis, in the order of the text.
 
-    Words that others have between two words of the first form places of their own, counted from the left.
+    Words that others have between two words of the first form places of their own, counted back from the
+    second of the two.
     """
     skeleton = [key for key, _ in surfaces[0]]
     slots: dict[tuple[int, int], dict[int, tuple[str, str]]] = {}

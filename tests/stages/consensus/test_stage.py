@@ -144,6 +144,15 @@ def test_the_outlier_is_named_and_still_votes():
     assert segment.scores["pwer"] == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(("wrong", "named"), [(2, False), (3, True)])
+def test_an_outlier_is_15_percent_farther_from_the_others_than_they_are(wrong, named):
+    same = [f"w{number}" for number in range(20)]
+    other = ["x"] * wrong + same[wrong:]
+    segment = agreed([" ".join(same)] * 2 + [" ".join(other)], language="xx")
+    assert segment.scores["consensus.outlier"] == pytest.approx(wrong / 20)
+    assert segment.notes.get("consensus.outlier") == ("s2" if named else None)
+
+
 @pytest.mark.parametrize(
     "texts",
     [["a b c"] * 5, ["a b c", "x y z"], ["a b c", "d e f", "g h i"], ["a b", "a b", "c d", "c d"]],
