@@ -48,6 +48,13 @@ def test_floor_and_voice_are_those_of_five_seconds_around():
     assert made.quiet[35:55].all()
 
 
+def test_the_limit_by_hand():
+    """Percentiles 5 and 95 of two frames lie a twentieth of the way from each end; 10 dB of range are enough."""
+    assert quiet_level(np.array([-80.0, -20.0])) == pytest.approx([-77 + 0.3 * 54] * 2)
+    assert quiet_level(np.repeat([-30.0, -20.0], 50)) == pytest.approx([-27.0] * 100)
+    assert (quiet_level(np.repeat([-29.9, -20.0], 50)) == -np.inf).all()
+
+
 def test_in_steady_noise_nothing_is_quiet():
     assert not level((100, -40.0), (20, -47.0), (100, -40.0)).quiet.any()
     assert level((100, -40.0), (20, -53.0), (100, -40.0)).quiet.any()
@@ -120,6 +127,12 @@ def test_an_edge_moves_up_to_100_ms_into_the_first_pause():
     assert made.fade(*frames(30, 45)) == 30 * FRAME + round(13 * FRAME)  # too little room for a pause: its middle
     assert made.fade(*frames(80, 50)) == 59 * FRAME  # to the left: silence up to 69
     assert made.fade(*frames(80, 80)) == 80 * FRAME
+
+
+def test_of_several_short_stretches_the_longest_is_taken():
+    made = level((50, -20.0), (6, -60.0), (4, -20.0), (4, -60.0), (50, -20.0))  # quiet: 51 to 55, 61 to 63
+    assert made.fade(*frames(48, 66)) == 53 * FRAME
+    assert made.fade(*frames(66, 48)) == 53 * FRAME
 
 
 def test_an_edge_without_silence_moves_to_the_quietest_moment():

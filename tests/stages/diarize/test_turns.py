@@ -118,12 +118,23 @@ def test_a_change_of_speaker_moves_no_farther_than_an_edge_may(at, border):
     assert abs(one.end / SECOND - border) <= 0.3
 
 
-def test_a_change_of_speaker_leaves_half_of_a_short_turn():
-    """A dip 0.2 s into a turn of 0.3 s: at most half of the turn is given up."""
-    level = speech((1, 3.18), (3.22, 5), seconds=6)
-    one, two, _ = cut_turns(turns((1, 3, "a"), (3, 3.3, "b"), (3.3, 5, "a")), level, RULES)
-    assert one.end == two.start
-    assert one.end <= 3.15 * SECOND
+@pytest.mark.parametrize("items", [[(1, 3, "a"), (3, 3.3, "b")], [(2.7, 3, "b"), (3, 5, "a")]])
+def test_a_change_of_speaker_leaves_half_of_a_short_turn(items):
+    """One of the two speaks for 0.3 s: a dip 0.13 s into it is taken, one 0.2 s into it is not."""
+    side = 1 if items[0][0] == 1 else -1
+    for dip, taken in ((3 + side * 0.13, True), (3 + side * 0.2, False)):
+        level = speech((1, dip - 0.015), (dip + 0.015, 5), seconds=6)
+        one, two = cut_turns(turns(*items), level, RULES)
+        assert one.end == two.start
+        assert abs(one.end / SECOND - 3) <= 0.15
+        assert (one.end / SECOND == pytest.approx(dip, abs=0.02)) == taken
+
+
+def test_a_recording_that_begins_in_overlap_has_a_margin_after_it():
+    level = speech((0, 1.5), (1.8, 4), seconds=5)
+    cut = cut_turns(turns((0, 4, "a"), (0, 1, "b")), level, RULES)
+    assert [p.kind for p in cut] == ["overlap", "margin", "speech"]
+    assert cut[2].start / SECOND == near(1.7)
 
 
 @pytest.mark.parametrize("length", [19.0, 19.7, 19.95, 20.0])
