@@ -83,3 +83,10 @@ def test_which_ways_a_run_of_digits_may_be_read():
         ["one", "thousand", "nine", "hundred", "eighty", "four"],
         ["one", "nine", "eight", "four"],
     ]
+
+
+def test_consonants_that_are_no_word_are_said_letter_by_letter(aligner):
+    lookup = aligner._lookup
+    assert lookup("qrx") is None
+    assert pronounce("QRX", lookup) == [" ".join(lookup(name) for name in ("q.", "r.", "x."))]
+    assert pronounce("q", lookup) == [lookup("q") or "K"]
