@@ -70,3 +70,8 @@ def test_punctuation_by_the_golden_pauses():
     assert [edit.pause_ms for edit in edits if edit.kind == "remove"] == [0, 0]
     assert pauses_ms(placed)[6] == pytest.approx(190, abs=0.1)
     assert refine(text, pauses_ms(placed), insert_ms=140)[0].startswith("Unless to be rather, cold-hearted")
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.5, 0.5), (0.5, 0.4), (1.0, 2.0)])
+def test_a_word_without_time_within_the_audio_is_no_place(start, end):
+    assert place(["a"], [Timed(start, end, "a")], SAMPLE_RATE) is None
