@@ -25,6 +25,7 @@ def test_repetition_shows_in_the_scores():
 
 def test_three_words_in_a_row_are_counted():
     assert text_scores("a b c a b c")["repeated_trigram_share"] == 0.25  # abc bca cab abc
+    assert text_scores("a x c a y c")["repeated_trigram_share"] == 0
     assert text_scores("a b a b")["repeated_trigram_share"] == 0
     assert text_scores("go on")["repeated_trigram_share"] == 0
 
