@@ -21,6 +21,8 @@ REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, 
 
 WORKER = Resources(memory_gib=0.75)
 """Of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch."""
+LEAST_CPUS = 0.1
+"""What a worker reserves where decoding reserves all that its stages need."""
 NOTES = (Note(FALLBACK, "models that ran on the CPU because there was no GPU", "recording"),)
 """What the engine itself writes."""
 
@@ -58,12 +60,15 @@ def steps(config: BuildConfig) -> list[Step]:
 
 
 def worker_needs(config: BuildConfig) -> Resources:
-    """What a worker needs by the declarations of all that it runs: see `Resources`."""
-    label = [use.resources for step in steps(config) if step.name not in {"decode", "tokenize"} for use in step.uses]
+    """What a worker reserves and needs: as the engine's settings say, else by the declarations of all that it runs."""
+    engine, every = config.engine, steps(config)
+    label = [use.resources for step in every if step.name not in {"decode", "tokenize"} for use in step.uses]
+    cpus = max(item.cpus for item in (WORKER, *label)) - engine.decode_cpus
+    gpus = max(use.resources.gpus for step in every for use in step.uses)
     return replace(
         WORKER,
-        cpus=max(item.cpus for item in (WORKER, *label)),
-        gpus=max((item.gpus for item in label), default=0.0),
+        cpus=max(cpus, LEAST_CPUS) if engine.worker_cpus is None else engine.worker_cpus,
+        gpus=gpus if engine.worker_gpus is None else engine.worker_gpus,
         memory_gib=sum(item.memory_gib for item in (WORKER, *label)),
     )
 

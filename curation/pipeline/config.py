@@ -58,9 +58,14 @@ class EngineConfig(Section):
     workers: int | None = publish_field(
         None, "label workers; null: as many as fit now; on a cluster that grows, as many as it may grow to", ge=1
     )
-    worker_cpus: float = publish_field(0.9, "CPUs that a label worker reserves", gt=0)
-    worker_gpus: float = publish_field(
-        0.0, "GPUs that a worker with models reserves: 0.5 puts two on a GPU, each with all its models", ge=0
+    worker_cpus: float | None = publish_field(
+        None, "CPUs that a label worker reserves; null: what its stages need, less what decoding reserves", gt=0
+    )
+    worker_gpus: float | None = publish_field(
+        None,
+        "GPUs that a worker with models reserves: 0.5 puts two on a GPU, each with all its models; null: what those of "
+        "its models need that have `device: cuda`",
+        ge=0,
     )
     gpu_fallback: bool = publish_field(
         False,  # noqa: FBT003 - a default

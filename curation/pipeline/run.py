@@ -22,8 +22,8 @@ from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed
 from curation.manifests.summary import Summary, failed_recordings, write_summary
-from curation.pipeline.assemble import build_stages
-from curation.pipeline.config import BuildConfig, EngineConfig
+from curation.pipeline.assemble import build_stages, worker_needs
+from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.lock import held
 from curation.pipeline.guard.quarantine import Quarantine
 from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
@@ -82,7 +82,7 @@ def build(
         plan = _plan(out, config, inputs, retry_failed=retry_failed)
         Quarantine(out, job.run).clear()
         write_config(out, config)
-        with _started(config.engine) as runtime:
+        with _started(config) as runtime:
             monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus), on_progress)
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
@@ -112,13 +112,13 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
 
 
 @contextmanager
-def _started(engine: EngineConfig) -> Iterator[Runtime]:
-    if engine.runtime == "in-process":
+def _started(config: BuildConfig) -> Iterator[Runtime]:
+    if config.engine.runtime == "in-process":
         yield LocalRuntime()
         return
     from curation.pipeline.runtime.ray import RayRuntime  # Ray takes seconds to import
 
-    with RayRuntime(engine) as runtime:
+    with RayRuntime(config.engine, worker_needs(config)) as runtime:
         yield runtime
 
 

@@ -47,12 +47,12 @@ def examine(config: BuildConfig, output: str) -> list[Check]:
 
 def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
     cpus = os.cpu_count() or 1
-    workers = config.engine.workers or max(1, int(cpus / config.engine.worker_cpus))
+    needs = worker_needs(config)
+    workers = config.engine.workers or max(1, int(cpus / needs.cpus))
     yield Check("CPUs", cpus >= 2, f"{cpus}, for {workers} workers", "use a machine with 2 CPUs or more")
     memory = psutil.virtual_memory().available / GIB
-    each = worker_needs(config).memory_gib
-    needed = workers * each
-    remedy = f"free memory, or set engine.workers to {max(1, int(memory / each))}"
+    needed = workers * needs.memory_gib
+    remedy = f"free memory, or set engine.workers to {max(1, int(memory / needs.memory_gib))}"
     yield Check("memory", memory >= needed, f"{memory:.1f} GiB free, {needed:.1f} GiB needed", remedy)
     if Storage(output).is_local:
         free = shutil.disk_usage(_existing_parent(Path(output))).free / GIB
@@ -61,7 +61,7 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
 
 
 def _gpus(config: BuildConfig) -> Iterator[Check]:
-    if config.engine.worker_gpus <= 0:
+    if worker_needs(config).gpus <= 0:
         return
     import torch
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from curation.core.declarations import Adapter
+from curation.core.declarations import Adapter, Resources
 from curation.core.errors import ModelError
 from curation.models.store import resolve
 from curation.pipeline.assemble import Step, steps, worker_needs
@@ -101,15 +101,15 @@ def make_plan(
     config: BuildConfig, machines: Machines, *, calibrate: bool = True, samples: Sequence[str] = ()
 ) -> BuildPlan:
     """The plan of a configuration; what does not fit is in its `problems`. `samples`: recordings to calibrate on."""
-    engine = config.engine
+    engine, needs = config.engine, worker_needs(config)
     plan = BuildPlan(
         machines=machines,
         stages=list(_stages(config)),
-        workers=_workers(config, machines),
-        worker_cpus=engine.worker_cpus,
-        worker_gpus=engine.worker_gpus,
+        workers=_workers(config, machines, needs),
+        worker_cpus=needs.cpus,
+        worker_gpus=needs.gpus,
         limit_gib=0.0,
-        declared_gib=worker_needs(config).memory_gib,
+        declared_gib=needs.memory_gib,
     )
     plan.limit_gib = plan.workers * engine.max_worker_gib
     unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
@@ -136,10 +136,10 @@ def packaged_speech() -> list[str]:
     return found
 
 
-def _workers(config: BuildConfig, machines: Machines) -> int:
-    fit = int(machines.cpus / config.engine.worker_cpus + 1e-6)
-    if config.engine.worker_gpus > 0:
-        fit = min(fit, int(machines.gpus / config.engine.worker_gpus + 1e-6))
+def _workers(config: BuildConfig, machines: Machines, needs: Resources) -> int:
+    fit = int(machines.cpus / needs.cpus + 1e-6)
+    if needs.gpus > 0:
+        fit = min(fit, int(machines.gpus / needs.gpus + 1e-6))
     return min(fit, config.engine.workers or fit)
 
 
@@ -161,17 +161,16 @@ def model_size(model: Model) -> ModelSize:
 
 
 def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
-    engine = config.engine
     if plan.workers < 1:
         yield (
-            f"no worker fits: each takes {engine.worker_cpus:g} CPUs and {engine.worker_gpus:g} GPUs, and there are "
+            f"no worker fits: each takes {plan.worker_cpus:g} CPUs and {plan.worker_gpus:g} GPUs, and there are "
             f"{plan.machines.cpus:g} and {plan.machines.gpus:g}: change engine.worker_cpus, engine.worker_gpus, "
             f"--cpus or --gpus"
         )
     wanting = on_gpu(config)
-    if wanting and engine.worker_gpus == 0:
+    if wanting and plan.worker_gpus == 0:
         yield f"engine.worker_gpus is 0, but these want a GPU: {', '.join(wanting)}: Ray would give them none"
-    if not engine.worker_gpus:
+    if not plan.worker_gpus:
         return
     # Label and publish run one after the other: the larger of the two has the GPU to itself.
     sizes = {model.reference: model.gib or 0.0 for stage in plan.stages for model in stage.models}
@@ -179,8 +178,8 @@ def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
     publish = by_step.pop("tokenize", 0.0)
     weights = max(sum(by_step.values()), publish)
     plan.worker_gpu_gib = GPU_OVERHEAD * weights + GPU_CONTEXT_GIB if weights else 0.0
-    sharing = max(1, int(1 / engine.worker_gpus + 1e-6))
-    needed = sharing * plan.worker_gpu_gib / max(1.0, engine.worker_gpus)
+    sharing = max(1, int(1 / plan.worker_gpus + 1e-6))
+    needed = sharing * plan.worker_gpu_gib / max(1.0, plan.worker_gpus)
     if needed > plan.machines.gpu_gib:
         yield (
             f"{sharing} worker(s) on a GPU need about {needed:.1f} GiB, it has {plan.machines.gpu_gib:g}: raise "

@@ -18,6 +18,7 @@ import pyarrow as pa
 import ray
 import ray.data
 
+from curation.core.declarations import Resources
 from curation.core.errors import ConfigError
 from curation.manifests.plan import Unit
 from curation.pipeline.config import EngineConfig
@@ -33,8 +34,9 @@ BLOCK_BYTES = 2**16  # every batch of recordings is a block of its own, so that 
 class RayRuntime:
     """The runtime `ray`: a context that joins a cluster, or starts Ray on this machine."""
 
-    def __init__(self, config: EngineConfig) -> None:
-        self._config = config
+    def __init__(self, config: EngineConfig, worker: Resources) -> None:
+        """`worker`: what a label worker reserves (`curation.pipeline.assemble.worker_needs`)."""
+        self._config, self._worker = config, worker
         self._joined = config.address or os.environ.get("RAY_ADDRESS")
 
     def __enter__(self) -> Self:
@@ -96,7 +98,7 @@ class RayRuntime:
             fn_constructor_kwargs={"make_worker": make_worker},
             batch_size=1,
             batch_format="pyarrow",
-            num_cpus=self._config.worker_cpus,
+            num_cpus=self._worker.cpus,
             num_gpus=gpus,
             compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
         )
@@ -106,7 +108,7 @@ class RayRuntime:
     def _gpus(self) -> float:
         """GPUs for a worker with models: none where the cluster has none and the CPU may stand in."""
         has_some = ray.cluster_resources().get("GPU", 0) > 0
-        return self._config.worker_gpus if has_some or not self._config.gpu_fallback else 0.0
+        return self._worker.gpus if has_some or not self._config.gpu_fallback else 0.0
 
     def _num_workers(self, gpus: float) -> int:
         """As many workers as fit; on a cluster as many as are asked for, since it may grow to them.
@@ -116,12 +118,12 @@ class RayRuntime:
         if self._joined and self._config.workers:
             return self._config.workers
         resources = ray.cluster_resources()
-        fit = int(resources.get("CPU", 0) / self._config.worker_cpus + 1e-6)
+        fit = int(resources.get("CPU", 0) / self._worker.cpus + 1e-6)
         if gpus > 0:
             fit = min(fit, int(resources.get("GPU", 0) / gpus + 1e-6))
         if fit < 1:
             msg = (
-                f"no worker fits: engine.worker_cpus = {self._config.worker_cpus:g} and engine.worker_gpus = {gpus:g}, "
+                f"no worker fits: engine.worker_cpus = {self._worker.cpus:g} and engine.worker_gpus = {gpus:g}, "
                 f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On a cluster "
                 f"that grows, say how many workers it should grow to: engine.workers"
             )

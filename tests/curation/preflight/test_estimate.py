@@ -76,8 +76,19 @@ def test_systems_on_the_cpu_do_not_count(tmp_path):
 
 
 def test_a_gpu_that_no_worker_reserves_is_a_problem(tmp_path):
-    plan = make_plan(on_gpu(tmp_path, [1]), Machines(16, 1), calibrate=False)
+    plan = make_plan(on_gpu(tmp_path, [1], worker_gpus=0), Machines(16, 1), calibrate=False)
     assert "engine.worker_gpus is 0, but these want a GPU: transcribe.systems.s0" in plan.problems[0]
+
+
+def test_workers_reserve_what_their_stages_declare(tmp_path):
+    """Nothing is said of CPUs and GPUs: threads and devices of the sections count."""
+    plan = make_plan(
+        load_config(overrides=["diarize.threads=4", "engine.decode_cpus=0.5"]), Machines(16), calibrate=False
+    )
+    assert (plan.worker_cpus, plan.worker_gpus, plan.workers) == (3.5, 0.0, 4)
+    config = on_gpu(tmp_path, [1024], worker_cpus=None)
+    plan = make_plan(config, Machines(16, 2), calibrate=False)
+    assert (plan.worker_gpus, plan.workers, plan.problems) == (1.0, 2, [])
 
 
 def test_sizes_come_from_the_disk_or_are_marked_as_estimates(tmp_path):
