@@ -12,7 +12,6 @@ import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -232,9 +231,7 @@ def _in_order(selection: Selection, ids: Sequence[str] | None) -> Selection:
     return Selection(spans.take(pa.array(order)), segments)
 
 
-def _chunk(array: Any) -> pa.Array:
-    if isinstance(array, pa.Array):
-        return array
+def _chunk(array: pa.ChunkedArray) -> pa.Array:
     combined = array.combine_chunks()
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 

@@ -62,13 +62,11 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         columns |= {name: streams[name] for name in streams.column_names}
     for field in SHARDS:
         columns.setdefault(field.name, pa.nulls(judged.num_rows, field.type))
-    return pa.table([_cast(columns[field.name], field.type) for field in SHARDS], schema=SHARDS)
+    return pa.table([_array(columns[field.name], field.type) for field in SHARDS], schema=SHARDS)
 
 
-def _cast(values: Any, kind: pa.DataType) -> Any:
-    if isinstance(values, np.ndarray):
-        return pa.array(values, kind)
-    return values if values.type == kind else values.cast(kind)
+def _array(values: Any, kind: pa.DataType) -> Any:
+    return pa.array(values, kind) if isinstance(values, np.ndarray) else values
 
 
 def _speaker(payload: pa.Table, labels: pa.ChunkedArray) -> Any:
@@ -78,8 +76,6 @@ def _speaker(payload: pa.Table, labels: pa.ChunkedArray) -> Any:
 
 
 def _score(kept: pa.Table, name: str) -> Any:
-    if kept.num_rows == 0:
-        return pa.array([], pa.float64())
     return pc.map_lookup(kept["scores"].combine_chunks(), pa.scalar(name), "first")
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from curation.pipeline.run import build
 from tests.support.builds import rows
-from tests.support.scripted import scripted_stages
+from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
 from tests.support.story import KEPT, identifier, publish_again, story_config
 
 EVERYTHING = sorted([*map(identifier, KEPT), "unsure-0000024000-0000032000"])  # one has no audio to encode
@@ -82,8 +83,6 @@ def test_voices_of_two_spans_are_one_below_the_join_threshold(story, tmp_path, t
 
 
 def test_without_the_boundary_stage_its_threshold_rejects_nothing(story, tmp_path):
-    from curation.pipeline.run import build
-
     config = story_config("tokenize=null", "boundary=null")
     build(config, [str(story / "in/manifest.jsonl")], str(tmp_path / "out"), make_stages=scripted_stages)
     reasons = [reason for _, reason, _, _ in decided(tmp_path / "out", "refused")]
@@ -94,3 +93,19 @@ def test_without_the_boundary_stage_its_threshold_rejects_nothing(story, tmp_pat
         "consensus.max_pwer",
         "transcribe.min_systems",
     ]
+
+
+def test_utterances_stay_in_order_where_a_later_recording_comes_between(tmp_path):
+    """`a` and `c` are one unit, `b` is another: the unit is read in two parts."""
+
+    def many(identifier):
+        segments = [utterance(number / 8, (number + 1) / 8) for number in range(40)]
+        return noise(5.0), 16_000, {"id": identifier, "segments": segments}
+
+    first = {"c.wav": many("c"), "a.wav": many("a")}
+    for recordings in (first, {**first, "b.wav": many("b")}):
+        manifest = write_corpus(tmp_path / "in", recordings)
+        config = story_config("tokenize=null", "decode.max_span_seconds=60")
+        build(config, [str(manifest)], str(tmp_path / "out"), make_stages=scripted_stages)
+    found = [row["id"] for row in rows(tmp_path / "out", "shards")]
+    assert found == [f"{name}-{n * 2000:010d}-{(n + 1) * 2000:010d}" for name in "abc" for n in range(40)]

@@ -20,6 +20,8 @@ ARITHMETIC: dict[type, type] = {
 }  # fmt: skip
 NEUTRAL = {"description", "help", "dtype", "strict", "encoding"}
 """Keyword arguments that are texts for people, or say what holds anyway."""
+SYMMETRIC = {"max", "min", "maximum", "minimum", "and_", "or_", "equal", "not_equal", "array_equal", "isclose"}
+"""Functions for which the order of two arguments makes no difference."""
 MESSAGES = {"msg", "message", "log", "logger", "warnings"}
 
 
@@ -156,7 +158,8 @@ def _changed_expressions(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
 
 def _changed_calls(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     swappable = len(node.args) >= 2 and not any(isinstance(item, ast.Starred) for item in node.args[:2])
-    if swappable and ast.dump(node.args[0]) != ast.dump(node.args[1]):
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else _name(node.func)
+    if swappable and name not in SYMMETRIC and ast.dump(node.args[0]) != ast.dump(node.args[1]):
         yield "arguments", ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
     for number, keyword in enumerate(node.keywords):
         if keyword.arg is not None and keyword.arg not in NEUTRAL:

@@ -92,17 +92,19 @@ def nearest_tests(module: str) -> list[str]:
     return sorted(str(path) for path in found)
 
 
-def test_module(server: Server, tree: Path, module: str, tests: list[str], sample: int, seed: int) -> list[Result]:
-    """Run a sample of the mutants of a module. Exits where the tests fail without any."""
+Key = tuple[str, str, str, str]
+
+
+def test_module(
+    server: Server, tree: Path, module: str, tests: list[str], chosen: list[Mutant], reasons: dict[Key, str]
+) -> list[Result]:
+    """Run mutants of a module; `reasons` says which nobody can notice. Exits where the tests fail without any."""
     path = tree / module
     source = path.read_text(encoding="utf-8")
     outcome, baseline = server.run(tests, FIRST_SECONDS)
     if outcome != "passed":
         msg = f"{module}: its tests do not pass without a mutant ({outcome}):\n{server.output()[-4000:]}"
         raise SystemExit(msg)
-    mutants = mutants_of(module, source)
-    chosen = drawn(mutants, sample, f"{seed} {module}")
-    reasons = {tuple(item[name] for name in ("module", "in", "was", "now")): item["why"] for item in equivalents()}
     results = []
     for number, mutant in enumerate(sorted(chosen, key=lambda item: item.line)):
         path.write_text(mutant.source, encoding="utf-8")
@@ -125,10 +127,10 @@ def drawn(mutants: list[Mutant], count: int, seed: str) -> list[Mutant]:
     return turns[:count]
 
 
-def equivalents() -> list[dict[str, str]]:
-    """The mutants that nobody can notice."""
+def equivalents() -> dict[Key, str]:
+    """The mutants that nobody can notice, with the reason."""
     listed: list[dict[str, str]] = yaml.safe_load((HERE / "equivalents.yaml").read_text()) or []
-    return listed
+    return {(item["module"], item["in"], item["was"], item["now"]): item["why"] for item in listed}
 
 
 def copy_tree(tree: Path) -> None:
@@ -177,6 +179,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(), help="folder of mutation.json and mutation.md (here)")
     arguments = parser.parse_args()
     known: dict[str, list[str]] = yaml.safe_load((HERE / "modules.yaml").read_text())
+    reasons = equivalents()
     results: dict[str, list[Result]] = {}
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -184,7 +187,9 @@ def main() -> None:
         server = Server(tree)
         for module in arguments.modules or known:
             tests = known.get(module) or nearest_tests(module)
-            results[module] = test_module(server, tree, module, tests, arguments.sample, arguments.seed)
+            mutants = mutants_of(module, (tree / module).read_text(encoding="utf-8"))
+            chosen = drawn(mutants, arguments.sample, f"{arguments.seed} {module}")
+            results[module] = test_module(server, tree, module, tests, chosen, reasons)
             killed, count = counted(results[module])
             print(f"{module}: {killed} of {count} killed", flush=True)
             arguments.output.mkdir(parents=True, exist_ok=True)
