@@ -1,4 +1,4 @@
-"""What a waveform is inside the pipeline."""
+"""The representation of waveforms inside the pipeline."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,14 +1,14 @@
-"""Errors that the user can mend: the message names the file, the field and the remedy.
+"""Errors that the user can fix: the message names the file, the field and the remedy.
 
-The command line ends with the message and `exit_code`, without a traceback; a program catches `UserError`. What is
-nobody's setting or file (a fault of this software) is an ordinary exception.
+The command line ends with the message and `exit_code`, without a traceback; a program catches `UserError`. Bugs of this
+software are ordinary exceptions.
 """
 
 from typing import ClassVar
 
 
 class UserError(Exception):
-    """Something that the user can mend. Subclasses say what kind of thing it is."""
+    """An error that the user can fix. Subclasses say of what kind."""
 
     exit_code: ClassVar[int] = 1
     """Exit status of the command that ends with it."""
@@ -25,7 +25,7 @@ class ModelError(UserError, RuntimeError):
 
 
 class LockError(UserError, RuntimeError):
-    """Another process builds in the output folder. The message says who, and what to do."""
+    """Another process builds in the output folder. The message names it, and the remedy."""
 
 
 class DataError(UserError, ValueError):

@@ -47,7 +47,7 @@ class KindOf:
 
 @dataclass(frozen=True)
 class OptionsOf:
-    """Of a mapping from kinds to the settings of these adapters, each checked as the adapter's `section` says."""
+    """Of a mapping from kinds to the settings of these adapters, each validated by the adapter's `section`."""
 
     registry: Registry[Any]
 
@@ -70,7 +70,7 @@ class OptionsOf:
 
 @dataclass(frozen=True)
 class SectionOf:
-    """Of a section that says in its field `kind` which adapter it is for: checked as that one's `section` says."""
+    """Of a section that says in its field `kind` which adapter it is for: validated by that adapter's `section`."""
 
     registry: Registry[Any]
 

@@ -1,16 +1,16 @@
-"""Finds stages and model adapters: those of this repository by looking, those of other packages by entry points.
+"""Finds stages and model adapters: those of this repository by scanning its packages, others by entry points.
 
     SYSTEMS = Registry(AsrSystem, "curation.asr", ["curation.stages.transcribe"], what="ASR system")
     SYSTEMS["whisper"]                      # the class; raises ConfigError for an unknown kind
 
 Built in is every subclass that sets its key (`kind`, or `name` for stages) in a module of the given packages: adding
-one is adding a file. What needs several files is a folder, and only its module `entry` (`adapter.py`) is looked into.
-An installed package adds to a registry by an entry point whose name is the key:
+one is adding a file. What needs several files is a folder, and only its module `entry` (`adapter.py`) is scanned.
+An installed package extends a registry by an entry point whose name is the key:
 
     [project.entry-points."curation.asr"]
     mine = "my_package:MySystem"
 
-A plug-in is imported when it is used; one that cannot be imported is an error then. `curation doctor` imports all.
+A plug-in is imported on first use, which fails if it cannot be imported. `curation doctor` imports all.
 """
 
 import difflib
@@ -55,7 +55,7 @@ def _distribution(entry: EntryPoint) -> str:
 
 
 class Registry(Generic[T]):
-    """The classes of one kind, by name. Reading it is a mapping from names to classes."""
+    """The classes of one kind: a mapping from names to classes."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Registry(Generic[T]):
                 other = OURS
             if other:
                 msg = (
-                    f"two packages bring the {self.what} {item.name!r}: {other} and {item.distribution}; "
+                    f"two packages provide the {self.what} {item.name!r}: {other} and {item.distribution}; "
                     f"uninstall one of them, or rename its entry point in {self.group}"
                 )
                 raise ConfigError(msg)
@@ -107,7 +107,7 @@ class Registry(Generic[T]):
         return any(name == known for known in self)
 
     def __getitem__(self, name: str) -> type[T]:
-        """The class. Raises ConfigError where there is none of that name, or where its package does not import."""
+        """The class. Raises ConfigError where there is none of that name, or where its package cannot be imported."""
         plug_ins = self.plug_ins
         if name in plug_ins:
             return self._load(plug_ins[name])

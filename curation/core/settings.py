@@ -23,7 +23,7 @@ from curation.core.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 EXPLAINED = "explained"
-"""Type of errors whose message needs no more explanation."""
+"""Type of pydantic errors whose message stands alone."""
 
 
 class Section(BaseModel):
@@ -45,8 +45,8 @@ def threshold(
     """A field that decides what is kept, and the rule for it: a segment is rejected where its `score` is `rejects` this
     value. Changing it re-runs the publish pass and no model.
 
-    A segment without the score is a failure where it is `required`: always, never, or where another field has a value
-    of at least so much: `("transcribe.min_systems", 2)`. With the value `off` there is no rule.
+    A segment without the score is a failure where it is `required`: always, never, or where another field has at least
+    a given value: `("transcribe.min_systems", 2)`. With the value `off` there is no rule.
     """
     rule: Any = {"score": score, "rejects": rejects, "required": required, "off": off}
     return Field(default, description=description, json_schema_extra={"pass": "publish", "rule": rule}, **limits)
@@ -58,20 +58,20 @@ def publish_field(default: Any, description: str, **limits: Any) -> Any:
 
 
 def model_field(default: Any, description: str, *, publish: bool = False, **limits: Any) -> Any:
-    """A field that names a model: a reference, or a name that is no reference (`default`, a name that the system itself
-    resolves). `plan` and `doctor` look for what it names. `publish`: a field of the publish pass.
+    """A field that names a model: a reference, or another name (`default`, one that the system itself resolves). `plan`
+    and `doctor` look for the model. `publish`: a field of the publish pass.
     """
     extra: Any = {"model": True, **({"pass": "publish"} if publish else {})}
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
 def later_field(default: Any, description: str, **limits: Any) -> Any:
-    """A field that there was not always: builds that were labelled before it go on as long as it has its default."""
+    """A field that was added later: builds labelled before it can be resumed while it has its default."""
     return Field(default, description=description, json_schema_extra={"later": True}, **limits)
 
 
 def extra_of(field: FieldInfo) -> dict[str, Any]:
-    """What `threshold`, `model_field` and their like have written into a field."""
+    """The metadata that `threshold`, `model_field` etc. attach to a field."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
@@ -164,7 +164,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def merged_with(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` changed by `change`, section by section; values that are no sections are replaced."""
+    """`base` changed by `change`, section by section; other values are replaced."""
     merged = dict(base)
     for key, value in change.items():
         old = merged.get(key)

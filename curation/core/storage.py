@@ -1,4 +1,4 @@
-"""Files of a build, local or on any fsspec file system, written so that a reader sees all of a file or none.
+"""Files of a build, local or on any fsspec file system, written atomically: a reader sees all of a file or none.
 
 out = Storage("/data/corpus")          # or s3://bucket/corpus
 out.write_bytes("notes/one.json", b"{}")
@@ -41,7 +41,7 @@ class Storage:
         return isinstance(self._fs_and_base[0], LocalFileSystem)
 
     def path(self, name: str) -> str:
-        """Full path of `name` inside the folder, as the file system wants it."""
+        """Full path of `name` inside the folder, in the form of the file system."""
         parts = name.split("/")
         if posixpath.isabs(name) or ".." in parts or "" in parts:
             msg = f"{name!r} would leave the output folder {self.root}"
@@ -86,7 +86,7 @@ class Storage:
     def write_bytes(self, name: str, content: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write all of it or nothing: temporary file, fsync, rename. Object stores commit a put as one step.
 
-        What need not outlive a power cut is written without the fsync (`durable=False`), which costs milliseconds.
+        Files that need not survive a power failure skip the fsync (`durable=False`), which costs milliseconds.
         """
         if not self.is_local:
             self._fs_and_base[0].pipe_file(self.path(name), bytes(content))
@@ -96,7 +96,7 @@ class Storage:
 
     @contextmanager
     def _appearing(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
-        """A file to write into, which appears under `name` when the block ends well, and never if it does not."""
+        """A file to write into, which appears under `name` when the block succeeds, and only then."""
         if not self.is_local:
             with tempfile.NamedTemporaryFile() as copy:
                 yield cast("BinaryIO", copy)
@@ -128,7 +128,7 @@ class Storage:
 
     @contextmanager
     def table_writer(self, name: str, schema: pa.Schema, row_group_size: int) -> Iterator["TableWriter"]:
-        """Write a Parquet file (zstd) piece by piece; it appears when the block ends well."""
+        """Write a Parquet file (zstd) piece by piece; it appears when the block succeeds."""
         with self._appearing(name) as file:
             writer = TableWriter(file, schema, row_group_size)
             yield writer
@@ -157,7 +157,7 @@ class Storage:
 
 
 class TableWriter:
-    """Parquet in row groups of equal size, whatever the pieces, hashed on the way: no file is held in memory."""
+    """Parquet in row groups of equal size, whatever the pieces, hashed while written: no file is held in memory."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, row_group_size: int) -> None:
         self._file = file
@@ -189,22 +189,22 @@ class TableWriter:
         self._writer.close()
 
     def write(self, data: Any) -> int:
-        """What Arrow calls for each piece of the file."""
+        """Called by Arrow for each piece of the file."""
         self._hash.update(data)
         self.bytes += self._file.write(data)
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Nothing is buffered here."""
 
 
 @contextmanager
 def damage_named(path: str, remedy: str) -> Iterator[None]:
-    """Turn what Arrow says of a damaged Parquet file that the block reads into a DataError with the remedy."""
+    """Turn Arrow's errors about a damaged Parquet file that the block reads into a DataError with the remedy."""
     try:
         yield
     except (pa.ArrowInvalid, OSError, KeyError) as error:
-        # Arrow reports damage as a plain OSError too; one with a number, or of a kind of its own, is of the storage.
+        # Arrow reports damage as a plain OSError too; one with an errno, or of a subclass, comes from the storage.
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
             raise
         msg = f"{path} is damaged ({str(error).strip()}): {remedy}"
@@ -213,7 +213,7 @@ def damage_named(path: str, remedy: str) -> Iterator[None]:
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
     packed = [leaf for field in schema for leaf in _leaves(field.name, field.type) if leaf[-5:] != "audio"]
-    # Audio is FLAC already: to compress, index and compare it once more took a third of a build without models.
+    # Audio is FLAC already: compressing, indexing and comparing it again took a third of a build without models.
     return {
         "compression": dict.fromkeys(packed, "zstd"),
         "use_dictionary": packed,

@@ -35,7 +35,7 @@ def take_model_seconds() -> dict[str, float]:
 
 @dataclass(slots=True)
 class StageTimes:
-    """What labelling took: wall seconds by stage and by model (`stage.model`), and the peak memory of a worker."""
+    """The cost of labelling: wall seconds by stage and by model (`stage.model`), and the peak memory of a worker."""
 
     stages: dict[str, float] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)

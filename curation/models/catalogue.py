@@ -1,7 +1,7 @@
-"""What is known of models: where packages carry them, their licence, their size, and what to know before using one.
+"""Facts about models: the packages that carry them, their licence and size, and notes on their use.
 
 catalogue()["whisper-base"].files          # models that can be fetched by name
-facts_of("hf:nvidia/canary-1b-v2@main")    # anything that catalogue.yaml knows, with or without a revision
+facts_of("hf:nvidia/canary-1b-v2@main")    # any model in catalogue.yaml, with or without a revision
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def known_elsewhere() -> dict[str, Weights]:
 
 
 def facts_of(reference: str, declared: Iterable[Weights] = ()) -> Weights | None:
-    """What is known of a model; `declared` are facts that adapters bring. None: nothing."""
+    """The facts about a model; `declared` are facts that adapters provide. None: unknown model."""
     plain = reference.partition("#")[0].partition("@")[0]
     for weights in declared:
         if weights.reference == plain:

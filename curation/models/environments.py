@@ -1,10 +1,10 @@
-"""Python environments of their own for systems whose packages contradict ours, made once per machine.
+"""Separate Python environments for systems whose packages conflict with ours, created once per machine.
 
     python = ensure("omnilingual", ["omnilingual-asr==0.2.0"])
 
 They are virtual environments in the model store, filled by pip with pinned requirements. A lock keeps two workers from
-making the same one, and a marker written last says that one is complete. Ray's `runtime_env` is not used for this: it
-would put the whole label worker into the other environment, and stages run without Ray too.
+creating the same one, and a marker written last says that one is complete. Ray's `runtime_env` is not used for this: it
+would run the whole label worker in the other environment, and stages run without Ray too.
 """
 
 import fcntl
@@ -33,19 +33,19 @@ def folder_of(name: str, requirements: Sequence[str], interpreter: str = "") -> 
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether the environment was made completely."""
+    """Whether the environment is complete."""
     return (folder / MARKER).is_file()
 
 
 def ensure(name: str, requirements: Sequence[str], interpreter: str = "", options: Sequence[str] = ()) -> Path:
-    """The Python of the environment, which is made first if need be.
+    """The Python of the environment, which is created first if necessary.
 
-    `interpreter`: the Python to make it with, ours where empty. `options` go to `pip install`. Raises ModelError.
+    `interpreter`: the Python to create it with, ours where empty. `options` go to `pip install`. Raises ModelError.
     """
     folder = folder_of(name, requirements, interpreter)
     if not is_ready(folder):
         with locked(folder.with_suffix(".lock")):
-            if not is_ready(folder):  # nobody made it while we waited
+            if not is_ready(folder):  # no other process created it while we waited
                 _make(folder, requirements, interpreter or sys.executable, options)
     return python_of(folder)
 
@@ -57,7 +57,7 @@ def python_of(folder: Path) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock of this machine; it goes when the process ends, however it ends."""
+    """Hold a lock of this machine; it is released when the process ends, even if killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -65,7 +65,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _make(folder: Path, requirements: Sequence[str], interpreter: str, options: Sequence[str]) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted attempt left
+    shutil.rmtree(folder, ignore_errors=True)  # leftovers of an interrupted attempt
     pip = [] if requirements else ["--without-pip"]
     _run([interpreter, "-m", "venv", *pip, str(folder)], folder)
     if requirements:
@@ -91,5 +91,5 @@ def _run(command: list[str], folder: Path) -> None:
         problem = str(error)
     if problem:
         shutil.rmtree(folder, ignore_errors=True)
-        msg = f"could not make the environment {folder.name}: `{' '.join(command)}` failed: {problem}"
+        msg = f"could not create the environment {folder.name}: `{' '.join(command)}` failed: {problem}"
         raise ModelError(msg)

@@ -1,4 +1,4 @@
-"""Real recordings that Python packages carry, as references for the model store: to try the pipeline and to fit on."""
+"""Real recordings in Python packages, as references for the model store: for demonstrations and for fitting."""
 
 TWO_SPEAKERS = "pkg:pyannote.audio:sample/sample.wav"
 """A telephone dialogue of two speakers, 30 s."""
@@ -10,4 +10,4 @@ DIALOGUE = (
     "pypi:moonshine-voice==0.1.5:moonshine_voice/assets/endgame_nagg_nell.wav"
     "#sha256=78f44dc6d3da32ecab0c37f391700f0569f4612b8e0be2ecbaf33e1d3d566474"
 )
-"""A dialogue on the stage, two speakers, 24 kHz; only another version of moonshine-voice has it than is installed."""
+"""A theatre dialogue, two speakers, 24 kHz; only in another version of moonshine-voice than the installed one."""

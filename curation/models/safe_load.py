@@ -1,8 +1,8 @@
-"""Loads PyTorch checkpoints without running code that a stranger put into them.
+"""Loads PyTorch checkpoints without running code that is embedded in them.
 
 A `.bin`, `.pt`, `.ckpt` or `.nemo` file is a pickle, and a pickle can call anything while it is read. Such a file is
-therefore read with `weights_only=True`: tensors, numbers, text, and the classes that the caller names as harmless.
-What needs more is refused, unless the user has pinned the file by its SHA-256 or allowed pickles.
+therefore read with `weights_only=True`: tensors, numbers, text, and the classes that the caller declares harmless.
+Anything else is refused, unless the user has pinned the file by its SHA-256 or allowed pickles.
 
     state = load_checkpoint(path, Trust(sha256=config.sha256, allow_pickle=config.allow_pickle, setting="…"))
 """
@@ -46,7 +46,7 @@ def load_checkpoint(path: Path, trust: Trust, classes: Sequence[Any] = (), devic
 
 
 def check_pin(file: IO[bytes], path: Path, trust: Trust) -> bool:
-    """Whether the open file is pinned; it is left at its begin. Raises ModelError where it is another one."""
+    """Whether the open file is pinned; it is rewound. Raises ModelError where it is another one."""
     if not trust.sha256:
         return False
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # any binary file will do
@@ -63,6 +63,6 @@ def _refusal(path: Path, trust: Trust, error: Exception) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return (
         f"{path} holds more than weights (it asks for {wanted}): it is a pickle that could run any code when it is "
-        f"loaded, so it was not. If you trust where it comes from, set {trust.setting}.sha256 to {digest}, or "
+        f"loaded, so it was not. If you trust its origin, set {trust.setting}.sha256 to {digest}, or "
         f"{trust.setting}.allow_pickle to true"
     )

@@ -41,9 +41,9 @@ def store_root() -> Path:
 
 
 def resolve(reference: str, *, fetch: bool = True) -> Path:
-    """Local file or folder for `reference`; fetched first if need be and `fetch` is true.
+    """Local file or folder for `reference`; fetched first if necessary and `fetch` is true.
 
-    Raises ModelError with the command that helps when it is missing, not fetchable, or fails its checksum.
+    Raises ModelError with the remedy when it is missing, not fetchable, or fails its checksum.
     """
     reference, pin = split_pin(reference)
     path = _locate(reference, fetch=fetch)
@@ -134,7 +134,7 @@ def _assemble(file: ModelFile, target: Path, name: str) -> None:
 
 @contextmanager
 def _finished_at(target: Path) -> Iterator[Path]:
-    """A temporary path that becomes `target` when the block ends well: two processes may fetch at once."""
+    """A temporary path that becomes `target` when the block succeeds: two processes may fetch at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -155,7 +155,7 @@ def _package_data(rest: str, reference: str) -> Path:
     module, _, member = rest.partition(":")
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        msg = f"model {reference}: the package that brings {module} is not installed"
+        msg = f"model {reference}: the package that provides {module} is not installed"
         raise ModelError(msg)
     return _existing(Path(spec.origin).parent / member, reference)
 

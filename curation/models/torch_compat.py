@@ -1,8 +1,8 @@
 """Makes torchaudio importable next to a CPU build of torch.
 
-The registry's torchaudio wheel is built for CUDA, and its import fails where torch brings no CUDA libraries. What
-pyannote.audio and NeMo use of it is Python only, so a stand-in for the module that loads the compiled library is
-enough. It is installed only where torch is a CPU build and the plain import has failed.
+The registry's torchaudio wheel is built for CUDA, and its import fails where torch brings no CUDA libraries.
+pyannote.audio and NeMo use only its Python code, so a stub of the module that loads the compiled library is enough. It
+is installed only where torch is a CPU build and the plain import has failed.
 
     from curation.models.torch_compat import import_torchaudio
     import_torchaudio()
@@ -17,8 +17,8 @@ EXTENSION = "torchaudio._extension"
 
 
 def import_torchaudio() -> ModuleType:
-    """Import torchaudio, with the stand-in where its compiled part cannot load. Raises what the import raises
-    where torch is built for CUDA, because there a failure is a broken installation.
+    """Import torchaudio, with the stub where its compiled part cannot load. Raises the error of the import where torch
+    is built for CUDA, because there a failure is a broken installation.
     """
     import torch
 
@@ -28,12 +28,12 @@ def import_torchaudio() -> ModuleType:
         if torch.version.cuda is not None:
             raise
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
-        del sys.modules[name]  # what the failed import left behind
-    sys.modules[EXTENSION] = _stand_in()
+        del sys.modules[name]  # leftovers of the failed import
+    sys.modules[EXTENSION] = _stub()
     return importlib.import_module("torchaudio")
 
 
-def _stand_in() -> ModuleType:
+def _stub() -> ModuleType:
     """The names that torchaudio's Python code takes from its extension loader, saying that there is none."""
     names: dict[str, object] = {
         "_IS_TORCHAUDIO_EXT_AVAILABLE": False,

@@ -1,1 +1,1 @@
-"""Text as speech is compared and punctuated: normalisation, punctuation, languages."""
+"""Text of transcripts: normalisation for comparison, punctuation, language codes."""

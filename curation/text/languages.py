@@ -13,7 +13,7 @@ pt:por qu:quy/que ro:ron ru:rus rw:kin sa:san sd:snd sg:sag si:sin sk:slk sl:slv
 su:sun sv:swe sw:swh/swa ta:tam te:tel tg:tgk th:tha ti:tir tk:tuk tl:tgl/fil tr:tur tt:tat tw:twi ug:uig uk:ukr
 ur:urd uz:uzn/uzb vi:vie wo:wol xh:xho yi:ydd/yid yo:yor yue:yue zh:cmn zu:zul
 """
-"""Several codes where models differ: of a macrolanguage (`msa`) and of what is meant by it (`zsm`)."""
+"""Several codes where models differ: of a macrolanguage (`msa`) and of its standard form (`zsm`)."""
 
 _OMNILINGUAL = """
 af:afr_Latn am:amh_Ethi ar:arb_Arab as:asm_Beng az:aze_Latn ba:bak_Cyrl be:bel_Cyrl bg:bul_Cyrl bn:ben_Beng

@@ -1,11 +1,11 @@
 """Text normalisation before words are compared, by language.
 
-English: the normaliser of the Whisper paper (appendix C), as the whisper-normalizer package has it; it spells out
-contractions and titles, writes numbers as digits and unifies British and American spelling. Numbers are then compared
-digit by digit: it joins the words "seven six three" to 763 but leaves "7, 6, 3" apart, and one system writes this, the
-next that, so that no string of digits would ever agree. Other languages:
-Unicode normalisation of our own, because Whisper's basic one deletes combining marks and so the vowels of Indic,
-Thai and Burmese (openai/whisper discussion 2849). Neither unifies numbers outside English.
+English: the normaliser of the Whisper paper (appendix C), as implemented by the whisper-normalizer package; it spells
+out contractions and titles, writes numbers as digits and unifies British and American spelling. Numbers are then
+compared digit by digit: it joins the words "seven six three" to 763 but leaves "7, 6, 3" apart, and ASR systems differ
+in which they write, so that strings of digits would never agree. Other languages: Unicode normalisation of our own,
+because Whisper's basic one deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper
+discussion 2849). Neither unifies numbers outside English.
 """
 
 import re
@@ -47,8 +47,8 @@ def normalizer_for(language: str) -> Normalizer:
 def clean_unicode(text: str) -> str:
     """Lower case (casefold), compatibility forms unified (NFKC), decimal digits as 0-9, marks kept.
 
-    Punctuation and symbols become spaces. Format characters (soft hyphen, joiners, direction marks) disappear:
-    systems write them or not at will.
+    Punctuation and symbols become spaces. Format characters (soft hyphen, joiners, direction marks) disappear: systems
+    write them inconsistently.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join("".join(_clean_character(character) for character in folded).split())
@@ -64,7 +64,7 @@ def _clean_character(character: str) -> str:
 
 
 LEADING_ZERO = re.compile(r"(?<![\d.,])0\d+(?![.,]?\d)")
-"""Digits that are no quantity; the package would drop their zeros."""
+"""Digits that are not a quantity; the package would drop their zeros."""
 
 
 def _whisper_english() -> Callable[[str], str]:

@@ -1,11 +1,11 @@
-# ruff: noqa: RUF001 - the marks of many scripts are what this file is about
+# ruff: noqa: RUF001 - this file handles the marks of many scripts
 """Where punctuation goes and where it does not, given the pauses between words. Pure text; no audio, no models.
 
 Source: the GPA paper, section on data curation: a comma at pauses of at least 300 ms, no punctuation where the
-pause is shorter than 50 ms. What must not be touched (abbreviations, numbers, hyphens, quotations, brackets) and the
+pause is shorter than 50 ms. What must not change (abbreviations, numbers, hyphens, quotations, brackets) and the
 repair of capitals are our own.
 
-A text is cut into words and the gaps around them, so that joining them gives the text back exactly:
+A text is cut into words and the gaps around them, so that joining them restores the text exactly:
 
     "Well, e.g. cold-hearted."  ->  words ["Well", "e.g", "cold-hearted"], gaps ["", ", ", ". ", "."]
 """
@@ -20,7 +20,7 @@ from curation.manifests.records import Edit
 
 SENTENCE_MARKS = ".?!…。？！"
 MARKS = SENTENCE_MARKS + ",;:，、；：،؛؟।"
-"""Marks that a fluent transition removes."""
+"""Marks that are removed where there is no pause."""
 DASHES = "-–—―‒〜～"
 CLOSERS = "\"'”’»)]}」』）】》"
 BRACKETS = "()[]{}（）【】《》"
@@ -99,8 +99,8 @@ def refine(
     """Insert and remove punctuation by the pauses, and repair the capital after a removed full stop.
 
     `pauses_ms[i]` is the pause after word i of `split(text)`, None where it is unknown; a pause after the last word
-    is ignored. `evidence` are other writings of the same speech, which tell names from sentence starts. Returns the
-    new text and its edits in order, see `replay`. Raises ValueError when the pauses do not fit the words.
+    is ignored. `evidence` are other transcripts of the same speech, which distinguish names from sentence starts.
+    Returns the new text and its edits in order, see `replay`. Raises ValueError when the pauses do not fit the words.
     """
     pieces = split(text)
     if len(pauses_ms) < len(pieces.words) - 1:
@@ -118,7 +118,7 @@ def refine(
             if ends_sentence(gap) and not ends_sentence(new) and not keeps_capital(following, forms, language):
                 edits.append(Edit("recase", following, following[0].lower() + following[1:], index + 1, pause))
     refined = replay(text, edits)
-    # Without its mark, "and./or" would become one word; such freaks of a recogniser are left as they are.
+    # Without its mark, "and./or" would become one word; such recognition artefacts stay unchanged.
     return (refined, edits) if len(split(refined).words) == len(pieces.words) else (text, [])
 
 
@@ -154,10 +154,10 @@ def with_comma(gap: str, comma: str) -> str:
 
 
 def without_marks(pieces: Pieces, index: int) -> str:
-    """The gap after word `index` without its marks; unchanged where they are not for a pause to decide.
+    """The gap after word `index` without its marks; unchanged where a pause must not decide.
 
-    Left alone: marks beside quotes, brackets and dashes; between two numbers; the full stop of an abbreviation; and
-    question and exclamation marks that an ¿ or ¡ has opened.
+    Unchanged: marks beside quotes, brackets and dashes; between two numbers; the full stop of an abbreviation; and
+    question and exclamation marks that close an ¿ or ¡.
     """
     gap, before, after = pieces.gaps[index + 1], pieces.words[index], pieces.words[index + 1]
     if any(char in QUOTES or char in BRACKETS or char in DASHES for char in gap):
@@ -184,7 +184,7 @@ def ends_sentence(gap: str) -> bool:
 
 
 def mid_sentence_forms(writings: Sequence[str]) -> Counter[str]:
-    """How often each word is written which way inside a sentence. Writings without any case tell nothing."""
+    """Counts of each word's forms inside sentences. Texts in a single case are no evidence."""
     forms: Counter[str] = Counter()
     for writing in writings:
         if writing in {writing.lower(), writing.upper()}:
@@ -200,8 +200,8 @@ def keeps_capital(word: str, forms: Counter[str], language: str) -> bool:
 
     It does when it is more than an initial capital (acronym, mixed case, digits), is I or a contraction of it, or a
     title, day or month. Otherwise the evidence decides: inside a sentence, is the word written with a capital (a
-    name) or without? Without any evidence it is taken for an ordinary word, which most words that start a sentence
-    are; in German, where nouns have capitals, it is left.
+    name) or without? Without any evidence it counts as an ordinary word, as most words that start a sentence are; in
+    German, where nouns have capitals, it is unchanged.
     """
     stem = re.split("['’]", word)[0]
     if word[1:] != word[1:].lower() or not word[0].isupper() or stem == "I" or stem.lower() in CAPITALISED:

@@ -160,7 +160,7 @@ def test_doctor_plan_and_schema_name_them(installed, file, monkeypatch):
 
 def test_two_packages_with_one_name(installed, site_of):
     site_of("another-echo", {"curation.asr": {"echo": "Echo"}})
-    both = "two packages bring the ASR system 'echo': another-echo 1.0 and echo-for-curation 1.0"
+    both = "two packages provide the ASR system 'echo': another-echo 1.0 and echo-for-curation 1.0"
     with pytest.raises(ConfigError, match=both):
         load_config()
 
@@ -168,8 +168,8 @@ def test_two_packages_with_one_name(installed, site_of):
 @pytest.mark.parametrize(
     ("group", "name", "message"),
     [
-        ("curation.asr", "whisper", "two packages bring the ASR system 'whisper': curation and thief 1.0"),
-        ("curation.stages", "loudness", "two packages bring the stage 'loudness': curation and thief 1.0"),
+        ("curation.asr", "whisper", "two packages provide the ASR system 'whisper': curation and thief 1.0"),
+        ("curation.stages", "loudness", "two packages provide the stage 'loudness': curation and thief 1.0"),
         ("curation.stages", "engine", "the stage 'engine' of thief 1.0 has the name of a section"),
     ],
 )

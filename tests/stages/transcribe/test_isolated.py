@@ -164,7 +164,7 @@ def test_two_workers_make_one_environment(tmp_path):
 
 def test_what_cannot_be_installed_is_explained_and_leaves_nothing(store):
     requirements = ["curation-no-such-package==1"]
-    with pytest.raises(ModelError, match=r"could not make the environment missing-.*pip install"):
+    with pytest.raises(ModelError, match=r"could not create the environment missing-.*pip install"):
         ensure("missing", requirements, options=["--no-index"])
     assert not is_ready(folder_of("missing", requirements))
     assert not folder_of("missing", requirements).exists()
