@@ -50,7 +50,7 @@ def columns_page() -> str:
 
 def scores_page() -> str:
     """Every score, threshold and note that a stage or adapter of this repository declares."""
-    scores = table(["score", "of", "unit", "written by", "read by", "meaning"], _scores())
+    scores = table(["score", "of", "unit", "written by", "meaning"], _scores())
     rules = table(["setting", "rejects", "default", "without the score", "meaning"], _thresholds())
     notes = table(["note", "of", "written by", "meaning"], _notes())
     return f"{SCORES}\n{scores}\n{THRESHOLDS}\n{rules}\n## Notes\n\n{notes}"
@@ -72,7 +72,8 @@ def _scores() -> Iterator[tuple[str, ...]]:
     for setting, _, rule in thresholds():
         readers.setdefault(rule["score"], []).append(setting)
     for score, names in found.items():
-        yield f"`{score.name}`", score.of, score.unit, _joined(names), codes(readers.get(score.name, ())), score.meaning
+        rule = f"; read by {codes(readers[score.name])}" if score.name in readers else ""
+        yield f"`{score.name}`", score.of, score.unit, _joined(names), f"{score.meaning}{rule}"
 
 
 def _joined(names: list[str]) -> str:
