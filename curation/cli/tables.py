@@ -14,6 +14,7 @@ from curation.pipeline.run import BuildState
 from curation.preflight.doctor import Check
 from curation.stages.registry import FIRST, ordered_stages
 
+STREAMS = ("glm", "semantic", "global")
 NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "non-speech", "failed": "failed"}
 
 
@@ -40,7 +41,7 @@ def print_summary(summary: Summary, output: str) -> None:
     table.add_row("total", "", str(sum(line.count for line in summary.lines)), hours(summary.seconds), "100.0%")
     console.print(table)
     _print_time(console, summary.timing)
-    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
+    tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
     shards = "1 shard" if summary.shards == 1 else f"{summary.shards} shards"
     console.print(f"{summary.utterances} utterances of {summary.speakers} speakers in {shards} ({tokens} tokens)")
     for name, what in (("shards", "training shards"), ("ledger", "every second and its verdict")):

@@ -1,0 +1,232 @@
+"""`curation build`, `status`, `summary` and `schema`, with real models or with the toy stages."""
+
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.storage import Storage
+from curation.pipeline.guard.lock import held
+from tests.support.builds import rows, toy_build, write_recordings
+from tests.support.commands import curation, message
+from tests.support.real_speech import librivox
+
+IN_PROCESS = ("--set", "engine.runtime=in-process", "--set", "tokenize=null")
+
+
+def republish(corpus, out, *options, code=0):
+    """Publish again, with the settings of the build and these, and without inputs."""
+    return curation("build", "-o", out, "-c", corpus.settings, *options, code=code)
+
+
+def lines(out):
+    """Seconds by verdict and reason."""
+    summary = json.loads(curation("summary", out, "--json").stdout)
+    return {(line["status"], line["reason"]): line["seconds"] for line in summary["lines"]}
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_build_ends_with_0_and_prints_its_summary_as_json_alone(corpus):
+    summary = json.loads(corpus.stdout)
+    assert summary == json.loads((corpus.out / "summary.json").read_text())
+    assert (summary["recordings"], summary["failed_recordings"], summary["utterances"]) == (2, 0, 3)
+    assert summary["speakers"] == 2  # of two recordings: the two spans of one of them are one speaker
+    assert summary["seconds"] == pytest.approx(sum(map(len, librivox()[:3])) / SAMPLE_RATE + 1, abs=1e-3)
+    assert "writing shards" in corpus.stderr
+
+
+def test_publishing_again_without_inputs_changes_nothing_but_the_table_on_screen(corpus, tmp_path):
+    out = corpus.copied(tmp_path)
+    told = republish(corpus, out).stdout
+    for folder in ("staging", "shards", "ledger"):
+        assert files(out / folder) == files(corpus.out / folder)
+    assert "2 recordings" in told
+    assert "3 utterances of 2 speakers in 1 shard" in told
+    assert str(out / "ledger") in told
+    assert told == curation("summary", out).stdout
+
+
+def test_without_inputs_there_must_be_a_build(tmp_path):
+    assert "holds no build yet: give inputs" in message(curation("build", "-o", tmp_path / "out", code=2))
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("consensus.min_words=9", "consensus.min_words"),
+        ("transcribe.min_systems=3", "transcribe.min_systems"),
+    ],
+)
+def test_a_stricter_threshold_rejects_by_its_name(corpus, tmp_path, setting, reason):
+    out = corpus.copied(tmp_path)
+    republish(corpus, out, "--set", setting)
+    before, after = lines(corpus.out), lines(out)
+    assert ("rejected", reason) not in before
+    assert after["rejected", reason] > 0
+    assert sum(after.values()) == pytest.approx(sum(before.values()))
+    words = {row["id"]: len(row["text"].split()) for row in rows(corpus.out, "shards")}
+    left = {row["id"] for row in rows(out, "shards")} if after.get(("kept", "")) else set()
+    assert left == ({name for name, count in words.items() if count >= 9} if "words" in reason else set())
+
+
+def test_spans_share_a_speaker_below_the_join_threshold_only(corpus, tmp_path):
+    out = corpus.copied(tmp_path)
+    republish(corpus, out, "--set", "publish.speaker_join_threshold=0")
+    assert json.loads(curation("summary", out, "--json").stdout)["speakers"] == 3
+    mine = [row for row in rows(out, "shards") if row["recording_id"].startswith("two")]
+    assert len({row["speaker_label"] for row in mine}) == 2
+
+
+def test_sections_that_are_null_are_left_out(corpus, tmp_path):
+    out = tmp_path / "out"
+    without = [part for name in ("boundary", "punctuate", "tokenize") for part in ("--set", f"{name}=null")]
+    curation("build", corpus.manifest, "-o", out, "-c", corpus.settings, *without)
+    for build, expected in ((out, set()), (corpus.out, {"boundary.cut", "boundary.start", "boundary.end"})):
+        for row in rows(build, "staging"):
+            for segment in row["segments"]:
+                assert {name for name, _ in segment["scores"] if name.startswith("boundary")} == expected
+    timed = json.loads(curation("summary", out, "--json").stdout)["timing"]["label"]["stages"]
+    assert set(timed) == {"decode", "loudness", "diarize", "transcribe", "consensus"}
+    assert all(row["glm"] is None and row["semantic"] is None for row in rows(out, "shards"))
+    assert all(row["glm"] is not None for row in rows(corpus.out, "shards"))
+
+
+@pytest.fixture(scope="module")
+def half_failed(tmp_path_factory):
+    """A build of one silent recording and one that is none; its exit code was 3."""
+    folder = tmp_path_factory.mktemp("half")
+    soundfile.write(folder / "good.wav", np.zeros(SAMPLE_RATE), SAMPLE_RATE)
+    (folder / "bad.wav").write_bytes(b"nothing")
+    built = curation("build", folder / "*.wav", "-o", folder / "out", *IN_PROCESS, "--json", code=3)
+    return folder, built
+
+
+def test_too_many_failures_exit_with_3_and_name_the_setting(half_failed):
+    folder, built = half_failed
+    assert json.loads(built.stdout)["failed_fraction"] == 0.5
+    assert "1 of 2 recordings failed" in message(built)
+    assert "engine.max_failed_fraction = 0.05" in message(built)
+    assert "failed" in curation("summary", folder / "out").stdout
+
+
+@pytest.mark.parametrize(("fraction", "code"), [(0.5, 0), (0.49, 3)])
+def test_the_failed_fraction_that_is_allowed_is_a_setting(half_failed, fraction, code):
+    folder, _ = half_failed
+    curation("build", "-o", folder / "out", *IN_PROCESS, "-s", f"engine.max_failed_fraction={fraction}", code=code)
+
+
+def test_failed_recordings_are_processed_again_on_request_only(half_failed):
+    folder, _ = half_failed
+    (folder / "bad.wav").write_bytes((folder / "good.wav").read_bytes())
+    curation("build", folder / "*.wav", "-o", folder / "out", *IN_PROCESS, code=3)
+    mended = curation("build", folder / "*.wav", "-o", folder / "out", *IN_PROCESS, "--retry-failed", "--json")
+    assert json.loads(mended.stdout)["failed_recordings"] == 0
+
+
+@pytest.fixture
+def labelled(half_failed, tmp_path):
+    """Arguments of a build that only has to publish, and its folder."""
+    out = shutil.copytree(half_failed[0] / "out", tmp_path / "out")
+    return ["build", "-o", out, *IN_PROCESS, "-s", "engine.max_failed_fraction=1"], Storage(str(out))
+
+
+def test_a_folder_in_use_is_refused(labelled):
+    arguments, out = labelled
+    with held(out, "other"):
+        assert "another build is using" in message(curation(*arguments, code=1))
+        assert "another build is using" in message(curation(*arguments, "--wait", 0.1, code=1))
+
+
+def test_waiting_lets_the_other_build_finish(labelled):
+    arguments, out = labelled
+    taken, released = threading.Event(), threading.Event()
+
+    def other():
+        with held(out, "other"):
+            taken.set()
+            released.wait(0.3)
+            released.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    taken.wait()
+    curation(*arguments, "--wait", 60)
+    assert released.is_set()
+    thread.join()
+
+
+def test_a_lock_is_taken_by_force(labelled):
+    arguments, out = labelled
+    with held(out, "other"):
+        curation(*arguments, "--force-unlock")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["build"], "Missing option '--output'"),
+        (["build", "nowhere", "-o", "OUT"], "nowhere"),
+        (["build", "IN", "-o", "OUT", "--set", "x=1"], "x: unknown key"),
+        (["build", "IN", "-o", "OUT", "--set", "consensus.max_pwr=1"], "did you mean 'max_pwer'?"),
+        (["build", "IN", "-o", "OUT", "--set", "consensus"], "expected key=value"),
+        (["build", "IN", "-o", "OUT", "--preset", "mine"], "choose one of offline, paper"),
+        (["build", "IN", "-o", "OUT", "--config", "nowhere.yaml"], "cannot read the configuration nowhere.yaml"),
+        (["build", "IN", "-o", "OUT", "--wait", "-1"], "'--wait'"),
+        (["summary", "OUT"], "holds no finished build"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_and_configuration_exit_with_2_and_the_reason(arguments, reason, tmp_path):
+    places = {"OUT": str(tmp_path / "out"), "IN": str(write_recordings(tmp_path / "in", ["a"], seconds=0.1))}
+    assert reason in message(curation(*(places.get(part, part) for part in arguments), code=2))
+    assert not (tmp_path / "out/staging").exists()
+
+
+def status(out):
+    return json.loads(curation("status", out, "--json").stdout)
+
+
+class Stopped(Exception):
+    """Ends a build from inside."""
+
+
+def test_status_before_a_build_while_it_runs_after_a_stop_and_at_the_end(tmp_path):
+    recordings, out = write_recordings(tmp_path / "in", ["a", "b", "c", "d"]), tmp_path / "out"
+    assert (status(out)["units"], status(out)["phase"], status(out)["published"]) == (0, "", False)
+    assert "not started" in curation("status", out).stdout
+    running = []
+
+    def stop_after_a_batch(step, report, total):
+        running.append(status(out))
+        if running[-1]["batches_done"]:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        toy_build(recordings, out, on_step=stop_after_a_batch)
+    assert running[0]["phase"] == running[-1]["phase"] == "label"
+    assert (running[0]["units"], running[0]["units_done"]) == (2, 0)
+    stopped = status(out)
+    assert stopped["batches_done"] > 0
+    assert stopped["units_done"] < stopped["units"]
+    assert (stopped["phase"], stopped["published"]) == ("label", False)
+    assert "latest run: label" in curation("status", out).stdout
+    toy_build(recordings, out)
+    finished = status(out)
+    assert (finished["units_done"], finished["phase"], finished["published"]) == (2, "done", True)
+    assert "2 of 2 units labelled" in curation("status", out).stdout
+
+
+def test_schema_names_every_column():
+    columns = json.loads(curation("schema", "--json").stdout)
+    assert {"glm", "semantic", "global", "text"} <= {row["column"] for row in columns if row["table"] == "shards"}
+    assert {"status", "reason", "seconds"} <= {row["column"] for row in columns if row["table"] == "ledger"}
+    assert all(row["meaning"] for row in columns)
+    table = curation("schema").stdout
+    assert all(row["column"] in table for row in columns)

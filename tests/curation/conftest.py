@@ -1,0 +1,56 @@
+"""A small corpus of real speech, built once through the command line with real models."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from curation.audio.wave import SAMPLE_RATE
+from tests.support.commands import curation
+from tests.support.real_speech import librivox
+
+SETTINGS = """
+engine: {runtime: in-process}
+decode: {max_span_seconds: 8, span_search_seconds: 3}
+denoise: null
+transcribe:
+  language_system: ''
+  systems:
+    - {name: moonshine-tiny, kind: moonshine, model: moonshine-tiny.en}
+    - {name: whisper-tiny.en, kind: whisper, model: whisper-tiny.en}
+"""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A build that ended with exit code 0: its inputs, its settings, its folder and what the command printed."""
+
+    manifest: Path
+    settings: Path
+    out: Path
+    stdout: str
+    stderr: str
+
+    def copied(self, folder: Path) -> Path:
+        """A copy of the build to be changed."""
+        return Path(shutil.copytree(self.out, folder / "out"))
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    first, second, third = librivox()[:3]
+    pause = np.zeros(SAMPLE_RATE, np.float32)
+    # One reader: two spans of a recording, and a recording of one sentence.
+    for name, wave in (("two", np.concatenate([first, pause, third])), ("one", second)):
+        soundfile.write(folder / f"{name}.wav", wave, SAMPLE_RATE)
+    rows = [{"path": f"{name}.wav", "language": "en"} for name in ("two", "one")]
+    manifest, settings = folder / "manifest.jsonl", folder / "settings.yaml"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings.write_text(SETTINGS)
+    built = curation("build", manifest, "-o", folder / "out", "-c", settings, "--json")
+    return Corpus(manifest, settings, folder / "out", built.stdout, built.stderr)
