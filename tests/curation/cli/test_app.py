@@ -1,74 +1,76 @@
-"""The command line: exit codes, help, tables and JSON."""
+"""The command line as a whole: help, what it imports, the version."""
 
-import json
 import subprocess
 import sys
 
 import pytest
-from typer.testing import CliRunner
+import typer
 
+from curation import __version__
 from curation.cli import app
-
-runner = CliRunner()
-
-
-def invoke(*arguments):
-    return runner.invoke(app, [str(argument) for argument in arguments])
+from tests.support.commands import curation, message
 
 
-def test_python_m_curation_has_help():
-    done = subprocess.run([sys.executable, "-m", "curation", "--help"], capture_output=True, text=True, check=True)
-    for command in ("build", "doctor", "models", "status", "summary", "schema", "tokenizer"):
-        assert command in done.stdout
+def leaves(command, path=()):
+    """Every command that is no group, with the words that call it."""
+    if not hasattr(command, "commands"):
+        return {path: command}
+    return {name: leaf for word, one in command.commands.items() for name, leaf in leaves(one, (*path, word)).items()}
 
 
-@pytest.mark.parametrize("command", ["build", "doctor", "status", "summary", "schema"])
-def test_every_command_has_help(command):
-    assert invoke(command, "--help").exit_code == 0
+COMMANDS = leaves(typer.main.get_command(app))
+HEAVY = ("ctranslate2", "numpy", "onnxruntime", "pandas", "pyarrow", "ray", "torch", "transformers")
+PROGRAM = f"""
+import sys
+from typer.testing import CliRunner
+from curation.cli import app
+for words in {[[], *map(list, COMMANDS)]}:
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0, words
+print([name for name in {HEAVY} if name in sys.modules])
+"""
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["build"],
-        ["build", "nowhere", "-o", "OUT"],
-        ["build", "-o", "OUT"],
-        ["build", "nowhere", "-o", "OUT", "--set", "x=1"],
-        ["summary", "OUT"],
-        ["nonsense"],
-    ],
-)
-def test_wrong_usage_and_configuration_exit_2(arguments, tmp_path):
-    assert invoke(*(argument.replace("OUT", str(tmp_path / "o")) for argument in arguments)).exit_code == 2
+def test_there_are_the_commands_of_the_documentation():
+    assert set(COMMANDS) == {
+        *((name,) for name in ("build", "status", "summary", "schema", "doctor", "plan", "train", "evaluate")),
+        *((name,) for name in ("transcribe", "speak", "convert")),
+        *(("models", name) for name in ("list", "fetch", "verify")),
+        ("tokenizer", "fit"),
+        ("consensus", "fit"),
+        ("bench", "serve"),
+    }
 
 
-def test_too_many_failures_exit_3_and_the_summary_tells(tmp_path):
-    (tmp_path / "in").mkdir()
-    for name in ("a", "b"):
-        (tmp_path / f"in/{name}.wav").write_bytes(b"nothing")
-    built = invoke(
-        "build", tmp_path / "in", "-o", tmp_path / "out", "--set", "engine.runtime=in-process", "--set", "tokenize=null"
-    )
-    assert built.exit_code == 3
-    told = invoke("summary", tmp_path / "out", "--json")
-    assert told.exit_code == 0
-    assert json.loads(told.stdout)["failed_recordings"] == 2
-    assert "failed" in invoke("summary", tmp_path / "out").stdout
+def test_help_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
-def test_status_before_any_build(tmp_path):
-    assert json.loads(invoke("status", tmp_path, "--json").stdout)["units"] == 0
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_option_is_explained_in_help(words):
+    command = COMMANDS[words]
+    assert command.help
+    shown = curation(*words, "--help").stdout
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+        assert parameter.help.endswith((".", "…")), parameter.name
+        assert (parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar) in shown
 
 
-def test_schema_names_every_column():
-    columns = json.loads(invoke("schema", "--json").stdout)
-    assert {"glm", "semantic", "global", "text"} <= {row["column"] for row in columns if row["table"] == "shards"}
-    assert {"status", "reason", "seconds"} <= {row["column"] for row in columns if row["table"] == "ledger"}
-    assert all(row["meaning"] for row in columns)
+def test_a_group_without_a_command_shows_its_help():
+    for words in ([], ["models"], ["tokenizer"], ["consensus"], ["bench"]):
+        assert "Commands" in curation(*words, "--help").stdout or not words
+        assert "Usage: " in curation(*words, code=2).output
 
 
-def test_doctor_names_a_missing_model_and_the_command(tmp_path, monkeypatch):
-    monkeypatch.setenv("CURATION_MODELS", str(tmp_path / "none"))
-    found = invoke("doctor")
-    assert found.exit_code == 1
-    assert "curation models fetch whisper-base" in found.stdout
+def test_version():
+    assert curation("--version").stdout == f"curation {__version__}\n"
+
+
+def test_python_m_curation_is_the_same_command():
+    done = subprocess.run([sys.executable, "-m", "curation", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"curation {__version__}\n"
+
+
+def test_a_misspelt_command_is_answered_with_the_right_one():
+    assert "Did you mean 'build'" in message(curation("buidl", code=2))

@@ -193,7 +193,7 @@ def status(out):
     return json.loads(curation("status", out, "--json").stdout)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Ends a build from inside."""
 
 
@@ -203,13 +203,13 @@ def test_status_before_a_build_while_it_runs_after_a_stop_and_at_the_end(tmp_pat
     assert "not started" in curation("status", out).stdout
     running = []
 
-    def stop_after_a_batch(step, report, total):
+    def stop_after_a_batch(progress):
         running.append(status(out))
         if running[-1]["batches_done"]:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
-        toy_build(recordings, out, on_step=stop_after_a_batch)
+    with pytest.raises(StoppedError):
+        toy_build(recordings, out, on_progress=stop_after_a_batch)
     assert running[0]["phase"] == running[-1]["phase"] == "label"
     assert (running[0]["units"], running[0]["units_done"]) == (2, 0)
     stopped = status(out)

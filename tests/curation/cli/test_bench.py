@@ -1,0 +1,54 @@
+"""`curation bench serve`, and the measurements that it shows."""
+
+import json
+
+import numpy as np
+import pytest
+
+from curation.train.evaluate import serving
+from curation.train.infer.streaming import Chunking
+from tests.support.commands import curation, message
+from tests.support.real_speech import librivox
+
+QUICK = ("bench", "serve", "--concurrency", 1, "--rounds", 1)
+
+
+def check(loads, expected, names):
+    assert [(load.concurrency, load.requests) for load in loads] == expected
+    for load in loads:
+        assert list(load.figures) == names
+        for figure in load.figures.values():
+            assert 0 < figure.p50 <= figure.p99
+            assert figure.mean > 0
+
+
+def test_many_clients_are_served_at_once(model):
+    voice, chunking, waves = model.voice(librivox()[0]), Chunking(look_ahead=4), [librivox()[0][:9_000]]
+    loads = [serving.serve_speech(model, voice, count, 2, chunking, ["Hi.", "Yes."]) for count in (1, 3)]
+    check(loads, [(1, 2), (3, 6)], ["first_chunk_ms", "real_time_factor"])
+    loads = [serving.serve_transcription(model, waves, count, 2) for count in (1, 3)]
+    check(loads, [(1, 2), (3, 6)], ["first_token_ms", "total_ms"])
+    assert all(load.figures["first_token_ms"].p50 <= load.figures["total_ms"].p50 for load in loads)
+
+
+def test_a_client_that_fails_is_heard(model):
+    with pytest.raises(ValueError, match="32 global"):
+        serving.serve_speech(model, np.zeros(3, np.int32), 2, 1, Chunking(), ["Hi."])
+
+
+def test_bench_serve_fills_both_tables(checkpoint, clips):
+    tables = json.loads(curation(*QUICK, checkpoint, "--audio", clips / "a.wav", "--json").stdout)
+    assert list(tables) == ["model", "speech", "text"]
+    assert list(tables["speech"][0]["figures"]["real_time_factor"]) == ["mean", "p50", "p99"]
+
+
+def test_tables_are_results_and_whole_in_a_file(checkpoint, clips):
+    told = curation(*QUICK, checkpoint, "--audio", clips / "a.wav").stdout
+    assert told.count("concurrency") == 2
+    assert "…" not in told
+
+
+@pytest.mark.parametrize("text", ["", "1,x", "0", "1,-2"])
+def test_numbers_of_clients_that_are_none_are_refused_before_the_model_is_opened(text, tmp_path):
+    told = message(curation("bench", "serve", tmp_path / "none", "--concurrency", text, code=2))
+    assert f"--concurrency {text}: expected numbers" in told
