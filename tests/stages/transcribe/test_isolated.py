@@ -2,8 +2,6 @@
 everything that can go wrong.
 """
 
-import multiprocessing
-import os
 import subprocess
 import sys
 import time
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 
 from curation.core.errors import ModelError
-from curation.models.environments import ensure, folder_of, is_ready
+from curation.models.environments import ensure
 from curation.stages.transcribe.isolated import IsolatedWorker, WorkerError
 
 SCRIPT = """
@@ -143,34 +141,3 @@ def test_the_child_ends_with_its_parent(python, script):
             return
         time.sleep(0.1)
     pytest.fail("the child outlived its parent")
-
-
-def make(task: tuple[str, int]) -> int:
-    store, number = task
-    os.environ["CURATION_MODELS"] = store
-    Path(store, f"here-{number}").touch()
-    while len(list(Path(store).glob("here-*"))) < 2:  # both start at once
-        time.sleep(0.001)
-    python = ensure("twice", [])
-    return python.parent.parent.joinpath("complete.json").stat().st_mtime_ns
-
-
-def test_two_workers_make_one_environment(tmp_path):
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        first, second = pool.map(make, [(str(tmp_path), 1), (str(tmp_path), 2)], chunksize=1)
-    assert first == second
-    assert len(list((tmp_path / "environments").glob("twice-*/complete.json"))) == 1
-
-
-def test_what_cannot_be_installed_is_explained_and_leaves_nothing(store):
-    requirements = ["curation-no-such-package==1"]
-    with pytest.raises(ModelError, match=r"could not create the environment missing-.*pip install"):
-        ensure("missing", requirements, options=["--no-index"])
-    assert not is_ready(folder_of("missing", requirements))
-    assert not folder_of("missing", requirements).exists()
-
-
-def test_other_requirements_are_another_environment():
-    assert folder_of("x", ["a==1", "b==2"]) == folder_of("x", ["b==2", "a==1"])
-    assert folder_of("x", ["a==1"]) != folder_of("x", ["a==2"])
-    assert folder_of("x", ["a==1"]) != folder_of("x", ["a==1"], "/usr/bin/python3.12")

@@ -1,0 +1,46 @@
+"""What a build would lack on this machine."""
+
+import pytest
+
+from curation.pipeline.config import load_config
+from curation.preflight.doctor import examine
+
+
+def checks(*overrides, output="."):
+    """What was looked at -> the check, without the models' licences."""
+    found = examine(load_config(overrides=["engine.workers=1", *overrides]), str(output))
+    return {check.what.partition(" (")[0]: check for check in found}
+
+
+def test_nothing_is_missing_here(tmp_path):
+    found = checks(output=tmp_path / "not" / "there")
+    assert all(check.ok for check in found.values())
+    assert {"CPUs", "memory", "disk", "model whisper-base", "model pyannote-segmentation"} <= set(found)
+
+
+def test_memory_is_that_of_all_workers(tmp_path):
+    memory = checks("engine.workers=100000")["memory"]
+    assert not memory.ok
+    assert "set engine.workers to " in memory.remedy
+
+
+def test_gpus_are_looked_for_where_workers_reserve_some(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "GPUs" not in checks()
+    assert not checks("engine.worker_gpus=1")["GPUs"].ok
+
+
+@pytest.mark.parametrize(
+    ("reference", "remedy"),
+    [
+        ("path:/nowhere/model", "put it there: path:/nowhere/model"),
+        ("hf:someone/model", "curation models fetch hf:someone/model"),
+    ],
+)
+def test_the_remedy_for_a_missing_model(reference, remedy):
+    found = checks(f"diarize.embedding={reference}")[f"model {reference}"]
+    assert (found.ok, found.remedy) == (False, remedy)
+
+
+def test_a_remote_folder_has_no_disk_to_look_at():
+    assert "disk" not in checks(output="memory://corpus")
