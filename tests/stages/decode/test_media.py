@@ -1,6 +1,7 @@
 """Media: formats of real encoders, scales of samples, channels, jumps of the time stamps, playlists."""
 
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import soundfile
 from scipy.signal import correlate
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.stages.decode.media import open_media
 from tests.support.decoded import SECONDS, SPEECH, decode, only, similarity, total_seconds
 from tests.support.dummies import dialogue, encode, encode_at, tone, write_wav
 
@@ -185,7 +187,43 @@ def test_a_stream_of_segments_opens_no_other_file(tmp_path, monkeypatch):
     assert row.audio is None
 
 
-# Several streams
+# Limits
+
+
+@pytest.mark.parametrize(("rate", "taken"), [(999, False), (1_000, True), (768_000, True), (768_001, False)])
+def test_sample_rates_from_1_to_768_khz(tmp_path, rate, taken):
+    row = only(decode(write_wav(tmp_path / "a.wav", tone(0.5, 100.0, rate=rate), rate)))
+    assert (row.verdict is None) == taken
+    assert row.media.seconds == (pytest.approx(0.5, abs=1e-3) if taken else None)
+    if not taken:
+        assert "outside of 1000..768000 Hz" in row.verdict.detail
+
+
+@pytest.mark.parametrize(("channels", "taken"), [(64, True), (65, False)])
+def test_up_to_64_channels(tmp_path, channels, taken):
+    row = only(decode(write_wav(tmp_path / "a.wav", np.repeat(tone(0.5)[:, None], channels, axis=1))))
+    assert (row.verdict is None) == taken
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_audio_comes_in_blocks_of_a_second(tmp_path, rate):
+    path = encode(tmp_path / "a.wav", SPEECH, "pcm_s16le", rate)
+    with open_media(str(path)) as media:
+        lengths = [len(piece) for piece in media.pieces() if len(piece)]
+    assert max(lengths) < 1.3 * SAMPLE_RATE
+    assert min(lengths[:-1]) > 0.7 * SAMPLE_RATE
+
+
+def test_opposite_infinities_are_no_numbers_and_no_warning(tmp_path):
+    both = np.stack([tone(1.0), tone(1.0)], axis=1)
+    both[100] = np.inf, -np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        row = only(decode(write_wav(tmp_path / "a.wav", both, subtype="FLOAT")))
+    assert "not numbers" in row.verdict.detail
+
+
+# What later stages get
 
 
 def test_what_is_in_the_original_is_what_was_decoded(tmp_path):
