@@ -1,4 +1,4 @@
-"""What a stage and a model adapter say about themselves, on their class: the only place where it is said.
+"""Declarations of stages and model adapters, made on their class and nowhere else.
 
 The engine, `curation plan`, `curation doctor`, `curation schema` and the reference pages read these records. `Declared`
 is the base of stages and of adapters; `Adapter` that of everything that wraps a model: ASR systems, denoisers,
@@ -27,7 +27,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text that is stored with a segment or a recording: what was chosen, and why something is missing."""
+    """A text that is stored with a segment or a recording: what was chosen, or why something is missing."""
 
     name: str
     meaning: str
@@ -41,8 +41,8 @@ def declared(name: str, records: Iterable[Score] | Iterable[Note]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a worker process needs to run something. The stages of a worker run one after the other, so that a worker
-    needs the most CPUs and the largest share of a GPU that one of them asks for, and the sum of their memory.
+    """The resources that a worker process needs. The stages of a worker run one after the other, so that it needs the
+    most CPUs and the largest share of a GPU that one of them asks for, and the sum of their memory.
     """
 
     cpus: float = 1.0
@@ -50,39 +50,41 @@ class Resources:
     gpus: float = 1.0
     """Share of a GPU; counted only where the section says `device: cuda`."""
     memory_gib: float = 0.0
-    """Main memory with its models loaded and a batch in work, beyond what every worker takes."""
+    """Main memory with its models loaded and a batch in progress, beyond what every worker takes."""
     batch_seconds: float | None = None
-    """Seconds of padded audio that it wants at once where the configuration says nothing; None: one utterance."""
+    """Seconds of padded audio that it prefers per batch unless configured; None: one utterance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An optional dependency: a module to look for, and what `pip install` takes to bring it."""
+    """An optional dependency: a module to look for, and the requirement for `pip install`."""
 
     module: str
     install: str
 
     @property
     def command(self) -> str:
-        """The command that brings it."""
+        """The command that installs it."""
         return f"pip install '{self.install}'"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A Python environment of its own, for packages that contradict ours; made once per machine in the model store."""
+    """A separate Python environment, for packages that conflict with ours; created once per machine in the model
+    store.
+    """
 
     name: str
     requirements: tuple[str, ...]
     gib: float
     """Disk space."""
     interpreter: str = ""
-    """The Python to make it with; empty: our own."""
+    """The Python to create it with; empty: our own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What is known of a model without having it: facts for `plan` and `doctor`."""
+    """Facts about a model that are known before it is fetched, for `plan` and `doctor`."""
 
     reference: str
     """As in a configuration, without a revision."""
@@ -91,7 +93,7 @@ class Weights:
     gib: float | None = None
     """GiB of the parameters as they are loaded; None: unknown."""
     note: str = ""
-    """What to know before using it: not for commercial use, to be accepted on its page, …"""
+    """Restrictions on its use: not for commercial use, to be accepted on its page, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +107,23 @@ class Missing:
 
 
 class Declared:
-    """What is said on a class, by stages and adapters alike."""
+    """Class declarations that stages and adapters have in common."""
 
     section: ClassVar[type[Section] | None] = None
     """Its settings; an object of it is the argument of the constructor. None: the constructor takes nothing."""
     packages: ClassVar[tuple[Package, ...]] = ()
-    """What has to be installed beside this package."""
+    """Optional dependencies that it needs."""
     resources: ClassVar[Resources] = Resources()
     models: ClassVar[tuple[str, ...]] = ()
     """References of models that it loads whatever its settings are. Settings that name one are `model_field`s."""
     weights: ClassVar[tuple[Weights, ...]] = ()
-    """Facts of models that the catalogue does not have."""
+    """Facts about models that the catalogue does not have."""
     scores: ClassVar[tuple[Score, ...]] = ()
     notes: ClassVar[tuple[Note, ...]] = ()
 
     @classmethod
     def environment(cls, section: Any) -> Environment | None:  # noqa: ARG003 - for subclasses
-        """The environment of its own that it needs with these settings, if any."""
+        """The separate environment that it needs with these settings, if any."""
         return None
 
     @classmethod
@@ -142,11 +144,11 @@ class Use:
     """A stage or an adapter as a configuration uses it."""
 
     name: str
-    """`denoise`, `transcribe.whisper-base`: where it is in the configuration."""
+    """`denoise`, `transcribe.whisper-base`: its place in the configuration."""
     declared: type[Declared]
     section: Section | None
     instead: str = ""
-    """What takes its place where it cannot be loaded; empty: nothing."""
+    """Its fallback where it cannot be loaded; empty: none."""
 
     @property
     def model_names(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Real recordings to try the pipeline on, taken from installed packages.
 
-Nine recordings as they come, three made from them that show the filters at work (noise mixed in, cut mid-word, two
-voices overlapped), and `manifest.jsonl`, which says of each where it comes from and under which licence.
+Nine original recordings, three derived from them that show the filters at work (noise mixed in, cut mid-word, two
+voices overlapped), and `manifest.jsonl`, which gives the origin and licence of each.
 """
 
 import json

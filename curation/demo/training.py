@@ -1,7 +1,7 @@
-"""A few minutes of training on the shards of the demo, and what the model has learned by heart.
+"""A few minutes of training on the shards of the demo, and what the model has memorised.
 
-Trains `tiny` on its few utterances until it knows them, then transcribes one of them and speaks its text in its own
-voice. That is memory, not skill: so few utterances teach nothing about others.
+Overfits `tiny` on the few utterances, then transcribes one of them and synthesises its text in its voice. It memorises:
+so few utterances do not generalise.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ MAX_SECONDS = 8.0
 
 
 def train(build: str, run: Path) -> Path:
-    """Train on a build's shards, or go on where it stopped; the last checkpoint."""
+    """Train on a build's shards, or resume; returns the last checkpoint."""
     from rich.console import Console
 
     from curation.cli.progress import TrainProgress
@@ -56,7 +56,7 @@ def training_utterance(build: str) -> tuple[dict[str, Any], Wave]:
 
 
 def show(build: str, checkpoint: Path, folder: Path) -> None:
-    """Print the text, what the model hears, and what a recogniser hears when the model speaks; write both waves."""
+    """Print the text, the model's transcript, and Whisper's transcript of the model's speech; write both waves."""
     from rich.console import Console
 
     from curation.audio.levels import peak_normalize
@@ -64,7 +64,7 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     from curation.train.infer.speech_model import SpeechModel
 
     row, wave = training_utterance(build)
-    model = SpeechModel.open(checkpoint, prepare=peak_normalize)  # the wave is of the corpus: it is prepared already
+    model = SpeechModel.open(checkpoint, prepare=peak_normalize)  # waves of the corpus are prepared already
     heard = model.transcribe([wave])[0]
     spoken = model.speak([row["text"]], [wave])[0]
     understood = WhisperRecogniser().hear([spoken], ["en"])[0]

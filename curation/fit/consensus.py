@@ -1,7 +1,7 @@
-"""Learns the consensus from utterances whose text is known: weights of the systems, and the calibrated confidence.
+"""Learns the consensus from utterances with references: weights of the systems, and the calibrated confidence.
 
 Everything is judged by cross-validation that never splits a group (a speaker, or a recording), and the weights of the
-systems are only taken over if they make fewer errors on groups that they were not learned from.
+systems are only used if they make fewer errors on groups that they were not learned from.
 """
 
 import itertools
@@ -29,7 +29,7 @@ WHOLE_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class ReferenceUtterance:
-    """An utterance with its reference transcript. `hypotheses` are those of the systems that answered."""
+    """An utterance with its reference transcript. `hypotheses` are those without an error."""
 
     id: str
     group: str
@@ -41,7 +41,7 @@ class ReferenceUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What was learned, and how it does on groups that it has not seen."""
+    """The fit, and its quality on unseen groups."""
 
     calibration: Calibration
     equal_errors: int
@@ -60,7 +60,7 @@ class Fitted:
 
 @cache
 def _normalizer(language: str) -> Normalizer:
-    """The normaliser of a language, with a memory: the same texts come back for every subset and weight."""
+    """The normaliser of a language, cached: the same texts recur for every subset and weight."""
     normalizer = normalizer_for(language)
     return Normalizer(normalizer.name, normalizer.unit, lru_cache(maxsize=100_000)(normalizer.clean))
 
@@ -160,7 +160,7 @@ def learn_weights(cases: Sequence[Case], method: Method) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What the confidence is fitted on, for one utterance."""
+    """The data for fitting the confidence, of one utterance."""
 
     whole: Vector
     """(features,) with all of its systems."""
@@ -211,7 +211,7 @@ def fit_rows(rows: Sequence[Rows]) -> Logistic:
 
 
 def to_calibration(model: Logistic, weights: Mapping[str, float], about: str) -> Calibration:
-    """The file's content, in few digits."""
+    """The content of the file, rounded."""
 
     def rounded(values: Vector) -> list[float]:
         return [float(f"{value:.6g}") for value in values]

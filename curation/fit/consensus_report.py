@@ -1,4 +1,4 @@
-"""`curation consensus fit`: from a build to a calibration file, and what is said about it."""
+"""`curation consensus fit`: from a build to a calibration file and its report."""
 
 import json
 from collections import Counter
@@ -24,14 +24,14 @@ SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class ConsensusReport:
-    """What was fitted, and how it does across groups that it was not fitted to."""
+    """The fit, and its quality on groups that it was not fitted to."""
 
     fitted: Fitted
     left_out: Counter[str]
     reliability: Reliability
     uncalibrated: Reliability
     kept: list[dict[str, float]]
-    """By share of the seconds that is kept: WER by calibrated confidence, and by pWER alone."""
+    """By share of the seconds kept: WER by calibrated confidence, and by pWER alone."""
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""

@@ -1,4 +1,4 @@
-"""Whether a score means what it says, and whether it chooses well: logistic fit, reliability table, kept hours.
+"""Whether a score is calibrated and selects well: logistic fit, reliability table, kept hours.
 
 The observed value of an utterance is its share of right words, max(0, 1 - WER).
 """

@@ -16,7 +16,7 @@ def fit_on_build(
 ) -> list[Path]:
     """Fit on at most `max_hours` of kept speech; returns the files.
 
-    Raises ConfigError where there is none, or no such number of `codes`.
+    Raises ConfigError where there is none, or for an unsupported number of `codes`.
     """
     settings = FitSettings(steps=steps, codes=codes)
     waves = list(_at_most((wave for _, wave in kept_waves(root)), max_hours * 3600 * SAMPLE_RATE))

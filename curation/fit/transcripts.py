@@ -1,4 +1,4 @@
-"""Utterances of a finished label pass whose text is known: what `curation consensus fit` learns from.
+"""Utterances of a finished label pass with reference transcripts, from which `curation consensus fit` learns.
 
 The text comes from the manifest (`transcript`, where the recording is one utterance), from an STM file (lines in time),
 or from a table of utterance ids and texts.
@@ -27,7 +27,7 @@ NOT_SCORED = "ignore_time_segment_in_scoring"
 
 @dataclass(frozen=True, slots=True)
 class StmLine:
-    """What is said from `start` to `end` (seconds) of a recording."""
+    """The reference from `start` to `end` (seconds) of a recording."""
 
     start: float
     end: float
@@ -101,7 +101,7 @@ def _finder(transcripts: Path | None) -> Any:
 
 
 def _of_manifest(recording: _Recording, segment: Mapping[str, Any]) -> str | None:
-    """The transcript of the recording, where this utterance is all the speech that there is."""
+    """The transcript of the recording, where this utterance is its only speech."""
     speech = sum(item["end"] - item["start"] for item in recording.segments)
     alone = segment["end"] - segment["start"] >= MOSTLY * speech
     return recording.source["transcript"] or None if alone else None

@@ -17,14 +17,14 @@ from curation.stages.transcribe.registry import SYSTEMS
 from curation.tokenize.registry import TOKENIZERS, likely_kind
 
 REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, ALIGNERS, TOKENIZERS)
-"""All that installed packages can add to."""
+"""All registries that installed packages can extend."""
 
 WORKER = Resources(memory_gib=0.75)
 """Of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch."""
 LEAST_CPUS = 0.1
 """What a worker reserves where decoding reserves all that its stages need."""
 NOTES = (Note(FALLBACK, "models that ran on the CPU because there was no GPU", "recording"),)
-"""What the engine itself writes."""
+"""Notes of the engine itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,20 +43,20 @@ class PublishConfig(Section):
     """The shape of the shards."""
 
     shard_hours: float = publish_field(10.0, "hours of speech in a shard, at most", gt=0)
-    row_group_rows: int = publish_field(512, "rows of a Parquet row group: what a training job seeks to", ge=1)
+    row_group_rows: int = publish_field(512, "rows per Parquet row group, the unit of seeking in training", ge=1)
     speaker_join_threshold: float = publish_field(
         JOIN_THRESHOLD, "cosine distance below which the speakers of two spans of a recording are one", ge=0, le=2
     )
-    audio: bool = publish_field(False, "put each utterance's FLAC into the shards: about 0.1 GiB an hour")  # noqa: FBT003 - a default
+    audio: bool = publish_field(False, "include each utterance's FLAC in the shards: about 0.1 GiB per hour")  # noqa: FBT003 - a default
 
 
 class EngineConfig(Section):
-    """How the work is spread. Nothing here changes a row."""
+    """How the work is distributed. Nothing here changes a row."""
 
     runtime: Literal["ray", "in-process"] = publish_field("ray", "ray, or in-process for debugging and tiny inputs")
     address: str | None = publish_field(None, "Ray cluster to join (`auto` inside one); null starts Ray here")
     workers: int | None = publish_field(
-        None, "label workers; null: as many as fit now; on a cluster that grows, as many as it may grow to", ge=1
+        None, "label workers; null: as many as fit now; on an autoscaling cluster, the number to scale to", ge=1
     )
     worker_cpus: float | None = publish_field(
         None, "CPUs that a label worker reserves; null: what its stages need, less what decoding reserves", gt=0
@@ -69,11 +69,11 @@ class EngineConfig(Section):
     )
     gpu_fallback: bool = publish_field(
         False,  # noqa: FBT003 - a default
-        "run models with `device: cuda` on the CPU where there is no GPU; the rows carry a note then",
+        "run models with `device: cuda` on the CPU where there is no GPU; a note in the rows says so",
     )
     decode_cpus: float = publish_field(0.1, "CPUs that a decoding task reserves", gt=0)
-    max_worker_gib: float = publish_field(4.0, "GiB of memory above which a worker ends its recording", gt=0)
-    timeout_seconds: float = publish_field(1800.0, "seconds after which a stage is taken to hang", gt=0)
+    max_worker_gib: float = publish_field(4.0, "GiB of memory above which a worker process is ended", gt=0)
+    timeout_seconds: float = publish_field(1800.0, "seconds after which a stage counts as hung", gt=0)
     max_failed_fraction: float = publish_field(
         0.05, "exit code 3 when more than this share of the recordings failed", ge=0, le=1
     )
@@ -103,12 +103,12 @@ class BuildConfig(Section):
 
     @model_serializer(mode="wrap")
     def _without_absent_plug_ins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A plug-in that is not used leaves no trace: a build can go on where its package is not installed."""
+        """An unused plug-in leaves no trace: a build can be resumed where its package is not installed."""
         values: dict[str, Any] = handler(self)
         return {name: value for name, value in values.items() if value is not None or name in BuildConfig.model_fields}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Workers make the class with the sections of plug-ins anew: it has no name that could be imported."""
+        """Workers recreate the class with the sections of plug-ins: it cannot be imported by name."""
         return _restored, (self.model_dump(mode="json"),)
 
 

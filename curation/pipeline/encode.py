@@ -38,7 +38,7 @@ def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[W
 class BatchJudge:
     """Judges staging files, and encodes the kept utterances in them that have no tokens yet.
 
-    What it finds is stored for ledger and shards: a staging file is judged here and nowhere else.
+    The result is stored for ledger and shards: a staging file is judged here and nowhere else.
     """
 
     def __init__(self, job: Job) -> None:

@@ -1,8 +1,8 @@
-"""Which models want a GPU, and what happens on a node without: an error, or the CPU if `engine.gpu_fallback` is on.
+"""Which models need a GPU, and what happens on a node without one: an error, or the CPU if `engine.gpu_fallback` is on.
 
     config, note = for_this_machine(config)     # in the process that will load the models
 
-Never silent: the note goes into the rows that are made so, and into the log.
+Never silent: the note goes into the affected rows and the log.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from curation.pipeline.config import BuildConfig, validate
 
 NOTE = "engine.gpu_fallback"
 HALF_PRECISION = ("float16", "bfloat16", "int8_float16", "int8_bfloat16", "fp16", "bf16")
-"""Types of weights that CPUs do not compute in."""
+"""Weight types that CPUs do not support."""
 
 
 def on_gpu(config: BuildConfig) -> list[str]:
@@ -23,9 +23,9 @@ def on_gpu(config: BuildConfig) -> list[str]:
 
 
 def for_this_machine(config: BuildConfig, *, only: str = "", but: str = "-") -> tuple[BuildConfig, str]:
-    """The configuration as this machine can run it, and what had to change (empty: nothing).
+    """The configuration as this machine can run it, and what was changed (empty: nothing).
 
-    It looks at all sections, at `only` one, or at all `but` one. Raises ModelError where a GPU is wanted, none is here,
+    It looks at all sections, at `only` one, or at all `but` one. Raises ModelError where a GPU is needed, none is here,
     and `engine.gpu_fallback` is off.
     """
     values = config.model_dump(mode="json")

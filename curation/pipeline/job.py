@@ -18,12 +18,12 @@ from curation.pipeline.guard.watchdog import Watchdog
 from curation.stages.base import Stage
 
 MakeStages = Callable[[BuildConfig], list[Stage]]
-"""Gives the stages of the label pass; another one puts a stage of your own into a build."""
+"""Gives the stages of the label pass; another function adds stages of your own to a build."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every worker of a run needs to know."""
+    """What every worker of a run is given."""
 
     config: BuildConfig
     root: str
@@ -47,11 +47,11 @@ class Done:
     """A finished task; each kind of task has its own."""
 
     steps: int = 1
-    """How far it takes the progress."""
+    """Steps of progress that it completes."""
     audio_seconds: float = 0.0
     """Seconds of audio that models worked on."""
     warning: str = ""
-    """Something that the user should see in the log of the build."""
+    """A message for the user in the log of the build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ Step = Literal["label", "judge", "ledger", "shards"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one step of a build is."""
+    """The progress of one step of a build."""
 
     step: Step
     done: int
@@ -113,7 +113,7 @@ Result = TypeVar("Result", bound=Done)
 
 
 class Runtime(Protocol):
-    """Where the work of a run is done."""
+    """Where the work of a run is executed."""
 
     @property
     def num_cpus(self) -> float:

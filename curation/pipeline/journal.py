@@ -1,4 +1,4 @@
-"""Keeps the record of a run (`manifests.runs`) while it goes on: what each pass takes, and a sign of life."""
+"""Keeps the record of a run (`manifests.runs`) up to date: the time of each pass, and a heartbeat."""
 
 import time
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Journal:
         self.beat(force=True)
 
     def beat(self, *, force: bool = False) -> None:
-        """Write a sign of life, at most every few seconds."""
+        """Write a heartbeat, at most every few seconds."""
         self._count()
         now = time.time()
         if force or now - self.record.updated >= HEARTBEAT_SECONDS:

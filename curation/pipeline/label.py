@@ -176,7 +176,7 @@ class BatchLabeller:
 
 
 def _check_segments(recording: Recording) -> None:
-    """Fail a recording whose segments a stage has misplaced: by itself, before it can end the whole build."""
+    """Fail a recording whose segments a stage has misplaced: only that one, before it can end the whole build."""
     end = recording.offset
     for segment in sorted(recording.segments, key=lambda item: (item.start, item.end)):
         if not end <= segment.start <= segment.end <= recording.end:

@@ -1,4 +1,4 @@
-"""Looks after a run between its tasks: keeps the lock and the journal, logs warnings once, reports the progress."""
+"""Monitors a run between its tasks: keeps the lock and the journal, logs warnings once, reports progress."""
 
 import logging
 from collections.abc import Iterable, Iterator

@@ -27,7 +27,7 @@ LABEL_FILE = "plan/settings.json"
 def write_config(out: Storage, config: BuildConfig) -> None:
     """Write the resolved configuration, and log what differs from that of the last run.
 
-    Settings are not carried over: a threshold that an earlier run was given and this one is not is the default.
+    Settings are not carried over: a threshold that was set in an earlier run, but not in this one, has its default.
     """
     if out.exists(CONFIG_FILE):
         old, new = _flat(yaml.safe_load(out.read_bytes(CONFIG_FILE))), _flat(config.model_dump(mode="json"))

@@ -1,9 +1,8 @@
 """The publish pass: judge, tokenize what is kept, write ledger, shards and index.
 
-No ASR or diarization model runs here, so it can be repeated with other thresholds at little cost. Every step is a map
-over tasks that are safe to repeat; the index is written last, and a build without it is not finished. A staging file
-is judged once, by the first step; the others go by what that has stored, and the shards read the payload of the kept
-segments only.
+No ASR or diarization model runs here, so repeating it with other thresholds is cheap. Every step is a map over
+idempotent tasks; the index is written last, and a build without it is not finished. A staging file is judged once, by
+the first step; the others use what it stored, and the shards read the payload of the kept segments only.
 """
 
 import math
@@ -42,7 +41,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> StageTimes:
     """Run the pass; returns the time that labelling took."""
     out, config = job.out, job.config
     out.remove(index.FILE)
-    tokenizers = load_tokenizers(config.tokenize, device="cpu")  # to know them; no GPU is needed where this runs
+    tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
     fingerprint = tokenizers.fingerprint if tokenizers else None
     labelled = labelled_build(out, config)
     groups = labelled.groups()
@@ -219,7 +218,7 @@ def _lengths(segments: pa.Table) -> "np.ndarray[tuple[int], np.dtype[np.int64]]"
 
 
 def _ahead(work: Callable[[Item], pa.Table], items: Sequence[Item]) -> Iterator[pa.Table]:
-    """The results in order, each worked on while the one before it is used: reading and writing overlap."""
+    """The results in order, each computed while the previous one is used: reading and writing overlap."""
     with ThreadPoolExecutor(1) as pool:
         waiting = None
         for item in items:
@@ -231,7 +230,7 @@ def _ahead(work: Callable[[Item], pa.Table], items: Sequence[Item]) -> Iterator[
 
 
 def _remove_others(out: Storage, folder: str, current: set[str]) -> None:
-    """Delete what an earlier publish pass left there."""
+    """Delete the leftovers of an earlier publish pass."""
     for name in out.names(folder):
         if name.endswith(".parquet") and name not in current:
             out.remove(f"{folder}/{name}")

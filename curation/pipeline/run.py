@@ -1,10 +1,10 @@
-"""A build from start to end: plan, label, publish, account.
+"""A complete build: plan, label, publish, account.
 
     from curation import build, load_config
 
     summary = build(load_config(), ["recordings/"], "corpus")
 
-Run again after any interruption, it goes on where it stopped; run again with other thresholds, it only publishes.
+The same call resumes an interrupted build; with other thresholds it only publishes.
 """
 
 import time
@@ -60,12 +60,12 @@ def build(
 
     Args:
         config: what `load_config` gives: a preset, changed by a YAML file, changed by `key=value` overrides.
-        inputs: files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these; none where the
-            recordings that the build knows already are to be finished or published again.
+        inputs: files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these; none to finish or
+            publish again the recordings that the build knows already.
         output: folder or fsspec URL of the build.
         retry_failed: label recordings again in which something failed.
         on_progress: called in this process at the start of each step and after each finished task.
-        make_stages: another one puts stages of your own into the build; with Ray, workers must be able to import it.
+        make_stages: another function adds stages of your own to the build; with Ray, workers must be able to import it.
         wait_seconds: how long to wait while another build uses the output.
         force_unlock: take the output from another build, which then ends itself at its next step.
 
@@ -73,7 +73,7 @@ def build(
         The accounting, as in `summary.json`.
 
     Raises:
-        UserError: for everything that the user can mend, with the remedy: ConfigError before any work, ModelError for
+        UserError: for everything that the user can fix, with the remedy: ConfigError before any work, ModelError for
             missing models, LockError where another build has the output, DataError for damaged files of the build.
     """
     job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
@@ -92,7 +92,7 @@ def build(
 
 
 def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_failed: bool) -> Plan:
-    """The plan of the build, extended by new inputs and by recordings that are to be tried again."""
+    """The plan of the build, extended by new inputs and by recordings to retry."""
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     known = {source.id: source for source in plan.sources()}
@@ -150,7 +150,7 @@ def unfinished_units(out: Storage, plan: Plan) -> tuple[list[int], dict[int, set
 
 @dataclass(slots=True)
 class BuildState:
-    """How far a build is, from what is on disk."""
+    """The progress of a build, from its files."""
 
     units: int
     units_done: int
@@ -158,7 +158,7 @@ class BuildState:
     phase: str
     """The pass that the latest run is in, or was in when it ended; `done`; or empty where nothing was started."""
     idle_seconds: float
-    """Since the latest run's last sign of life."""
+    """Since the latest run's last heartbeat."""
     published: bool
 
     def to_json(self) -> dict[str, Any]:

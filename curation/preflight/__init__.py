@@ -1,1 +1,1 @@
-"""Before a build: what it lacks and what it would take."""
+"""Before a build: what is missing and what it would take."""

@@ -1,4 +1,4 @@
-"""Says what a build would lack, before any work: models, packages, plug-ins that import, CPUs, memory, disk."""
+"""Says what a build lacks, before any work: models, packages, plug-ins that import, CPUs, memory, disk."""
 
 import os
 import re
@@ -26,7 +26,7 @@ PRETRAINED = re.compile(r"/pretrained_models/(acoustic|dictionary|g2p)/([\w-]+)\
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `remedy` is a command or a setting."""
+    """One check. `remedy` is a command or a setting."""
 
     what: str
     ok: bool

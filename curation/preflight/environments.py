@@ -1,4 +1,4 @@
-"""The Python environments of their own that ASR systems declare, made before their first use."""
+"""The separate Python environments that ASR systems declare, created before their first use."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from curation.stages.transcribe.registry import SYSTEMS
 
 
 def declared_environments() -> dict[str, Environment]:
-    """By name, made with our own Python; plug-ins that cannot be imported have none."""
+    """By name; plug-ins that cannot be imported have none."""
     broken = {item.name for item, _ in SYSTEMS.problems()}
     found = []
     for adapter in (SYSTEMS[kind] for kind in SYSTEMS if kind not in broken):
@@ -21,7 +21,7 @@ def declared_environments() -> dict[str, Environment]:
 
 
 def make_environments(names: Sequence[str] = ()) -> Iterator[tuple[str, Path]]:
-    """Make those that are named, or all; gives each name with its interpreter. Raises ConfigError and ModelError."""
+    """Create those that are named, or all; gives each name with its interpreter. Raises ConfigError and ModelError."""
     known = declared_environments()
     if strange := [name for name in names if name not in known]:
         msg = f"there is no environment {strange[0]!r}: expected one of {', '.join(known)}"

@@ -28,7 +28,7 @@ from curation.preflight.requirements import Model, models_of
 GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
 """Rule of thumb: activations beside the weights, and what each process takes for its context."""
 BUSY_SHARE = 0.75
-"""Share of a core below which a calibration on one thread was held up by something else."""
+"""Share of a core below which a calibration on one thread was slowed down by other processes."""
 SAMPLES = (("moonshine_voice", "assets/two_cities.wav"), ("pyannote", "audio/sample/sample.wav"))
 
 
@@ -48,7 +48,7 @@ class ModelSize:
 
     reference: str
     gib: float | None
-    """None: nobody knows."""
+    """None: unknown."""
     here: bool
     """Measured on this disk; otherwise estimated from the number of parameters."""
 
@@ -76,7 +76,7 @@ class BuildPlan:
     worker_cpus: float
     worker_gpus: float
     limit_gib: float
-    """Memory at which a worker ends its recording, for all workers together."""
+    """Memory limit of all workers together."""
     declared_gib: float
     """Memory of one worker, by what its stages declare."""
     worker_gib: float | None = None
@@ -84,7 +84,7 @@ class BuildPlan:
     worker_gpu_gib: float = 0.0
     """Weights of one worker on its GPU, with the rule of thumb."""
     calibration: str = ""
-    """What was calibrated on, or why nothing was."""
+    """What the calibration used, or why there is none."""
     hours_per_1000: float | None = None
     """Wall hours for 1,000 hours of speech."""
     problems: list[str] = field(default_factory=list)
@@ -151,7 +151,7 @@ def _stages(config: BuildConfig) -> Iterator[StagePlan]:
 
 
 def model_size(model: Model) -> ModelSize:
-    """Size of a model on this disk, or what is known of it."""
+    """Size of a model on this disk, else from its declared facts."""
     try:
         path = resolve(model.reference, fetch=False)
     except ModelError:
@@ -169,7 +169,7 @@ def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
         )
     wanting = on_gpu(config)
     if wanting and plan.worker_gpus == 0:
-        yield f"engine.worker_gpus is 0, but these want a GPU: {', '.join(wanting)}: Ray would give them none"
+        yield f"engine.worker_gpus is 0, but these need a GPU: {', '.join(wanting)}: Ray would give them none"
     if not plan.worker_gpus:
         return
     # Label and publish run one after the other: the larger of the two has the GPU to itself.

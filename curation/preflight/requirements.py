@@ -29,7 +29,7 @@ class Model:
 
     @property
     def is_reference(self) -> bool:
-        """Whether the model store can look for it; otherwise only the system itself can."""
+        """Whether the model store can resolve it; otherwise only the system itself can."""
         return self.reference in catalogue() or self.reference.startswith(SCHEMES)
 
 
@@ -73,7 +73,7 @@ def _of_use(use: Use) -> Iterator[Requirement]:
         yield Requirement(f"package {package.module}", here, "here" if here else "not installed", package.command)
     if (environment := use.declared.environment(use.section)) is not None:
         here = is_ready(folder_of(environment.name, environment.requirements, environment.interpreter))
-        found = "here" if here else f"not made yet: the first worker makes it, {environment.gib:g} GiB"
+        found = "here" if here else f"not created yet: the first worker creates it, {environment.gib:g} GiB"
         remedy = f"curation models environment {environment.name}"
         yield Requirement(f"environment {environment.name}", here, found, remedy)
     if (missing := use.declared.missing(use.section)) is not None:
@@ -94,5 +94,5 @@ def _of_registry(registry: Registry[Any]) -> Iterator[Requirement]:
     broken = {item.name: reason for item, reason in registry.problems()}
     for name, item in registry.plug_ins.items():
         found = broken.get(name, item.distribution)
-        remedy = f"mend or uninstall {item.distribution.partition(' ')[0]}"
+        remedy = f"fix or uninstall {item.distribution.partition(' ')[0]}"
         yield Requirement(f"{registry.what} {name}", name not in broken, found, remedy)

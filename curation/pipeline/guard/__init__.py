@@ -1,1 +1,1 @@
-"""What keeps a build safe: the lock of its folder, the quarantine of deadly recordings, the watchdog."""
+"""What keeps a build safe: the lock of its folder, the quarantine of recordings that crash workers, the watchdog."""

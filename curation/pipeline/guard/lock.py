@@ -1,12 +1,12 @@
-"""One build at a time in an output folder: two at once would undo each other's plan, attempts and shards.
+"""One build at a time in an output folder: two at once would overwrite each other's plan, attempts and shards.
 
     with held(out, run="4f2a...", wait_seconds=60) as lock:
         ...
         lock.check()        # LockError where somebody has taken the folder over by force
 
-`lock.json` says who builds, and is written again every few seconds. It outlives a kill, so that a lock is judged
-before it is believed: on this machine by whether its process still runs, from elsewhere by its signs of life. On
-a local folder the kernel's lock (flock) is taken too; it ends with the process, whatever kills it.
+`lock.json` names the holder and is rewritten every few seconds. It outlives a kill, so that its holder is checked
+first: on this machine by whether its process still runs, elsewhere by its heartbeat. On a local folder the kernel's
+lock (flock) is taken too; it ends with the process, whatever kills it.
 """
 
 import errno
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 FILE = "lock.json"
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
-"""Without a sign of life for so long, a holder on another machine may be dead."""
+"""Without a heartbeat for this long, a holder on another machine may be dead."""
 WATCH_SECONDS = 2.5 * HEARTBEAT_SECONDS
-"""It is then watched for so long before its lock is taken: its clock may be wrong."""
+"""It is then watched for this long before its lock is taken: its clock may be wrong."""
 SETTLE_SECONDS = 1.0
-"""An object store has no lock of its own: of two that write at once, the later one has it."""
+"""An object store has no lock of its own: of two concurrent writers, the later one gets it."""
 START_TOLERANCE_SECONDS = 2.0
 
 
@@ -47,16 +47,16 @@ class Holder:
     run: str
     host: str
     machine: str
-    """Boot and process namespace: where it is the same as ours, its process id means something here."""
+    """Boot and process namespace: where it is the same as ours, its process id is valid here."""
     pid: int
     pid_started: float
-    """Seconds since 1970; a process id is used again, with another start."""
+    """Seconds since 1970; process ids are reused, with another start."""
     updated: float
-    """Its last sign of life, by its own clock."""
+    """Its last heartbeat, by its own clock."""
 
     @property
     def is_gone(self) -> bool:
-        """True where the process is known not to run any more."""
+        """True where the process is known to have ended."""
         if self.machine != _machine():
             return False
         try:
@@ -66,8 +66,8 @@ class Holder:
         return abs(started - self.pid_started) > START_TOLERANCE_SECONDS
 
     def describe(self) -> str:
-        """Who it is, for a message."""
-        return f"process {self.pid} on {self.host}, last sign of life {max(0.0, time.time() - self.updated):.0f} s ago"
+        """The holder, for a message."""
+        return f"process {self.pid} on {self.host}, last heartbeat {max(0.0, time.time() - self.updated):.0f} s ago"
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Lock:
             raise LockError(msg)
 
     def beat(self) -> None:
-        """Give a sign of life, unless the lock is not ours any more."""
+        """Renew the lock, unless it is no longer ours."""
         holder = read_holder(self.out)
         if holder is not None and holder.run != self.me.run:
             self._lost_to = holder
@@ -94,7 +94,7 @@ class Lock:
         _write(self.out, self.me)
 
     def keep(self) -> None:
-        """Beat until the lock is released. Runs in a thread of its own."""
+        """Renew the lock until it is released. Runs in its own thread."""
         while not self._ended.wait(HEARTBEAT_SECONDS) and self._lost_to is None:
             try:
                 self.beat()
@@ -102,7 +102,7 @@ class Lock:
                 log.warning("could not renew %s/%s: %s", self.out.root, FILE, error)
 
     def end(self) -> None:
-        """No more signs of life."""
+        """Stop renewing the lock."""
         self._ended.set()
 
 
@@ -137,7 +137,7 @@ def held(out: Storage, run: str, *, wait_seconds: float = 0.0, force: bool = Fal
 
 
 def read_holder(out: Storage) -> Holder | None:
-    """Who has the lock, dead or alive."""
+    """The holder in the lock file, dead or alive."""
     try:
         return Holder(**json.loads(out.read_bytes(FILE)))
     except FileNotFoundError:
@@ -148,7 +148,7 @@ def read_holder(out: Storage) -> Holder | None:
 
 
 def _acquire(out: Storage, me: Holder, stack: ExitStack, *, force: bool) -> Holder | None:
-    """Take the lock, or say who has it."""
+    """Take the lock, or return its holder."""
     has_kernel_lock = _kernel_lock(out, stack)
     holder = read_holder(out)
     if not force:
@@ -167,7 +167,7 @@ def _acquire(out: Storage, me: Holder, stack: ExitStack, *, force: bool) -> Hold
 
 
 def _is_silent(out: Storage, holder: Holder) -> bool:
-    """Whether a holder elsewhere gives no sign of life: not by its clock, nor while it is watched."""
+    """Whether a holder elsewhere has no heartbeat: neither by its clock, nor while it is watched."""
     if time.time() - holder.updated < STALE_SECONDS:
         return False
     end = time.monotonic() + WATCH_SECONDS

@@ -1,8 +1,8 @@
-"""Knows which work killed its worker, so that a recording that does so cannot block a build indefinitely.
+"""Records which tasks killed their worker, so that a recording that does so cannot block a build indefinitely.
 
-Before a worker starts on a task it leaves a note, and takes it away when it is done. A note that is still there when
-the task comes again means that the worker died. The first crash makes the worker careful: it then notes each recording
-by itself. A recording on which a careful worker died is given up, as `failed`.
+A worker writes an attempt record before it starts a task, and removes it afterwards. A record that exists when the task
+comes again means that the worker died. The first crash makes the worker careful: it then records each recording
+separately. A recording on which a careful worker died is given up, as `failed`.
 
     with quarantine.attempt("00000003-000000") as attempt:
         if attempt.careful:
@@ -49,12 +49,12 @@ class Attempt:
         return self.crashes > 0
 
     def note(self, recording: str = "", doing: str = "", spans: int = 0) -> None:
-        """Write down what comes next, in case it kills this process."""
+        """Record what comes next, in case it kills this process."""
         self.current, self.doing, self.spans = recording, doing, spans
         self._write(f"{UNEXPLAINED} in {doing}" if doing else UNEXPLAINED)
 
     def explain(self, reason: str) -> None:
-        """Write down why this process is about to end itself."""
+        """Record why this process is about to end itself."""
         self._write(reason)
 
     def _write(self, detail: str) -> None:
@@ -71,19 +71,19 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """The notes of one run of a build. Notes of earlier runs say nothing: whatever ended those may be gone."""
+    """The attempt records of one run of a build. Those of earlier runs are ignored: their cause may be gone."""
 
     out: Storage
     run: str
 
     def clear(self) -> None:
-        """Remove the notes of all runs."""
+        """Remove the records of all runs."""
         for name in self.out.names(FOLDER):
             self.out.remove(f"{FOLDER}/{name}")
 
     @contextmanager
     def attempt(self, task: str) -> Iterator[Attempt]:
-        """Try `task`, a name that can be a file name."""
+        """Attempt `task`, a name that is a valid file name."""
         file = f"{FOLDER}/{task}.json"
         attempt = self._next(file)
         attempt.note()

@@ -1,7 +1,7 @@
-"""Ends this process when a task takes too long or too much memory: the engine starts it again and the attempt is noted.
+"""Ends this process when a task takes too long or too much memory: the engine restarts it, and the attempt is recorded.
 
-A hanging C extension cannot be interrupted from Python, and a process that has exhausted the memory of its machine
-takes its neighbours along; ending the process is the only clean way out of both.
+A hanging C extension cannot be interrupted from Python, and a process that exhausts the memory of its machine takes
+down others; ending the process is the only clean way out of both.
 """
 
 import os
@@ -24,7 +24,7 @@ def private_bytes(process: psutil.Process) -> int:
 
 
 class Watchdog:
-    """Watches one process. `limit` starts the clock for a block; `on_kill` is told why just before the end."""
+    """Watches one process. `limit` starts the clock for a block; `on_kill` gets the reason just before the end."""
 
     def __init__(self, timeout_seconds: float, max_gib: float) -> None:
         self._timeout = timeout_seconds
@@ -53,7 +53,7 @@ class Watchdog:
                 continue
             what, since, on_kill = task
             if time.monotonic() - since > self._timeout:
-                self._end(on_kill, f"{what} did not end within engine.timeout_seconds = {self._timeout:g}")
+                self._end(on_kill, f"{what} did not finish within engine.timeout_seconds = {self._timeout:g}")
             if used > self._max_bytes:
                 limit = self._max_bytes / GIB
                 self._end(on_kill, f"{what} used {used / GIB:.1f} GiB, over engine.max_worker_gib = {limit:g}")

@@ -1,8 +1,7 @@
 """Runs the work of a build on Ray Data, on this machine or on a cluster.
 
-Units are decoded by tasks and labelled by a pool of actors; between them travel batches of recordings. What Ray
-knows is not needed for resuming: a batch is done when its staging file is there, so that tasks may be repeated or
-lost at will.
+Units are decoded by tasks and labelled by a pool of actors; batches of recordings pass between them. Resuming needs no
+state of Ray: a batch is done when its staging file exists, so that tasks may be repeated or lost.
 """
 
 import logging
@@ -106,14 +105,14 @@ class RayRuntime:
             yield from unpacked(table)
 
     def _gpus(self) -> float:
-        """GPUs for a worker with models: none where the cluster has none and the CPU may stand in."""
+        """GPUs for a worker with models: none where the cluster has none and CPU fallback is on."""
         has_some = ray.cluster_resources().get("GPU", 0) > 0
         return self._worker.gpus if has_some or not self._config.gpu_fallback else 0.0
 
     def _num_workers(self, gpus: float) -> int:
-        """As many workers as fit; on a cluster as many as are asked for, since it may grow to them.
+        """As many workers as fit; on a cluster as many as are configured, since it may scale up to them.
 
-        A worker that has no place yet waits, and the others go on without it.
+        A worker that does not fit yet waits while the others work.
         """
         if self._joined and self._config.workers:
             return self._config.workers
@@ -124,15 +123,17 @@ class RayRuntime:
         if fit < 1:
             msg = (
                 f"no worker fits: engine.worker_cpus = {self._worker.cpus:g} and engine.worker_gpus = {gpus:g}, "
-                f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On a cluster "
-                f"that grows, say how many workers it should grow to: engine.workers"
+                f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On an "
+                f"autoscaling cluster, set engine.workers to the number of workers to scale to"
             )
             raise ConfigError(msg)
         return min(fit, self._config.workers or fit)
 
 
 def _start_here() -> None:
-    """Start Ray on this machine. Its C++ side writes to standard error, across the progress bars: not meanwhile."""
+    """Start Ray on this machine, meanwhile without standard error: its C++ code would write across the progress
+    bars.
+    """
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -140,7 +141,7 @@ def _start_here() -> None:
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is wanted
             os.dup2(nowhere.fileno(), 2)
         ray.init(
-            address="local",  # a cluster that happens to run here is joined only by engine.address = auto
+            address="local",  # a cluster already running here is joined only with engine.address = auto
             num_cpus=os.cpu_count(),
             include_dashboard=False,
             log_to_driver=False,
@@ -152,7 +153,7 @@ def _start_here() -> None:
 
 
 class _Actor:
-    """Holds one worker, and with it the models, for the life of a process."""
+    """Holds one worker and its models for the life of a process."""
 
     def __init__(self, make_worker: Callable[[], Callable[[Any], Any]]) -> None:
         self._worker = make_worker()

@@ -1,4 +1,4 @@
-"""How objects travel between the processes of a run: pickled into one binary column, with few copies of their waves.
+"""Transfers objects between the processes of a run: pickled into one binary column, with few copies of their waves.
 
     table = packed([batch])
     batch, = unpacked(table)

@@ -196,7 +196,7 @@ def test_a_package_that_does_not_import_hurts_only_those_who_use_it(site_of, mon
     assert doctor.exit_code == 1
     assert "missing ASR system broken: " in doctor.stdout
     assert "missing stage cracked: " in doctor.stdout
-    assert "-> mend or uninstall broken-package" in doctor.stdout
+    assert "-> fix or uninstall broken-package" in doctor.stdout
 
 
 def test_what_is_no_adapter_is_refused(site_of):

@@ -76,7 +76,7 @@ def test_systems_on_the_cpu_do_not_count(tmp_path):
 
 def test_a_gpu_that_no_worker_reserves_is_a_problem(tmp_path):
     plan = make_plan(on_gpu(tmp_path, [1], worker_gpus=0), Machines(16, 1), calibrate=False)
-    assert "engine.worker_gpus is 0, but these want a GPU: transcribe.systems.s0" in plan.problems[0]
+    assert "engine.worker_gpus is 0, but these need a GPU: transcribe.systems.s0" in plan.problems[0]
 
 
 def test_workers_reserve_what_their_stages_declare(tmp_path):
