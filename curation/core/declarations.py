@@ -49,8 +49,9 @@ class Resources:
     """Where the section has `threads`, at least that many are counted."""
     gpus: float = 1.0
     """Share of a GPU; counted only where the section says `device: cuda`."""
-    memory_gib: float = 0.0
-    """Main memory with its models loaded and a batch in progress, beyond what every worker takes."""
+    memory_gib: float | None = None
+    """Main memory with its models loaded and a batch in progress, beyond what every worker takes; None: not measured, then
+    the size of its models stands for it where they run on the CPU."""
     batch_seconds: float | None = None
     """Seconds of padded audio that it prefers per batch unless configured; None: one utterance."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from curation.core.declarations import Declared, Note, Resources, Score, Use
 from curation.core.plugins import Registry
+from curation.models.catalogue import facts_of
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import NOTE as FALLBACK
 from curation.stages.base import Stage
@@ -19,8 +20,9 @@ from curation.tokenize.registry import TOKENIZERS, likely_kind
 REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, ALIGNERS, TOKENIZERS)
 """All registries that installed packages can extend."""
 
-WORKER = Resources(memory_gib=0.75)
-"""Of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch."""
+WORKER_GIB = 0.75
+"""Main memory of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch."""
+WORKER = Resources(gpus=0.0, memory_gib=WORKER_GIB)
 LEAST_CPUS = 0.1
 """What a worker reserves where decoding reserves all that its stages need."""
 NOTES = (Note(FALLBACK, "models that ran on the CPU because there was no GPU", "recording"),)
@@ -60,17 +62,34 @@ def steps(config: BuildConfig) -> list[Step]:
 
 
 def worker_needs(config: BuildConfig) -> Resources:
-    """What a worker reserves and needs: as the engine's settings say, else by the declarations of all that it runs."""
-    engine, every = config.engine, steps(config)
-    label = [use.resources for step in every if step.name not in {"decode", "tokenize"} for use in step.uses]
-    cpus = max(item.cpus for item in (WORKER, *label)) - engine.decode_cpus
-    gpus = max(use.resources.gpus for step in every for use in step.uses)
+    """What a label worker reserves and needs: as the engine's settings say, else by the declarations of all that it
+    runs.
+    """
+    engine = config.engine
+    label = [use for step in steps(config) if step.name not in {"decode", "tokenize"} for use in step.uses]
+    cpus = max(WORKER.cpus, *(use.resources.cpus for use in label)) - engine.decode_cpus
     return replace(
         WORKER,
         cpus=max(cpus, LEAST_CPUS) if engine.worker_cpus is None else engine.worker_cpus,
-        gpus=gpus if engine.worker_gpus is None else engine.worker_gpus,
-        memory_gib=sum(item.memory_gib for item in (WORKER, *label)),
+        gpus=max(use.resources.gpus for use in label) if engine.worker_gpus is None else engine.worker_gpus,
+        memory_gib=WORKER_GIB + sum(map(memory_gib, label)),
     )
+
+
+def tokenizer_gpus(config: BuildConfig) -> float:
+    """GPUs that a worker of the publish pass reserves: 0 unless a tokenizer runs on one."""
+    uses = [use for step in steps(config) if step.name == "tokenize" for use in step.uses]
+    wanted = max((use.resources.gpus for use in uses), default=0.0)
+    return wanted if not wanted or config.engine.worker_gpus is None else config.engine.worker_gpus
+
+
+def memory_gib(use: Use) -> float:
+    """Main memory that something takes in a worker, GiB: as it declares, else the size of its models on the CPU."""
+    stated = use.resources
+    if stated.memory_gib is not None:
+        return stated.memory_gib
+    facts = [facts_of(name, use.declared.weights) for name in use.model_names]
+    return 0.0 if stated.gpus else sum(known.gib or 0.0 for known in facts if known is not None)
 
 
 def declared_scores() -> list[Score]:

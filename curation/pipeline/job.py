@@ -125,7 +125,7 @@ class Runtime(Protocol):
         ...
 
     def map(
-        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpu: bool = False
+        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpus: float = 0.0
     ) -> Iterator[Result]:
-        """Give each task to a worker, with a GPU (`engine.worker_gpus`) if asked; results come in any order."""
+        """Give each task to a worker, which reserves that share of a GPU; results come in any order."""
         ...

@@ -24,6 +24,7 @@ from curation.core.version import __version__
 from curation.manifests import index, ledger, schemas, shards, tokens
 from curation.manifests.index import ShardEntry, ShardIndex
 from curation.manifests.selection import LabelledBuild, RecordingGroup, filtered, payload
+from curation.pipeline.assemble import tokenizer_gpus
 from curation.pipeline.encode import BatchJudge
 from curation.pipeline.job import Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
@@ -70,9 +71,8 @@ def _judge(job: Job, runtime: Runtime, groups: Sequence[RecordingGroup], monitor
     names = sorted({name for group in groups for name in group.files})
     size = FILES_PER_TASK if job.config.tokenize is None else 1
     tasks = [names[start : start + size] for start in range(0, len(names), size)]
-    gpu = job.config.tokenize is not None and job.config.tokenize.device == "cuda"
-    times = StageTimes()
-    for done in monitor.follow("judge", len(tasks), runtime.map(partial(BatchJudge, job), tasks, gpu=gpu)):
+    times, gpus = StageTimes(), tokenizer_gpus(job.config)
+    for done in monitor.follow("judge", len(tasks), runtime.map(partial(BatchJudge, job), tasks, gpus=gpus)):
         times.add(done.label_times)
         monitor.journal.add_models(done.model_seconds)
     return times

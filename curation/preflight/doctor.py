@@ -14,7 +14,7 @@ from curation.core.errors import ModelError
 from curation.core.storage import Storage
 from curation.models.catalogue import catalogue
 from curation.models.store import resolve, verify
-from curation.pipeline.assemble import steps, worker_needs
+from curation.pipeline.assemble import steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.preflight.requirements import models_of, plug_ins, requirements_of
 
@@ -51,8 +51,9 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
     workers = config.engine.workers or max(1, int(cpus / needs.cpus))
     yield Check("CPUs", cpus >= 2, f"{cpus}, for {workers} workers", "use a machine with 2 CPUs or more")
     memory = psutil.virtual_memory().available / GIB
-    needed = workers * needs.memory_gib
-    remedy = f"free memory, or set engine.workers to {max(1, int(memory / needs.memory_gib))}"
+    each = needs.memory_gib or 0.0
+    needed = workers * each
+    remedy = f"free memory, or set engine.workers to {max(1, int(memory / each))}"
     yield Check("memory", memory >= needed, f"{memory:.1f} GiB free, {needed:.1f} GiB needed", remedy)
     if Storage(output).is_local:
         free = shutil.disk_usage(_existing_parent(Path(output))).free / GIB
@@ -61,7 +62,7 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
 
 
 def _gpus(config: BuildConfig) -> Iterator[Check]:
-    if worker_needs(config).gpus <= 0:
+    if max(worker_needs(config).gpus, tokenizer_gpus(config)) <= 0:
         return
     import torch
 

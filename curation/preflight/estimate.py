@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
-from curation.core.declarations import Adapter, Resources
+from curation.core.declarations import Adapter
 from curation.core.errors import ModelError
 from curation.models.store import resolve
-from curation.pipeline.assemble import Step, steps, worker_needs
+from curation.pipeline.assemble import Step, steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes
@@ -105,12 +105,13 @@ def make_plan(
     plan = BuildPlan(
         machines=machines,
         stages=list(_stages(config)),
-        workers=_workers(config, machines, needs),
+        workers=0,
         worker_cpus=needs.cpus,
-        worker_gpus=needs.gpus,
+        worker_gpus=max(needs.gpus, tokenizer_gpus(config)),
         limit_gib=0.0,
-        declared_gib=needs.memory_gib,
+        declared_gib=needs.memory_gib or 0.0,
     )
+    plan.workers = _workers(config, plan)
     plan.limit_gib = plan.workers * engine.max_worker_gib
     unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
     if unknown:
@@ -136,10 +137,10 @@ def packaged_speech() -> list[str]:
     return found
 
 
-def _workers(config: BuildConfig, machines: Machines, needs: Resources) -> int:
-    fit = int(machines.cpus / needs.cpus + 1e-6)
-    if needs.gpus > 0:
-        fit = min(fit, int(machines.gpus / needs.gpus + 1e-6))
+def _workers(config: BuildConfig, plan: BuildPlan) -> int:
+    fit = int(plan.machines.cpus / plan.worker_cpus + 1e-6)
+    if plan.worker_gpus > 0:
+        fit = min(fit, int(plan.machines.gpus / plan.worker_gpus + 1e-6))
     return min(fit, config.engine.workers or fit)
 
 

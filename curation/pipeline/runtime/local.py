@@ -26,7 +26,7 @@ class LocalRuntime:
         make_worker: Callable[[], Callable[[Task], Result]],
         tasks: Iterable[Task],
         *,
-        gpu: bool = False,  # noqa: ARG002 - this process has one or not
+        gpus: float = 0.0,  # noqa: ARG002 - this process has one or not
     ) -> Iterator[Result]:
         """See `job.Runtime`."""
         return map(make_worker(), tasks)

@@ -70,17 +70,17 @@ class RayRuntime:
             batch_format="pyarrow",
             num_cpus=self._config.decode_cpus,
         )
-        yield from self._on_actors(batches, partial(_watched_labeller, job), gpu=True)
+        yield from self._on_actors(batches, partial(_watched_labeller, job), self._worker.gpus)
 
     def map(
-        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpu: bool = False
+        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpus: float = 0.0
     ) -> Iterator[Result]:
         """See `job.Runtime`. A single task is done here, since starting a process would take longer."""
         every = list(tasks)
-        if len(every) == 1 and not gpu:
+        if len(every) == 1 and not gpus:
             yield make_worker()(every[0])
             return
-        yield from self._on_actors(self._dataset(every), make_worker, gpu=gpu)
+        yield from self._on_actors(self._dataset(every), make_worker, gpus)
 
     def _dataset(self, tasks: list[Any]) -> Any:
         """The tasks in as many blocks as give every CPU several: a block is one task of Ray's."""
@@ -89,9 +89,9 @@ class RayRuntime:
         return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
 
     def _on_actors(
-        self, dataset: Any, make_worker: Callable[[], Callable[[Task], Result]], *, gpu: bool
+        self, dataset: Any, make_worker: Callable[[], Callable[[Task], Result]], gpus: float
     ) -> Iterator[Result]:
-        gpus = self._gpus() if gpu else 0.0
+        gpus = self._gpus(gpus)
         results = dataset.map_batches(
             _Actor,
             fn_constructor_kwargs={"make_worker": make_worker},
@@ -104,10 +104,10 @@ class RayRuntime:
         for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from unpacked(table)
 
-    def _gpus(self) -> float:
-        """GPUs for a worker with models: none where the cluster has none and CPU fallback is on."""
+    def _gpus(self, wanted: float) -> float:
+        """GPUs for a worker that wants some: none where the cluster has none and CPU fallback is on."""
         has_some = ray.cluster_resources().get("GPU", 0) > 0
-        return self._worker.gpus if has_some or not self._config.gpu_fallback else 0.0
+        return wanted if has_some or not self._config.gpu_fallback else 0.0
 
     def _num_workers(self, gpus: float) -> int:
         """As many workers as fit; on a cluster as many as are configured, since it may scale up to them.
