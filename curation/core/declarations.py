@@ -50,8 +50,8 @@ class Resources:
     gpus: float = 1.0
     """Share of a GPU; counted only where the section says `device: cuda`."""
     memory_gib: float | None = None
-    """Main memory with its models loaded and a batch in progress, beyond what every worker takes; None: not measured, then
-    the size of its models stands for it where they run on the CPU."""
+    """Main memory with its models loaded and a batch in progress, beyond what every worker takes; None: not measured,
+    then the size of its models stands for it where they run on the CPU."""
     batch_seconds: float | None = None
     """Seconds of padded audio that it prefers per batch unless configured; None: one utterance."""
 
