@@ -16,7 +16,7 @@ from curation.manifests.schemas import VERDICTS
 from curation.manifests.verdicts import judge
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
-from curation.stages.boundary import Boundary, cut_probabilities, edge_levels
+from curation.stages.boundary import Boundary, BoundaryConfig, cut_probabilities, edge_levels
 from tests.support.real_speech import TWO_CITIES, librivox, recording, wave
 
 MFA = Path(__file__).parents[1] / "data" / "mfa"
@@ -141,3 +141,8 @@ def test_the_audio_of_the_utterance_counts_and_not_that_of_the_recording():
     with_audio, without = (segment.scores for segment in made.segments)
     assert with_audio["boundary.start"] < 0.2
     assert without["boundary.start"] > 0.8
+
+
+def test_the_configuration_is_kept():
+    assert Boundary(BoundaryConfig(max_cut=0.5)).config.max_cut == 0.5
+    assert Boundary().config == BoundaryConfig()

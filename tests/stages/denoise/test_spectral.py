@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import expi
 
 from curation.stages.denoise.spectral import Spectral, estimate_gains, track_noise
 from tests.support.dummies import mix, noise, speech
@@ -61,3 +62,22 @@ def test_a_quiet_recording_is_treated_as_a_loud_one():
     wave = mix(speech(3.0, 4.0), noise(3.0), 10)
     soft = Spectral().denoise((wave * 1e-3).astype(np.float32))
     np.testing.assert_allclose(soft * 1e3, Spectral().denoise(wave), atol=1e-3 * np.abs(wave).max())
+
+
+def test_gains_are_those_of_the_recursion_bin_by_bin():
+    """A plain loop over the formulas of Ephraim and Malah, with the exponential integral by another function."""
+    generator = np.random.default_rng(3)
+    power = generator.exponential(1.0, (120, 4)) * np.where(generator.random((120, 1)) < 0.3, 30.0, 1.0)
+    noise_power = track_noise(power)
+    expected = np.zeros_like(power)
+    for column in range(4):
+        before = 1.0
+        for frame in range(120):
+            ratio = min(power[frame, column] / noise_power[frame, column], 1000.0)
+            prior = max(0.98 * before + 0.02 * max(ratio - 1, 0), 10**-2.5)
+            wiener = prior / (1 + prior)
+            gain = wiener * math.exp(-0.5 * expi(-wiener * ratio))
+            before = min(gain, 1.0) ** 2 * ratio
+            expected[frame, column] = min(max(gain, 0.1), 1.0)
+    assert (expected == 1).any()
+    np.testing.assert_allclose(estimate_gains(power), expected, rtol=1e-9)

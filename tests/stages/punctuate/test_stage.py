@@ -137,7 +137,7 @@ def read(**settings):
 
 
 @pytest.mark.parametrize(
-    ("insert", "remove"), [(300.0, 50.0), (120.0, 50.0), (600.0, 50.0), (300.0, 0.0), (300.0, 299.0)]
+    ("insert", "remove"), [(300.0, 50.0), (120.0, 50.0), (600.0, 50.0), (300.0, 0.0), (300.0, 300.0)]
 )
 def test_the_settings_of_pauses_decide_where_marks_are(insert, remove):
     """What the words' own times say of the pauses is what the marks show."""

@@ -52,3 +52,15 @@ def test_without_mfa_the_fallback_does_all():
 def test_settings_without_models_are_refused():
     with pytest.raises(ValueError, match=r"punctuate\.mfa\.acoustic_model"):
         PunctuateConfig(aligner="mfa")
+
+
+def test_the_stage_says_which_aligner_takes_the_place_of_which():
+    mfa = MfaConfig(**MODELS)
+    uses = Punctuate.adapters(PunctuateConfig(aligner="mfa", fallback="pocketsphinx", mfa=mfa))
+    assert [(use.name, use.instead) for use in uses] == [
+        ("punctuate.mfa", "pocketsphinx"),
+        ("punctuate.pocketsphinx", ""),
+    ]
+    assert uses[0].section == mfa
+    assert [use.instead for use in Punctuate.adapters(PunctuateConfig())] == [""]
+    assert Punctuate.adapters(PunctuateConfig(aligner="none")) == []
