@@ -1,1 +1,1 @@
-"""Processing steps, one file each. They know nothing of Ray: see `stages/base.py` for the contract."""
+"""Processing steps, independent of Ray and of each other: see `stages/base.py` for the contract."""

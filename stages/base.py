@@ -1,12 +1,12 @@
-"""What a stage is: declarations, a configuration, `setup` once per process, and `process` for a batch of recordings.
+"""The interface of a stage: declarations, a configuration, `setup` once per process, `process` per batch of recordings.
 
 A stage gives back one result per input, in order (it changes the records in place). It never drops anything, and it
 knows nothing of Ray. `run_stage` gives it one recording at a time, or a whole batch where the stage says `batched`:
-then, when it raises, `run_stage` calls it again row by row, so that one bad recording costs only itself.
+then, when it raises, `run_stage` calls it again row by row, so that only the bad recording fails.
 
 To add a stage: a file here (or a folder with `stage.py`) with a class that sets `name`, `section` and `after`, and a
 field for its section in `BuildConfig`; or the same class in a package of your own with an entry point in the group
-`curation.stages`, whose section becomes a field by itself:
+`curation.stages`, whose section becomes a field automatically:
 
     class Pitch(Stage):
         name, section, after = "pitch", PitchConfig, "diarize"
@@ -42,8 +42,8 @@ class Stage(Declared, ABC):
     on_by_default: ClassVar[bool] = False
     """Whether a plug-in runs where the configuration does not name it."""
     batched: ClassVar[bool] = False
-    """True where recordings are worked on together. `process` must then be idempotent: called again on recordings
-    that it has seen, it gives the same result."""
+    """True where recordings are worked on together. `process` must then be idempotent: called again on the same
+    recordings, it gives the same result."""
 
     @classmethod
     def adapters(cls, section: Any) -> list[Use]:  # noqa: ARG003 - for subclasses
@@ -55,7 +55,7 @@ class Stage(Declared, ABC):
 
     @abstractmethod
     def process(self, batch: Sequence[Recording]) -> None:
-        """Work on the recordings in place. Recordings that have a verdict never arrive here."""
+        """Process the recordings in place. None of them has a verdict."""
 
 
 def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
@@ -65,7 +65,7 @@ def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
         try:
             stage.process(live)
         except Exception:
-            log.exception("stage %s failed on a batch of %d recordings: each is tried alone", stage.name, len(live))
+            log.exception("stage %s failed on a batch of %d recordings: retrying each alone", stage.name, len(live))
         else:
             return
     for recording in live:

@@ -1,11 +1,11 @@
 """Boundary: was a word cut at the start or the end of an utterance? Judged by the energy profile at its edges.
 
-Source: the GPA paper, section on data curation, which filters mid-word truncation by the energy profile and says no
-more; the score is ours. A word that is cut has speech energy right up to the edge, whereas an utterance that ends by
-itself fades into the pause around it. So the level of the first (last) 30 ms is placed between the noise floor (0) and
-the speech level (1) of the same utterance, which makes it independent of gain and noise, and a logistic curve turns it
-into a probability. Tried beside it and not better on recordings that the fit had not seen: the minimum level near the
-edge, the length of the silent run, the slope, voicing, zero crossings, and fourteen features together.
+Source: the GPA paper, section on data curation, which filters mid-word truncation by the energy profile without
+details; the score is ours. A word that is cut has speech energy right up to the edge, whereas a complete utterance
+fades into the pause around it. So the level of the first (last) 30 ms is placed between the noise floor (0) and the
+speech level (1) of the same utterance, which makes it independent of gain and noise, and a logistic curve turns it into
+a probability. Tried as well, without a gain on recordings unseen by the fit: the minimum level near the edge,
+the length of the silent run, the slope, voicing, zero crossings, and fourteen features together.
 
 Coefficients and accuracy come from tests/bench/accuracy/boundary.py.
 """
@@ -27,7 +27,7 @@ EDGE_FRAMES = 3
 MAX_RANGE_DB = 50.0
 MIN_RANGE_DB = 6.0
 """Limits of the distance between noise floor and speech level: digital silence is not a better pause than a quiet
-room, and in an utterance without contrast nothing can be seen."""
+room, and an utterance without contrast gives no evidence."""
 SLOPE, OFFSET = 6.6, 0.356
 """Of the logistic curve: at a relative level of `OFFSET`, cut and whole are equally likely."""
 

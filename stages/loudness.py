@@ -43,7 +43,7 @@ class Loudness(Stage):
         self.config = config or LoudnessConfig()
 
     def process(self, batch: Sequence[Recording]) -> None:
-        """Replace `audio` of each recording that has some."""
+        """Replace the `audio` of each recording that has any."""
         results = [self._normalize(recording.audio) for recording in batch]  # all or none: may be called again
         for recording, audio in zip(batch, results, strict=True):
             recording.audio = audio
@@ -63,7 +63,7 @@ def compress(wave: Wave, config: LoudnessConfig) -> Wave:
 
 
 def reduction_db(level: Wave, config: LoudnessConfig) -> Wave:
-    """Apply the static curve: dB to take away (>= 0) at each level (dB), quadratic within the knee."""
+    """Apply the static curve: gain reduction in dB (>= 0) at each level (dB), quadratic within the knee."""
     slope, half = np.float32(1.0 - 1.0 / config.ratio), np.float32(config.knee_db / 2.0)
     over = level - np.float32(config.threshold_db)
     if half == 0.0:

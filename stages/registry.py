@@ -10,7 +10,7 @@ STAGES: Registry[Stage] = Registry(
     Stage, "curation.stages", ["curation.stages"], what="stage", key="name", entry="stage"
 )
 FIRST = "decode"
-"""What is before all stages."""
+"""Before all stages."""
 
 
 def plug_in_stages() -> list[type[Stage]]:
@@ -22,9 +22,9 @@ def plug_in_stages() -> list[type[Stage]]:
 
 
 def ordered_stages() -> list[type[Stage]]:
-    """All stages in the order in which they run. Raises ConfigError for a plug-in after a stage that there is not."""
+    """All stages in the order in which they run. Raises ConfigError for a plug-in after an unknown stage."""
     following: dict[str, list[type[Stage]]] = defaultdict(list)
-    for stage in [*plug_in_stages(), *STAGES.built_in.values()]:  # plug-ins come before what else follows the same
+    for stage in [*plug_in_stages(), *STAGES.built_in.values()]:  # plug-ins come first among those after the same stage
         following[stage.after].append(stage)
     order = _from(FIRST, following)
     if lost := [stage for stages in following.values() for stage in stages if stage not in order]:

@@ -1,10 +1,10 @@
-"""How far the final text of an utterance can be trusted: a calibrated share of right words, 0..1.
+"""Calibrated confidence of the final text of an utterance: the expected share of correct words, 0..1.
 
-A logistic regression on what any build knows about an utterance (`FEATURES`): how firmly the systems stand behind the
-text, how sure they are, how many they are, and how much text there is for the time. It is fitted to utterances whose
-text is known (`curation consensus fit`); its file also holds the weights of the systems in the vote. Tried beside
-these and no better on voices that the fit had not seen: pWER, the rate of the nearest pair, the distance of the
-systems to the final text, the least share in the vote, the least confidence, repetition, no-speech probability.
+A logistic regression on features that every build has (`FEATURES`): support of the text by the systems, their
+confidence, their number, and the length and rate of the text. It is fitted to utterances with references (`curation
+consensus fit`); its file also holds the weights of the systems in the vote. Tried as well, without a gain on speakers
+unseen by the fit: pWER, the rate of the nearest pair, the distance of the systems to the final text, the least share in
+the vote, the least confidence, repetition, no-speech probability.
 """
 
 import json
@@ -26,17 +26,17 @@ from curation.stages.consensus.vote import Combined
 DEFAULT = Path(__file__).parent / "default_calibration.json"
 FEATURES = ("log_confidence", "support", "surprise", "systems", "log_words", "log_rate")
 LEAST_CONFIDENCE = 0.01
-"""Confidences below it are taken as it before the logarithm."""
+"""Lower bound of confidences before the logarithm."""
 
 
 class Calibration(Section):
     """The content of a calibration file (JSON)."""
 
     version: Literal[1] = 1
-    about: str = Field("", description="what it was fitted on")
+    about: str = Field("", description="the data that it was fitted on")
     weights: dict[str, float] = Field({}, description="weight of each system in the vote; others have 1")
     features: list[str] = Field(description="names of the features, in the order of the numbers below")
-    mean: list[float] = Field(description="of each feature; a feature that is unknown counts as its mean")
+    mean: list[float] = Field(description="of each feature; an unknown feature counts as its mean")
     scale: list[float] = Field(description="standard deviation of each feature")
     coefficients: list[float] = Field(description="of the standardised features")
     intercept: float
@@ -55,7 +55,7 @@ class Calibration(Section):
         return self
 
     def confidence(self, features: Sequence[float]) -> float:
-        """Expected share of right words, 0..1; `features` as `evidence` gives them, NaN where unknown."""
+        """Expected share of correct words, 0..1; `features` as returned by `evidence`, NaN where unknown."""
         total = self.intercept
         for value, mean, scale, slope in zip(features, self.mean, self.scale, self.coefficients, strict=True):
             if not math.isnan(value):
@@ -73,13 +73,13 @@ class Loaded:
 
 @cache
 def load_calibration(reference: str) -> Loaded:
-    """`default`, or a file: `path:FILE`. Raises ModelError where it is missing or is no calibration."""
+    """`default`, or a file: `path:FILE`. Raises ModelError where it is missing or not a calibration."""
     path = DEFAULT if reference == "default" else resolve(reference)
     try:
         calibration = Calibration.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # ValidationError and JSONDecodeError are ValueErrors
         detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        msg = f"consensus.calibration {reference}: {path} is no calibration ({detail}): see `curation consensus fit`"
+        msg = f"consensus.calibration {reference}: {path} is not a calibration ({detail}): see `curation consensus fit`"
         raise ModelError(msg) from None
     return Loaded(calibration, f"{reference.split(':', maxsplit=1)[0]}:{sha256_of(path)[:12]}")
 

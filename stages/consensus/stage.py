@@ -1,4 +1,4 @@
-"""Consensus: how far the ASR systems agree, one text out of their hypotheses, and how far it can be trusted.
+"""Consensus: agreement of the ASR systems, one text from their hypotheses, and its calibrated confidence.
 
 GPA (arXiv 2601.10770) keeps an utterance where the average pairwise word error rate of its N hypotheses,
     pWER = 1 / (N (N - 1)) * sum over ordered pairs i != j of WER(y_i, y_j),
@@ -6,10 +6,10 @@ is below 0.15. WER(y_i, y_j) takes y_i as the reference: edit distance / words o
 an empty reference it is 0 if the hypothesis is empty too, else 1. Where all hypotheses are empty pWER is 0, and
 `min_words` rejects the utterance; with fewer than two hypotheses there is no pWER, and `min_systems` rejects it.
 
-N counts the systems that answered: one that does not speak the language or that broke takes no part (notes
+N counts the systems without an error: one that does not support the language or that failed takes no part (notes
 `transcribe.left_out` and `consensus.failed`). The outlier is the system that is farthest from the others, if leaving
 it out lowers its distance to them by `OUTLIER_MARGIN`; it still votes. `confidence.calibrated` is an estimate of the
-share of right words (`curation.stages.consensus.confidence`).
+share of correct words (`curation.stages.consensus.confidence`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ from curation.text.normalize import Normalizer, normalizer_for
 
 Rates = npt.NDArray[np.float64]
 OUTLIER_MARGIN = 0.15
-"""How much farther a system must be from the others than they are from each other: the paper's threshold of pWER."""
+"""Margin by which an outlier's distance to the others exceeds their own: the paper's threshold of pWER."""
 
 
 class ConsensusConfig(Section):
-    """How hypotheses become one text, and how far they must agree."""
+    """How hypotheses are combined, and how much they must agree."""
 
     combination: Method = Field(
         "vote",
@@ -52,7 +52,7 @@ class ConsensusConfig(Section):
         rejects="<",
         ge=0,
     )
-    # One system alone has no pairwise WER; it gets here only where min_systems = 1 allows it.
+    # A single system has no pairwise WER; it gets here only where min_systems = 1 allows it.
     max_pwer: float = threshold(
         0.15,
         "kept where the average pairwise WER (scores `pwer`) is below this",
@@ -63,44 +63,44 @@ class ConsensusConfig(Section):
     )
     min_confidence: float = threshold(
         0.0,
-        "expected share of right words (scores `confidence.calibrated`), at least; 0: not asked for",
+        "expected share of correct words (scores `confidence.calibrated`), at least; 0: off",
         score="confidence.calibrated",
         rejects="<",
-        off=0.0,  # builds of earlier versions have no such score
+        off=0.0,  # builds of earlier versions lack the score
         ge=0,
         le=1,
     )
 
 
 class Consensus(Stage):
-    """Sets the text of every live segment, and how far the systems agree on it."""
+    """Sets the text of every live segment, and scores of the systems' agreement on it."""
 
     name = "consensus"
     section = ConsensusConfig
     after = "transcribe"
     scores = (
         Score("pwer", "1", "average pairwise word error rate of the hypotheses"),
-        Score("pwer.systems", "systems", "hypotheses that it is over"),
-        Score("pwer.*", "1", "average of one system's pairs with the others, both ways"),
-        Score("consensus.outlier", "1", "how much farther the farthest system is from the others than they are apart"),
+        Score("pwer.systems", "systems", "number of hypotheses compared"),
+        Score("pwer.*", "1", "average of one system's pairs with the others, in both directions"),
+        Score("consensus.outlier", "1", "how much the farthest system's WER to the others exceeds their pWER"),
         Score("confidence", "1", "mean confidence of the words, by the weights of the systems that have them"),
-        Score("confidence.calibrated", "1", "expected share of right words"),
+        Score("confidence.calibrated", "1", "expected share of correct words"),
         Score("text.words", "words", "words (or characters) of the text after normalisation"),
     )
     notes = (
-        Note("consensus.normalizer", "rules by which texts were normalised before they were compared"),
-        Note("consensus.unit", "what was compared: word or character"),
-        Note("consensus.combination", "how the text was made of the hypotheses: vote or mbr"),
+        Note("consensus.normalizer", "text normalisation before the comparison"),
+        Note("consensus.unit", "unit of the comparison: word or character"),
+        Note("consensus.combination", "how the hypotheses were combined: vote or mbr"),
         Note("consensus.calibration", "calibration of the confidence, with the start of its SHA-256"),
-        Note("consensus.outlier", "system that is far from all others"),
-        Note("consensus.failed", "systems that broke on the utterance"),
+        Note("consensus.outlier", "the outlier system"),
+        Note("consensus.failed", "systems that failed on the utterance"),
     )
 
     def __init__(self, config: ConsensusConfig | None = None) -> None:
         self.config = config or ConsensusConfig()
 
     def setup(self) -> None:
-        """Read the calibration. Raises ModelError where its file is missing or is none."""
+        """Read the calibration. Raises ModelError where its file is missing or invalid."""
         load_calibration(self.config.calibration)
 
     def process(self, batch: Sequence[Recording]) -> None:
@@ -135,7 +135,7 @@ class Consensus(Stage):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What the hypotheses of one utterance say together."""
+    """The combined hypotheses of one utterance."""
 
     combined: Combined
     words: int
@@ -195,7 +195,7 @@ def pairwise_wer(rates: Rates) -> float:
 def outlier(rates: Rates) -> tuple[int, float]:
     """(system, margin): the one farthest from the others, and by how much its mean WER to them exceeds their own pWER.
 
-    Ties go to the first. Raises ValueError for fewer than three hypotheses: of two, neither is the odd one.
+    Ties go to the first. Raises ValueError for fewer than three hypotheses: of two, neither is the outlier.
     """
     count = len(rates)
     if count < 3:
@@ -208,7 +208,7 @@ def outlier(rates: Rates) -> tuple[int, float]:
 
 
 def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates) -> None:
-    """Scores: pWER of all, and of each system with the others (their mean is pWER again), and the odd one out."""
+    """Scores: pWER of all, and of each system with the others (their mean is pWER again), and the outlier."""
     for key in [key for key in segment.scores if key in {"pwer", "consensus.outlier"} or key.startswith("pwer.")]:
         del segment.scores[key]
     segment.notes.pop("consensus.outlier", None)

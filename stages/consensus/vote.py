@@ -1,16 +1,16 @@
 """One text out of several hypotheses, with casing and punctuation kept.
 
 `mbr`: minimum Bayes risk; the hypothesis with the fewest expected word errors when each other hypothesis is taken as
-the truth with its weight (Goel and Byrne 2000).
-`vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words
-(or their absence) win by the sum of their weights. Words are compared without casing and punctuation. The winner is
-written as the MBR choice writes it, so that marks and capitals fit together, or, where that has another word or knows
-no marks and capitals at all, as the system with the highest weight.
+the reference with its weight (Goel and Byrne 2000).
+`vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words (or
+their absence) win by the sum of their weights. Words are compared without casing and punctuation. The winner is written
+as the MBR choice writes it, so that marks and capitals fit together, or, where that has another word or has no marks
+and capitals at all, as the system with the highest weight.
 
 The weight of a hypothesis is that of its system (1 unless `curation consensus fit` learned another) times 0.5 to 1 by
 its confidence. Ties, whatever the number of systems: the MBR choice is the hypothesis of the higher weight, then of
-the earlier system; in the vote the word of the MBR choice wins, then the word behind which the heaviest single
-hypothesis stands, then that of the earlier system. Earlier: in the order of the configuration.
+the earlier system; in the vote the word of the MBR choice wins, then the word of the single hypothesis with the highest
+weight, then that of the earlier system. Earlier: in the order of the configuration.
 """
 
 import unicodedata
@@ -34,18 +34,18 @@ Distances = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """A text, and how firmly the systems stand behind it."""
+    """A text, and its support by the systems."""
 
     text: str
     confidence: float
     """0..1: `support` x mean confidence of the systems. Not calibrated."""
     support: float
-    """0..1: share of the weights behind each word of the vote, the mean over its places."""
+    """0..1: share of the weights for the winning word, the mean over all places of the vote."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ballot:
-    """What one system has at one place: `key` is compared, `surface` is written; both empty: nothing here."""
+    """The word of one system at one place: `key` is compared, `surface` is written; both empty: nothing here."""
 
     key: str
     surface: str
@@ -89,12 +89,12 @@ def minimum_risk(distances: Distances, weights: Sequence[float]) -> int:
 
 
 def confidence_weight(confidence: float | None) -> float:
-    """0.5 to 1, so that with equal systems one, however sure of itself, never outvotes two that agree."""
+    """0.5 to 1, so that one of several equal systems, however confident, never outvotes two that agree."""
     return 0.5 + 0.5 * (confidence or 0.0)
 
 
 def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float]) -> float:
-    """By weight, over the systems that give a confidence; 1 where none does."""
+    """Weighted mean over the systems that give a confidence; 1 where none does."""
     given = [(item.confidence, weight) for item, weight in zip(hypotheses, weights, strict=True)]
     known = [(confidence, weight) for confidence, weight in given if confidence is not None]
     if not known:
@@ -103,7 +103,7 @@ def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float])
 
 
 def _surface_words(text: str, join: str) -> list[tuple[str, str]]:
-    """(key, surface) of each written word or character; marks that stand alone join what is before them."""
+    """(key, surface) of each written word or character; isolated marks join the word before them."""
     pieces = text.split() if join else list(text)
     words: list[tuple[str, str]] = []
     for piece in pieces:
@@ -122,8 +122,7 @@ def _styled(text: str) -> bool:
 def _places(surfaces: Sequence[list[tuple[str, str]]], voters: Sequence[tuple[float, bool]]) -> list[list[_Ballot]]:
     """The ballots at each place of the alignment with the first hypothesis, in the order of the text.
 
-    Words that others have between two words of the first form places of their own, counted back from the
-    second of the two.
+    Words that others have between two words of the first form separate places, counted back from the second of the two.
     """
     skeleton = [key for key, _ in surfaces[0]]
     slots: dict[tuple[int, int], dict[int, tuple[str, str]]] = {}

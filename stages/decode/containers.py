@@ -1,4 +1,4 @@
-"""How long a container says that its audio is, and whether that is a count of samples or an estimate.
+"""The duration that a container declares, and whether it is a count of samples or an estimate.
 
 A count that is larger than what can be decoded means a truncated file; an estimate (an MP3 without its Xing header,
 raw AAC) means nothing.
@@ -8,12 +8,12 @@ import struct
 from typing import Any, BinaryIO
 
 MAX_DECLARED_SECONDS = 1000 * 3600.0
-"""A longer declared duration is taken for a damaged header."""
+"""A longer declared duration counts as a damaged header."""
 
 _COUNTING = {"aiff", "au", "caf", "flac", "mov", "ogg", "w64", "wav"}
 _MATROSKA = {"matroska", "webm"}
 _UNKNOWN_DATA_BYTES = 0x7FFF0000
-"""A WAV written to a pipe declares a data size near 2^31 (SoX) or 2^32 (FFmpeg): its writer did not know it."""
+"""A WAV written to a pipe declares a data size near 2^31 (SoX) or 2^32 (FFmpeg): its writer could not know it."""
 _MAX_RIFF_CHUNKS = 64
 _PCM_TAGS = {1, 3, 6, 7, 0xFFFE}
 """Integer PCM, float, A-law, mu-law, extensible."""
@@ -22,7 +22,7 @@ _PCM_TAGS = {1, 3, 6, 7, 0xFFFE}
 def declared_seconds(container: Any, stream: Any, riff: float | None) -> float | None:
     """Return what the stream declares, or the container where it holds only this stream; None if unknown.
 
-    `riff` is the result of `riff_seconds`: FFmpeg itself goes by the file size of a WAV, which hides a truncation.
+    `riff` is the result of `riff_seconds`: FFmpeg itself uses the file size of a WAV, which hides a truncation.
     """
     seconds = riff
     if seconds is None and stream.duration is not None and stream.time_base is not None:
@@ -33,7 +33,7 @@ def declared_seconds(container: Any, stream: Any, riff: float | None) -> float |
 
 
 def counts_samples(container: Any, stream: Any) -> bool:
-    """Tell whether the declared duration counts samples."""
+    """Whether the declared duration counts samples."""
     names = set(container.format.name.split(","))
     if "mp3" in names:
         # FFmpeg sets the start time to the encoder delay of the Info/Xing header, which also counts the frames.
@@ -42,13 +42,13 @@ def counts_samples(container: Any, stream: Any) -> bool:
 
 
 def riff_seconds(file: BinaryIO) -> float | None:
-    """Seconds that the header of a PCM WAV declares; 0 where its writer did not know; None: no PCM WAV.
+    """Seconds that the header of a PCM WAV declares; 0 where its writer could not know; None: not a PCM WAV.
 
     Leaves the file at its start.
     """
     try:
         return _walk_riff(file)
-    except struct.error:  # the header is cut off
+    except struct.error:  # the header is truncated
         return None
     finally:
         file.seek(0)

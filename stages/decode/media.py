@@ -1,4 +1,4 @@
-"""Reads the audio of any file that FFmpeg knows (through PyAV) as a stream of mono float32 blocks at 16 kHz.
+"""Reads the audio of any file that FFmpeg supports (through PyAV) as a stream of mono float32 blocks at 16 kHz.
 
 Files are opened here and handed to FFmpeg as byte streams, never as names: a path cannot select one of FFmpeg's
 protocols, and a playlist cannot make it open anything else. Memory stays bounded whatever a header declares.
@@ -25,7 +25,7 @@ MIN_RATE, MAX_RATE = 1_000, 768_000
 """Hz. Outside of it a header is damaged, and a resampler for it could need gigabytes."""
 MAX_CHANNELS = 64
 MAX_GAPS = 100
-"""Damaged places after which the rest of a file is given up."""
+"""Number of damaged places after which the rest of a file is skipped."""
 MIN_GAP_SECONDS, MAX_GAP_SECONDS = 0.1, 600.0
 """Jumps of the time stamps: shorter ones are jitter of the muxer (or a lost packet), longer ones damaged stamps."""
 MAX_PACKET_SECONDS = 10.0
@@ -40,7 +40,7 @@ _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
 class MediaError(ValueError):
-    """The file cannot be used; the message says why and what to do."""
+    """The file cannot be used; the message names the cause and the remedy."""
 
 
 def open_binary(path: str) -> BinaryIO:
@@ -55,7 +55,7 @@ def open_binary(path: str) -> BinaryIO:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A place where audio is missing: how many samples at 16 kHz (0: nobody knows), and why."""
+    """A place where audio is missing: how many samples at 16 kHz (0: unknown), and why."""
 
     samples: int
     error: str
@@ -73,7 +73,7 @@ class Media:
 
     @property
     def declared_samples(self) -> int:
-        """Samples at 16 kHz that the container declares; 0 if it does not say."""
+        """Samples at 16 kHz that the container declares; 0 if it declares none."""
         return round((self.info.seconds or 0.0) * SAMPLE_RATE)
 
     def pieces(self) -> Iterator[Wave | Gap]:
@@ -106,7 +106,7 @@ class Media:
         for packet in self.container.demux(self.stream):
             try:
                 frames = packet.decode()
-            except av.FFmpegError as error:  # no reading happens here: the packet is bad, or its codec is
+            except av.FFmpegError as error:  # nothing is read here: the packet or its codec is bad
                 clock.lose(_packet_seconds(packet), f"damaged audio ({error.strerror}): fetch the file again")
                 continue
             for frame in frames:
@@ -115,7 +115,7 @@ class Media:
                     yield gap
                 yield frame
             if gaps > MAX_GAPS:
-                msg = f"more than {MAX_GAPS} damaged places: the rest is given up; fetch the file again"
+                msg = f"more than {MAX_GAPS} damaged places: the rest is skipped; fetch the file again"
                 raise MediaError(msg)
         if clock.error:
             yield Gap(round(clock.lost * SAMPLE_RATE), clock.error)
@@ -134,7 +134,7 @@ class _Clock:
         self.lost, self.error = self.lost + seconds, error
 
     def gap_before(self, frame: Any) -> Gap | None:
-        """The hole before this frame, if there is one; takes the frame as good."""
+        """The hole before this frame, if there is one; accepts the frame as valid."""
         hole, error, start = self.lost, self.error, frame.time
         if start is not None and self._end is not None:
             hole = start - self._end
@@ -254,7 +254,7 @@ def _packet_seconds(packet: Any) -> float:
 
 
 def _seekable_copy(file: BinaryIO, stack: ExitStack) -> BinaryIO:
-    """Copy a stream (a server without range requests) to disk: many containers are not readable front to back."""
+    """Copy a stream (a server without range requests) to disk: many containers cannot be read sequentially."""
     copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     shutil.copyfileobj(file, copy)
     copy.seek(0)

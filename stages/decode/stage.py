@@ -33,10 +33,10 @@ class DecodeConfig(Section):
         15.0, ge=0, description="A span ends at the quietest place within these seconds before its longest end"
     )
     min_peak: float = Field(
-        1e-4, ge=0, description="Spans whose absolute peak (full scale 1) is below this are silent: rejected"
+        1e-4, ge=0, description="Spans whose absolute peak (full scale 1) is below this are rejected as silent"
     )
     max_missing_seconds: float = Field(
-        0.5, ge=0, description="A file that holds less than it declares by more than this is truncated, in seconds"
+        0.5, ge=0, description="A file that is shorter than declared by more than this is truncated, in seconds"
     )
     max_missing_fraction: float = Field(
         0.01,
@@ -50,7 +50,7 @@ MIN_MISSING_SECONDS = 0.15
 
 
 class Decode(Declared):
-    """What is known of decoding: it is no `Stage`, because a recording of hours becomes many rows while it streams."""
+    """Declarations of decoding, which is not a `Stage`: a recording of hours becomes many rows while it streams."""
 
     name = "decode"
     section = DecodeConfig
@@ -62,7 +62,7 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
 
     A span carries audio, or a verdict: `failed` with reason `decode` (not decodable, no audio stream, nothing in
     it, samples that are not numbers, the part of a broken or truncated file that is missing), or `rejected` with
-    reason `decode.min_peak` (silent). Never raises for what is wrong with the media or its storage.
+    reason `decode.min_peak` (silent). Never raises for faults of the media or its storage.
     """
     spans = _Spans(source, config)
     try:
@@ -75,7 +75,7 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
 
 
 def explain(error: BaseException) -> str:
-    """Say what went wrong with a file, and what the user can do about it."""
+    """Describe the fault of a file and its remedy."""
     import av
 
     if isinstance(error, MediaError):
@@ -83,11 +83,11 @@ def explain(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, av.FFmpegError):
         reason = error.strerror or "unknown error"
-        return f"{name}: FFmpeg cannot decode it ({reason}); the file is damaged, or no media: fetch it again"
+        return f"{name}: FFmpeg cannot decode it ({reason}); the file is damaged, or not media: fetch it again"
     if isinstance(error, FileNotFoundError):
         return f"{name}: no such file; check the path in the manifest"
     if isinstance(error, PermissionError):
-        return f"{name}: not allowed to read it; check its permissions or your credentials"
+        return f"{name}: permission denied; check its permissions or your credentials"
     return f"{name}: {error}"
 
 
@@ -97,8 +97,8 @@ def _decode(media: Media, spans: "_Spans") -> Iterator[Recording]:
     while True:
         try:
             piece = next(pieces, None)
-        except Exception as error:  # noqa: BLE001 - see decode_spans; what came before the error is used
-            log.warning("%s broke after %.2f s: %s", spans.source.path, spans.received / SAMPLE_RATE, error)
+        except Exception as error:  # noqa: BLE001 - see decode_spans; audio before the error is used
+            log.warning("%s failed after %.2f s: %s", spans.source.path, spans.received / SAMPLE_RATE, error)
             broken = explain(error)
             break
         if piece is None:
@@ -137,13 +137,13 @@ class _Spans:
     config: DecodeConfig
     media: MediaInfo = field(default_factory=MediaInfo)
     received: int = 0
-    """Samples that were added so far."""
+    """Samples added so far."""
     _blocks: list[Wave] = field(default_factory=list)
     _next: int = 0
     _offset: int = 0
 
     def add(self, block: Wave) -> Iterator[Recording]:
-        """Take a block in; yields the spans that are complete with it."""
+        """Add a block; yields the spans that it completes."""
         self._blocks.append(block)
         self.received += len(block)
         limit = round(self.config.max_span_seconds * SAMPLE_RATE)
@@ -166,7 +166,7 @@ class _Spans:
         yield row
 
     def finish(self, broken: str, missing: int) -> Iterator[Recording]:
-        """Yield the final rows: what is left, and where the file is `broken` a failed row of `missing` samples."""
+        """Yield the final rows: the rest, and where the file is `broken` a failed row of `missing` samples."""
         audio = np.concatenate([*self._blocks, np.zeros(0, np.float32)])
         self._blocks = []
         if len(audio):
@@ -177,7 +177,7 @@ class _Spans:
             yield self.failure("the audio stream holds no samples; remove the file or fetch it again", missing=0)
 
     def failure(self, detail: str, missing: int) -> Recording:
-        """Make the last row of the source: `missing` samples from here on could not be had."""
+        """Make the last row of the source: `missing` samples from here on are not available."""
         row = self._next_row(missing, last=True)
         row.verdict = fail("decode", detail)
         return row
@@ -200,7 +200,7 @@ def _judge(audio: Wave, min_peak: float) -> Verdict | None:
     bad = np.flatnonzero(~np.isfinite(audio))
     if len(bad):
         where = f"first at {bad[0] / SAMPLE_RATE:.2f} s of the span"
-        return fail("decode", f"{len(bad)} samples are not numbers (NaN, infinite or absurd), {where}: export it again")
+        return fail("decode", f"{len(bad)} samples are not numbers (NaN, infinite or huge), {where}: export it again")
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < min_peak:
         return Verdict("rejected", "decode.min_peak", value=peak, threshold=min_peak, detail="silent")

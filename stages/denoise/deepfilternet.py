@@ -1,7 +1,7 @@
 """DeepFilterNet 3 (Schröter et al., "DeepFilterNet: Perceptually Motivated Real-Time Speech Enhancement", 2023).
 
 Runs its authors' ONNX export, `DeepFilterNet3_onnx.tar.gz`: an encoder, a decoder of gains for ERB bands, and a decoder
-of complex filters over five frames for the lower bins. Signal processing around them: deepfilternet_spectrum.py.
+of complex filters over five frames for the lower bins. Signal processing around them: deepfilternet_features.py.
 """
 
 import configparser
@@ -22,7 +22,7 @@ ARCHIVE = "DeepFilterNet3_onnx.tar.gz"
 MEMBERS = ("enc.onnx", "erb_dec.onnx", "df_dec.onnx", "config.ini")
 MAX_MEMBER_BYTES = 2**30
 CHUNK, WARM_UP = 1500, 500
-"""Frames of 10 ms that the networks see at once, and before those that count. The export gives no access to the state
+"""Frames of 10 ms per call of the networks, and context frames before them. The export gives no access to the state
 of its recurrent layers, and five minutes at once would take gigabytes."""
 
 
@@ -38,7 +38,7 @@ class DeepFilterNet(Denoiser):
         self.threads = threads
 
     def load(self) -> None:
-        """Read the archive. Raises ModelError where it is missing or something else."""
+        """Read the archive. Raises ModelError where it is missing or another file."""
         path = resolve(self.model)
         path = path / ARCHIVE if path.is_dir() else path
         try:
@@ -88,7 +88,7 @@ class DeepFilterNet(Denoiser):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # it warns about initialisers that the export has left over
+        options.log_severity_level = 3  # it warns about unused initialisers in the export
         try:
             return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf) as error:

@@ -1,4 +1,4 @@
-"""What DeepFilterNet's networks see and what is done with their answers: spectra, ERB bands, features, deep filters.
+"""Inputs of DeepFilterNet's networks and use of their outputs: spectra, ERB bands, features, deep filters.
 
 Source: DeepFilterNet 0.5.6, `libDF/src/lib.rs` (windows, bands, normalisation), `df/deepfilternet3.py` and
 `df/multiframe.py` (look-ahead, filtering).
@@ -26,7 +26,7 @@ LOW_STATE = (0.001, 0.0001)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The part of the model's config.ini that decides about its inputs and outputs."""
+    """The part of the model's config.ini that defines its inputs and outputs."""
 
     sr: int
     fft_size: int
@@ -41,7 +41,7 @@ class Settings:
 
     @classmethod
     def read(cls, text: str) -> "Settings":
-        """From the text of config.ini. Raises KeyError or ValueError where something is missing or wrong."""
+        """From the text of config.ini. Raises KeyError or ValueError where a value is missing or wrong."""
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(text)
         df, net = parser["df"], parser["deepfilternet"]
@@ -88,7 +88,7 @@ class Settings:
 
 
 def analyse(wave: Wave, settings: Settings) -> Spectrum:
-    """Frames (time, bins) of a wave with silence around it; frame t covers the hops t - 1 and t."""
+    """Frames (time, bins) of a wave padded with silence; frame t covers the hops t - 1 and t."""
     hop = settings.hop_size
     frames = -(-len(wave) // hop) + 2
     padded = np.pad(wave, (hop, frames * hop - len(wave)))
@@ -101,7 +101,7 @@ def analyse(wave: Wave, settings: Settings) -> Spectrum:
 
 
 def synthesise(spectrum: Spectrum, num_samples: int, settings: Settings) -> Wave:
-    """The wave (num_samples,) of which `analyse` gave the frames."""
+    """The wave (num_samples,) of the frames from `analyse`."""
     hop = settings.hop_size
     frames = np.empty((len(spectrum), 2 * hop), np.float32)
     for begin in range(0, len(spectrum), BLOCK):

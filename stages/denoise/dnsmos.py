@@ -2,8 +2,8 @@
 
 Reddy, Gopal and Cutler, "DNSMOS P.835: A non-intrusive perceptual objective speech quality metric to evaluate noise
 suppressors", ICASSP 2022. The ONNX model and the polynomials that map its output are those of the speechmos wheel
-(`speechmos/dnsmos.py`), whose numbers this gives without librosa: windows of 9.01 s, one each second; audio that
-is shorter is doubled until it fills a window.
+(`speechmos/dnsmos.py`), whose values this reproduces without librosa: windows of 9.01 s, one each second; shorter audio
+is doubled until it fills a window.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from curation.models.store import resolve
 
 WINDOW_SECONDS = 9.01
 WINDOW = int(WINDOW_SECONDS * SAMPLE_RATE)
-"""Samples that the model takes."""
+"""Samples of the model's input."""
 _SIG = np.poly1d([-0.08397278, 1.22083953, 0.0052439])
 _BAK = np.poly1d([-0.13166888, 1.60915514, -0.39604546])
 _OVRL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])

@@ -20,14 +20,14 @@ SMOOTH_PRIOR = 0.98
 """Weight of the previous frame's estimate in the a-priori SNR (decision-directed)."""
 MIN_PRIOR = 10 ** (-25 / 10)
 MIN_GAIN = 10 ** (-20 / 20)
-"""What is left of noise: removing all of it sounds worse than -20 dB."""
+"""Residual noise: removing all of it sounds worse than -20 dB."""
 SMOOTH_POWER = 0.8
 SMOOTH_SPEECH = 0.2
 SMOOTH_NOISE = 0.95
 MINIMUM_FRAMES = 125
-"""The minimum of the power is sought over one to two seconds."""
+"""The minimum of the power is taken over one to two seconds."""
 SPEECH_RATIO = 5.0
-"""Power above the minimum from which on a bin is taken for speech."""
+"""Power above the minimum from which a bin counts as speech."""
 
 Reals = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Denoise: speech enhancement, kept only where DNSMOS says that it helped (paper, data pipeline, step 1).
+"""Denoise: speech enhancement, kept only where it improves DNSMOS (paper, data pipeline, step 1).
 
 The decision is made once for a span, so that all utterances of a recording have the same background.
 """
@@ -23,14 +23,14 @@ from curation.stages.denoise.registry import DENOISERS
 
 
 class DenoiseConfig(Section):
-    """Which denoiser runs, and when its result is taken."""
+    """Which denoiser runs, and when its result is used."""
 
     denoiser: Annotated[str, KindOf(DENOISERS)] = Field("rnnoise", description="Kind of the denoiser")
     options: Annotated[Options, OptionsOf(DENOISERS)] = later_field(
         {}, "Settings of denoisers that have some, by their kind"
     )
     choose: Literal["better", "always", "never"] = Field(
-        "better", description="Take the denoised audio where its DNSMOS OVRL is higher, always, or never"
+        "better", description="Use the denoised audio where its DNSMOS OVRL is higher, always, or never"
     )
     seconds_per_window: float = Field(
         20.0, gt=0, description="DNSMOS scores one window (9.01 s) per this many seconds; 1 scores every window"
@@ -46,7 +46,7 @@ class DenoiseConfig(Section):
 
 
 class Denoise(Stage):
-    """Replaces the audio of a recording by the denoised one where that is to be taken."""
+    """Replaces the audio of a recording by the denoised one where that is chosen."""
 
     name = "denoise"
     section = DenoiseConfig
@@ -57,7 +57,7 @@ class Denoise(Stage):
         for when in ("before", "after")
         for key, what in (("sig", "speech"), ("bak", "background"), ("ovrl", "overall"))
     )
-    notes = (Note("denoise.chosen", "kind of the denoiser whose audio was taken, or original", "recording"),)
+    notes = (Note("denoise.chosen", "kind of the denoiser whose audio is used, or original", "recording"),)
 
     def __init__(self, config: DenoiseConfig | None = None) -> None:
         self.config = config or DenoiseConfig()
@@ -75,7 +75,7 @@ class Denoise(Stage):
         self._dnsmos = Dnsmos(self.config.dnsmos_model, threads=self.config.threads)
 
     def process(self, batch: Sequence[Recording]) -> None:
-        """Replace `audio` of each recording that has some."""
+        """Replace the `audio` of each recording that has any."""
         heard = [(recording, recording.audio) for recording in batch if recording.audio is not None]
         results = [self._denoise(audio) for _, audio in heard]  # all or none: may be called again
         for (recording, _), (audio, chosen, scores) in zip(heard, results, strict=True):
@@ -84,7 +84,7 @@ class Denoise(Stage):
             recording.scores.update(scores)
 
     def _denoise(self, audio: Wave) -> tuple[Wave, str, dict[str, float]]:
-        """Choose the audio to go on with, which one it is, and the scores of both."""
+        """The chosen audio, its kind, and the scores of both."""
         original = peak_normalize(audio, self.config.peak)
         with inside_model(f"denoise.{self.config.denoiser}"):
             denoised = peak_normalize(self._denoiser.denoise(original), self.config.peak)

@@ -1,1 +1,1 @@
-"""The parts of speaker diarization: the pipeline, the speaker encoder, and turns of speech."""
+"""Diarize: who speaks when, cut into utterances of one speaker."""

@@ -1,4 +1,4 @@
-"""What a diarizer is to the pipeline: it says who speaks when.
+"""The interface of diarizers: who speaks when.
 
 To add one: a file in this folder (or a folder with `adapter.py`) with a class that sets `kind` (and `section` where it
 has settings), and an entry of the catalogue for its weights. A package of your own has an entry point in the group
@@ -13,7 +13,7 @@ from curation.stages.diarize.turns import Turn
 
 
 class Diarizer(Adapter, ABC):
-    """One speaker diarization system. The result for a wave depends on that wave alone."""
+    """One speaker diarization system. The result for a wave depends on that wave only."""
 
     def load(self) -> None:
         """Load the model. Called once in each worker process. Raises ModelError where files are missing."""

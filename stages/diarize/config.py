@@ -1,4 +1,4 @@
-"""Settings of the diarize stage: those of pyannote, which have stood in this section from the start, and its own."""
+"""Settings of the diarize stage: its own, and those of pyannote, which are in this section for compatibility."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ class PyannoteConfig(Section):
     segmentation: str = model_field("pyannote-segmentation", "segmentation model, a reference")
     embedding: str = model_field("ge2e-speaker-encoder", "GE2E speaker encoder, a reference")
     segmentation_step_seconds: float = Field(0.5, gt=0, le=5, description="step of the 5 s segmentation window (s)")
-    segmentation_threshold: float = Field(0.5, gt=0, lt=1, description="probability above which a speaker speaks")
+    segmentation_threshold: float = Field(0.5, gt=0, lt=1, description="probability above which a speaker is active")
     min_duration_off: float = Field(0.0, ge=0, description="shorter gaps inside a speaker's turn are filled (s)")
     clustering_method: Literal["average", "centroid", "complete", "ward"] = Field(
         "average", description="linkage of the agglomerative clustering"
@@ -28,7 +28,7 @@ class PyannoteConfig(Section):
     clustering_threshold: float = Field(
         0.27,
         gt=0,
-        description="distance at which speakers are told apart: cosine for average and complete linkage",
+        description="distance at which speakers are distinguished: cosine for average and complete linkage",
     )
     min_cluster_size: int = Field(
         8, ge=1, description="windows with 1 s or more of a voice below which a cluster joins its nearest larger one"
@@ -51,10 +51,10 @@ class DiarizeConfig(PyannoteConfig):
     )
     min_seconds: float = Field(1.0, ge=0.1, description="shorter utterances are rejected (s)")
     max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
-    max_pause_seconds: float = Field(0.8, ge=0, description="pause up to which a speaker's turn goes on (s)")
-    exclude_overlap: bool = Field(True, description="leave out speech of two or more people at once")  # noqa: FBT003
+    max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
+    exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
     overlap_margin_seconds: float = Field(
-        1.0, ge=0, description="how far from overlapped speech a pause is looked for at which to cut (s)"
+        1.0, ge=0, description="distance from overlapped speech within which a pause to cut at is searched (s)"
     )
     max_edge_seconds: float = Field(0.3, ge=0, description="how far an edge may move to find silence (s)")
     threads: int = Field(1, ge=1, description="CPU threads of the models")

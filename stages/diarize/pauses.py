@@ -17,11 +17,11 @@ PERCENTILES = (5, 95)
 """Of the levels around a frame: the noise floor and the voice."""
 QUIET_FRACTION = 0.3
 MIN_RANGE_DB = 10
-"""With a smaller distance between floor and voice (steady noise) nothing counts as quiet."""
+"""With a smaller distance between noise floor and voice (steady noise) nothing counts as quiet."""
 MIN_PAUSE_FRAMES = 6
 """60 ms: the closure of a stop consonant is rarely longer."""
 FADE = 10 * FRAME
-"""Silence that an utterance takes along at its edges, at most: 0.1 s."""
+"""Silence included at the edges of an utterance, at most: 0.1 s."""
 
 
 class Pauses:
@@ -46,14 +46,14 @@ class Pauses:
         return [((first + a) * FRAME, (first + b) * FRAME) for a, b in runs if b - a >= MIN_PAUSE_FRAMES]
 
     def first_pause(self, start: int, end: int) -> int:
-        """Up to 0.1 s before the voice is back after the first pause in start..end; the quietest moment if there is
+        """Up to 0.1 s before speech resumes after the first pause in start..end; the quietest moment if there is
         no pause.
         """
         pauses = self.between(start, end)
         return max(pauses[0][0], pauses[0][1] - FADE) if pauses else self.quietest(start, end)
 
     def last_pause(self, start: int, end: int) -> int:
-        """Up to 0.1 s after the voice stops for the last pause in start..end; the quietest moment if there is no
+        """Up to 0.1 s after speech stops for the last pause in start..end; the quietest moment if there is no
         pause.
         """
         pauses = self.between(start, end)
@@ -89,7 +89,7 @@ class Pauses:
         return edge + step * ((begin + end + 1) // 2)
 
     def _frames(self, start: int, end: int) -> tuple[int, int]:
-        """Frames that lie wholly within start..end."""
+        """Frames entirely within start..end."""
         return -(-start // FRAME), end // FRAME
 
 

@@ -1,4 +1,4 @@
-"""Diarize: who speaks when, cut into utterances of one speaker; overlapped speech is left out.
+"""Diarize: who speaks when, cut into utterances of one speaker; overlapped speech is excluded.
 
 Source: GPA (arXiv 2601.10770), data curation: "VAD + diarization into speaker-homogeneous utterances, cross-talk
 discarded". The rules for the cuts are in `turns.py`.
@@ -24,8 +24,8 @@ MIN_EMBEDDED_SECONDS = 0.4
 class Diarize(Stage):
     """Fills `recording.segments`; live ones carry audio, speaker and embedding. Releases the recording's audio.
 
-    It listens to the span as it was decoded: compression and RNNoise bring voices so near to one another that the two
-    speakers of pyannote's sample became one. The utterances are cut out of the processed audio.
+    Its input is the span as decoded: compression and RNNoise make voices so similar that the two speakers of pyannote's
+    sample became one. The utterances are cut out of the processed audio.
     """
 
     name = "diarize"
@@ -80,7 +80,7 @@ class Diarize(Stage):
         recording.audio = recording.original = None
 
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
-        """The segment of a piece, with its audio, or with the verdict that rules it out."""
+        """The segment of a piece, with its audio, or with the verdict that excludes it."""
         start, end = piece.start + recording.offset, piece.end + recording.offset
         segment = Segment(start, end, speaker=labels.get(piece.speaker, ""), verdict=self.verdict(piece))
         if segment.live:
@@ -99,7 +99,7 @@ class Diarize(Stage):
         return None
 
     def embed(self, recording: Recording, wave: Wave) -> None:
-        """Give every stretch of one speaker from 0.4 s its speaker embedding (256,), of length 1, from the span."""
+        """Set the speaker embedding (256,), unit norm, of every stretch of one speaker from 0.4 s, from the span."""
         import torch
 
         spoken = [s for s in recording.segments if s.speaker and s.num_samples >= samples(MIN_EMBEDDED_SECONDS)]

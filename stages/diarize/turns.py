@@ -1,12 +1,12 @@
-"""Speaker turns to pieces of a recording: utterances of one speaker, overlapped speech, and what must be left out.
+"""Speaker turns to pieces of a recording: utterances of one speaker, overlapped speech, and excluded speech.
 
 All times are samples at 16 kHz. The rules, in order:
- 1. Where two or more speak, the speech is overlapped. What is left are stretches of one speaker.
+ 1. Where two or more speak, the speech is overlapped. The rest are stretches of one speaker.
  2. Stretches of the same speaker with only a short pause between them are one turn.
- 3. A turn that runs into overlapped speech ends at the last pause before it (and begins at the first one after it),
+ 3. A turn that runs into overlapped speech ends at the last pause before it (and starts at the first one after it),
     so that neither a cut word nor the other voice is published.
  4. A turn that is too long is cut at its longest pauses.
- 5. Edges move outwards to where the voice has died away: the times of a diarizer are accurate to about 0.1 s.
+ 5. Edges move outwards to where the speech has decayed: the times of a diarizer are accurate to about 0.1 s.
 """
 
 from collections.abc import Iterable, Sequence
@@ -68,7 +68,7 @@ def cut_turns(turns: Sequence[Turn], pauses: Pauses, rules: TurnRules) -> list[P
 def separate(turns: Iterable[Turn], *, exclude_overlap: bool) -> list[Piece]:
     """Stretches with one speaker, and stretches with several (kind `overlap`, no speaker).
 
-    Without `exclude_overlap` a stretch with several goes to the one who was speaking before it.
+    Without `exclude_overlap` a stretch with several is assigned to the speaker before it.
     """
     turns = [turn for turn in turns if turn.end > turn.start]
     times = sorted({time for turn in turns for time in (turn.start, turn.end)})
@@ -105,7 +105,7 @@ def settle_changes(pieces: list[Piece], pauses: Pauses, rules: TurnRules) -> lis
     """Move the border where one speaker follows another without a pause to the quietest moment nearby."""
     pieces = list(pieces)
     for i in range(len(pieces) - 1):
-        one, two = pieces[i], pieces[i + 1]  # as the border before has left them
+        one, two = pieces[i], pieces[i + 1]  # as changed by the border before
         if one.kind == two.kind == "speech" and one.end == two.start:
             reach = whole_frames(min(rules.max_edge, (one.end - one.start) // 2, (two.end - two.start) // 2))
             border = pauses.quietest(one.end - reach, one.end + reach)
@@ -133,7 +133,7 @@ def cut_margins(pieces: Sequence[Piece], i: int, pauses: Pauses, rules: TurnRule
 
 
 def split(piece: Piece, pauses: Pauses, rules: TurnRules) -> list[Piece]:
-    """Cut a turn that is too long at its longest pause, again and again; the pauses themselves fall out.
+    """Cut a turn that is too long at its longest pause, repeatedly; the pauses themselves are dropped.
 
     No part becomes shorter than a quarter of the longest length allowed.
     """
@@ -166,12 +166,12 @@ def widen(pieces: Sequence[Piece], pauses: Pauses, rules: TurnRules) -> list[Pie
 
 
 def room_after(before: Piece, start: int) -> int:
-    """How far back a piece may begin that starts at `start`, after the piece `before`."""
+    """The earliest start of a piece that starts at `start`, after the piece `before`."""
     return start - whole_frames((start - before.end) // 2) if before.kind == "speech" else before.end
 
 
 def room_before(after: Piece, end: int) -> int:
-    """How far a piece may reach that stops at `end`, before the piece `after`."""
+    """The latest end of a piece that ends at `end`, before the piece `after`."""
     return end + whole_frames((after.start - end) // 2) if after.kind == "speech" else after.start
 
 

@@ -1,1 +1,1 @@
-"""Punctuate: forced alignment, and punctuation checked against the pauses that it finds."""
+"""Punctuate: forced alignment, and punctuation checked against the pauses found."""

@@ -1,4 +1,4 @@
-"""What a forced aligner is: it gives the place in time of each word of a text that is known to be spoken.
+"""The interface of forced aligners: they locate each word of a known text in time.
 
 To add one: a file in this folder (or a folder with `adapter.py`) with a class that sets `kind` (and `section` where it
 has settings), and an entry of the catalogue for its weights. A package of your own has an entry point in the group
@@ -35,7 +35,7 @@ Placed = list[Interval | None] | None
 
 
 class Aligner(Adapter, ABC):
-    """One forced aligner. The result must depend on the arguments alone, not on earlier calls."""
+    """One forced aligner. The result must depend only on the arguments, not on earlier calls."""
 
     def load(self) -> None:
         """Load the models. Called once in each worker process, before the first `align`. Raises ModelError."""
@@ -53,5 +53,5 @@ class Aligner(Adapter, ABC):
         """
 
     def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
-        """The same for many at once; what each gets does not depend on the others."""
+        """The same for many at once; each result is independent of the others."""
         return [self.align(spoken.wave, spoken.words, spoken.language) for spoken in utterances]

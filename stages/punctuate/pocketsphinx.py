@@ -19,16 +19,16 @@ from curation.stages.punctuate.base import Aligner, Interval, Placed
 from curation.stages.punctuate.pronunciation import pronounce
 
 MIN_WORD_FRAMES = 3
-"""Trimming leaves at least this much of a word: the shortest that its three-state phones can take."""
+"""Trimming leaves at least this much of a word: the minimum for its three-state phones."""
 ABOVE_FLOOR_DB = 10.0
 BELOW_SPEECH_DB = 45.0
 """A frame is silent when it is less than 10 dB above the noise floor, or 45 dB below the speech level …"""
 MIN_CONTRAST_DB = 12.0
 """… but never when it is within 12 dB of the speech level: in noise nothing is trimmed."""
 ATTEMPTS = ({"silprob": 1.0, "wip": 0.65}, {"silprob": 0.005, "wip": 1e4})
-"""Decoder settings, the second where the first fails. With a known text a silence need not cost anything (PocketSphinx
-has 0.005): more of the short pauses are found. But the search ends in the best state, final or not, and a path that
-takes the last words for silence can win; the second attempt rewards words."""
+"""Decoder settings, the second where the first fails. With a known text silences need no penalty (PocketSphinx has
+0.005): more of the short pauses are found. But the search ends in the best state, final or not, and a path that matches
+the last words to silence can win; the second attempt rewards words."""
 FILLERS = {"<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]"}
 TOKEN = re.compile(r"(?:[$€£](?=\d))?[^\W_]+(?:['.,:][^\W_]+)*|[%$€£&+@=]")
 
@@ -115,7 +115,7 @@ class PocketSphinx(Aligner):
         decoder = self._decoder
         for name, value in settings.items():
             decoder.config[name] = value
-        # The noise estimate lives in the feature extraction and would carry over from the utterance before.
+        # The noise estimate of the feature extraction would carry over from the utterance before.
         decoder.reinit_feat()
         decoder.set_align_text(text)
         decoder.start_utt()

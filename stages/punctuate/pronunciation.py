@@ -1,7 +1,7 @@
 """English pronunciations for words that the dictionary does not have: letters to ARPAbet, and numbers in words.
 
-A coarse pronunciation is enough here. It only has to keep the alignment of the words around it going; how far it
-moves them is measured by tests/bench/accuracy/alignment.py.
+A coarse pronunciation is enough here. It only has to keep the words around it aligned; by how much it shifts them is
+measured by tests/bench/accuracy/alignment.py.
 """
 
 import re
@@ -73,7 +73,7 @@ def pair_words(digits: str) -> list[str]:
 
 
 def readings(digits: str) -> list[list[str]]:
-    """The ways in which a run of digits may be read, most likely first."""
+    """The readings of a run of digits, most likely first."""
     ways = [number_words(int(digits))]
     if len(digits) == 4 and digits[0] != "0":
         ways.insert(0, pair_words(digits))

@@ -1,7 +1,7 @@
 """Punctuate: commas where the speaker pauses, none where speech flows, by the word times of a forced aligner.
 
-Source: the GPA paper, section on data curation. What goes where is in curation/text/punctuation.py; this file finds the
-pauses. A text that cannot be aligned stays as it is: no utterance is lost here.
+Source: the GPA paper, section on data curation. The rules are in curation/text/punctuation.py; this file finds the
+pauses. A text that cannot be aligned stays unchanged: no utterance is lost here.
 """
 
 import logging
@@ -35,13 +35,13 @@ class PunctuateConfig(Section):
     )
     fallback: Annotated[str, KindOf(ALIGNERS, or_none=True)] = Field(
         default=NONE,
-        description="Aligner where the first one is not installed, does not speak the language or finds no way",
+        description="Aligner where the first one is not installed, does not support the language or finds no alignment",
     )
     options: Annotated[Options, OptionsOf(ALIGNERS)] = later_field(
         {}, "Settings of aligners that have some, by their kind"
     )
     mfa: MfaConfig | None = Field(default=None, description="Models and settings of the aligner mfa")
-    insert_pause_ms: float = Field(default=300.0, gt=0, description="Pause from which on a comma is inserted, in ms")
+    insert_pause_ms: float = Field(default=300.0, gt=0, description="Shortest pause that gets a comma, in ms")
     remove_pause_ms: float = Field(default=50.0, ge=0, description="Pause below which punctuation is removed, in ms")
 
     @model_validator(mode="after")
@@ -63,7 +63,7 @@ class PunctuateConfig(Section):
 
     @property
     def settings(self) -> dict[str, Section | None]:
-        """Settings of the aligners by kind: those of mfa have had a field of their own from the start."""
+        """Settings of the aligners by kind: those of mfa have a separate field, for compatibility."""
         return {"mfa": self.mfa, **self.options}
 
 
@@ -74,7 +74,7 @@ class Punctuate(Stage):
     section = PunctuateConfig
     after = "consensus"
     batched = True
-    notes = (Note("punctuate.aligner", "aligner that placed the words; none where none could"),)
+    notes = (Note("punctuate.aligner", "aligner that located the words; none where none could"),)
 
     def __init__(self, config: PunctuateConfig | None = None) -> None:
         self.config = config or PunctuateConfig()
@@ -82,7 +82,7 @@ class Punctuate(Stage):
 
     @classmethod
     def adapters(cls, section: PunctuateConfig) -> list[Use]:
-        """The aligners, in the order in which they are tried."""
+        """The aligners, in order of preference."""
         settings = section.settings
         last = section.kinds[-1:]
         return [
@@ -96,7 +96,7 @@ class Punctuate(Stage):
         ]
 
     def setup(self) -> None:
-        """Load the aligners. Raises ModelError where one is missing and there is no other to take its place."""
+        """Load the aligners. Raises ModelError where one is missing without a fallback."""
         kinds = self.config.kinds
         for kind in kinds:
             aligner = make(ALIGNERS, kind, self.config.settings)
@@ -137,7 +137,7 @@ class Punctuate(Stage):
         segment.words = timed_words(split(segment.text).words, placed, segment)
 
     def _align(self, utterances: Sequence[Spoken]) -> list[tuple[str, Placed]]:
-        """For each utterance the aligner that placed its words, and the places; `none` where none could."""
+        """For each utterance the aligner that located its words, and the places; `none` where none could."""
         results: list[tuple[str, Placed]] = [(NONE, None)] * len(utterances)
         for aligner in self.aligners:
             left = [
@@ -168,7 +168,7 @@ def pauses_ms(placed: Sequence[Interval | None]) -> list[float | None]:
 
 
 def timed_words(words: Sequence[str], placed: Sequence[Interval | None], segment: Segment) -> list[Word]:
-    """Words with their times in the recording (samples); a word without a place fills what its neighbours leave.
+    """Words with their times in the recording (samples); a word without a place fills the gap between its neighbours.
 
     Where the segment has the same words already, with the confidence of the consensus, that is kept.
     """

@@ -1,1 +1,1 @@
-"""Transcribe: several ASR systems write down each utterance."""
+"""Transcribe: each utterance by several ASR systems."""

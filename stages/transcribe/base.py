@@ -1,4 +1,4 @@
-"""What an ASR system is to the pipeline: a base class, the settings they share, and scores of a text.
+"""The interface of ASR systems: a base class, the settings they share, and scores of a text.
 
 To add one: a file in this folder (or a folder with `adapter.py`) with a section and a class, and an entry of the
 catalogue for its weights:
@@ -43,24 +43,24 @@ class SystemConfig(Section):
     threads: int = Field(1, description="CPU threads of the model; one worker process runs per core", ge=1)
     batch_size: int = Field(
         1,
-        description="utterances handed to the system at once, sorted by length; on one CPU core 1 is fastest (Whisper "
-        "base, int8: 1.4 times as fast as 8, whose activations leave the cache), a GPU wants 16 or more",
+        description="utterances per call of the system, sorted by length; on one CPU core 1 is fastest (Whisper "
+        "base, int8: 1.4 times as fast as 8, whose activations leave the cache), a GPU needs 16 or more",
         ge=1,
     )
     batch_seconds: float | None = Field(
         None,
-        description="padded seconds of audio handed to the system at once, at most (utterances times the longest of "
-        "them): what bounds the memory of a GPU; null: as its adapter prefers, which for those of this repository is "
+        description="padded seconds of audio per call of the system, at most (utterances times the longest of "
+        "them), which bounds GPU memory; null: the preference of its adapter, which for those of this repository is "
         "`batch_size` alone",
         gt=0,
     )
 
 
 TEXT_SCORES = (
-    Score("compression_ratio", "1", "how far zlib compresses the text; above 2.4 it repeats itself", "hypothesis"),
-    Score("repeated_trigram_share", "1", "share of the 3-grams of words that were there before", "hypothesis"),
+    Score("compression_ratio", "1", "zlib compression ratio of the text; above 2.4 it is repetitive", "hypothesis"),
+    Score("repeated_trigram_share", "1", "share of word 3-grams that occurred before", "hypothesis"),
 )
-"""What `text_scores` gives."""
+"""The scores of `text_scores`."""
 
 
 class AsrSystem(Adapter, ABC):
@@ -69,7 +69,7 @@ class AsrSystem(Adapter, ABC):
     section: ClassVar[type[SystemConfig]]
     scores: ClassVar[tuple[Score, ...]] = TEXT_SCORES
     languages: frozenset[str] | None = None
-    """ISO 639-1 codes that the system speaks; None: all. Valid after `load`."""
+    """ISO 639-1 codes that the system supports; None: all. Valid after `load`."""
 
     def __init__(self, config: SystemConfig) -> None:
         self.config = config
@@ -82,23 +82,23 @@ class AsrSystem(Adapter, ABC):
     def transcribe(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[Hypothesis]:
         """One hypothesis per wave, in order; each wave (samples,) float32 at 16 kHz, with its language code.
 
-        Texts keep the casing and punctuation that the system gives. Word times, where there are any, are samples
-        from the start of the wave. Raises ValueError for a wave that the system cannot take.
+        Texts keep the casing and punctuation of the system. Word times, where there are any, are samples
+        from the start of the wave. Raises ValueError for a wave that the system cannot process.
         """
 
 
 @runtime_checkable
 class LanguageIdentifier(Protocol):
-    """A system that can tell which language is spoken."""
+    """A system that can identify the language."""
 
     def identify_language(self, waves: Sequence[Wave]) -> list[dict[str, float]]:
         """For each wave the probability of each language code; they add up to 1."""
 
 
 def text_scores(text: str) -> dict[str, float]:
-    """Signs of a hallucinated text: how far zlib compresses it, and the share of repeated word 3-grams.
+    """Indicators of a hallucinated text: its zlib compression ratio, and the share of repeated word 3-grams.
 
-    Whisper's own decoder takes a `compression_ratio` above 2.4 as a repetition loop.
+    Whisper's own decoder treats a `compression_ratio` above 2.4 as a repetition loop.
     """
     data = text.encode("utf-8")
     ratio = len(data) / len(zlib.compress(data)) if data else 0.0

@@ -4,8 +4,8 @@
     worker.start()
     answers = worker.ask(waves, languages)
 
-The protocol is described in `workers/host.py`. What goes wrong costs one request: a child that dies, hangs or answers
-nonsense is ended, the request raises WorkerError, and the next one starts a new child. A model that cannot even be
+The protocol is described in `workers/host.py`. A failure costs one request: a child that dies, hangs or gives an
+invalid answer is ended, the request raises WorkerError, and the next one starts a new child. A model that cannot be
 loaded is a ModelError at the start.
 """
 
@@ -29,12 +29,12 @@ WORKERS = Path(__file__).parent / "workers"
 MAX_LINE_BYTES = 2**24
 READ_BYTES = 2**16
 TAIL_BYTES = 1500
-"""How much of what the child last wrote to its standard error goes into a message."""
+"""How much of the end of the child's standard error goes into a message."""
 END_SECONDS = 5
 
 
 class WorkerError(RuntimeError):
-    """A request failed: the model refused it, or the child process died, hung or answered nonsense."""
+    """A request failed: the model refused it, or the child process died, hung or gave an invalid answer."""
 
 
 class IsolatedWorker:
@@ -103,7 +103,7 @@ class IsolatedWorker:
             raise WorkerError(str(answer["error"]))
         answers: Any = answer.get("answers")
         if answer.get("id") != self._number or not _is_complete(answers, len(waves)):
-            self._give_up(f"answered nonsense: {str(answer)[:200]}")
+            self._give_up(f"gave an invalid answer: {str(answer)[:200]}")
         return list(answers)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class IsolatedWorker:
         self._child = self._log = self._end = None
 
     def _exchange(self, message: bytes, seconds: float) -> dict[str, Any]:
-        """Send a message and give back the next line; reading and writing take turns, so that neither can block."""
+        """Send a message and return the next line; reading and writing alternate, so that neither can block."""
         deadline = time.monotonic() + seconds
         view = memoryview(message)
         with selectors.DefaultSelector() as selector:
@@ -123,7 +123,7 @@ class IsolatedWorker:
             selector.register(self._descriptors[1], selectors.EVENT_WRITE)
             while b"\n" not in self._received:
                 if len(self._received) > MAX_LINE_BYTES:
-                    self._give_up("answered nonsense: a line without end")
+                    self._give_up("gave an invalid answer: a line without end")
                 events = selector.select(max(0.0, deadline - time.monotonic()))
                 if not events:
                     self._give_up(f"gave no answer within {seconds:g} s")
@@ -154,11 +154,11 @@ class IsolatedWorker:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            self._give_up(f"answered nonsense: {line[:200]!r}")
+            self._give_up(f"gave an invalid answer: {line[:200]!r}")
         return answer
 
     def _give_up(self, what: str) -> NoReturn:
-        """End the child, whose state is unknown. Raises WorkerError with what happened."""
+        """End the child, whose state is unknown. Raises WorkerError with the cause."""
         if self._child is not None and what == "ended" and _ends(self._child):
             what = f"ended with exit code {self._child.returncode}"
         text = self._with_log(f"the process of {self.script.stem} {what}")
@@ -189,7 +189,7 @@ def _is_complete(answers: Any, count: int) -> bool:
 
 
 def _ends(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child that closed its output is gone within a moment."""
+    """Whether a child that closed its output ends within a moment."""
     try:
         child.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
@@ -198,7 +198,7 @@ def _ends(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child that has nothing to lose."""
+    """Kill a child that is not needed any more."""
     child.kill()
     child.wait()
     for stream in (child.stdin, child.stdout):

@@ -1,8 +1,8 @@
-"""Moonshine (Jeffries et al. 2024, arXiv 2410.15608), English, run straight from its two ONNX Runtime graphs.
+"""Moonshine (Jeffries et al. 2024, arXiv 2410.15608), English, run directly from its two ONNX Runtime graphs.
 
-The graphs and the tokenizer come out of the moonshine-voice wheel. Its own `Transcriber` is not used: it cuts the
-utterance by a voice activity detector whose state outlives the call (so results depend on what came before), emits
-stray words for the scraps, caps short utterances at 6.5 tokens/s, gives no probabilities, and loses 2 MB a call.
+The graphs and the tokenizer come from the moonshine-voice wheel. Its own `Transcriber` is not used: it cuts the
+utterance by a voice activity detector whose state outlives the call (so results depend on earlier calls), emits stray
+words for the fragments, caps short utterances at 6.5 tokens/s, gives no probabilities, and leaks 2 MB per call.
 """
 
 import math
@@ -105,7 +105,7 @@ class Moonshine(AsrSystem):
             inputs = {"input_ids": np.array([ids[-1:]]), "use_cache_branch": np.array([step > 0])}
             logits, *present = self._decoder.run(None, fixed | inputs | cache)
             updates = zip(names[1:], present, strict=True)
-            # Later steps give back empty keys for the encoder: keep those of the first.
+            # Later steps return empty keys for the encoder: keep those of the first.
             cache |= {name: value for name, value in updates if step == 0 or ".decoder." in name}
             scores = logits[0, -1].astype(np.float64)
             ids.append(int(scores.argmax()))

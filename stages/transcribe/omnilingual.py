@@ -1,8 +1,8 @@
-"""Omnilingual ASR (Meta 2025, arXiv 2511.09690): 1,600 languages, in a Python environment of its own.
+"""Omnilingual ASR (Meta 2025, arXiv 2511.09690): 1,600 languages, in a separate Python environment.
 
-Its package needs fairseq2 and torch 2.8, which cannot be installed beside ours, so the model lives in a child process
-(`isolated.py`) of an environment that is made once per machine (`environment.py`). The model is fetched by fairseq2
-into its own cache. It gives no confidences and no word times.
+Its package needs fairseq2 and torch 2.8, which cannot be installed beside ours, so the model runs in a child process
+(`isolated.py`) of an environment that is created once per machine (`curation.models.environments`). The model is
+fetched by fairseq2 into its own cache. It gives no confidences and no word times.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ ENVIRONMENT = Environment(
     "omnilingual",
     (
         "omnilingual-asr==0.2.0",
-        "fairseq2==0.6",  # its native part is built for one version of torch
+        "fairseq2==0.6",  # its native code is built for one version of torch
         "torch==2.8.0",
         "torchaudio==2.8.0",
         "pyarrow==21.0.0",  # newer ones need numpy 2, fairseq2 needs numpy 1
@@ -43,11 +43,11 @@ class OmnilingualConfig(SystemConfig):
     model: str = model_field("omniASR_LLM_7B_v2", "asset card of the model; its names are in the package")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
     python: str = Field(
-        "", description="Python of an environment that has omnilingual-asr; empty: one is made in the model store"
+        "", description="Python of an environment that has omnilingual-asr; empty: one is created in the model store"
     )
-    interpreter: str = Field("", description="Python 3.10 or 3.11 to make the environment with; empty: our own")
+    interpreter: str = Field("", description="Python 3.10 or 3.11 to create the environment with; empty: our own")
     load_seconds: float = Field(3600, description="seconds that loading (and the first download) may take", gt=0)
-    request_seconds: float = Field(600, description="seconds after which a batch is taken to hang", gt=0)
+    request_seconds: float = Field(600, description="seconds after which a batch counts as hung", gt=0)
 
 
 class Omnilingual(AsrSystem):
@@ -58,7 +58,7 @@ class Omnilingual(AsrSystem):
 
     @classmethod
     def environment(cls, section: Any) -> Environment | None:
-        """Its own, unless the settings name a Python that has what it needs."""
+        """A separate one, unless the settings name the Python of another."""
         return None if section.python else replace(ENVIRONMENT, interpreter=section.interpreter)
 
     def __init__(self, config: OmnilingualConfig) -> None:
@@ -67,7 +67,7 @@ class Omnilingual(AsrSystem):
         self._worker: IsolatedWorker | None = None
 
     def load(self) -> None:
-        """Make the environment if need be, and load the model in it. Raises ModelError."""
+        """Create the environment if necessary, and load the model in it. Raises ModelError."""
         config = self.config
         needed = self.environment(config)
         python = Path(config.python) if needed is None else ensure(needed.name, needed.requirements, needed.interpreter)

@@ -1,7 +1,7 @@
 """PocketSphinx (Huggins-Daines et al. 2006): a hidden Markov recogniser, architecturally different from the
 neural systems.
 
-Its errors have little in common with those of neural systems, but there are many of them: as a fourth system it
+Its errors correlate little with those of neural systems, but are many: as a fourth system it
 raises the average pairwise WER of good utterances above the paper's threshold, so no preset uses it by default.
 It writes lower case without punctuation.
 """

@@ -1,4 +1,4 @@
-"""SeamlessM4T v2 (Meta 2023, arXiv 2312.05187) through transformers, speech to text in the language that is spoken.
+"""SeamlessM4T v2 (Meta 2023, arXiv 2312.05187) through transformers, speech to text in the spoken language.
 
 A folder in the layout of the Hub's facebook/seamless-m4t-v2-large. Only the speech encoder and the text decoder are
 loaded, from safetensors.
@@ -24,7 +24,7 @@ from curation.text.languages import three_letters
 MIN_SAMPLES = SAMPLE_RATE // 10
 """Shorter waves are padded with silence: the feature extractor needs two frames."""
 MAX_TOKENS = 256
-"""As in the official configuration; one limit for all, because a limit by the longest would reach the others."""
+"""As in the official configuration; one limit for all, because a limit by the longest would change the others."""
 
 
 class SeamlessConfig(SystemConfig):
@@ -52,7 +52,7 @@ class Seamless(AsrSystem):
         self._codes: dict[str, str] = {}
 
     def load(self) -> None:
-        """Load model and processor; learn the languages. Raises ModelError where files are missing."""
+        """Load model, processor and list of languages. Raises ModelError where files are missing."""
         import torch
 
         import_torchaudio()
@@ -68,14 +68,14 @@ class Seamless(AsrSystem):
                 folder, dtype=getattr(torch, self.config.dtype), local_files_only=True, use_safetensors=True
             )
         except OSError as error:
-            msg = f"{self.config.name}: {folder} is no SeamlessM4T v2 folder: {error}"
+            msg = f"{self.config.name}: {folder} is not a SeamlessM4T v2 folder: {error}"
             raise ModelError(msg) from error
         self._model = model.to(self.config.device).eval()
         self._codes = three_letters(set(model.generation_config.text_decoder_lang_to_code_id))
         self.languages = frozenset(self._codes)
 
     def transcribe(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[Hypothesis]:
-        """Hypotheses with confidence. Raises ValueError for a language that the model does not write."""
+        """Hypotheses with confidence. Raises ValueError for an unsupported language."""
         strange = sorted(set(languages) - set(self._codes))
         if strange:
             msg = f"{self.config.name} does not speak {strange}"
@@ -111,10 +111,10 @@ class Seamless(AsrSystem):
         ]
 
     def _encode(self, waves: Sequence[Wave]) -> tuple[Any, Any]:
-        """Encoder states (waves, frames, size), zeros behind the end, and the mask of the features (waves, more
+        """Encoder states (waves, frames, size), zeros after the end, and the mask of the features (waves, more
         frames), from which the model derives that of the states.
 
-        One wave at a time: in a batch the states behind a shorter wave's end reach it through the convolution that
+        One wave at a time: in a batch the states after a shorter wave's end leak into it through the convolution that
         shortens the sequence (transformers 5.24), and change the text.
         """
         from torch.nn.utils.rnn import pad_sequence
@@ -131,10 +131,10 @@ class Seamless(AsrSystem):
         return pad_sequence(states, batch_first=True), pad_sequence(masks, batch_first=True)
 
     def _confidence(self, states: Any, mask: Any, tokens: Any, code: str) -> float:
-        """Geometric mean of the probabilities of the tokens behind the language token, the end included.
+        """Geometric mean of the probabilities of the tokens after the language token, the end included.
 
-        Computed anew from the finished text: kept from the search, the scores of 256,000 pieces per step and beam
-        would take 20 GB for a batch of 16.
+        Recomputed from the finished text: kept from the search, the scores of 256,000 pieces per step and beam would
+        take 20 GB for a batch of 16.
         """
         from transformers.modeling_outputs import BaseModelOutput
 

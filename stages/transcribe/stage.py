@@ -1,9 +1,9 @@
-"""Transcribe: several ASR systems listen to every utterance (GPA, arXiv 2601.10770: five systems).
+"""Transcribe: every utterance by several ASR systems (GPA, arXiv 2601.10770: five systems).
 
 Utterances of the whole batch go to each system sorted by length. The language comes from the manifest, or is
 identified once per row of work: the probabilities of its longest utterances, averaged with their durations as
-weights, because single short utterances are often misheard. A system that does not speak the language is left out;
-one that breaks on an utterance leaves a hypothesis with `error`; the segment fails only if all of them break.
+weights, because single short utterances are often misidentified. A system without support for the language is skipped;
+one that fails on an utterance gives a hypothesis with `error`; the segment fails only if all of them fail.
 """
 
 import logging
@@ -36,7 +36,7 @@ def _offline_systems() -> list[SystemConfig]:
 
 
 class TranscribeConfig(Section):
-    """Which systems transcribe, and who says what language it is."""
+    """Which systems transcribe, and which one identifies the language."""
 
     systems: list[AnySystemConfig] = Field(
         default_factory=_offline_systems, description="the ASR systems, each with its own section", min_length=1
@@ -49,7 +49,7 @@ class TranscribeConfig(Section):
     )
     min_systems: int = threshold(
         2,
-        "systems that must have answered (scores `transcribe.systems`)",
+        "systems without an error, at least (scores `transcribe.systems`)",
         score="transcribe.systems",
         rejects="<",
         ge=1,
@@ -80,7 +80,7 @@ class Transcribe(Stage):
     )
     notes = (
         Note("transcribe.language", "where the language comes from: manifest, or the system that identified it"),
-        Note("transcribe.left_out", "systems that do not speak the language"),
+        Note("transcribe.left_out", "systems without support for the language"),
     )
 
     def __init__(self, config: TranscribeConfig | None = None) -> None:
@@ -98,7 +98,7 @@ class Transcribe(Stage):
             system.load()
 
     def process(self, batch: Sequence[Recording]) -> None:
-        """Identify languages, then let every system transcribe what it speaks."""
+        """Identify languages, then let every system transcribe those that it supports."""
         for recording in batch:
             if recording.live_segments:
                 self._set_language(recording)
@@ -177,7 +177,7 @@ def _transcribe(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothes
 
 
 def cut_batches(segments: Sequence[Segment], rows: int, seconds: float | None) -> list[list[Segment]]:
-    """Neighbours together, at most `rows` and at most `seconds` once all are padded to the longest; one at least."""
+    """Consecutive segments, at most `rows` and at most `seconds` once padded to the longest; at least one."""
     batches: list[list[Segment]] = []
     longest = 0
     for segment in segments:
@@ -192,7 +192,7 @@ def cut_batches(segments: Sequence[Segment], rows: int, seconds: float | None) -
 
 
 def _transcribe_batch(system: AsrSystem, segments: Sequence[Segment]) -> list[Hypothesis]:
-    """Hypotheses of one batch; where the system raises, each utterance is tried alone."""
+    """Hypotheses of one batch; where the system raises, each utterance is retried alone."""
     try:
         with inside_model(f"transcribe.{system.config.name}"):
             return system.transcribe([_audio(item) for item in segments], [item.language for item in segments])

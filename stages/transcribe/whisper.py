@@ -1,7 +1,7 @@
 """Whisper (Radford et al. 2022, arXiv 2212.04356) by faster-whisper, for many short utterances.
 
 `faster_whisper.BatchedInferencePipeline` cuts one long file. Here every utterance is one window, so the CTranslate2
-model is driven directly: log-mel batch, encode, generate, and word times by `find_alignment` when they are wanted.
+model is driven directly: log-mel batch, encode, generate, and word times by `find_alignment` on request.
 Each utterance is padded with silence to a window that depends on its own length alone. With int8 on CPU the result
 is the same whatever else is in the batch and however many threads run (tests/stages/transcribe/test_stage.py); with
 float32 one of 28 utterances changed in batches of 16: keep `batch_size` 1 there if it matters.
@@ -24,7 +24,7 @@ from curation.stages.transcribe.base import TEXT_SCORES, AsrSystem, SystemConfig
 
 HOP = 160
 MAX_FRAMES = 3000
-"""30 s, the window that Whisper was trained on, in log-mel frames of 10 ms."""
+"""30 s, the training window of Whisper, in log-mel frames of 10 ms."""
 TOKENS_PER_SECOND = 20
 MAX_TOKENS = 224
 """Half of the decoder's context, as in the official decoder."""
@@ -40,7 +40,7 @@ class WhisperConfig(SystemConfig):
     window_grid: float = Field(
         15.0,
         description="seconds: an utterance is padded to the next multiple that leaves `window_margin`; 30: always "
-        "the full window of 30 s (3 times slower); below 15 s Whisper begins to repeat itself",
+        "the full window of 30 s (3 times slower); below 15 s Whisper starts to repeat itself",
         gt=0,
         le=30,
     )
@@ -56,7 +56,7 @@ class Whisper(AsrSystem):
     resources = Resources(memory_gib=0.2)
     scores = (
         *TEXT_SCORES,
-        Score("no_speech_probability", "1", "Whisper's probability that the utterance is no speech", "hypothesis"),
+        Score("no_speech_probability", "1", "Whisper's probability that the utterance is not speech", "hypothesis"),
     )
 
     def __init__(self, config: WhisperConfig) -> None:
@@ -65,7 +65,7 @@ class Whisper(AsrSystem):
         self._tokenizers: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Load the model and learn which languages it speaks."""
+        """Load the model and its list of languages."""
         from faster_whisper import WhisperModel
 
         config = self.config
@@ -83,7 +83,7 @@ class Whisper(AsrSystem):
         )
 
     def _match_mels(self) -> None:
-        """Give the features as many mel bands as the model has (large-v3: 128, others: 80), which faster-whisper
+        """Set the mel bands of the features to those of the model (large-v3: 128, others: 80), which faster-whisper
         knows only where the folder has a preprocessor_config.json.
         """
         from faster_whisper.feature_extractor import FeatureExtractor
@@ -93,7 +93,7 @@ class Whisper(AsrSystem):
             self._model.feature_extractor = FeatureExtractor(feature_size=bands)
 
     def transcribe(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[Hypothesis]:
-        """Hypotheses with confidence. Raises ValueError above 30 s, and for a language that it does not speak."""
+        """Hypotheses with confidence. Raises ValueError above 30 s, and for an unsupported language."""
         found: dict[int, Hypothesis] = {}
         for (frames, language), places in self._groups(waves, languages).items():
             hypotheses = self._transcribe([waves[place] for place in places], frames, language)
@@ -134,7 +134,7 @@ class Whisper(AsrSystem):
         return self._model.encode(np.ascontiguousarray(features))
 
     def _log_mel(self, wave: Wave, frames: int) -> npt.NDArray[np.float32]:
-        """(mels, frames) float32. faster-whisper pads features with 0, which is not what silence looks like."""
+        """(mels, frames) float32. faster-whisper pads features with 0, which does not represent silence."""
         padded = np.pad(wave, (0, frames * HOP - len(wave)))
         features: npt.NDArray[np.float32] = self._model.feature_extractor(padded)[:, :frames]
         return features.astype(np.float32, copy=False)
@@ -194,7 +194,7 @@ class Whisper(AsrSystem):
 def _words(pieces: Sequence[dict[str, Any]]) -> list[Word]:
     """Words in samples of the wave, each with the mean probability of its tokens.
 
-    Marks join the word before, and so does what is written to it without a space, such as the end of `ill-disposed`.
+    Marks join the word before, and so does text attached to it without a space, such as the end of `ill-disposed`.
     """
     words: list[Word] = []
     for piece in pieces:

@@ -27,7 +27,7 @@ EMBEDDING_BATCH = 32
 
 
 def prepare_import() -> None:
-    """Make pyannote.audio importable: torchaudio on CPU torch, and no usage reports sent by it."""
+    """Make pyannote.audio importable: torchaudio on CPU torch, and its telemetry off."""
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
     import_torchaudio()
     with warnings.catch_warnings():
@@ -38,8 +38,8 @@ def prepare_import() -> None:
 
 @cache
 def load_encoder(reference: str) -> "GE2E":
-    """The speaker encoder of a reference, loaded once in a process: the stage embeds utterances with the one that the
-    pipeline clusters by. Raises ModelError.
+    """The speaker encoder of a reference, loaded once in a process: the stage embeds utterances with the same encoder
+    as the pipeline. Raises ModelError.
     """
     prepare_import()
     from curation.stages.diarize.pyannote.speaker_encoder import GE2E
@@ -116,7 +116,7 @@ def build(config: PyannoteConfig, embedding: Any) -> Any:
 
 
 def trust(config: PyannoteConfig) -> Trust:
-    """What the user says about checkpoints that are not pinned one by one."""
+    """The user's trust in checkpoints that are not pinned individually."""
     return Trust(allow_pickle=config.allow_pickle, setting="diarize")
 
 

@@ -1,8 +1,8 @@
 """Complete pyannote pipelines (community-1, 3.1, ...) from a folder or the Hub, loaded without running foreign code.
 
 pyannote.audio itself reads checkpoints as pickles and imports whatever class a configuration names. Here `config.yaml`
-may name pyannote's own pipelines and models only, the models are put together from checkpoints read as
-`curation.models.safe_load` says, and the pipeline gets them as objects. Written for pyannote.audio 4.0.7:
+may name pyannote's own pipelines and models only, the models are built from checkpoints read by
+`curation.models.safe_load`, and the pipeline gets them as objects. Written for pyannote.audio 4.0.7:
 `core/pipeline.py`, `core/model.py` and `pipelines/speaker_diarization.py`.
 """
 
@@ -23,7 +23,7 @@ PIPELINES = {
     "pyannote.audio.pipelines.SpeakerDiarization": ("segmentation", "embedding"),
     "pyannote.audio.pipelines.VoiceActivityDetection": ("segmentation",),
 }
-"""Pipelines that may be named, each with the models that it needs: left out, pyannote would fetch its own."""
+"""Pipelines that may be named, each with the models that it needs: without them, pyannote would fetch its own."""
 
 
 def load_pipeline(reference: str, trust: Trust, pins: dict[str, str], device: str = "cpu") -> Any:
@@ -48,7 +48,7 @@ def load_pipeline(reference: str, trust: Trust, pins: dict[str, str], device: st
 
 
 def fetch(reference: str) -> Path:
-    """The folder of a pipeline. Raises ModelError; where the Hub refuses, it says which licence is to be accepted."""
+    """The folder of a pipeline. Raises ModelError; where the Hub refuses, it names the licence to accept."""
     try:
         path = resolve(reference)
     except ModelError as error:
@@ -56,7 +56,7 @@ def fetch(reference: str) -> Path:
             raise
         page = reference.removeprefix("hf:").partition("@")[0]
         msg = (
-            f"the Hub does not give out {page} yet: its authors ask you to accept the licence. Log in on its page, "
+            f"the Hub denies access to {page}: its authors ask you to accept the licence. Log in on its page, "
             f"accept the conditions there, create a token with read access, and set it as HF_TOKEN; or copy the "
             f"repository to this machine and set diarize.pipeline to path:FOLDER"
         )
@@ -78,7 +78,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """`config.yaml` of a pipeline. Raises ModelError where it is missing, names foreign classes, or no models."""
     file = folder / "config.yaml"
     if not file.is_file():
-        msg = f"diarize.pipeline: {folder} holds no pyannote pipeline: config.yaml is missing"
+        msg = f"diarize.pipeline: {folder} is not a pyannote pipeline: config.yaml is missing"
         raise ModelError(msg)
     config: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     pipeline = config.get("pipeline", {})
@@ -142,7 +142,7 @@ def load_model(path: Path, trust: Trust) -> Any:
     if isinstance(settings, omegaconf.Container):
         settings = omegaconf.OmegaConf.to_container(settings)
     model_class = getattr(importlib.import_module(module), name)
-    known = inspect.signature(model_class).parameters  # Lightning leaves out what a class does not take, too
+    known = inspect.signature(model_class).parameters  # Lightning drops unknown parameters, too
     model = model_class(**{key: value for key, value in settings.items() if key in known})
     model.on_load_checkpoint(checkpoint)
     # A loss with weights of its own is only needed in training.
@@ -169,7 +169,7 @@ def harmless_classes() -> list[Any]:
 
 
 def unused_plda() -> Any:
-    """The pipeline always asks for a PLDA model and would fetch one; agglomerative clustering never uses it."""
+    """The pipeline always requires a PLDA model and would fetch one; agglomerative clustering never uses it."""
     from pyannote.audio.core.plda import PLDA
 
     class UnusedPLDA(PLDA):  # type: ignore[misc]  # pyannote has no type information

@@ -1,7 +1,7 @@
 """The GE2E speaker encoder as a pyannote.audio model.
 
 A 3-layer LSTM over mel spectrograms of 1.6 s; the embedding of an utterance is the mean over its 1.6 s pieces,
-scaled to length 1. Source: Wan et al. 2018 (arXiv 1710.10467); features and weights are those of Resemblyzer 0.1.4
+scaled to unit norm. Source: Wan et al. 2018 (arXiv 1710.10467); features and weights are those of Resemblyzer 0.1.4
 (audio.py and voice_encoder.py), with the same volume rule and the same pieces: `GE2E.embed` gives the same numbers.
 """
 
@@ -28,7 +28,7 @@ MIN_COVERAGE = 0.75
 MIN_POWER = 10 ** (-30 / 10)
 """Quieter speech is raised to this level (-30 dB), because the mel has no logarithm."""
 MIN_SECONDS = 0.4
-"""Less speech says little about a speaker. pyannote finds this limit, and where less is free of overlap it embeds
+"""Less speech characterises a speaker poorly. pyannote detects this limit, and where less is free of overlap it embeds
 the overlapped speech as well."""
 MIN_HOPS = 10
 BATCH = 64
@@ -36,7 +36,7 @@ BATCH = 64
 
 
 class GE2E(Model):  # type: ignore[misc]  # pyannote has no type information
-    """Speaker embeddings of waveforms: (batch, 1, samples) at 16 kHz -> (batch, 256), float32, of length 1."""
+    """Speaker embeddings of waveforms: (batch, 1, samples) at 16 kHz -> (batch, 256), float32, unit norm."""
 
     dimension = 256
 
@@ -60,7 +60,7 @@ class GE2E(Model):  # type: ignore[misc]  # pyannote has no type information
     def forward(self, waveforms: Tensor, weights: Tensor | None = None) -> Tensor:
         """Embed the frames that `weights` (batch, frames) marks, joined together; all of them where it is None.
 
-        Rows with less than 0.1 s marked become NaN, which the clustering leaves out. Raises ValueError for
+        Rows with less than 0.1 s marked become NaN, which the clustering ignores. Raises ValueError for
         waveforms shorter than `MIN_SECONDS`.
         """
         if waveforms.shape[-1] < MIN_SECONDS * SAMPLE_RATE:

@@ -1,7 +1,7 @@
 """Montreal Forced Aligner 3 (McAuliffe et al., Interspeech 2017): the aligner of the paper.
 
 Two ways to run it, `punctuate.mfa.run`: `memory` keeps the models loaded in the worker (in_process.py), `command`
-starts `mfa align` for each batch (command.py). What it needs and what was tested: docs/how-to/mfa.md.
+starts `mfa align` for each batch (command.py). Requirements and what was tested: docs/how-to/mfa.md.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`mfa align` over many utterances at once: the way where MFA lives in an environment of its own.
+"""`mfa align` over many utterances at once: for MFA in a separate environment.
 
 Each start costs more than a minute (models, database, dictionary), so it pays only for large batches. The corpus is
 a temporary folder with one .wav and one .lab for each utterance, all in one place: `--single_speaker` makes folders
@@ -27,9 +27,9 @@ from curation.stages.punctuate.mfa.word_times import letters, place
 log = logging.getLogger(__name__)
 
 NONE_ALIGNED = "no successful alignments"
-"""In MFA's error where no utterance of the corpus fits into its beams: a result, not a failure."""
+"""In MFA's error where no utterance of the corpus fits its beams: a result, not a failure."""
 SUFFIXES = (".json", ".TextGrid", ".csv")
-"""What an utterance's result may be called; JSON is asked for."""
+"""Possible file extensions of an utterance's result; JSON is requested."""
 
 
 class CommandAligner:
@@ -69,7 +69,7 @@ class CommandAligner:
         return [*command, "--g2p_model_path", str(self._g2p)] if self._g2p else command
 
     def environment(self) -> dict[str, str]:
-        """Variables for the program. Its environment need not be active: Kaldi's programs lie beside it."""
+        """Variables for the program. Its environment need not be active: Kaldi's programs are in the same folder."""
         # MFA keeps its settings under its root; ~/Documents may not be writable on a node.
         variables = {"MFA_ROOT_DIR": str(mfa_root() / "root"), **os.environ}
         variables.pop("PYTHONPATH", None)
@@ -108,7 +108,7 @@ def _write(path: Path, spoken: Spoken) -> bool:
 
 
 def _read(path: Path, spoken: Spoken) -> Placed:
-    """MFA writes no file for an utterance that did not fit into its beams."""
+    """MFA writes no file for an utterance that did not fit its beams."""
     for suffix in SUFFIXES:
         found = path.with_suffix(suffix)
         if found.is_file():

@@ -2,7 +2,7 @@
 
 Source: montreal_forced_aligner 3.4.3, `command_line/align_one.py` and `online/alignment.py`; kalpy 0.10.5. One
 utterance is one unit here: cepstral mean normalisation is over it alone, so that no result depends on its neighbours.
-Can only run where Kaldi is (docs/how-to/mfa.md).
+Needs Kaldi (docs/how-to/mfa.md).
 """
 
 import copy
@@ -56,7 +56,7 @@ class MemoryAligner:
             from kalpy.aligner import KalpyAligner
             from montreal_forced_aligner.models import AcousticModel, G2PModel
         except ImportError as error:
-            msg = f"Montreal Forced Aligner does not import ({error}); docs/how-to/mfa.md lists what it needs"
+            msg = f"Montreal Forced Aligner cannot be imported ({error}); docs/how-to/mfa.md lists what it needs"
             raise ModelError(msg) from error
         self._dictionary = dictionary_file(self.config.dictionary)
         self._model = AcousticModel(model_folder(self.config.acoustic_model))
@@ -80,13 +80,13 @@ class MemoryAligner:
             return None
         try:
             intervals = self._intervals(wave, tokens)
-        except (KalpyError, RuntimeError) as error:  # beam too narrow; what Kaldi itself raises is a RuntimeError
+        except (KalpyError, RuntimeError) as error:  # beam too narrow; Kaldi itself raises RuntimeError
             log.info("not aligned: %s", str(error).replace("\n", " "))
             return None
         spoken = [interval for interval in intervals if interval.label not in SILENCES]
         if len(spoken) != len(tokens):
             return None
-        # A word outside the dictionary is labelled <unk>; the tokens know what it was.
+        # A word outside the dictionary is labelled <unk>; the tokens have its text.
         timed = [Timed(item.begin, item.end, token) for item, token in zip(spoken, tokens, strict=True)]
         return place(words, timed, len(wave))
 
@@ -103,9 +103,9 @@ class MemoryAligner:
         return intervals
 
     def _aligner_for(self, tokens: list[str]) -> Any:
-        """The aligner, or one with this utterance's own small dictionary where G2P knows some of its words.
+        """The aligner, or one with this utterance's own small dictionary where G2P adds some of its words.
 
-        Adding words to the whole dictionary would make the result depend on what was aligned before.
+        Adding words to the whole dictionary would make the result depend on earlier utterances.
         """
         unknown = [token for token in dict.fromkeys(tokens) if not self._lexicon.word_table.member(token)]
         guessed = [f"{token}\t{phones}" for token in unknown if (phones := self._guess(token))]
@@ -126,7 +126,7 @@ class MemoryAligner:
         return aligner
 
     def _guess(self, token: str) -> str:
-        """Phones by the G2P model; empty where there is none or it cannot say the word."""
+        """Phones by the G2P model; empty where there is none or it cannot pronounce the word."""
         if self._rewriter is None:
             return ""
         if token not in self._guesses:
@@ -187,7 +187,7 @@ class MemoryAligner:
         return lexicon
 
     def _lexicon_key(self) -> str:
-        """Changes with the dictionary, with what the acoustic model says about it, and with MFA's version."""
+        """Changes with the dictionary, the acoustic model's metadata about it, and MFA's version."""
         given = {
             key: sorted(value) if isinstance(value, set) else value for key, value in self._model.parameters.items()
         }
@@ -200,10 +200,10 @@ class MemoryAligner:
 
 
 def tokenizer(word_table: Any) -> Any:
-    """MFA's rules for compounds, apostrophes and punctuation, with the dictionary that decides about them.
+    """MFA's rules for compounds, apostrophes and punctuation, by this dictionary.
 
-    Not the language's spaCy tokenizer, which MFA's command line takes where it can: it may be missing, and it would
-    fetch its model.
+    Not the language's spaCy tokenizer, which MFA's command line prefers: it may be missing, and it would fetch its
+    model.
     """
     from montreal_forced_aligner import data
     from montreal_forced_aligner.tokenization.simple import SimpleTokenizer
@@ -228,14 +228,14 @@ def _rewrite(rewriter: Any, token: str, phones: set[str]) -> str:
 
     try:
         found = rewriter(token)
-    except (rewrite.Error, ValueError):  # a letter that the model has never seen
+    except (rewrite.Error, ValueError):  # a letter unknown to the model
         return ""
     best = str(found[0].pronunciation) if found else ""
     return best if set(best.split()) <= phones else ""
 
 
 def _segment(wave: Wave, folder: Path, *, on_disk: bool) -> Any:
-    """What kalpy calls a segment: the samples themselves, or a file where the model's pitch features read one."""
+    """A segment of kalpy: the samples themselves, or a file where the model's pitch features read one."""
     from kalpy.utterance import Segment
 
     class InMemory(Segment):  # type: ignore[misc]  # kalpy has no type information

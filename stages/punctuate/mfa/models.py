@@ -1,4 +1,4 @@
-"""Montreal Forced Aligner's settings, its models on disk, and what to do where it is not installed.
+"""Montreal Forced Aligner's settings, its models on disk, and the remedy where it is not installed.
 
 Sources: montreal_forced_aligner 3.4.3, `models/classes.py` for the archives, `command_line/align_one.py` for their use.
 """
@@ -19,21 +19,21 @@ from curation.models.store import resolve, sha256_of, store_root
 
 INSTALL = "conda install -c conda-forge montreal-forced-aligner"
 MODULES = ("montreal_forced_aligner", "kalpy", "_kalpy", "pywrapfst", "pynini")
-"""What must be importable to align in memory. Kaldi is inside `_kalpy`, which only conda brings ready-made."""
+"""What must be importable to align in memory. Kaldi is inside `_kalpy`, which only conda ships prebuilt."""
 MAX_UNPACKED_BYTES = 8 * 2**30
 
 
 class MfaConfig(Section):
-    """Which models Montreal Forced Aligner uses, and how it is run."""
+    """Models of Montreal Forced Aligner, and how it is run."""
 
     acoustic_model: str = model_field(..., "Reference of an acoustic model: a .zip of MFA, or its folder")
     dictionary: str = model_field(..., "Reference of a pronunciation dictionary (one .dict file)")
     g2p: str = model_field("", "Reference of a G2P model for words outside the dictionary; empty: spoken noise")
-    language: str = Field("en", description="ISO 639-1 code of what these models speak")
+    language: str = Field("en", description="ISO 639-1 code of the language of these models")
     run: Literal["memory", "command"] = Field(
         "memory", description="memory: models stay loaded in each worker; command: `mfa align` for each batch"
     )
-    command: str = Field("mfa", description="The program, for run: command; it may live in another environment")
+    command: str = Field("mfa", description="The program, for run: command; it may be in another environment")
     beam: int = Field(10, ge=1, description="Beam of the search")
     retry_beam: int = Field(40, ge=1, description="Beam of the second search, where the first fails")
     timeout_seconds: float = Field(1500.0, gt=0, description="Seconds after which `mfa align` is stopped")
@@ -48,7 +48,7 @@ def missing(config: MfaConfig) -> str:
     if not lacking:
         return ""
     return (
-        f"Montreal Forced Aligner needs Kaldi, which pip does not bring (not importable: {', '.join(lacking)}): "
+        f"Montreal Forced Aligner needs Kaldi, which pip does not install (not importable: {', '.join(lacking)}): "
         f"{INSTALL}, and install curation into the same environment; docs/how-to/mfa.md"
     )
 
@@ -59,15 +59,15 @@ def mfa_root() -> Path:
 
 
 def prepare_environment() -> None:
-    """MFA makes a folder ~/Documents/MFA on import, unless it is told another place."""
+    """MFA creates a folder ~/Documents/MFA on import, unless another one is set."""
     os.environ.setdefault("MFA_ROOT_DIR", str(mfa_root() / "root"))
 
 
 def model_folder(reference: str) -> Path:
     """The folder of an acoustic or G2P model; a .zip is unpacked once, into a folder named by its SHA-256.
 
-    MFA would unpack it into one folder for all processes, deleting that first: workers beside each other would take
-    the files away from each other. Raises ModelError.
+    MFA would unpack it into one folder for all processes, deleting that first: concurrent workers would remove each
+    other's files. Raises ModelError.
     """
     path = resolve(reference)
     if path.is_dir():
@@ -79,7 +79,7 @@ def model_folder(reference: str) -> Path:
 
 
 def dictionary_file(reference: str) -> Path:
-    """The dictionary's file. Raises ModelError where it is none, e.g. the YAML file of several dictionaries."""
+    """The dictionary's file. Raises ModelError for another file, e.g. the YAML file of several dictionaries."""
     path = resolve(reference)
     if not path.is_file() or path.suffix.lower() not in {".dict", ".txt"}:
         msg = f"punctuate.mfa.dictionary: {path} is not one dictionary file (.dict or .txt)"
@@ -88,7 +88,7 @@ def dictionary_file(reference: str) -> Path:
 
 
 def _unpack(path: Path, target: Path) -> None:
-    """Write the files of the archive, without the folders that they are in, as one step."""
+    """Write the files of the archive, without their folders, atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         try:
@@ -107,7 +107,7 @@ def _copy_members(archive: zipfile.ZipFile, folder: Path) -> None:
         raise zipfile.BadZipFile(msg)
     folder.mkdir()
     for item in members:
-        # Only the last part of the name is used, so that no name leads out of the folder.
+        # Only the last part of the name is used, so that no name escapes the folder.
         name = PurePosixPath(item.filename.replace("\\", "/")).name
         if name in {"", ".", ".."} or (folder / name).exists():
             msg = f"unexpected member {item.filename!r}"
@@ -117,7 +117,7 @@ def _copy_members(archive: zipfile.ZipFile, folder: Path) -> None:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Move a finished folder to its place; where another process was first, its one stays."""
+    """Move a finished folder to its place; where another process was first, its copy stays."""
     try:
         folder.rename(target)
     except OSError:

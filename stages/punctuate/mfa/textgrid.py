@@ -1,7 +1,7 @@
-"""Reads the word times in what Montreal Forced Aligner writes: TextGrid (long or short), JSON or CSV.
+"""Reads word times from the output of Montreal Forced Aligner: TextGrid (long or short), JSON or CSV.
 
-A TextGrid is read as Praat does it (manual, "TextGrid file formats"): only free-standing numbers, strings in double
-quotes and <flags> count, everything else is decoration. That makes the long and the short format one.
+A TextGrid is read as by Praat (manual, "TextGrid file formats"): only free-standing numbers, strings in double quotes
+and <flags> count, everything else is ignored. So the long and the short format are read alike.
 """
 
 import csv
@@ -25,7 +25,7 @@ UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_words(path: Path) -> list[Timed]:
-    """The words of a file in order of time, silences left out. Raises ValueError that names the file."""
+    """The words of a file in order of time, without silences. Raises ValueError that names the file."""
     readers = {".textgrid": _textgrid, ".json": _json, ".csv": _csv}
     try:
         read = readers[path.suffix.lower()]
@@ -59,7 +59,7 @@ def _textgrid(text: str) -> Iterator[tuple[float, float, str]]:
     if (next(values), next(values)) != ("ooTextFile", "TextGrid"):
         msg = "the header of a text TextGrid is missing"
         raise ValueError(msg)
-    _number(values), _number(values)  # where the file begins and ends
+    _number(values), _number(values)  # start and end of the file
     if next(values) is not True:
         return
     for _ in range(int(_number(values))):

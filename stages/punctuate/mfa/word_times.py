@@ -1,8 +1,8 @@
-"""Word times as a forced aligner gives them, and how they come back to the words of the transcript.
+"""Word times from a forced aligner, mapped to the words of the transcript.
 
-An aligner cuts words its own way: "cold-hearted" may come as two, a Chinese word as several of our characters in one.
-What stays is the letters, in order. So each letter of the aligner's words gets its share of their time, and a word of
-the transcript takes the time of its letters.
+An aligner tokenizes words its own way: "cold-hearted" may be two, a Chinese word may hold several of our characters.
+The letters and their order stay the same. So each letter of the aligner's words gets its share of their time, and a
+word of the transcript gets the time of its letters.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.base import Interval, Placed
 
 SILENCES = frozenset({"", "<eps>", "<sil>", "sil"})
-"""Labels of what is between words, in all formats of Montreal Forced Aligner."""
+"""Labels between words, in all formats of Montreal Forced Aligner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Timed:
 
 
 def letters(text: str) -> str:
-    """Letters and digits of a word, without case: all that two ways of writing it have in common."""
+    """Letters and digits of a word, without case: what two spellings of it have in common."""
     return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
 
 
 def place(words: Sequence[str], found: Sequence[Timed], num_samples: int) -> Placed:
-    """A place for each of `words`, given an aligner's words with their times; None where they are not the same text.
+    """A place for each of `words`, given an aligner's words with their times; None where the texts differ.
 
     Times are rounded to samples at 16 kHz and kept within 0..num_samples; places never overlap.
     """

@@ -1,8 +1,8 @@
 """NVIDIA NeMo: Canary (Transformer decoder) and Parakeet-TDT (transducer), from `.nemo` files.
 
-Canary-1B-v2 is an `EncDecMultiTaskModel`: it is told the language in its prompt. Parakeet-TDT-0.6B-v3 is an
-`EncDecRNNTBPEModel` and finds the language itself; it gives word times and confidences. Source: Sekoyan et al. 2025,
-"Canary-1B-v2 & Parakeet-TDT-0.6B-v3" (arXiv 2509.14128); code in nemo/collections/asr/models, version 3.0.0.
+Canary-1B-v2 is an `EncDecMultiTaskModel`: its prompt names the language. Parakeet-TDT-0.6B-v3 is an
+`EncDecRNNTBPEModel` and identifies the language itself; it gives word times and confidences. Source: Sekoyan et al.
+2025, "Canary-1B-v2 & Parakeet-TDT-0.6B-v3" (arXiv 2509.14128); code in nemo/collections/asr/models, version 3.0.0.
 
 NeMo is an extra (`pip install 'curation[nemo]'`) and imported by `load` only: it takes 10 s of CPU time.
 """
@@ -28,11 +28,11 @@ from curation.stages.transcribe.base import AsrSystem, SystemConfig, by_language
 EUROPEAN = "bg cs da de el en es et fi fr hr hu it lt lv mt nl pl pt ro ru sk sl sv uk"
 """The 25 languages of Canary-1B-v2 and Parakeet-TDT-0.6B-v3."""
 MIN_SAMPLES = SAMPLE_RATE
-"""NeMo pads shorter audio on both sides, which would move the words; here silence goes behind it."""
+"""NeMo pads shorter audio on both sides, which would move the words; here silence is appended."""
 PROMPT_TOKEN = re.compile(r"<\|[^|>]*\|>")
-"""Canary can answer with one, `<|nospeech|>` for instance."""
+"""Canary's output can contain one, e.g. `<|nospeech|>`."""
 LEAST = 1e-6
-"""Confidences are kept above this before their logarithm is taken."""
+"""Lower bound of confidences before their logarithm."""
 CONFIDENCE = {
     "preserve_frame_confidence": True,
     "preserve_token_confidence": True,
@@ -41,7 +41,7 @@ CONFIDENCE = {
     "aggregation": "min",
     "method_cfg": {"name": "max_prob", "alpha": 1.0},
 }
-"""Probability of each token as its confidence, the least of a word's tokens as the word's."""
+"""Probability of each token as its confidence, the minimum over a word's tokens as the word's."""
 PROMPT = {
     "decodercontext": "",
     "emotion": "<|emo:undefined|>",
@@ -55,14 +55,14 @@ PROMPT = {
 
 
 class NemoConfig(SystemConfig):
-    """Canary or Parakeet; which of the two is read from the file."""
+    """Canary or Parakeet; the file says which."""
 
     kind: Literal["nemo"] = "nemo"
     model: str = model_field(..., "a .nemo file, or a folder or hf:REPO@REVISION that holds one")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the model runs")
     languages: list[str] = Field(
         default_factory=EUROPEAN.split,
-        description="ISO 639-1 codes of the languages that the model was trained on; the file does not say",
+        description="ISO 639-1 codes of the languages that the model was trained on, which the file lacks",
         min_length=1,
     )
     sha256: str = Field("", description="SHA-256 of the .nemo file; a pinned file may hold a pickle")

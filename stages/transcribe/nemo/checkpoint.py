@@ -1,7 +1,7 @@
 """Opens `.nemo` files: a tar of a YAML configuration, a PyTorch checkpoint and tokenizer files.
 
 Importing this module imports NeMo. What a file may do is limited: members that would be written elsewhere are
-refused, weights are read as `curation.models.safe_load` says, NeMo itself instantiates only classes on its own list
+refused, weights are read by `curation.models.safe_load`, NeMo itself instantiates only classes on its own list
 (version 3.0.0), and the second model that Canary-1B-v2 carries to align words is not loaded.
 """
 
@@ -21,7 +21,7 @@ from nemo.utils import logging as nemo_log  # noqa: E402
 
 
 class SafeConnector(SaveRestoreConnector):  # type: ignore[misc]  # NeMo has no type information
-    """NeMo's own way to restore a model, with the weights read safely."""
+    """NeMo's connector to restore a model, with the weights read safely."""
 
     def __init__(self, trust: Trust) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def restore(path: Path, trust: Trust, device: str) -> Any:
     with file.open("rb") as opened:
         pinned = check_pin(opened, file, trust)
     check_members(file)
-    # A pin covers the whole file: what is inside is then as trusted as with allow_pickle.
+    # A pin covers the whole file: its content is then as trusted as with allow_pickle.
     connector = SafeConnector(Trust(allow_pickle=pinned or trust.allow_pickle, setting=trust.setting))
     config = ASRModel.restore_from(str(file), return_config=True, save_restore_connector=connector)
     config.restore_timestamps_model = False
@@ -59,12 +59,12 @@ def find(path: Path) -> Path:
 
 
 def check_members(path: Path) -> None:
-    """Raises ModelError for a file that is no tar, or with members that are links or lead out of its folder."""
+    """Raises ModelError for a file that is not a tar, or with members that are links or lead out of its folder."""
     try:
         with tarfile.open(path) as tar:
             bad = [member.name for member in tar if not _harmless(member)]
     except tarfile.TarError as error:
-        msg = f"{path} is no .nemo file: {error}"
+        msg = f"{path} is not a .nemo file: {error}"
         raise ModelError(msg) from error
     if bad:
         msg = f"{path}: {bad[0]} is a link, a device, or would be written outside its folder: nothing was unpacked"

@@ -1,5 +1,5 @@
-"""Scripts that run in the Python of another environment: `host.py` speaks with us, the others hold one model each.
+"""Scripts for the Python of another environment: `host.py` talks to the pipeline, the others hold one model each.
 
-They are started by file name and never imported by the pipeline; they use nothing of it, because it is not installed
+They are started by file name and never imported by the pipeline; they import nothing of it, because it is not installed
 there. `host.py` needs the standard library only.
 """

@@ -2,7 +2,7 @@
 
     PYTHON -I host.py SCRIPT        (started by the pipeline)
 
-SCRIPT defines `load(settings)`, which gives back a function from waves (`array.array("f")` at 16 kHz) and language
+SCRIPT defines `load(settings)`, which returns a function from waves (`array.array("f")` at 16 kHz) and language
 codes to one answer per wave, a dict with `text`. Messages are lines of JSON: the settings in, `{"ready": true}` out;
 then `{"id": 1, "lengths": [samples, …], "languages": […]}` in, followed by the samples as little-endian float32, and
 `{"id": 1, "answers": [{"text": …}, …]}` or `{"id": 1, "error": …}` out. The end of the input ends the process.
@@ -21,7 +21,7 @@ SAMPLE_BYTES = 4
 def main(script: str) -> None:
     """Serve until the input ends."""
     incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not get between the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     settings = json.loads(incoming.readline())
     try:
         transcribe = runpy.run_path(script)["load"](settings)
@@ -35,7 +35,7 @@ def main(script: str) -> None:
         try:
             answers = transcribe(waves, request["languages"])
             reply(outgoing, {"id": request["id"], "answers": answers})
-        except Exception as error:  # noqa: BLE001 - the pipeline is told, and goes on
+        except Exception as error:  # noqa: BLE001 - reported to the pipeline, which continues
             reply(outgoing, {"id": request["id"], "error": explain(error)})
 
 

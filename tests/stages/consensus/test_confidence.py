@@ -82,7 +82,7 @@ def test_a_file_of_ones_own(tmp_path):
     ids=str,
 )
 def test_a_wrong_file_is_refused(tmp_path, values):
-    with pytest.raises(ModelError, match="is no calibration"):
+    with pytest.raises(ModelError, match="is not a calibration"):
         load_calibration(changed(tmp_path, **values))
 
 

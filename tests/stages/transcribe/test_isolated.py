@@ -95,8 +95,8 @@ def pid(answers) -> int:
     [
         ("die", "ended with exit code 9; it last wrote: .*out of memory"),
         ("hang", "gave no answer within 1 s"),
-        ("garbage", "answered nonsense"),
-        ("few", "answered nonsense"),
+        ("garbage", "gave an invalid answer"),
+        ("few", "gave an invalid answer"),
     ],
 )
 def test_a_broken_child_costs_one_request(worker, language, message):

@@ -74,7 +74,7 @@ def test_languages_come_from_the_model(system):
 
 
 def test_a_folder_without_a_model_says_so(tmp_path):
-    with pytest.raises(ModelError, match="no SeamlessM4T v2 folder"):
+    with pytest.raises(ModelError, match="is not a SeamlessM4T v2 folder"):
         loaded(tmp_path)
 
 

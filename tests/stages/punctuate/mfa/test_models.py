@@ -41,7 +41,7 @@ def test_an_archive_that_is_none_is_named(store, tmp_path):
 
 @without_mfa
 def test_without_mfa_the_error_says_what_to_do():
-    with pytest.raises(ModelError, match="which pip does not bring") as caught:
+    with pytest.raises(ModelError, match="which pip does not install") as caught:
         loaded()
     assert INSTALL in str(caught.value)
 
