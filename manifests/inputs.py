@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.errors import ConfigError
+from curation.core.storage import file_system
 from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def make_id(path: str) -> str:
 
 
 def _expand(argument: str) -> Iterator[Input]:
-    fs, path = fsspec.core.url_to_fs(argument)
+    fs, path = file_system(argument)
     if any(mark in path for mark in "*?["):
         base = posixpath.dirname(path.split("*")[0].split("?")[0].split("[")[0])
         yield from _listed(fs, fs.glob(path, detail=True), base)

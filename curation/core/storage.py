@@ -22,7 +22,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from curation.core.errors import DataError
+from curation.core.errors import ConfigError, DataError
+
+
+def file_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a path or URL, and the path in it.
+
+    Raises ConfigError for a protocol that is unknown, or whose package is not installed.
+    """
+    try:
+        return cast("tuple[fsspec.AbstractFileSystem, str]", fsspec.core.url_to_fs(url))
+    except (ValueError, ImportError) as error:
+        msg = f"{url}: {error}"
+        raise ConfigError(msg) from error
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Storage:
 
     @cached_property
     def _fs_and_base(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        return cast("tuple[fsspec.AbstractFileSystem, str]", fsspec.core.url_to_fs(self.root))
+        return file_system(self.root)
 
     @property
     def is_local(self) -> bool:
@@ -57,7 +69,7 @@ class Storage:
         fs, _ = self._fs_and_base
         try:
             listing = fs.ls(self.path(folder), detail=False, refresh=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         found = (posixpath.basename(item.rstrip("/")) for item in listing)
         return sorted(name for name in found if not name.startswith("."))
@@ -71,8 +83,12 @@ class Storage:
             return
 
     def open(self, name: str) -> BinaryIO:
-        """Open for reading."""
-        return cast("BinaryIO", self._fs_and_base[0].open(self.path(name), "rb"))
+        """Open for reading. FileNotFoundError if it is not there."""
+        path = self.path(name)
+        try:
+            return cast("BinaryIO", self._fs_and_base[0].open(path, "rb"))
+        except NotADirectoryError as error:
+            raise FileNotFoundError(error.errno, error.strerror, path) from error
 
     def read_bytes(self, name: str) -> bytes:
         """The whole content. FileNotFoundError if it is not there."""

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from curation.core.errors import LockError
+from curation.core.errors import ConfigError, LockError
 from curation.core.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -183,8 +183,12 @@ def _kernel_lock(out: Storage, stack: ExitStack) -> bool | None:
     if not out.is_local:
         return None
     folder = Path(out.path("."))
-    folder.mkdir(parents=True, exist_ok=True)
-    file = os.open(folder, os.O_RDONLY)  # closed on exec: no child of ours inherits the lock
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder, os.O_RDONLY)  # closed on exec: no child of ours inherits the lock
+    except OSError as error:
+        msg = f"{folder} cannot be an output folder: {error.strerror}"
+        raise ConfigError(msg) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

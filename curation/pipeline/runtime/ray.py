@@ -18,7 +18,7 @@ import ray
 import ray.data
 
 from curation.core.declarations import Resources
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, UserError
 from curation.manifests.plan import Unit
 from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import Watchdog
@@ -102,7 +102,7 @@ class RayRuntime:
             compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
         )
         for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from unpacked(table)
+            yield from _results(table)
 
     def _gpus(self, wanted: float) -> float:
         """GPUs for a worker that wants some: none where the cluster has none and CPU fallback is on."""
@@ -153,13 +153,28 @@ def _start_here() -> None:
 
 
 class _Actor:
-    """Holds one worker and its models for the life of a process."""
+    """Holds one worker and its models for the life of a process.
+
+    A UserError is returned as a result: Ray would bury one that is raised here under errors of its own.
+    """
 
     def __init__(self, make_worker: Callable[[], Callable[[Any], Any]]) -> None:
-        self._worker = make_worker()
+        self._worker = cache(make_worker)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        return packed(self._worker(task) for task in unpacked(rows))
+        try:
+            worker = self._worker()
+            return packed(worker(task) for task in unpacked(rows))
+        except UserError as error:
+            return packed([error])
+
+
+def _results(table: pa.Table) -> Iterator[Any]:
+    """The results of tasks. Raises the UserError that one of them is."""
+    for result in unpacked(table):
+        if isinstance(result, UserError):
+            raise result
+        yield result
 
 
 def _watched_labeller(job: Job) -> BatchLabeller:

@@ -179,14 +179,21 @@ def test_a_lock_is_taken_by_force(labelled):
         (["build", "IN", "-o", "OUT", "--preset", "mine"], "choose one of offline, paper"),
         (["build", "IN", "-o", "OUT", "--config", "nowhere.yaml"], "cannot read the configuration nowhere.yaml"),
         (["build", "IN", "-o", "OUT", "--wait", "-1"], "'--wait'"),
+        (["build", "IN", "-o", "FILE"], "cannot be an output folder"),
+        (["build", "IN", "-o", "FILE/out"], "cannot be an output folder"),
+        (["build", "nope://x", "-o", "OUT"], "nope://x: Protocol not known"),
+        (["build", "IN", "-o", "nope://x"], "nope://x: Protocol not known"),
         (["summary", "OUT"], "holds no finished build"),
+        (["summary", "FILE"], "holds no finished build"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )
 def test_wrong_usage_and_configuration_exit_with_2_and_the_reason(arguments, reason, tmp_path):
-    places = {"OUT": str(tmp_path / "out"), "IN": str(write_recordings(tmp_path / "in", ["a"], seconds=0.1))}
+    write_recordings(tmp_path / "IN", ["a"], seconds=0.1)
+    (tmp_path / "FILE").touch()
+    places = {name: tmp_path / name for name in ("IN", "OUT", "FILE", "FILE/out")}
     assert reason in message(curation(*(places.get(part, part) for part in arguments), code=2))
-    assert not (tmp_path / "out/staging").exists()
+    assert not (tmp_path / "OUT/staging").exists()
 
 
 def status(out):

@@ -1,0 +1,31 @@
+"""What Ray adds: that the rows are those of the other runtime is tested in tests/curation/pipeline/test_run.py."""
+
+import pytest
+
+from curation.core.errors import ModelError
+from curation.stages.base import Stage
+from tests.support.builds import toy_build, toy_config, write_recordings
+from tests.support.toy import toy_stages
+
+
+class Lacking(Stage):
+    """A stage whose model is not there."""
+
+    name = "lacking"
+
+    def setup(self):
+        raise ModelError("model x is not on this machine: run `curation models fetch x`")  # noqa: EM101
+
+    def process(self, batch):
+        """Is never reached."""
+
+
+def lacking_stages(config):
+    return [*toy_stages(config), Lacking()]
+
+
+def test_a_user_error_of_a_worker_is_raised_as_it_is(tmp_path):
+    recordings = write_recordings(tmp_path / "in", ["a"])
+    with pytest.raises(ModelError) as caught:
+        toy_build(recordings, tmp_path / "out", toy_config("ray", workers=1), make_stages=lacking_stages)
+    assert str(caught.value) == "model x is not on this machine: run `curation models fetch x`"
