@@ -47,7 +47,9 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     ] = "asr,tts,vc",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Write results per utterance.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", file_okay=False, help="Write results per utterance.", show_default=False
+        ),
     ] = None,
     subset: Annotated[str, typer.Option(metavar="NAME", help="Subset of AISHELL-1: train, dev or test.")] = "test",
     language: Annotated[

@@ -22,7 +22,9 @@ def _tokenizer() -> None:
 def fit_tokenizers(
     build: LabelledBuild,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the two files are written.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Where the two files are written.")
+    ],
     max_hours: Annotated[
         float, typer.Option(min=0, metavar="HOURS", help="Use at most this much of the kept speech.")
     ] = 2.0,
@@ -56,7 +58,9 @@ def _consensus() -> None:
 def fit_consensus(
     build: LabelledBuild,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the calibration is written.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Where the calibration is written.")
+    ],
     transcripts: Annotated[
         Path | None,
         typer.Option(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def train(
     shards: Annotated[str, typer.Argument(metavar="SHARDS", help="A finished build, or its folder of shards.")],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Folder of the training run.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="RUN", file_okay=False, help="Folder of the training run.")
+    ],
     config: ConfigFile = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
 ) -> None:

@@ -208,6 +208,7 @@ def test_status_before_a_build_while_it_runs_after_a_stop_and_at_the_end(tmp_pat
     recordings, out = write_recordings(tmp_path / "in", ["a", "b", "c", "d"]), tmp_path / "out"
     assert (status(out)["units"], status(out)["phase"], status(out)["published"]) == (0, "", False)
     assert "not started" in curation("status", out).stdout
+    assert status(next(recordings.iterdir()))["units"] == 0  # a file is no build either
     running = []
 
     def stop_after_a_batch(progress):

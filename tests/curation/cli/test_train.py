@@ -25,6 +25,7 @@ def test_what_was_trained_is_said_at_the_end(tmp_path):
     ("corpus", "options", "reason"),
     [
         ("none", [], "none"),
+        ("build", ["-o", "FILE"], "is a file"),
         ("build", ["--set", "run.stepz=1"], "did you mean 'steps'?"),
         ("build", ["--config", "nowhere.yaml"], "cannot read the configuration nowhere.yaml"),
         ("build", ["--set", "speech.vocabulary=/nowhere"], "/nowhere"),
@@ -33,6 +34,8 @@ def test_what_was_trained_is_said_at_the_end(tmp_path):
 )
 def test_what_cannot_be_trained_on_ends_with_2_and_the_reason(corpus, options, reason, tmp_path):
     shards(tmp_path / "build")
+    (tmp_path / "FILE").touch()
+    options = [tmp_path / "FILE" if option == "FILE" else option for option in options]
     done = curation("train", tmp_path / corpus, "-o", tmp_path / "run", *SETTINGS, *options, code=2)
     assert reason in message(done)
 
