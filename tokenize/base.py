@@ -1,7 +1,7 @@
-"""What a speech tokenizer is, for the official ones and for the compact ones alike.
+"""The interface of speech tokenizers, official and compact ones.
 
 Waves are mono float32 at 16 kHz, shape (samples,). Ids are int32, shape (tokens,). The ids of a clip never depend on
-what else is in the batch.
+the rest of the batch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(slots=True)
 class CodecTokens:
-    """What a codec makes of a clip: `semantic` (50 a second) says what, `global_` (32 a clip) says who."""
+    """A codec's tokens of a clip: `semantic` (50 a second) for the content, `global_` (32 a clip) for the speaker."""
 
     semantic: Ids
     global_: Ids
@@ -34,7 +34,7 @@ class ContentTokenizer(Protocol):
     codebook_size: int
 
     def num_tokens(self, num_samples: int) -> int:
-        """How many ids a clip of this length has."""
+        """Number of ids of a clip of this length."""
         ...
 
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
@@ -42,7 +42,7 @@ class ContentTokenizer(Protocol):
         ...
 
     def code_vectors(self) -> Vectors:
-        """What each id stands for, (codebook_size, any size): codes that sound alike are near each other."""
+        """A vector of each id, (codebook_size, any size): similar-sounding codes are near each other."""
         ...
 
 
@@ -56,7 +56,7 @@ class CodecTokenizer(Protocol):
     num_global: int
 
     def num_semantic(self, num_samples: int) -> int:
-        """How many semantic ids a clip of this length has."""
+        """Number of semantic ids of a clip of this length."""
         ...
 
     def encode(self, waves: Sequence[Wave]) -> list[CodecTokens]:
@@ -64,7 +64,7 @@ class CodecTokenizer(Protocol):
         ...
 
     def code_vectors(self) -> tuple[Vectors, Vectors]:
-        """What each semantic id (semantic_size, any size) and each global id (global_size, any size) stands for."""
+        """Vectors of each semantic id (semantic_size, any size) and each global id (global_size, any size)."""
         ...
 
     def decode(self, tokens: Sequence[CodecTokens]) -> list[Wave]:

@@ -1,6 +1,6 @@
 """Reading the files of checkpoints, ours and official ones: configurations and tensors, without running code from them.
 
-What is missing, damaged or not as expected is a DataError that names the file.
+Missing, damaged or unexpected content is a DataError that names the file.
 """
 
 import json
@@ -101,7 +101,7 @@ def _read_safetensors(path: Path) -> "dict[str, Tensor]":
 def key_problems(
     expected: "Mapping[str, Tensor]", given: "Mapping[str, Tensor]", optional: Collection[str]
 ) -> list[str]:
-    """What keeps the tensors of a file from being those of a model; empty where nothing does."""
+    """The mismatches between the tensors of a file and those of a model; empty where there are none."""
     missing = [f"{key} {tuple(expected[key].shape)}" for key in expected if key not in given and key not in optional]
     extra = [f"{key} {tuple(given[key].shape)}" for key in given if key not in expected]
     shapes = [

@@ -4,7 +4,7 @@
     sequence.ids, sequence.loss        # the loss covers what follows =>
     decode(sequence.ids, vocabulary)   # the same Tts
 
-The markers say which task it is; there is no instruction text.
+The markers identify the task; there is no instruction text.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from curation.tokenize.vocabulary import Stream, Vocabulary
 
 @dataclass(slots=True)
 class Asr:
-    """Speech recognition: both streams of an utterance, and what it says."""
+    """Speech recognition: both streams of an utterance, and its text."""
 
     glm: Ids
     semantic: Ids
@@ -70,14 +70,14 @@ STREAMS: dict[str, Stream] = {
 
 @dataclass(slots=True)
 class Sequence:
-    """`ids` (tokens,) int32 and `loss` (tokens,) bool: true for the tokens that are to be predicted."""
+    """`ids` (tokens,) int32 and `loss` (tokens,) bool: true for the tokens to predict."""
 
     ids: Ids
     loss: npt.NDArray[np.bool_]
 
     @property
     def prompt(self) -> Ids:
-        """What a model is given to do the task: everything before =>."""
+        """The prompt of the task: everything before =>."""
         return self.ids[~self.loss]
 
 

@@ -34,12 +34,12 @@ class TokenCountError(ValueError):
 
 @dataclass(frozen=True)
 class DualTokenizer:
-    """The two tokenizers of the paper, or the compact ones that stand where they stand."""
+    """The two tokenizers of the paper, or the compact ones in their place."""
 
     content: ContentTokenizer
     codec: CodecTokenizer
     references: tuple[str, str] = ("", "")
-    """What the configuration calls them: `compact`, a folder, or an `hf:` reference; content, then codec."""
+    """Their references in the configuration: `compact`, a folder, or an `hf:` reference; content, then codec."""
 
     @property
     def fingerprint(self) -> str:
@@ -47,7 +47,7 @@ class DualTokenizer:
         return hashlib.sha256(f"{self.content.fingerprint}\n{self.codec.fingerprint}".encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """What the index of the shards says of them."""
+        """Their description in the index of the shards."""
         return {
             "fingerprint": self.fingerprint,
             "glm": {

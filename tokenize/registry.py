@@ -15,7 +15,7 @@ TOKENIZERS: Registry[TokenizerKind] = Registry(
 )
 COMPACT = "compact"
 OFFICIAL: dict[Stream, str] = {"content": "glm", "codec": "bicodec"}
-"""What a folder is that no kind recognises."""
+"""The kind of a folder that no kind recognises."""
 
 
 @cache

@@ -4,7 +4,7 @@ Two kinds: the official one of GPA, read from the tokenizer files of a checkpoin
 and markers after it), and small ones made for a corpus. Both are folders of the same layout: `tokenizer.json`, or
 `vocab.json` with `merges.txt`, and `added_tokens.json`.
 
-Text never becomes a marker or a speech token, whatever it spells: it is encoded without the added tokens.
+Text never becomes a marker or a speech token, whatever its content: it is encoded without the added tokens.
 """
 
 import hashlib
@@ -84,7 +84,7 @@ class Vocabulary:
 
     @property
     def fingerprint(self) -> str:
-        """Hex SHA-256 of everything that decides ids."""
+        """Hex SHA-256 of everything that determines ids."""
         ranges = {name: [ids.start, ids.stop] for name, ids in sorted(self.streams.items())}
         parts = [self.text.to_str(), dict(sorted(self.markers.items())), ranges]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -23,12 +23,12 @@ class ModelConfig(Section):
     )
     code_embeddings: Literal["random", "codebook"] = Field(
         "random",
-        description="codebook: speech codes of a new model that sound alike start alike; learns from fewer hours, and "
+        description="codebook: similar-sounding speech codes of a new model start alike; learns from fewer hours, and "
         "needs the tokenizers where training starts",
     )
     activation_checkpointing: bool = Field(
         False,  # noqa: FBT003 - a default
-        description="keep only the layers' inputs and compute the rest again: less memory, a third more time",
+        description="activation checkpointing: keep only the layers' inputs; less memory, a third more time",
     )
     compile: bool = Field(False, description="torch.compile the layers: faster on a GPU, after minutes of compiling")  # noqa: FBT003
 
@@ -37,7 +37,7 @@ class OptimizerConfig(Section):
     """AdamW with warm-up and cosine decay."""
 
     learning_rate: float | None = Field(None, description="peak learning rate; null: the preset's", gt=0)
-    final_fraction: float = Field(0.1, description="share of the peak that is left at the last step", ge=0, le=1)
+    final_fraction: float = Field(0.1, description="share of the peak at the last step", ge=0, le=1)
     warmup_steps: int = Field(100, description="steps of linear warm-up", ge=0)
     betas: tuple[float, float] = Field((0.9, 0.95), description="decay of the two moments of the gradient")
     epsilon: float = Field(1e-8, description="added to the root of the second moment", gt=0)
@@ -68,7 +68,7 @@ class RunConfig(Section):
         gt=1,
     )
     validation: str | None = Field(
-        None, description="finished build, or its shards, whose loss is measured on the way and never trained on"
+        None, description="finished build, or its shards, for validation: its loss is measured, never trained on"
     )
     validation_steps: int = Field(500, description="steps between measurements; the last step has one too", ge=1)
     validation_rows: int = Field(64, description="packed rows of each process in a measurement, at most", ge=1)
@@ -76,7 +76,7 @@ class RunConfig(Section):
 
 
 class SpeechConfig(Section):
-    """Vocabulary and speech tokenizers; null: what the shards say."""
+    """Vocabulary and speech tokenizers; null: those of the shards."""
 
     vocabulary: str | None = Field(
         None, description="folder of tokenizer files (GPA's, say); null: bytes or BPE, markers and the shards' codes"
@@ -98,7 +98,7 @@ class RayConfig(Section):
 
 
 class TrainConfig(Section):
-    """Everything that decides what a training run does."""
+    """All settings of a training run."""
 
     phase: Phase = Field("pretrain", description="pretrain: new weights; sft: from model.start_from")
     model: ModelConfig = ModelConfig()

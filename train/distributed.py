@@ -1,4 +1,4 @@
-"""Several processes: who this one is, how the model is distributed, sums over all.
+"""Several processes: the rank of this one, distribution of the model, sums over all.
 
 Under `torchrun` (or Ray Train) the environment names the process; alone there is nothing to do.
 """
@@ -110,13 +110,13 @@ def synchronised(module: nn.Module, *, last: bool) -> Iterator[None]:
 
 
 def reshard(module: nn.Module) -> None:
-    """Shard again what a forward pass without a backward pass leaves whole (FSDP2: the weights outside of layers)."""
+    """Reshard what a forward pass without a backward pass leaves unsharded (FSDP2: the weights outside of layers)."""
     if isinstance(module, FSDPModule):
         module.reshard()
 
 
 def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor put together from its shards; all processes must ask for it."""
+    """A tensor assembled from its shards; all processes must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 

@@ -1,7 +1,7 @@
 """The same training through Ray Train, on this machine or on a cluster. The only file that imports `ray.train`.
 
-Each worker runs `train_run` as a process of `torchrun` would. When a worker is lost all are started again, and resume
-from the last checkpoint; so RUN must be on storage that all nodes share.
+Each worker runs `train_run` as a process of `torchrun` would. When a worker is lost all are restarted, and resume from
+the last checkpoint; so RUN must be on storage that all nodes share.
 """
 
 import json
@@ -26,10 +26,10 @@ from curation.train.loop.trainer import BadBatchError
 from curation.train.run import Trained, check, train_run
 
 RESTARTS = 3
-"""How often lost workers are started again before the run ends with their error."""
+"""How often lost workers are restarted before the run ends with their error."""
 ERROR_FILE = ".error.json"
 ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError, ModelError)}
-"""Errors of users: to start again would not help."""
+"""Errors of users: a restart would not help."""
 FOLLOW_SECONDS = 1.0
 PATHS = (
     ("run", "validation"),

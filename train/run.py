@@ -86,7 +86,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def check(shards: str, config: TrainConfig) -> None:
-    """Look for mistakes of users before any process is started. Raises ConfigError, DataError."""
+    """Check for user errors before any process is started. Raises ConfigError, DataError."""
     _start_from(config)
     for source in filter(None, (shards, config.run.validation)):
         open_corpus(source).tokenizers  # noqa: B018 - raises where there are none
@@ -187,7 +187,7 @@ def _new_model(config: TrainConfig, speech: SpeechInfo) -> Any:
 
 
 def _code_vectors(setting: str, speech: SpeechInfo) -> Mapping[Stream, Vectors]:
-    """What the codes stand for. Raises ConfigError, which names the setting, where the tokenizers are others."""
+    """Vectors of the codes. Raises ConfigError, which names the setting, where the tokenizers are others."""
     content, codec = load_content(speech.tokenizers.glm), load_codec(speech.tokenizers.bicodec)
     for name, fingerprint in (("glm", content.fingerprint), ("bicodec", codec.fingerprint)):
         expected = speech.tokenizers.fingerprints[name]

@@ -68,7 +68,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
     if summary.failed_fraction > settings.engine.max_failed_fraction:
         console.print(
             f"[red]{summary.failed_recordings} of {summary.recordings} recordings failed[/], more than "
-            f"engine.max_failed_fraction = {settings.engine.max_failed_fraction:g}: the ledger has the reasons; mend "
+            f"engine.max_failed_fraction = {settings.engine.max_failed_fraction:g}: the ledger has the reasons; fix "
             f"them and run again with --retry-failed",
             soft_wrap=True,
         )

@@ -50,7 +50,7 @@ def toy_trainer(run, *overrides, world=ALONE, loader=None, **parts):
 
 
 def train_toy(run, *overrides, world=ALONE):
-    """Train, or go on; the losses that were recorded are in RUN/metrics.jsonl."""
+    """Train, or resume; the recorded losses are in RUN/metrics.jsonl."""
     held_out = lambda: iter(ToyLoader(toy_speech().vocabulary, world.rank, world.size, rows=6))  # noqa: E731
     limit = toy_config(*overrides).run.validation_rows
     trainer = toy_trainer(run, *overrides, world=world, validation=Validation(held_out, limit))

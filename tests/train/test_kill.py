@@ -1,4 +1,4 @@
-"""Training that is killed at some moment goes on with the same bits; two processes are as good as one."""
+"""Training that is killed at any moment resumes with the same bits; two processes are as good as one."""
 
 import os
 import signal
@@ -62,7 +62,7 @@ def test_two_processes_are_one_with_twice_the_accumulation(tmp_path, kind):
     assert read_metrics(two)[5]["validation"] == pytest.approx(
         read_metrics(tmp_path / "one")[5]["validation"], rel=1e-5
     )
-    # The checkpoint of two processes goes on in one, whatever they were.
+    # The checkpoint of two processes is resumed in one, whatever they were.
     train_toy(two, "run.steps=9", "run.accumulation=2")
     train_toy(tmp_path / "one", "run.steps=9", "run.accumulation=2")
     assert one.tokens == read_metrics(two)[5]["tokens"]

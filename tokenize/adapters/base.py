@@ -1,4 +1,4 @@
-"""What a kind of speech tokenizer is to the pipeline: how the tokenizers of one or both streams are opened.
+"""The interface of tokenizer kinds: how the tokenizers of one or both streams are opened.
 
 To add one: a file in this folder with a class that sets `kind` and opens one stream or both; the same class in a
 package of your own has an entry point in the group `curation.tokenizers`.
@@ -18,7 +18,7 @@ class TokenizerKind(Adapter):
     """Named in a configuration as `KIND`, or as `KIND:REFERENCE` with a folder or model reference of its own."""
 
     streams: ClassVar[tuple[Stream, ...]]
-    """Which streams it has: `content` (12.5 ids a second) or `codec` (50 ids a second, and those of the voice)."""
+    """Which streams it has: `content` (12.5 ids a second) or `codec` (50 ids a second, and the global ones)."""
 
     def recognises(self, folder: Path, stream: Stream) -> bool:  # noqa: ARG002 - for subclasses
         """Whether a folder that is named without a kind is one of this kind."""

@@ -8,7 +8,7 @@ from curation.tokenize.base import ContentTokenizer
 
 
 class Glm(TokenizerKind):
-    """What a folder is taken for that no other kind recognises."""
+    """The kind of a folder that no other kind recognises."""
 
     kind = "glm"
     streams = ("content",)

@@ -1,1 +1,1 @@
-"""The compact tokenizers that the package carries."""
+"""The compact tokenizers, which the package ships."""

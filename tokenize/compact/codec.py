@@ -1,6 +1,6 @@
 """The compact codec: 50 semantic tokens a second (8192 codes as shipped) and 32 global ones a clip (256), and back.
 
-Stands where BiCodec stands, with the same counts; its ids mean something else. Design and training data:
+Replaces BiCodec, with the same counts; its ids have other meanings. Design and training data:
 tokenize/compact/network.py (network), tokenize/compact/speaker.py (globals), tokenize/compact/vocoder.py,
 tokenize/fit/__main__.py.
 """
@@ -39,7 +39,7 @@ def num_semantic(num_samples: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
-    """What the codec needs of a clip of T tokens."""
+    """The codec's input features of a clip of T tokens."""
 
     states: Floats
     """Whisper states, (T, 384)."""
@@ -50,7 +50,7 @@ class ClipFeatures:
 
     @classmethod
     def of(cls, wave: Wave, whisper: WhisperStates) -> "ClipFeatures":
-        """Features of one clip, from nothing but the clip."""
+        """Features of one clip, from that clip only."""
         count = num_semantic(len(wave))
         return cls(whisper(wave, count), log_mel(wave, 2 * count), *pitch(wave, 2 * count))
 
@@ -72,7 +72,7 @@ def one_thread() -> Iterator[None]:
 class CompactCodec:
     """Satisfies `CodecTokenizer`. `folder` holds fitted weights; None: the shipped ones.
 
-    Raises DataError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
+    Raises DataError where the file is missing or damaged, ModelError where Whisper tiny.en is not available.
     """
 
     name = "compact-codec"
@@ -93,7 +93,7 @@ class CompactCodec:
         return num_semantic(num_samples)
 
     def encode(self, waves: Sequence[Wave]) -> list[CodecTokens]:
-        """Tokens for each clip, each found by itself."""
+        """Tokens for each clip, computed one by one."""
         whisper = whisper_states()  # not in the constructor: decoding does without it
         return [self._encode(ClipFeatures.of(wave, whisper)) for wave in waves]
 
@@ -111,7 +111,7 @@ class CompactCodec:
     def decode_stream(self, chunks: Iterable[Ids], global_: Ids, look_ahead: int | None = None) -> Iterator[Wave]:
         """Speech of semantic ids that arrive in chunks; the pieces join to what `decode` gives.
 
-        A token is spoken once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
+        A token is decoded once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
         the result exact to rounding; fewer start earlier, with an error at each join). Memory does not grow.
         """
         return CompactStream(self, global_, look_ahead).decode(chunks)

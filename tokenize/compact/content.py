@@ -1,8 +1,8 @@
-"""The compact content tokenizer: Whisper tiny's encoder states, four averaged to a token, projected to where phones lie
-apart (tokenize/fit/phone_projection.py), nearest of a codebook.
+"""The compact content tokenizer: Whisper tiny's encoder states, four averaged to a token, projected to separate phones
+(tokenize/fit/phone_projection.py), nearest of a codebook.
 
-12.5 tokens a second, ceil(samples / 1280) a clip, as the GLM-4-Voice tokenizer has them. It is the embedded stand-in
-for that one; its ids mean something else.
+12.5 tokens a second, ceil(samples / 1280) a clip, as in the GLM-4-Voice tokenizer. It is the shipped replacement of
+that one; its ids have other meanings.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def nearest(points: Floats, codebook: Floats) -> Ids:
 class CompactContent:
     """Satisfies `ContentTokenizer`. `folder` holds a fitted codebook; None: the shipped one.
 
-    Raises DataError where the file is missing or damaged, ModelError where Whisper tiny.en cannot be had.
+    Raises DataError where the file is missing or damaged, ModelError where Whisper tiny.en is not available.
     """
 
     name = "compact-content"
@@ -55,7 +55,7 @@ class CompactContent:
         return -(-num_samples // TOKEN_SAMPLES)
 
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
-        """Ids for each clip, each found by itself."""
+        """Ids for each clip, computed one by one."""
         return [self._encode(wave) for wave in waves]
 
     def code_vectors(self) -> Vectors:

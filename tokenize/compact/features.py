@@ -1,7 +1,7 @@
 """Input features of the compact tokenizers: log-mel frames, pitch, and the encoder states of Whisper tiny.
 
-All of it runs clip by clip on one thread, so that a clip's features never depend on what else is processed.
-Frame j is centred on sample 160·j + 80; Whisper's state i stands for samples 320·i to 320·(i + 1).
+All of it runs clip by clip on one thread, so that a clip's features never depend on other clips.
+Frame j is centred on sample 160·j + 80; Whisper's state i covers samples 320·i to 320·(i + 1).
 """
 
 from functools import cache
@@ -116,7 +116,7 @@ def _best_path(
 
 @cache
 def whisper_states() -> "WhisperStates":
-    """Load the encoder once in a process: both tokenizers hear through it."""
+    """Load the encoder once in a process: both tokenizers use it."""
     return WhisperStates()
 
 

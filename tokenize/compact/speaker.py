@@ -1,8 +1,8 @@
-"""The 32 global tokens of the compact codec: what is constant in a clip, as 8-bit scalars.
+"""The 32 global tokens of the compact codec: the constant properties of a clip, as 8-bit scalars.
 
 Mean and spread of the log-mel over speech (as cosine transforms over the bands), and mean and spread of log f0. The
-semantic stream sees only what is left when these are taken out, and decoding puts them back: another clip's globals
-are another voice.
+semantic stream sees only the residual without these, and decoding restores them: another clip's globals give another
+voice.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NORMAL_LIMIT = 4.0
 STEPS_PER_DEVIATION = 16
 """So the range is 8 standard deviations each way: real channels lie far outside of those of clean voices."""
 MIN_SPREAD = 0.6
-"""Nepers: bands without speech (telephone) hold noise that must not be blown up."""
+"""Nepers: bands without speech (telephone) hold noise that must not be amplified."""
 
 
 def cosines(terms: int) -> Floats:
@@ -67,7 +67,7 @@ class SpeakerSpace:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Raw values taken apart: mean and standard deviation per band (NUM_MELS,), of log f0 one each."""
+    """Raw values by kind: mean and standard deviation per band (NUM_MELS,), of log f0 one each."""
 
     mean: Floats
     spread: Floats

@@ -1,8 +1,8 @@
 """Streaming decode of the compact codec, equal to decoding at once.
 
-What a sample depends on is finite but for two things, which are carried along: the phase of the pulses, and the place
-in the noise. The network reaches 18 tokens each way (six convolutions over 7), the vocoder 16 frames (8 tokens). So a
-window of tokens is decoded anew for each chunk, and its edges are thrown away:
+The context of a sample is finite except for two values, which are carried along: the phase of the pulses, and the
+position in the noise. The network reaches 18 tokens each way (six convolutions over 7), the vocoder 16 frames (8
+tokens). So a window of tokens is decoded again for each chunk, and its edges are discarded:
 
     tokens  |--18--|--8--|== spoken now ==|--8--|--18--|
 """
@@ -23,7 +23,7 @@ VOCODER_REACH = -(-REACH // FRAMES)
 
 
 class FrameDecoder(Protocol):
-    """What a stream needs of the codec."""
+    """The part of the codec that a stream uses."""
 
     @property
     def reach(self) -> int:
@@ -60,7 +60,7 @@ class CompactStream:
             yield self._speak(spoken, self.first + len(self.held))
 
     def _speak(self, start: int, end: int) -> Wave:
-        """Samples of the tokens from `start` to `end`; then forgets what no later token depends on."""
+        """Samples of the tokens from `start` to `end`; then drops what no later token depends on."""
         window = self.held[: end + self.reach - self.first]
         frames = self.codec.frames_of(CodecTokens(window, self.global_))
         cut = FRAMES * (self.voiced_from - self.first)

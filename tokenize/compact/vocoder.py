@@ -1,4 +1,4 @@
-"""Speech from log-mel frames and pitch: a harmonic-plus-noise source, shaped until it has the wanted mel spectrum.
+"""Speech from log-mel frames and pitch: a harmonic-plus-noise source, shaped until it has the target mel spectrum.
 
 The source has the right pitch and phases, so a few rounds of projection (as in Griffin & Lim 1984, but on the mel
 magnitudes) are enough. Everything is seeded and depends on the clip alone.
@@ -44,7 +44,7 @@ def pulses(f0: Doubles, before: float = 0.0) -> tuple[Doubles, Doubles]:
 
 
 def shape(mel: Floats, voicing: Floats, pulse: Doubles, noise: Doubles, rounds: int = ROUNDS) -> Wave:
-    """Give pulses and noise, 160 samples each for a frame, the wanted mel spectrum."""
+    """Give pulses and noise, 160 samples each for a frame, the target mel spectrum."""
     count = len(mel)
     spectrum = _source(voicing, pulse, noise)
     spread = mel_filters() / mel_filters().sum(axis=0, keepdims=True).clip(1e-8)

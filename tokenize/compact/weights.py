@@ -21,7 +21,7 @@ PINNED = {
 def load_weights(folder: Path | None, file: str) -> dict[str, npt.NDArray[np.generic]]:
     """Tensors of `file` in `folder`, or of the shipped one (None), which must have its pinned hash.
 
-    Raises DataError where the file is missing or is not what was pinned.
+    Raises DataError where the file is missing or is not the pinned one.
     """
     path = (folder or SHIPPED) / file
     if not path.is_file():
@@ -46,7 +46,7 @@ def fingerprint(kind: str, settings: dict[str, object], tensors: dict[str, npt.N
 
 
 def save_weights(folder: Path, file: str, tensors: Mapping[str, npt.NDArray[np.generic]]) -> str:
-    """Write `folder`/`file` and give its hex SHA-256; the same tensors make the same bytes."""
+    """Write `folder`/`file` and give its hex SHA-256; the same tensors give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, folder / file)
     return hashlib.sha256((folder / file).read_bytes()).hexdigest()

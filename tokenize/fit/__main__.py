@@ -1,7 +1,7 @@
-r"""Fits the tokenizers as the shipped files of tokenize/data were, on the corpus of tokenize/fit/shipped_corpus.py.
+r"""Fits the tokenizers as for the files in tokenize/compact/data, on the corpus of tokenize/fit/shipped_corpus.py.
 
-An hour on one core. The same bytes come out where programs, voices, libraries and the instructions of the CPU are the
-same; the shipped files come from Debian 12 on an AMD EPYC without AVX-512.
+An hour on one core. The result is the same, byte for byte, where programs, voices, libraries and the instructions of
+the CPU are the same; the shipped files come from Debian 12 on an AMD EPYC without AVX-512.
 
 apt-get install espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu \
     festlex-poslex fortunes

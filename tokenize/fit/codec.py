@@ -1,9 +1,9 @@
 """Fitting the network of the compact codec.
 
-What is learned: the sound back from its codes, and codes that stay when the same sound comes half a token later, a
-little softer or with faint noise. Without the second nine codes of ten change, and a model that learns to speak must
-learn that noise by heart. The idea is that of Gat et al. 2023 ("Augmentation Invariant Discrete Representation for
-Generative Spoken Language Modeling"); here it is a distance before rounding.
+Two objectives: reconstruction from the codes, and codes that are stable when the same sound comes half a token later, a
+little softer or with faint noise. Without the second nine codes of ten change, and a speech model must memorise that
+noise. The idea is from Gat et al. 2023 ("Augmentation Invariant Discrete Representation for Generative Spoken Language
+Modeling"); here it is a distance before rounding.
 """
 
 import copy
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AVERAGE = 0.01
-"""Share of the newest weights in the running average, which is what is kept."""
+"""Share of the newest weights in the running average, which is saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Batch:
 
 
 def codec_tensors(pairs: list[ClipPair], settings: FitSettings, progress: Progress) -> dict[str, np.ndarray]:
-    """Everything that `compact_codec.safetensors` holds."""
+    """The content of `compact_codec.safetensors`."""
     values = np.stack([describe(pair.clip.mel, pair.clip.log_f0, pair.clip.voiced) for pair in pairs])
     space = SpeakerSpace(values.mean(axis=0), values.std(axis=0).clip(1e-2))
     states = np.concatenate([pair.clip.states[::8] for pair in pairs]).astype(np.float32)
@@ -93,7 +93,7 @@ def codec_tensors(pairs: list[ClipPair], settings: FitSettings, progress: Progre
 
 
 def train(examples: list[Example], settings: FitSettings, progress: Progress) -> "CodecNet":
-    """AdamW on random crops; what is kept is a running average of the weights."""
+    """AdamW on random crops; returns a running average of the weights."""
     import torch
 
     from curation.tokenize.compact.network import CodecNet

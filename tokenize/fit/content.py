@@ -18,7 +18,7 @@ def shipped_projection() -> Projection:
 
 
 def content_tensors(clips: list[ClipFeatures], settings: FitSettings, projection: Projection) -> dict[str, Floats]:
-    """Everything that `compact_content.safetensors` holds: centroids of projected states by Lloyd's algorithm."""
+    """The content of `compact_content.safetensors`: centroids of projected states by Lloyd's algorithm."""
     per = compact_content.STATES_PER_TOKEN
     means = [c.states[: len(c.states) // per * per].reshape(-1, per, c.states.shape[1]).mean(axis=1) for c in clips]
     points = projection(np.concatenate(means).astype(np.float32))

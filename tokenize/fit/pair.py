@@ -45,7 +45,7 @@ def fit(
         copy = _halved(ClipFeatures.of(perturbed(wave, random), whisper)) if settings.consistency else clip
         pairs.append(ClipPair(clip, copy))
         heard += len(wave)
-        progress("features", min(1.0, heard / samples))  # about: versions differ in speed
+        progress("features", min(1.0, heard / samples))  # approximate: versions differ in speed
     progress("features", 1.0)
     codebook = content_tensors([pair.clip for pair in pairs], settings, projection or shipped_projection())
     codec = codec_tensors(pairs, settings, progress)

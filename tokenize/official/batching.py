@@ -1,7 +1,7 @@
-"""Batches of clips: grouped by length, and settled alone where a batch could decide differently.
+"""Batches of clips: grouped by length, and recomputed alone where a batch could round differently.
 
 Matrix products round differently for different batch shapes (relative error about 1e-6). A code that wins by less
-than `TIE` could therefore depend on what else is in the batch; the clips that hold such a code are computed again
+than `TIE` could therefore depend on the rest of the batch; the clips that hold such a code are computed again
 alone, so that ids do not depend on the batch. With random weights of the official sizes that concerned 2 of 12
 clips for BiCodec (its 192 rounded scalars a clip) and none for GLM.
 """
@@ -28,7 +28,7 @@ CPU_SECONDS, GPU_SECONDS = 8.0, 240.0
 
 
 def batch_samples(device: str, seconds: float | None) -> int:
-    """Give the samples that a batch may hold: `seconds`, or what suits the device."""
+    """Give the samples that a batch may hold: `seconds`, or the default of the device."""
     default = CPU_SECONDS if device == "cpu" else GPU_SECONDS
     return int((default if seconds is None else seconds) * SAMPLE_RATE)
 
@@ -56,8 +56,8 @@ def run_buckets(
 ) -> list[Result]:
     """Compute all items in batches; results in the order of `items`.
 
-    `compute` gives, for each item of a batch, its result and whether that is beyond rounding; items for which it is
-    not are computed again alone.
+    `compute` gives, for each item of a batch, its result and whether that is beyond rounding errors; items for which it
+    is not are recomputed alone.
     """
     results: dict[int, Result] = {}
     for bucket in length_buckets(lengths, budget):

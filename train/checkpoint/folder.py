@@ -1,10 +1,10 @@
-"""What a checkpoint folder holds, the trainer's or an official one: where its model, vocabulary and tokenizers are.
+"""The content of a checkpoint folder, the trainer's or an official one: model, vocabulary and tokenizers.
 
     ours      config.json  model.safetensors  tokenizer.json  added_tokens.json  speech_tokenizers.json
     official  config.json  model.safetensors  tokenizer files  BiCodec/…  a folder with the GLM-4-Voice tokenizer
 
-Where `speech_tokenizers.json` is missing, the tokenizers are looked for inside the folder, by what their files say and
-not by their names.
+Where `speech_tokenizers.json` is missing, the tokenizers are searched inside the folder, by the content of their files
+and not by their names.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from curation.train.checkpoint.speech_info import FILE, TokenizerInfo
 from curation.train.checkpoint.training import latest
 
 DEPTH = 2
-"""Levels of folders below the checkpoint that are looked through."""
+"""Levels of folders below the checkpoint that are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class CheckpointFolder:
 
 
 def find_parts(folder: Path) -> CheckpointFolder:
-    """Look through a checkpoint folder, or that of a run, which stands for its last checkpoint.
+    """Search a checkpoint folder, or that of a run, which stands for its last checkpoint.
 
-    Raises DataError that says what is missing and where it was looked for.
+    Raises DataError that says what is missing and where it was searched.
     """
     if not folder.is_dir():
         msg = f"{folder}: no such folder; expected a checkpoint"

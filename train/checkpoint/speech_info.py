@@ -5,7 +5,7 @@ Every checkpoint carries it, so that a folder is enough to transcribe, speak and
 writes `speech_tokenizers.json`:
 
     glm, bicodec   references for tokenize/registry.py
-    tokenizers     what the index of the shards says of them: fingerprints, sizes
+    tokenizers     their description in the index of the shards: fingerprints, sizes
     denoise        settings of the build's denoise stage, null where there was none
 """
 
@@ -80,7 +80,7 @@ class SpeechInfo:
         tokenizers = TokenizerInfo.read(checkpoint)
         if "fingerprint" not in tokenizers.described:
             msg = (
-                f"{checkpoint / FILE} is missing or does not describe the tokenizers: training goes on only from "
+                f"{checkpoint / FILE} is missing or does not describe the tokenizers: training resumes only from "
                 "checkpoints that `curation train` wrote"
             )
             raise ConfigError(msg)
@@ -112,7 +112,7 @@ class SpeechInfo:
 
 def references(shards: str, given: Mapping[str, str | None], tokenizers: Mapping[str, Any]) -> tuple[str, str]:
     """References (glm, bicodec) of the tokenizers that made the shards: as given, as the index has them, or the
-    shipped ones where the fingerprint is theirs. Raises ConfigError where they cannot be known.
+    shipped ones where the fingerprint is theirs. Raises ConfigError where they cannot be determined.
     """
     found = []
     for name in PARTS:
@@ -121,7 +121,7 @@ def references(shards: str, given: Mapping[str, str | None], tokenizers: Mapping
             reference = "compact"
         if not reference:
             msg = (
-                f"{shards}: which {name} tokenizer made these shards? Their index does not say it: set speech.{name} "
+                f"{shards}: which {name} tokenizer made these shards? Their index does not say: set speech.{name} "
                 f"to its folder or reference"
             )
             raise ConfigError(msg)
@@ -136,7 +136,7 @@ def _shipped_fingerprint(name: str) -> str:
 
 
 def absolute(reference: str) -> str:
-    """A folder here by its whole path, so that it means the same in another process; all else as it is."""
+    """A local folder as an absolute path, so that it is valid in another process; all else unchanged."""
     path = Path(reference).expanduser()
     return str(path.resolve()) if path.is_dir() else reference
 

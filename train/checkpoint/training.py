@@ -37,7 +37,7 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is saved, gathered from all processes; only the first one holds it."""
+    """The saved state, gathered from all processes; only the first one holds it."""
 
     step: int
     weights: Tensors
@@ -70,7 +70,7 @@ def resolve_checkpoint(where: str) -> Path:
 
 
 def take_snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World) -> Snapshot:
-    """Gather what is to be saved. All processes take part; `state` holds plain values."""
+    """Gather the state to save. All processes take part; `state` holds plain values."""
     weights, moments = {}, {}
     for name, parameter in model.named_parameters():
         weights[name] = _kept(full_tensor(parameter.detach()), world)
@@ -85,7 +85,7 @@ def save(snapshot: Snapshot, model: Any, speech: SpeechInfo, run: Path, *, keep_
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
     for left in root.glob(".*"):
-        shutil.rmtree(left)  # of a run that was killed while it saved
+        shutil.rmtree(left)  # of a run that was killed while saving
     folder, temporary = root / f"step-{snapshot.step:08d}", root / f".step-{snapshot.step:08d}"
     temporary.mkdir()
     _write_model(model, snapshot.weights, temporary)
@@ -98,7 +98,7 @@ def save(snapshot: Snapshot, model: Any, speech: SpeechInfo, run: Path, *, keep_
         _sync(path)
     (temporary / MARKER).touch()
     if folder.exists():
-        shutil.rmtree(folder)  # incomplete, or training would have gone on from it
+        shutil.rmtree(folder)  # incomplete, else training would have resumed from it
     temporary.rename(folder)
     _sync(root)
     for old in complete(run)[:-keep_last]:

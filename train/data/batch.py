@@ -1,4 +1,4 @@
-"""What the data loader hands to the trainer: samples packed one after another into a row, and counts of them."""
+"""The items of the data loader: samples packed one after another into a row, and counts of them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class PackedBatch:
 
 @dataclass(slots=True)
 class RowCounts:
-    """Counters of what was handed over; they add up over rows, workers and ranks.
+    """Counters of the samples returned; they add up over rows, workers and ranks.
 
     `own_voice` are TTS and VC samples whose speaker had no other utterance in the block; `parallel` are VC samples
     from another speaker's utterance; `over_long` are samples that were left out, by task, and `longest` is the number

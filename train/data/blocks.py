@@ -1,7 +1,7 @@
 """Blocks: some slices of the corpus, shuffled, turned into samples and packed, from the number of the block alone.
 
-Blocks are numbered through all epochs. Nothing is carried from one into the next, so any can be made again at any time
-by anybody; that is what makes the position in the data a few small numbers.
+Blocks are numbered through all epochs. They share no state, so any block can be remade at any time by any process;
+hence the position in the data is a few small numbers.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from curation.train.data.samples import Drafts, draft_samples, encode_sample
 from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
 
 ORDER, CONTENT, NOISE = 1, 2, 3
-"""What a random generator is for, so that two never give the same numbers."""
+"""The purpose of a random generator, so that two never give the same numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Blocks:
     noise: CodeNoise | None = None
 
     def __post_init__(self) -> None:
-        """Raise DataError for a corpus without rows, or weights that ask for nothing."""
+        """Raise DataError for a corpus without rows, or weights that are all zero."""
         if not self.corpus.slices:
             msg = f"{self.corpus.where}: no utterances were kept"
             raise DataError(msg)
@@ -74,7 +74,7 @@ class Blocks:
         return min(self.config.lanes, self.per_epoch)
 
     def slices(self, number: int) -> list[Slice]:
-        """The slices of a block: each epoch deals all of them anew."""
+        """The slices of a block: each epoch distributes all of them again."""
         epoch, place = divmod(number, self.per_epoch)
         order = _order(self.config.seed, epoch, len(self.corpus.slices))
         low, high = (len(order) * edge // self.per_epoch for edge in (place, place + 1))

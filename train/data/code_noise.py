@@ -1,8 +1,8 @@
-"""Speech codes that the model is given are replaced by ones that sound alike; what it is to say stays.
+"""Replaces speech codes in the model's input by similar-sounding ones; the targets stay.
 
-Another recording of the same sound has other codes: of those of the compact codec a shift by 10 ms changes nine in ten,
-mostly to near ones. In a few hours of speech each sequence of codes occurs once, and a model memorises it; with
-this noise it does not see the same sequence twice.
+Another recording of the same sound has other codes: a shift by 10 ms changes nine in ten codes of the compact codec,
+mostly to near ones. In a few hours of speech each sequence of codes occurs once, and a model memorises it; with this
+noise it does not see the same sequence twice.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from curation.tokenize.base import Vectors
 from curation.tokenize.vocabulary import Stream, Vocabulary
 
 NEAREST = 16
-"""A code is replaced by one of so many."""
+"""A code is replaced by one of this many nearest ones."""
 STREAMS: tuple[Stream, ...] = ("glm", "semantic")
-"""Whose voice it is stays: `global_` is not changed."""
+"""The speaker stays: `global_` is not changed."""
 ROWS_AT_ONCE = 1024
 
 Table = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ class CodeNoise:
     """Replaces a share of the speech codes among ids."""
 
     def __init__(self, share: float, vocabulary: Vocabulary, vectors: Mapping[Stream, Vectors]) -> None:
-        """`vectors` say what the codes of each stream stand for, (codes, any size)."""
+        """`vectors` are those of the codes of each stream, (codes, any size)."""
         self.share = share
         self._table: Table = np.repeat(np.arange(vocabulary.size)[:, None], NEAREST, axis=1)  # others stay themselves
         for stream in STREAMS:
@@ -44,7 +44,7 @@ class CodeNoise:
 
 
 def nearest(vectors: torch.Tensor, count: int) -> Table:
-    """(codes, count) the codes nearest to each, itself left out; fewer columns where there are not as many codes."""
+    """(codes, count) the codes nearest to each, without itself; fewer columns where there are fewer codes."""
     points, found = vectors.float(), []
     count = min(count, len(points) - 1)
     for start in range(0, len(points), ROWS_AT_ONCE):

@@ -35,8 +35,8 @@ class DataConfig(Section):
     )
     code_noise: float = Field(
         0.0,
-        description="share of the speech codes that the model is given as another code that sounds alike; what it is "
-        "to say stays. For corpora of a few hours: less is learned by heart. Needs the tokenizers where training runs",
+        description="share of the speech codes in the input that are replaced by similar-sounding ones; targets "
+        "stay. For corpora of a few hours: less memorisation. Needs the tokenizers where training runs",
         ge=0,
         le=1,
     )
@@ -51,7 +51,7 @@ class DataConfig(Section):
         ge=1,
     )
     open_rows: int = Field(64, description="packed rows that are filled at the same time", ge=1)
-    prefetch: int = Field(32, description="packed rows that are made ahead by each thread or worker; 0: none", ge=0)
+    prefetch: int = Field(32, description="packed rows that each thread or worker prefetches; 0: none", ge=0)
 
     def weights(self, phase: Phase) -> TaskWeights:
         """The weights of a phase."""

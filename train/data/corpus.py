@@ -1,4 +1,4 @@
-"""The shards of a build as a training job sees them: slices of rows, read when they are due.
+"""The shards of a build for training: slices of rows, read when they are due.
 
 Only the index is read at the start. A slice is a range of rows of a shard as long as its row groups, so that reading
 one reads nothing else; slices follow from the index alone.
@@ -34,7 +34,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Corpus:
-    """An opened index. Nothing else is read before a slice is asked for."""
+    """An opened index. Nothing else is read before the first slice is."""
 
     storage: Storage
     folder: str
@@ -47,7 +47,7 @@ class Corpus:
 
     @property
     def tokenizers(self) -> dict[str, Any]:
-        """What the index says of the tokenizers. Raises DataError for shards without tokens."""
+        """The tokenizers according to the index. Raises DataError for shards without tokens."""
         if not self.index.tokenizers:
             msg = f"{self.where}: these shards have no tokens (tokenize was null): build with a `tokenize` section"
             raise DataError(msg)
@@ -60,7 +60,7 @@ class Corpus:
 
     @cached_property
     def identity(self) -> str:
-        """Hex SHA-256 of the content of the shards, wherever they are."""
+        """Hex SHA-256 of the content of the shards, whatever their location."""
         entries = [[entry.file, entry.rows, entry.sha256] for entry in self.index.shards]
         return hashlib.sha256(json.dumps([entries, self.index.row_group_rows]).encode()).hexdigest()
 
@@ -79,7 +79,7 @@ class Corpus:
         return pa.concat_tables([self._read_slice(one, columns) for one in slices])
 
     def _read_slice(self, one: Slice, columns: list[str]) -> pa.Table:
-        """Of the shard only the row groups that the slice lies in are read."""
+        """Only the row groups of the shard that hold the slice are read."""
         name = f"{self.folder}/{one.file}" if self.folder else one.file
         with self.storage.open(name) as file, pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True) as parquet:
             if parquet.metadata.num_rows != one.rows:

@@ -40,7 +40,7 @@ from curation.train.data.prefetch import prefetched
 class PackedLoader:
     """Iterates over the packed rows of one rank.
 
-    `tokenizer_fingerprint` is what the model was made for: other shards are refused (DataError). `code_vectors` are the
+    `tokenizer_fingerprint` is that of the model: other shards are refused (DataError). `code_vectors` are the
     vectors of each stream's codes, (codes, any size); only `config.code_noise` needs them. With `num_workers` the rows
     are made in that many processes, else in a thread. Only the state and `counts` change while it is read; iterating
     again continues.
@@ -66,7 +66,7 @@ class PackedLoader:
         self.tokenizers: dict[str, Any] = corpus.tokenizers
         """What the index says of the tokenizers: references, fingerprints, sizes."""
         self.counts = RowCounts()
-        """What this loader has handed over since it was made."""
+        """Counts of what this loader has returned so far."""
         self.waited_seconds = 0.0
         """Seconds for which the trainer waited for rows."""
         noise = None

@@ -1,7 +1,8 @@
-"""The order of packed rows: which comes when, where a reader stands, and that position as plain values.
+"""The order of packed rows, the position of a reader, and that position as plain values.
 
 Row number p of the whole training comes from lane p mod L; lane l runs through the blocks l, l + L, l + 2L, ... So the
-order depends on the corpus, the configuration and the phase, never on who reads. A reader takes every `stride`-th row.
+order depends on the corpus, the configuration and the phase, never on the readers. A reader takes every `stride`-th
+row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ class Lane:
         return self._at, self._row
 
     def advance(self) -> LaneStep:
-        """Go past the next row, without making its tensors."""
+        """Skip the next row, without making its tensors."""
         left_out, empty = RowCounts(), 0
         while not self._ended:
             block = self._current()
@@ -142,7 +143,7 @@ def read_rows(
 
 
 def identity_of(blocks: Blocks) -> dict[str, Any]:
-    """Everything that decides the order of samples."""
+    """All that determines the order of samples."""
     return {
         "corpus": blocks.corpus.identity,
         "tokenizers": blocks.corpus.tokenizers["fingerprint"],
@@ -165,15 +166,15 @@ def check_identity(state: State, identity: dict[str, Any]) -> None:
         if saved.get(name) != identity.get(name)
     ]
     if changes:
-        msg = f"cannot go on at the saved position in the data: {'; '.join(changes)}"
+        msg = f"cannot resume at the saved position in the data: {'; '.join(changes)}"
         raise DataError(msg)
 
 
 def merge_states(states: Sequence[State]) -> State:
     """The position of all ranks together, which any number of ranks can load.
 
-    Raises DataError where a rank is missing or they do not stand at the same step. In the last rows of bounded epochs
-    ranks that share a lane differ; then a few of those rows may be passed over.
+    Raises DataError where a rank is missing or they are not at the same step. In the last rows of bounded epochs ranks
+    that share a lane differ; then a few of those rows may be skipped.
     """
     if not states:
         msg = "position in the data: no states to merge"
@@ -185,7 +186,7 @@ def merge_states(states: Sequence[State]) -> State:
     for state in states[1:]:
         check_identity(state, states[0]["identity"])
     places = sorted({state["next"] for state in states})
-    # Once a lane has come to the end of the last epoch, its ranks go past its places, and the steps tell apart.
+    # Once a lane has come to the end of the last epoch, its ranks skip its places, and their steps decide.
     tail = any(state["tail"] for state in states)
     if len(places) > 1 and not tail:
         msg = f"position in the data: the ranks stand at different rows ({places}): save between steps"

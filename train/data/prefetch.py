@@ -1,4 +1,4 @@
-"""Makes items ahead in a thread, in the same order."""
+"""Prefetches items in a thread, in the same order."""
 
 import contextlib
 import queue
@@ -20,7 +20,7 @@ class _End:
 
 
 def prefetched(items: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """The same items; up to `depth` of them wait ready (0: made when they are asked for).
+    """The same items; up to `depth` of them are ready in advance (0: made on request).
 
     An error in the thread is raised here, at its place in the order. Closing the generator ends the thread.
     """

@@ -1,6 +1,6 @@
-"""Samples from utterances: which tasks each utterance gives, whose voice and whose words, and how long they are.
+"""Samples from utterances: the tasks of each utterance, its reference and source, and their lengths.
 
-A draft names a sample by rows of the block; its tokens are only put together when its packed row is due.
+A draft names a sample by rows of the block; its tokens are only assembled when its packed row is due.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SOURCES: dict[Task, dict[str, tuple[str, str]]] = {
     "tts": {"global_": ("global", "reference"), "text": ("text", "target"), "semantic": ("semantic", "target")},
     "vc": {"global_": ("global", "reference"), "source": ("semantic", "source"), "target": ("semantic", "target")},
 }
-"""Where each field of a layout comes from: which tokens, and of which of a draft's utterances."""
+"""The origin of each field of a layout: which tokens, and of which of a draft's utterances."""
 
 Rows = npt.NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""The utterances of a block as flat arrays of tokens: what the samples of the three tasks are made from."""
+"""The utterances of a block as flat arrays of tokens, from which the samples of the three tasks are made."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class Ragged:
 
 @dataclass(frozen=True, slots=True)
 class Utterances:
-    """Rows of shards. `speakers` are small numbers; -1 where the speaker is not known.
+    """Rows of shards. `speakers` are small numbers; -1 where the speaker is unknown.
 
     `tokens` holds the codes of the streams (glm, semantic, global) and the text ids (text) of each utterance.
     """

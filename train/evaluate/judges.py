@@ -1,7 +1,7 @@
-"""What synthesised speech is judged by: a speech recogniser, and a speaker encoder.
+"""Judges of synthesised speech: a speech recogniser and a speaker encoder.
 
-Both are the models of the pipeline. Figures hold for these judges only: other recognisers and encoders (Seed-TTS-eval
-uses Whisper large-v3, Paraformer and a WavLM encoder) give others, so the report names them.
+Both are the models of the pipeline. Results hold for these judges only: other recognisers and encoders (Seed-TTS-eval
+uses Whisper large-v3, Paraformer and a WavLM encoder) give other ones, so the report names them.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from curation.models.store import resolve
 from curation.stages.transcribe.whisper import Whisper, WhisperConfig
 
 PIECE_SECONDS = 28.0
-"""Whisper hears 30 s at most. Only speech that does not end is longer."""
+"""Whisper takes 30 s at most. Only runaway speech is longer."""
 MIN_SAMPLES = SAMPLE_RATE // 10
-"""Below this GE2E says nothing."""
+"""Below this a GE2E embedding is uninformative."""
 
 
 class Recogniser(Protocol):
-    """Hears what synthesised speech says."""
+    """Transcribes synthesised speech."""
 
     name: str
 
@@ -30,12 +30,12 @@ class Recogniser(Protocol):
 
 
 class SpeakerJudge(Protocol):
-    """Tells how near two voices are."""
+    """Measures the similarity of voices."""
 
     name: str
 
     def embed(self, waves: Sequence[Wave]) -> npt.NDArray[np.float32]:
-        """(waves, dimension), rows of length 1; a row of NaN where there is too little to judge by."""
+        """(waves, dimension), rows of unit norm; a row of NaN where the audio is too short."""
 
 
 class WhisperRecogniser:
@@ -47,9 +47,9 @@ class WhisperRecogniser:
         self._system.load()
 
     def hear(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[str]:
-        """Texts; of pieces of 28 s, joined, where a wave is longer. An empty wave says nothing.
+        """Texts; of pieces of 28 s, joined, where a wave is longer. An empty wave has an empty text.
 
-        Raises ValueError for a language that the model does not speak.
+        Raises ValueError for an unsupported language.
         """
         step = round(PIECE_SECONDS * SAMPLE_RATE)
         pieces = [[wave[start : start + step] for start in range(0, len(wave), step)] for wave in waves]
@@ -85,5 +85,5 @@ class GE2EJudge:
 
 
 def similarities(judge: SpeakerJudge, waves: Sequence[Wave], others: Sequence[Wave]) -> list[float]:
-    """Cosine of the embeddings of each pair of waves; NaN where one is too short to tell."""
+    """Cosine of the embeddings of each pair of waves; NaN where one is too short."""
     return [float(value) for value in np.sum(judge.embed(waves) * judge.embed(others), axis=1)]

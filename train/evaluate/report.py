@@ -41,12 +41,12 @@ class SummaryRow:
     nearer_target: float | None
     """VC: share of the utterances that are nearer to the reference's voice than to the source's."""
     real_time_factor: float | None
-    """Seconds of computing for a second of audio, as the whole batch took it."""
+    """Seconds of computing per second of audio, averaged over the batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All rows, and what has to be said with them."""
+    """All rows, and the conditions that they were measured under."""
 
     rows: list[SummaryRow]
     about: dict[str, str]
@@ -59,9 +59,9 @@ class Report:
 def report(
     results: Sequence[Result], judges: Judges, by: Sequence[str] = (), sampling: Sampling | None = None
 ) -> Report:
-    """Summarise; `by` names columns of the manifest (or `speaker`) whose values make groups of their own.
+    """Summarise; `by` names columns of the manifest (or `speaker`) whose values are groups of their own.
 
-    `sampling` is how a model chose the tokens of speech, where one did.
+    `sampling` are the sampling settings of the model's speech tokens, if any.
     """
 
     def key(result: Result) -> tuple[int, str, tuple[str, ...]]:
@@ -115,7 +115,7 @@ def _row(results: list[Result], group: dict[str, str]) -> SummaryRow:
 
 
 def utterance_row(result: Result) -> dict[str, Any]:
-    """One utterance as plain values; what is not known is None."""
+    """One utterance as plain values; unknown ones are None."""
     found = result.comparison
     return {
         "id": result.item.id,
@@ -166,7 +166,7 @@ def write_report(folder: Path, results: Iterable[Result], summary: Report) -> No
 
 
 def write_speech(folder: Path, result: Result) -> None:
-    """Write what was spoken or converted to FOLDER/TASK/ID.wav."""
+    """Write synthesised or converted speech to FOLDER/TASK/ID.wav."""
     import soundfile
 
     if result.speech is not None:

@@ -2,10 +2,10 @@
 
     results = evaluate(read_set("test.jsonl"), ["asr", "tts"], model, Judges(WhisperRecogniser(), GE2EJudge()))
 
-ASR is compared with the transcript. What TTS and VC say is heard by a recogniser and compared with the text, and their
-voice with the reference's by a speaker encoder (VC: with the source's as well). Two tasks need no model and are the
-ceilings of the others: `recording` judges the recordings themselves, `codec` what is left of them after a round trip
-through the codec's tokens.
+ASR is compared with the transcript. The speech of TTS and VC is transcribed by a recogniser and compared with the text,
+and its voice with the reference's by a speaker encoder (VC: with the source's as well). Two tasks need no model and are
+the ceilings of the others: `recording` judges the recordings themselves, `codec` their reconstruction from the codec's
+tokens.
 """
 
 import time
@@ -29,7 +29,7 @@ EVALUATION_TASKS: tuple[EvaluationTask, ...] = ("asr", "tts", "vc", "recording",
 
 
 class SpeechSystem(Protocol):
-    """What is evaluated. Waves are (samples,) float32 at 16 kHz; one answer for each item, in order."""
+    """The system under evaluation. Waves are (samples,) float32 at 16 kHz; one answer for each item, in order."""
 
     def transcribe(self, waves: Sequence[Wave]) -> list[str]:
         """Text of each wave."""
@@ -43,7 +43,7 @@ class SpeechSystem(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """Who judges speech; only ASR does without."""
+    """The judges of speech; only ASR needs none."""
 
     recogniser: Recogniser | None = None
     speakers: SpeakerJudge | None = None
@@ -66,7 +66,7 @@ class Result:
     source_similarity: float = float("nan")
     """VC: the same with the source."""
     seconds: float = 0.0
-    """Of the recording that was transcribed, or of the speech that was made."""
+    """Of the transcribed recording, or of the generated speech."""
     compute_seconds: float = 0.0
     """Of the system, an equal share of its batch."""
     error: str = ""
@@ -75,7 +75,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What a batch of items is worked on with; references are empty waves for ASR."""
+    """The function that processes a batch of items; references are empty waves for ASR."""
 
     items: list[Item]
     waves: list[Wave]
@@ -97,7 +97,7 @@ def evaluate(
 
     `sampling` is that of speech; None: the system's own. `on_step` gets the task, how many items are done, and how many
     there are. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError
-    where a task needs a system or judge that is not there.
+    where a task needs a missing system or judge.
     """
     for task in tasks:
         _check(task, system, judges)
@@ -120,7 +120,7 @@ def _check(task: EvaluationTask, system: SpeechSystem | None, judges: Judges) ->
 
 
 def _suited(items: list[Item], task: EvaluationTask) -> list[Item]:
-    """The items with the recordings and references that the task takes."""
+    """The items with the recordings and references that the task needs."""
     silent = [item.id for item in items if not item.path]
     if silent and task != "tts":
         msg = f"the task {task} needs a recording of each text, {len(silent)} items have none, e.g. {silent[0]}"
@@ -168,7 +168,7 @@ def _act(
 
 
 def _judge(results: list[Result], speech: list[Wave], inputs: _Inputs, judges: Judges) -> list[str]:
-    """What the recogniser hears; sets similarities and keeps the speech."""
+    """The recogniser's transcript; sets similarities and keeps the speech."""
     if judges.recogniser is None or judges.speakers is None:
         msg = "speech needs a recogniser and a speaker encoder to be judged"
         raise ValueError(msg)

@@ -1,7 +1,7 @@
-"""Error rates as jiwer counts them, after normalisation by language, with bootstrap confidence intervals.
+"""Error rates by jiwer, after normalisation by language, with bootstrap confidence intervals.
 
 A rate is that of the whole set: edits of all utterances / words (or characters) of all references. The interval is the
-percentile bootstrap over utterances (Bisani and Ney 2004): which utterances are in the test set is the chance.
+percentile bootstrap over utterances (Bisani and Ney 2004): the sampling of test utterances is the source of variance.
 """
 
 from collections.abc import Callable, Sequence

@@ -54,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A line of a table: `figures` by name; `empty` requests were answered with nothing and are in none of them."""
+    """A line of a table: `figures` by name; `empty` requests had empty answers and are in none of them."""
 
     concurrency: int
     requests: int
@@ -94,7 +94,7 @@ def serve_transcription(model: SpeechModel, waves: Sequence[Wave], concurrency: 
 
 
 def describe(model: SpeechModel) -> dict[str, Any]:
-    """What was measured, for the head of a report."""
+    """The conditions of the measurement, for the head of a report."""
     import torch
 
     decoder = model.engine.decoder
@@ -110,7 +110,7 @@ def describe(model: SpeechModel) -> dict[str, Any]:
 
 
 def _run(request: Callable[[int], Iterable[Sized]], concurrency: int, rounds: int) -> list[Served]:
-    """Run all requests; an exception in one of them is raised here."""
+    """Run all requests; an exception in any of them is raised here."""
     numbers, served, errors = itertools.count(), list[Served](), list[Exception]()
     start = threading.Barrier(concurrency)
 

@@ -6,8 +6,8 @@
     items = read_set("test.jsonl")                 # any manifest of manifests/inputs.py
 
 A manifest has `path` and `transcript`, and may have `id`, `language`, `speaker` and `reference`: a recording of the
-voice that is to speak. Without it TTS takes another utterance of the speaker (else the utterance itself) and VC one of
-the next speaker, the same choice every time.
+target voice. Without it TTS takes another utterance of the speaker (else the utterance itself) and VC one of the next
+speaker, the same choice every time.
 """
 
 import posixpath
@@ -28,7 +28,7 @@ SEED_FIELDS = 4
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing to evaluate: `path` is the recording of `text` (empty where the set has none), `reference` a recording
-    of the voice that TTS and VC are to have (empty: to be chosen). Paths are local or fsspec URLs.
+    of the target voice for TTS and VC (empty: to be chosen). Paths are local or fsspec URLs.
     """
 
     id: str
@@ -42,9 +42,9 @@ class Item:
 
 
 def read_set(place: str, *, subset: str = "test", language: str = "") -> list[Item]:
-    """The items of a test set, sorted by id; `language` is that of items that do not say theirs.
+    """The items of a test set, sorted by id; `language` is the default of items without one.
 
-    `subset` names the part of AISHELL-1. Raises ConfigError that says what was expected where.
+    `subset` names the part of AISHELL-1. Raises ConfigError with the expected layout.
     """
     items = list(_reader(place, subset)(place))
     if not items:
@@ -134,7 +134,7 @@ def seed_tts(place: str) -> Iterator[Item]:
 
 def with_references(items: list[Item], *, same_speaker: bool) -> list[Item]:
     """The items, each with a reference: its own, or the recording of the next item in the order of the set that is by
-    the same speaker (TTS) or by another one (VC), around its end. Where there is none: its own recording for TTS,
+    the same speaker (TTS) or by another one (VC), wrapping around. Where there is none: its own recording for TTS,
     ConfigError for VC.
     """
     return [

@@ -1,11 +1,11 @@
-"""Many requests at once: each step reads one token of every running one, and the prompts of those that came in.
+"""Continuous batching: each step reads one token of every running request, and the prompts of new ones.
 
     engine = Engine(decoder, slots=16, length=4096)
     answers = engine.run([Request(prompt, allowed, limit=500)])        # all of them, in order
     for token in engine.stream(Request(prompt, allowed, limit=500)):   # as they come
 
-Requests come and go between steps. There is no thread of its own: whoever waits for a token makes the next step for
-everybody, so that streams in several threads share their steps.
+Requests enter and leave between steps. The engine has no thread: a caller that waits for a token makes the next step
+for all, so that streams in several threads share their steps.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """What a request was answered so far: `ids` without the end. `finished` says why it ended; empty while it runs."""
+    """The answer to a request so far: `ids` without the end. `finished` says why it ended; empty while it runs."""
 
     request: Request
     chooser: Chooser
@@ -49,8 +49,8 @@ class Answer:
 class Engine:
     """Runs requests on `slots` places; each may take `length` tokens, prompt and answer together.
 
-    Greedy answers, and sampled ones with their seed, do not depend on what else is running (to rounding of the
-    matrix products).
+    Greedy answers, and sampled ones with their seed, do not depend on other requests (to rounding of the matrix
+    products).
     """
 
     def __init__(self, decoder: Qwen3Decoder, slots: int = 16, length: int = 4096) -> None:
@@ -115,7 +115,7 @@ class Engine:
                 answer.finished = "cancelled"
 
     def _step_for(self, answer: Answer, given: int) -> None:
-        """Make a step unless another thread's step has brought the answer further meanwhile."""
+        """Make a step unless another thread's step has extended the answer meanwhile."""
         with self._lock:
             if not answer.finished and len(answer.ids) == given:
                 self._step()

@@ -1,4 +1,4 @@
-"""Audio files through a model: read in any format, worked on batch by batch, and written back.
+"""Audio files through a model: read in any format, processed batch by batch, and written.
 
 A recording is treated as in the first stages of a build: decoded to mono at 16 kHz, compressed and scaled.
 """
@@ -58,7 +58,7 @@ def check_suffix(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
-    """What to say (a text, or a recording of it), in whose voice (a recording), and where to write it."""
+    """What to say (a text, or a recording of it), the voice (a recording), and the output file."""
 
     what: str
     voice: str
@@ -159,7 +159,7 @@ class _Voices(dict[str, Any]):
 def _written(group: Sequence[SpeechJob], waves: Sequence[Wave]) -> Iterator[Path]:
     for job, wave in zip(group, waves, strict=True):
         if not len(wave):
-            log.warning("%s: the model said nothing", job.output)
+            log.warning("%s: the model's output is empty", job.output)
         write_wave(job.output, wave)
         yield job.output
 

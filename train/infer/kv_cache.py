@@ -1,4 +1,4 @@
-"""The keys and values of what was read and written so far: one block of memory, cut into slots.
+"""The keys and values of all tokens so far: one block of memory, cut into slots.
 
 A request gets a slot when it is admitted and gives it back when it is done; nothing is ever moved. On a CPU the memory
 is not touched before it is used, so a generous length costs nothing.
@@ -28,7 +28,7 @@ class KvCache:
 
     @property
     def num_free(self) -> int:
-        """Slots that nobody has."""
+        """Free slots."""
         return len(self._free)
 
     def take(self) -> int:
@@ -37,7 +37,7 @@ class KvCache:
         return self._free.pop(0)
 
     def give_back(self, slot: int) -> None:
-        """Free a slot. What it held is overwritten by the next one."""
+        """Free a slot. Its content is overwritten by the next one."""
         self.lengths[slot] = 0
         self._free.append(slot)
 

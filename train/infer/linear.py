@@ -1,4 +1,4 @@
-"""A weight matrix in the layouts in which a CPU reads it fastest.
+"""A weight matrix in the fastest layouts for a CPU.
 
 Measured on one core (Zen 4, float32) for the shapes of GPA's 0.3B, where torch's `linear` takes 1: a single row times
 the transposed matrix takes 0.5 where there are more outputs than inputs, and oneDNN's blocked layout 0.4 to 0.6 for

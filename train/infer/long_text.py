@@ -1,8 +1,9 @@
 # ruff: noqa: RUF001 - the marks of many scripts
-"""Long text and audio to pieces that can be worked on, their speech to one wave, and their texts to one text.
+"""Splits long text and audio into pieces that a model can process; joins their speech and their texts.
 
 Text is cut at sentence ends, sentences that are too long at clauses, and what is still too long at words. Joins are
-crossfades of 10 ms with weights that add up to 1: both sides are heard at a join, and neither begins or ends abruptly.
+crossfades of 10 ms with weights that add up to 1: both sides are audible at a join, and neither starts or ends
+abruptly.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ WIDE = 4
 CLAUSE_MARKS = ",;:，、；：،؛—–"
 FADE_SAMPLES = SAMPLE_RATE // 100
 MAX_SECONDS = 20.0
-"""Longest stretch of audio that is worked on as one request; utterances of the corpus are no longer."""
+"""Longest stretch of audio that is processed as one request; utterances of the corpus are no longer."""
 SEARCH_SECONDS = 5.0
 MIN_SAMPLES = 400  # shorter clips have no semantic token
 

@@ -1,11 +1,11 @@
-"""Recordings as the pipeline prepares them before it cuts utterances, for a model that was trained on those.
+"""Prepares recordings as the pipeline does before it cuts utterances, for a model that was trained on those.
 
     model = SpeechModel.open("checkpoint")                           # as the checkpoint says
     model = SpeechModel.open("checkpoint", prepare=Preparation())    # as builds do it by default
     model.transcribe([read_wave("talk.mp3")])
 
-A model of a few hours of speech has never heard a raw recording: noise at -60 dB alone changes half of the codec's
-codes, and no utterance of a corpus begins with silence.
+A model trained on a few hours of speech has never seen a raw recording: noise at -60 dB alone changes half of the
+codec's codes, and no utterance of a corpus starts with silence.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from curation.stages.denoise.stage import DenoiseConfig
 Prepare = Callable[[Wave], Wave]
 
 QUIET_DB = 40.0
-"""What is so far below the loudest 10 ms, at either end, is not speech."""
+"""Audio this far below the loudest 10 ms, at either end, is not speech."""
 MARGIN_SECONDS = 0.03
 """Kept at either end, about what the diarization of the pipeline leaves."""
 
@@ -34,7 +34,7 @@ class Preparation:
     """Denoises, trims silence at both ends and scales to the peak of training.
 
     For waves that went through the loudness stage, as those of `read_wave` did. The denoiser, where there is one, is
-    always applied: to ask DNSMOS first, as the pipeline does, takes half a second a request.
+    always applied: consulting DNSMOS first, as the pipeline does, takes half a second per request.
     """
 
     def __init__(self, denoiser: str | None = "rnnoise", options: Mapping[str, Section] = {}) -> None:
@@ -70,7 +70,7 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))
         msg = (
-            f"speech_tokenizers.json: denoise: {field}: {problem['msg']}; mend it, or say what is done to "
+            f"speech_tokenizers.json: denoise: {field}: {problem['msg']}; fix it, or say what is done to "
             "recordings (--prepare or --raw, prepare= in Python)"
         )
         raise DataError(msg) from error
@@ -78,7 +78,7 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
 
 
 def trim(wave: Wave) -> Wave:
-    """Without the quiet at both ends, but for a margin."""
+    """Without the silence at both ends, except for a margin."""
     levels = frame_energy(wave)
     loud = np.flatnonzero(levels > levels.max(initial=-np.inf) - QUIET_DB)
     margin = round(MARGIN_SECONDS * SAMPLE_RATE)

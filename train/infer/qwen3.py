@@ -1,6 +1,6 @@
 """Qwen3 weights run for generation: a KV cache, rows of different lengths without padding, few and large operations.
 
-The same numbers as `Qwen3ForCausalLM` of transformers, to rounding (tests/train/infer/test_engine.py). What makes it
+The same results as `Qwen3ForCausalLM` of transformers, to rounding (tests/train/infer/test_engine.py). What makes it
 faster: q, k and v are one matrix product, gate and up another; the tokens of all rows, prompts included, go through
 them as one flat list; queries of a group share a read of their keys; and only the last token of a row gets logits, only
 for ids that the task allows (train/infer/sampling.py).
@@ -26,7 +26,7 @@ ALIKE = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What config.json says of the network."""
+    """The network according to config.json."""
 
     layers: int
     hidden: int
@@ -122,7 +122,7 @@ class Qwen3Decoder:
         for index, layer in enumerate(self.layers):
             normed = self._normed(x, layer.before_attention)
             heard = self._attention(index, layer, normed, (cos, sin), step, cache)
-            if index == self.sizes.layers - 1:  # what follows concerns each token alone: only the last ones count
+            if index == self.sizes.layers - 1:  # the rest is per token: only the last ones count
                 x, heard = x[step.last], heard[step.last]
             x = x + layer.out(heard)
             gate, up = layer.gate_up(self._normed(x, layer.before_mlp)).chunk(2, dim=-1)

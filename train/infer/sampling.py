@@ -1,6 +1,6 @@
 """Choosing the next token: which ids a task allows, and greedy or sampled choice among them.
 
-Each request has its own random numbers, so that what else is in the batch does not matter. The order is that of
+Each request has its own random numbers, so that the rest of the batch does not matter. The order is that of
 transformers' `generate`: repetition penalty, temperature, top-p.
 """
 
@@ -19,12 +19,12 @@ from curation.train.infer.linear import Projection
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose. The paper: ASR greedy; TTS and VC as `speech_sampling` says."""
+    """Sampling settings. The paper: ASR greedy; TTS and VC as `speech_sampling` says."""
 
     temperature: float = 0.0
     """0: greedy."""
     top_p: float = 1.0
-    """Choose among the likeliest tokens that hold this much of the probability."""
+    """Choose among the most likely tokens that hold this share of the probability."""
     repetition_penalty: float = 1.0
     """Scores of ids that the prompt or the answer holds already are divided by it (negative ones multiplied)."""
     seed: int = 0
@@ -43,8 +43,8 @@ PAPER_CODES = 8192
 
 
 def speech_sampling(codes: int) -> Sampling:
-    """How a model with so many semantic codes speaks by default: as in the paper, but without a penalty where codes are
-    fewer, since a sentence needs most of them again and again. What the penalty does then was measured:
+    """Default sampling of speech for a model with this many semantic codes: as in the paper, but without a penalty
+    where codes are fewer, since a sentence needs most of them again and again. What the penalty does then was measured:
     docs/results/2026-11-26-learning.md.
     """
     return PAPER if codes >= PAPER_CODES else replace(PAPER, repetition_penalty=1.0)
@@ -82,7 +82,7 @@ class Head:
 
 
 class Chooser:
-    """The choices of one request: its settings, its random numbers, and what it has seen."""
+    """The choices of one request: its settings, its random numbers, and the ids so far."""
 
     def __init__(self, sampling: Sampling, allowed: Allowed, prompt: Ids, device: str = "cpu") -> None:
         self.sampling = sampling
@@ -110,7 +110,7 @@ def choose(logits: Tensor, choosers: Sequence[Chooser]) -> list[int]:
 
 
 def probabilities(logits: Tensor, choosers: Sequence[Chooser]) -> Tensor:
-    """What each row is drawn from, up to a factor: float64 (rows, choices); all on the likeliest where it is greedy."""
+    """What each row is drawn from, up to a factor: float64 (rows, choices); all on the argmax if greedy."""
     logits = _penalised(logits, choosers).double()
     temperature = _column([chooser.sampling.temperature for chooser in choosers], logits)
     certain = F.one_hot(logits.argmax(dim=1), logits.shape[1]).double()
@@ -133,13 +133,13 @@ def _drawn(weights: Tensor, choosers: Sequence[Chooser]) -> list[int]:
     """Draw by inversion: the first choice at which the running sum of weights passes the random number."""
     total = weights.cumsum(dim=1)
     wanted = _column([chooser.random.random() for chooser in choosers], total) * total[:, -1:]
-    below = torch.nextafter(total[:, -1:], torch.zeros_like(wanted))  # rounding must not lead past the last choice
+    below = torch.nextafter(total[:, -1:], torch.zeros_like(wanted))  # rounding must not exceed the last choice
     places: list[int] = torch.searchsorted(total, torch.minimum(wanted, below), right=True)[:, 0].tolist()
     return places
 
 
 def _nucleus(probabilities: Tensor, top_p: Tensor) -> Tensor:
-    """Zero the choices beyond the likeliest ones that reach `top_p`; the likeliest always stays."""
+    """Zero the choices beyond the most likely ones that reach `top_p`; the most likely always stays."""
     ordered, order = probabilities.sort(dim=1, descending=True, stable=True)
     before = ordered.cumsum(dim=1) - ordered
     kept = ordered.masked_fill(before >= top_p, 0.0)

@@ -8,8 +8,8 @@
 
 Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
 reference may serve all items. Waves are prepared as those of the training corpus, where the checkpoint says how, else
-scaled (train/infer/preparation.py). Speech is sampled as `model.sampling` says where a call does not. All calls may be
-made from several threads: requests share the steps of one engine.
+scaled (train/infer/preparation.py). Speech is sampled by `model.sampling` where a call gives no sampling. All calls may
+be made from several threads: requests share the steps of one engine.
 """
 
 import logging
@@ -43,13 +43,13 @@ Reference = Wave | Ids
 TOKENS_PER_SECOND = 50
 SLOW_LETTERS = 6.0
 """Letters a second of slow speech: sets how long the speech of a text may become."""
-TEXT_PER_SECOND = 30  # text tokens that nobody exceeds, even where a token is one byte
+TEXT_PER_SECOND = 30  # an upper bound of text tokens, even where a token is one byte
 NOTHING = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """`complete` is false where the answer reached its limit before it ended."""
+    """`complete` is false where the answer was truncated at its limit."""
 
     text: str
     complete: bool
@@ -112,7 +112,7 @@ class SpeechModel:
 
     @cached_property
     def content(self) -> ContentTokenizer:
-        """The tokenizer that ASR hears with besides the codec."""
+        """The second tokenizer of ASR, besides the codec."""
         content = load_content(self._parts.tokenizers.glm, self._device)
         self._check_fingerprint("glm", content)
         self._check_size("glm", content.codebook_size, content.name)
@@ -120,7 +120,7 @@ class SpeechModel:
 
     @cached_property
     def codec(self) -> CodecTokenizer:
-        """The codec that listens and speaks."""
+        """The codec, for input and output."""
         codec = load_codec(self._parts.tokenizers.bicodec, self._device)
         self._check_fingerprint("bicodec", codec)
         self._check_size("semantic", codec.semantic_size, codec.name)
@@ -138,7 +138,7 @@ class SpeechModel:
         return [transcript.text for transcript in self.transcripts(waves, sampling)]
 
     def transcripts(self, waves: Sequence[Wave], sampling: Sampling = GREEDY) -> list[Transcript]:
-        """As `transcribe`, and whether each answer came to its end."""
+        """As `transcribe`, and whether each answer is complete."""
         pieces = [self._pieces(wave) for wave in waves]
         answers = iter(self.engine.run(self._hearing([piece for row in pieces for piece in row], sampling)))
         out = []
@@ -261,7 +261,7 @@ class SpeechModel:
     def _ended(self, answer: "Answer", what: str) -> bool:
         if answer.finished == "limit":
             log.warning(
-                "%s reached its limit of %d tokens (it follows from the length of what was given) and is cut there",
+                "%s reached its limit of %d tokens (set by the length of its input) and is truncated there",
                 what,
                 len(answer.ids),
             )

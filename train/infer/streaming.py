@@ -1,7 +1,7 @@
-"""Tokens to what a listener or reader gets, as early as it can be given.
+"""Tokens to audio or text, as early as possible.
 
-Text: bytes of a character may be spread over tokens; nothing is given out before its characters are whole.
-Audio: chunks of tokens go to the codec's `decode_stream`; the first one is small, so that sound begins early, and they
+Text: bytes of a character may be spread over tokens; text is emitted once its characters are complete.
+Audio: chunks of tokens go to the codec's `decode_stream`; the first one is small, so that sound starts early, and they
 double up to a limit, because each costs its context again.
 """
 
@@ -36,14 +36,14 @@ class Chunking:
     first: int = 25
     largest: int = 100
     look_ahead: int | None = None
-    """Tokens that must have come after those that are spoken; None: as many as make the result exact."""
+    """Look-ahead: tokens that must follow those that are decoded; None: as many as make the result exact."""
 
 
 EXACT = Chunking()
 
 
 def token_chunks(ids: Iterable[int], chunking: Chunking) -> Iterator[Ids]:
-    """Group ids (codes of the semantic stream) as they come. What is decoded late is joined to fewer, larger chunks."""
+    """Group ids (codes of the semantic stream) as they come. Late tokens are joined to fewer, larger chunks."""
     size, waiting = chunking.first, list[int]()
     for number in ids:
         waiting.append(number)

@@ -57,7 +57,7 @@ class StepMetrics:
 class SpikeWatch:
     """Stops at a loss that is not a number or jumps: keeps a running mean and variance for each task.
 
-    A jump must be far outside what the task's steps are like: where a step has one short answer, a wrong transcript
+    A jump must be far outside the range of the task's steps: where a step has one short answer, a wrong transcript
     alone multiplies the loss.
     """
 
@@ -68,10 +68,10 @@ class SpikeWatch:
     MEMORY = 0.98
     DEVIATIONS = 6
     SETTLED = 50
-    """Steps before a jump can be told from the noise of the start."""
+    """Steps before a jump can be distinguished from the noise of the start."""
 
     def problem(self, losses: dict[Task, float], grad_norm: float) -> str | None:
-        """What is wrong with this step, in words, or None."""
+        """The fault of this step, in words, or None."""
         for task, loss in losses.items():
             if not math.isfinite(loss):
                 return f"the {task} loss is {loss}"
@@ -97,7 +97,7 @@ class SpikeWatch:
 
 
 class Recorder:
-    """Writes metrics; lines of steps that are done again after an interruption are dropped first."""
+    """Writes metrics; lines of steps that are repeated after an interruption are dropped first."""
 
     def __init__(self, run: Path, *, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter

@@ -51,7 +51,7 @@ class Loader(Protocol):
 
 
 class BadBatchError(UserError, RuntimeError):
-    """The loss or the gradient of a step is not to be trained on. The message names the samples."""
+    """The loss or the gradient of a step is invalid. The message names the samples."""
 
 
 @dataclass(frozen=True, slots=True)

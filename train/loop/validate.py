@@ -39,7 +39,7 @@ class Validation:
         means = sums.means(world)
         if not means and world.first:
             log.warning(
-                "run.validation measured nothing: it has fewer packed rows than there are processes, or no sample fits "
+                "run.validation has no losses: it has fewer packed rows than there are processes, or no sample fits "
                 "data.token_budget: give it more utterances, or raise the budget"
             )
         return means

@@ -1,8 +1,8 @@
-"""Embeddings of a new model in which speech codes that sound alike start out alike.
+"""Initial embeddings of a new model in which similar-sounding speech codes are similar.
 
-A code that stands for a vector x of its tokenizer's codebook starts as random Fourier features of x (Rahimi and Recht
-2007): the inner product of two embeddings is then about exp(-|x - y|^2 / 2 width^2). Random embeddings, the other
-choice, know nothing of 8192 codes until each has been seen many times, which takes many hours of speech.
+A code with the codebook vector x starts as random Fourier features of x (Rahimi and Recht 2007): the inner product of
+two embeddings is then about exp(-|x - y|^2 / 2 width^2). Random embeddings, the alternative, carry no information on
+8192 codes until each has been seen many times, which takes many hours of speech.
 """
 
 import math
@@ -15,14 +15,14 @@ from curation.tokenize.base import CodecTokenizer, ContentTokenizer, Vectors
 from curation.tokenize.vocabulary import Stream, Vocabulary
 
 WIDTH = 0.5
-"""Of the kernel, against the median distance of two codes: at that distance it is 0.14."""
+"""Width of the kernel, relative to the median distance of two codes: there the kernel is 0.14."""
 OWN = 0.1
-"""Share of a code's embedding (in variance) that stays random, so that no two codes are the same."""
+"""Share of a code's embedding (in variance) that stays random, so that no two codes are equal."""
 PAIRS = 20_000
 
 
 def code_vectors(content: ContentTokenizer, codec: CodecTokenizer) -> dict[Stream, Vectors]:
-    """What the codes of each stream stand for, (codes, any size)."""
+    """Vectors of the codes of each stream, (codes, any size)."""
     semantic, global_ = codec.code_vectors()
     return {"glm": content.code_vectors(), "semantic": semantic, "global_": global_}
 

@@ -2,7 +2,7 @@
 
 Half of a row are prompts. Their logits would be computed only to be ignored, and those of a whole row at once would
 take gigabytes with a vocabulary of 180,445; so the output layer runs on answers only, a few hundred at a time, and
-its gradient is worked out on the way (softmax minus one-hot), so that no logits are kept or computed twice.
+its gradient is computed in the same pass (softmax minus one-hot), so that no logits are kept or computed twice.
 """
 
 from typing import Any

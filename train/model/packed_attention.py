@@ -27,7 +27,7 @@ GROUPED = "enable_gqa" in _ACCEPTED
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where the samples of a row lie: `offsets` (samples + 1,) int32 on the device, `longest` in tokens."""
+    """The extents of the samples of a row: `offsets` (samples + 1,) int32 on the device, `longest` in tokens."""
 
     lengths: list[int]
     offsets: torch.Tensor
@@ -90,7 +90,7 @@ def _flash(
 def _each_sample(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int], scaling: float
 ) -> torch.Tensor:
-    """A call for each sample; compiled code would be made anew for each set of lengths, so it stays outside."""
+    """A call for each sample; it would be recompiled for each set of lengths, so it stays uncompiled."""
     samples = zip(*(torch.split(rows, lengths, 2) for rows in (query, key, value)), strict=True)
     mixed = [
         functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True).transpose(1, 2)
@@ -100,7 +100,7 @@ def _each_sample(
 
 
 def use_packed_attention(model: Any) -> None:
-    """Switch a transformers model to packed attention; its forward then wants `packing=`."""
+    """Switch a transformers model to packed attention; its forward then requires `packing=`."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, packed_attention)

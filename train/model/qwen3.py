@@ -1,8 +1,8 @@
-"""The model: Qwen3 as transformers builds it, in three sizes, with an embedding for each id of the vocabulary.
+"""The model: transformers' Qwen3 in three sizes, with an embedding for each id of the vocabulary.
 
     model = build_model("tiny", vocabulary.size, end=vocabulary.end)
 
-A checkpoint is nothing but a Qwen3 checkpoint: `AutoModelForCausalLM.from_pretrained` opens it unchanged.
+A checkpoint is a plain Qwen3 checkpoint: `AutoModelForCausalLM.from_pretrained` opens it unchanged.
 """
 
 from dataclasses import asdict, dataclass
@@ -83,7 +83,7 @@ def open_model(folder: str) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # across the one of training
+    logging.disable_progress_bar()  # it would interfere with that of training
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 

@@ -44,7 +44,7 @@ def test_a_user_error_ends_with_its_message_and_exit_code(kind, code):
 
 
 def test_a_fault_of_the_software_keeps_its_traceback():
-    error = ValueError("no user can mend this")
+    error = ValueError("no user can fix this")
     result = run(error)
     assert result.exit_code == 1
     assert result.exception is error

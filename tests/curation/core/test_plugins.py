@@ -130,7 +130,7 @@ def test_the_configuration_survives_its_file_and_the_way_to_a_worker(installed, 
 
 
 def test_a_plug_in_that_is_not_used_leaves_no_trace(installed, file, monkeypatch):
-    """A build that was made without it goes on, whether its package is installed or not."""
+    """A build that was made without it is resumed, whether its package is installed or not."""
     with_it = load_config()
     settings, text = label_settings(with_it), to_yaml(with_it)
     assert label_settings(load_config(file)) != settings

@@ -25,7 +25,7 @@ from curation.tokenize.official.bicodec.model import BiCodec, find_layout
 from curation.tokenize.official.checkpoints import exact_float32, fingerprint
 
 GENERATOR_LOAD = 4
-"""The wave generator holds about so much more for a second of speech than the encoders do."""
+"""Memory of the wave generator for a second of speech, in multiples of the encoders'."""
 
 
 class BiCodecTokenizer:
@@ -98,14 +98,14 @@ class BiCodecTokenizer:
     def decode_stream(self, chunks: Iterable[Ids], global_: Ids, look_ahead: int | None = None) -> Iterator[Wave]:
         """Speech of semantic ids that arrive in chunks; the pieces join to what `decode` gives.
 
-        A token is spoken once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
+        A token is decoded once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
         the result exact to rounding; fewer start earlier, with an error at each join). Memory does not grow.
         """
         before, after = self.reach
         look_ahead = after if look_ahead is None else look_ahead
         with exact_float32():
             vector = self.dvector([global_])
-        held, spoken = self._semantic_ids(np.zeros(0, np.int32)), 0  # `spoken` of the held ids are out already
+        held, spoken = self._semantic_ids(np.zeros(0, np.int32)), 0  # `spoken` of the held ids are already returned
         for chunk in chunks:
             held = np.concatenate([held, self._semantic_ids(chunk)])
             ready = len(held) - look_ahead
