@@ -18,6 +18,8 @@ ARITHMETIC: dict[type, type] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
     ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
+WIDTH = 120
+"""Characters of a mutant's description."""
 NEUTRAL = {"description", "help", "dtype", "strict", "encoding"}
 """Keyword arguments that are texts for people, or say what holds anyway."""
 SYMMETRIC = {"max", "min", "maximum", "minimum", "and_", "or_", "equal", "not_equal", "array_equal", "isclose"}
@@ -64,12 +66,23 @@ def mutants_of(module: str, source: str) -> list[Mutant]:
         for kind, now in _changes(node):
             changed = (content[:first] + now.encode() + content[last:]).decode()
             if _differs(source, changed):
-                found.append(Mutant(module, kind, node.lineno, inside, _line(was), _line(now), changed))
+                found.append(Mutant(module, kind, node.lineno, inside, *_excerpts(was, now), changed))
     return sorted(found, key=lambda mutant: mutant.line)
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())[:120]
+def _excerpts(was: str, now: str) -> tuple[str, str]:
+    """Both texts as one line each; of long ones what is around their first difference."""
+    one, two = " ".join(was.split()), " ".join(now.split())
+    if max(len(one), len(two)) <= WIDTH:
+        return one, two
+    bare = ast.unparse(ast.parse(f"({was})")) if now.startswith("(") else was  # as the changed text is laid out
+    one, two = " ".join(bare.split()), two.removeprefix("(")
+    same = next(
+        (number for number, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two))
+    )
+    start = max(0, same - 30)
+    cut = "…" if start else ""
+    return f"{cut}{one[start : start + WIDTH]}", f"{cut}{two[start : start + WIDTH]}"
 
 
 def _differs(before: str, after: str) -> bool:

@@ -1,5 +1,7 @@
 """Configuration: what is wrong is named with the key and the nearest right one."""
 
+import pickle
+
 import pytest
 import yaml
 
@@ -8,9 +10,20 @@ from curation.core.settings import to_yaml
 from curation.pipeline.config import label_settings, load_config, validate
 
 
-def test_the_resolved_configuration_can_be_read_back():
-    config = load_config()
-    assert validate(yaml.safe_load(to_yaml(config)), "build.yaml") == config
+@pytest.mark.parametrize("overrides", [[], ["denoise=null", "boundary=null", "punctuate=null", "tokenize=null"]])
+def test_the_resolved_configuration_can_be_read_back_and_sent_to_workers(overrides):
+    config = load_config(overrides=overrides)
+    written = yaml.safe_load(to_yaml(config))
+    assert list(written) == list(type(config).model_fields)  # a section that is off says so
+    assert validate(written, "build.yaml") == config
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own
+
+
+def test_a_file_chooses_its_preset(tmp_path):
+    (tmp_path / "c.yaml").write_text("preset: paper\nconsensus: {max_pwer: 0.3}\n")
+    assert load_config(tmp_path / "c.yaml").transcribe == load_config(preset="paper").transcribe
+    assert load_config(tmp_path / "c.yaml", preset="paper") == load_config(tmp_path / "c.yaml")
+    assert load_config(preset="paper").transcribe != load_config().transcribe
 
 
 @pytest.mark.parametrize(
