@@ -102,7 +102,7 @@ def summary(output: Output, *, as_json: AsJson = False) -> None:
 
 
 def schema(*, as_json: AsJson = False) -> None:
-    """Show the columns of shards and ledger."""
+    """Show the columns of shards and ledger, and the scores and notes of the stages."""
     from curation.cli.tables import print_schema, schema_rows
 
     if as_json:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, print_json
+from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, print_json, table_console
 
 if TYPE_CHECKING:
     from curation.preflight.estimate import BuildPlan, Machines, StagePlan
@@ -95,12 +95,11 @@ def _machines(cpus: float | None, gpus: float | None, gpu_gib: float | None) -> 
 
 
 def _print(made: "BuildPlan") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from curation.preflight.estimate import needed_gib
 
-    console = Console()
+    console = table_console()
     table = Table("stage", "on", "adapters", "models", title_justify="left")
     for name in ("GiB", "x real time"):
         table.add_column(name, justify="right")
@@ -109,7 +108,7 @@ def _print(made: "BuildPlan") -> None:
         size = f"{sum(sizes):.2f}" if sizes else ""
         factor = "" if stage.factor is None else f"{stage.factor:.4f}"
         table.add_row(stage.name, stage.device, ", ".join(stage.adapters), _models(stage), size, factor)
-    console.print(table)
+    console.print(table, crop=False)
     machines = made.machines
     lines = [
         f"{machines.cpus:g} CPUs, {machines.gpus:g} GPUs",

@@ -127,7 +127,7 @@ def test_command_calibrates_on_a_recording(tmp_path):
     options = ["--sample", str(folder / "noise.wav"), "--set", "tokenize=null", "--cpus", "9", "--gpus", "0"]
     done = CliRunner().invoke(app, ["plan", *options, "--json"])
     assert done.exit_code == 0, done.output
-    values = json.loads(done.stdout[done.stdout.index("{") :])
+    values = json.loads(done.stdout)
     total = sum(stage["factor"] for stage in values["stages"])
     assert total > 0
     assert values["hours_per_1000"] == pytest.approx(1000 * total / 9)  # 10 workers share 9 CPUs
