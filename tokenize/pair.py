@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from curation.audio.wave import Wave
 from curation.core.settings import Section, model_field, publish_field
 from curation.core.timing import inside_model
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer
-from curation.tokenize.registry import load_codec, load_content
+from curation.tokenize.registry import check_reference, load_codec, load_content
 
 
 class TokenizeConfig(Section):
@@ -26,6 +28,18 @@ class TokenizeConfig(Section):
         publish=True,
     )
     device: Literal["cpu", "cuda"] = publish_field("cpu", "where official tokenizers run; the compact ones use the CPU")
+
+    @field_validator("glm")
+    @classmethod
+    def _has_content(cls, reference: str) -> str:
+        check_reference(reference, "content")
+        return reference
+
+    @field_validator("bicodec")
+    @classmethod
+    def _has_codec(cls, reference: str) -> str:
+        check_reference(reference, "codec")
+        return reference
 
 
 class TokenCountError(ValueError):

@@ -5,8 +5,9 @@ kind of a plug-in (entry points `curation.tokenizers`), alone or with a referenc
 from functools import cache
 from pathlib import Path
 
+from curation.core.errors import ConfigError
 from curation.core.plugins import Registry
-from curation.models.store import resolve
+from curation.models.store import is_reference, resolve
 from curation.tokenize.adapters.base import Stream, TokenizerKind
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer
 
@@ -37,6 +38,25 @@ def kind_of(reference: str) -> str:
     name = reference.partition(":")[0]
     is_folder = name != COMPACT and Path(reference).expanduser().is_dir()
     return name if name in TOKENIZERS and not is_folder else ""
+
+
+def check_reference(reference: str, stream: Stream) -> None:
+    """Raise ConfigError unless it names a kind that has the stream, a folder or a model; none is opened. An absolute
+    path may be missing here: other machines may have it.
+    """
+    kind = kind_of(reference)
+    if kind and stream not in TOKENIZERS[kind].streams:
+        raise ConfigError(TOKENIZERS[kind].lacks())
+    name = reference.partition(":")[2] if kind else reference
+    folder = Path(name).expanduser()
+    if (kind and not name) or folder.is_absolute() or folder.is_dir() or is_reference(name):
+        return
+    expected = "a folder, or a model reference such as hf:REPO@REVISION"
+    if kind:
+        msg = f"{kind}:{name}: there is no folder or model {name!r}: expected {expected}"
+        raise ConfigError(msg)
+    msg = f"{TOKENIZERS.unknown(reference.partition(':')[0])}, {expected}"
+    raise ConfigError(msg)
 
 
 def likely_kind(reference: str, stream: Stream) -> str:

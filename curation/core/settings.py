@@ -12,7 +12,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +30,8 @@ class Section(BaseModel):
     """Base of every configuration section: unknown keys are errors, values cannot change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    unknown_key_remedy: ClassVar[str] = ""
+    """What else the message for an unknown key advises."""
 
 
 def threshold(
@@ -96,10 +98,13 @@ def validate_as(model: type[Model], values: Mapping[str, Any], origin: str) -> M
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = []
+        places: dict[str, list[str]] = {}
         for item in error.errors():
             message = _explain(model, item["loc"], item["type"], item["msg"])
-            lines.append(f"{origin}: {'.'.join(map(str, item['loc']))}: {message}")
+            places.setdefault(message, []).append(".".join(map(str, item["loc"])))
+        lines = [
+            ": ".join(filter(None, (origin, ", ".join(dict.fromkeys(at)), message))) for message, at in places.items()
+        ]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -190,11 +195,15 @@ def _parse_override(text: str) -> dict[str, Any]:
 def _explain(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind == EXPLAINED:
         return message
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
     if kind != "extra_forbidden":
         return f"{message[0].lower()}{message[1:]}"
     known = _known_keys(model, location[:-1])
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    return "unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}")
+    remedy = model.unknown_key_remedy if len(location) == 1 and issubclass(model, Section) else ""
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+    return f"unknown key; {hint}" + (f" ({remedy})" if remedy else "")
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

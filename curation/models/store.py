@@ -29,6 +29,7 @@ from pathlib import Path
 from curation.core.errors import ModelError
 from curation.models.catalogue import CatalogueEntry, ModelFile, catalogue
 
+SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 PIP_TIMEOUT_SECONDS = 1800
 WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
 """A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
@@ -38,6 +39,11 @@ def store_root() -> Path:
     """Where fetched models are kept."""
     default = Path.home() / ".cache" / "curation" / "models"
     return Path(os.environ.get("CURATION_MODELS", default))
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name has the form of a reference, on this machine or not."""
+    return name in catalogue() or name.startswith(SCHEMES)
 
 
 def resolve(reference: str, *, fetch: bool = True) -> Path:

@@ -9,7 +9,7 @@ installed packages add a section each: `config_class` gives the configuration wi
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
@@ -89,6 +89,7 @@ class EngineConfig(Section):
 class BuildConfig(Section):
     """Everything that decides what a build does."""
 
+    unknown_key_remedy: ClassVar[str] = "or install the package that provides it"
     decode: DecodeConfig = Field(default_factory=DecodeConfig)
     loudness: LoudnessConfig = Field(default_factory=LoudnessConfig)
     denoise: DenoiseConfig | None = Field(default_factory=DenoiseConfig)

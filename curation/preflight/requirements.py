@@ -11,13 +11,12 @@ from typing import Any
 
 from curation.core.declarations import Missing, Use, Weights
 from curation.core.plugins import Registry
-from curation.models.catalogue import catalogue, facts_of
+from curation.models.catalogue import facts_of
 from curation.models.environments import folder_of, is_ready
+from curation.models.store import is_reference
 from curation.pipeline.assemble import REGISTRIES, steps
 from curation.pipeline.config import BuildConfig
 from curation.tokenize.registry import kind_of
-
-SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Model:
     @property
     def is_reference(self) -> bool:
         """Whether the model store can resolve it; otherwise only the system itself can."""
-        return self.reference in catalogue() or self.reference.startswith(SCHEMES)
+        return is_reference(self.reference)
 
 
 def models_of(uses: tuple[Use, ...]) -> list[Model]:
@@ -48,7 +47,7 @@ def _reference(name: str) -> str:
     """A name as the model store takes it: a tokenizer's without its kind, a folder with `path:`."""
     kind = kind_of(name)
     name = name.removeprefix(f"{kind}:") if kind else name
-    return f"path:{name}" if Path(name).is_absolute() else name
+    return f"path:{name}" if Path(name).expanduser().is_absolute() else name
 
 
 @dataclass(frozen=True, slots=True)

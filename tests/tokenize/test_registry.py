@@ -6,7 +6,7 @@ import pytest
 
 from curation.core.errors import ConfigError, DataError, ModelError
 from curation.tokenize.compact.weights import SHIPPED
-from curation.tokenize.registry import folder_of, kind_of, load_codec, load_content
+from curation.tokenize.registry import check_reference, folder_of, kind_of, load_codec, load_content
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,32 @@ def test_a_tokenizer_is_loaded_once():
 def test_what_a_kind_lacks_is_named(load, reference, message):
     with pytest.raises(ConfigError, match=message):
         load(reference)
+
+
+@pytest.mark.parametrize(
+    ("reference", "stream", "message"),
+    [
+        ("nosuch", "codec", "unknown tokenizer 'nosuch': expected one of bicodec, compact, glm, .*a folder"),
+        ("compct", "content", "unknown tokenizer 'compct': did you mean 'compact'"),
+        ("nosuch:hf:a/b", "codec", "unknown tokenizer 'nosuch'"),
+        ("not/there", "codec", "unknown tokenizer 'not/there'"),
+        ("bicodec:nosuch", "codec", "bicodec:nosuch: there is no folder or model 'nosuch'"),
+        ("bicodec:hf:a/b", "content", "the tokenizer 'bicodec' has no such stream, it has codec"),
+    ],
+)
+def test_a_reference_that_nothing_can_open_is_refused_before_it_is_opened(reference, stream, message):
+    with pytest.raises(ConfigError, match=message):
+        check_reference(reference, stream)
+
+
+def test_a_kind_a_folder_and_a_model_are_references(tmp_path, monkeypatch):
+    """A model and an absolute path need not be on this machine."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fitted").mkdir()
+    for reference in ("compact", "bicodec", "fitted", "whisper-tiny.en", "hf:a/b@c", "path:x", "/not/there"):
+        check_reference(reference, "codec")
+    for reference in ("bicodec:fitted", "bicodec:/not/there", "bicodec:hf:a/b"):
+        check_reference(reference, "codec")
 
 
 def test_a_folder_without_a_tokenizer_and_no_folder_are_errors(tmp_path):

@@ -26,11 +26,15 @@ class TokenizerKind(Adapter):
 
     def content(self, folder: Path | None, device: str) -> ContentTokenizer:  # noqa: ARG002
         """The 12.5 tokens/s tokenizer in a folder, or its default one. Raises ModelError where files are missing."""
-        raise ConfigError(self._lacks("tokenize.glm"))
+        msg = f"tokenize.glm: {self.lacks()}"
+        raise ConfigError(msg)
 
     def codec(self, folder: Path | None, device: str) -> CodecTokenizer:  # noqa: ARG002
         """The codec in a folder, or its default one. Raises ModelError where files are missing."""
-        raise ConfigError(self._lacks("tokenize.bicodec"))
+        msg = f"tokenize.bicodec: {self.lacks()}"
+        raise ConfigError(msg)
 
-    def _lacks(self, field: str) -> str:
-        return f"{field}: the tokenizer {self.kind!r} has no such stream, it has {', '.join(self.streams)}"
+    @classmethod
+    def lacks(cls) -> str:
+        """The message for a stream that it does not have."""
+        return f"the tokenizer {cls.kind!r} has no such stream, it has {', '.join(cls.streams)}"

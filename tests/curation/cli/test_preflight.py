@@ -20,6 +20,11 @@ def test_doctor_names_a_missing_model_and_the_command(tmp_path, monkeypatch):
     assert "-> curation models fetch whisper-base\n" in told
 
 
+def test_doctor_refuses_a_tokenizer_that_there_is_not():
+    told = message(curation("doctor", "--set", "tokenize.bicodec=nosuch", code=2))
+    assert "tokenize.bicodec: unknown tokenizer 'nosuch'" in told
+
+
 def test_plan_shows_what_json_has():
     values = json.loads(curation(*QUICK, "--json").stdout)
     told = curation(*QUICK).stdout

@@ -137,7 +137,7 @@ def test_a_plug_in_that_is_not_used_leaves_no_trace(installed, file, monkeypatch
     monkeypatch.undo()
     assert label_settings(load_config()) == settings
     assert validate(yaml.safe_load(text), "build.yaml") == load_config()
-    with pytest.raises(ConfigError, match="crossings: unknown key"):
+    with pytest.raises(ConfigError, match=r"crossings: unknown key; .*or install the package that provides it"):
         load_config(file)
 
 

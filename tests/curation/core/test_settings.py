@@ -2,10 +2,18 @@
 
 import pytest
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from curation.core.errors import ConfigError
-from curation.core.settings import Section, label_fields, load_sections, merged_with, publish_field, to_yaml
+from curation.core.settings import (
+    Section,
+    label_fields,
+    load_sections,
+    merged_with,
+    publish_field,
+    to_yaml,
+    validate_as,
+)
 
 
 class Optimizer(Section):
@@ -66,6 +74,40 @@ def test_every_mistake_has_a_line_with_its_key_and_the_file(tmp_path):
 def test_a_key_that_resembles_none_is_answered_with_all():
     with pytest.raises(ConfigError, match=r"optimizer\.q: unknown key; known keys: rate, steps"):
         load_sections(Run, overrides=["optimizer.q=1"])
+
+
+class Strict(Section):
+    low: int = Field(0, description="low")
+    first: int = Field(1, description="first", ge=1)
+    second: int = Field(1, description="second", ge=1)
+    unknown_key_remedy = "or ask"
+
+    @field_validator("low")
+    @classmethod
+    def _is_low(cls, value):
+        if value > 3:
+            msg = "4 is too high"
+            raise ValueError(msg)
+        return value
+
+
+def test_a_message_of_a_validator_is_shown_as_it_is():
+    with pytest.raises(ConfigError, match=r"^file: low: 4 is too high$"):
+        validate_as(Strict, {"low": 4}, "file")
+
+
+def test_a_message_is_shown_once_with_all_its_places():
+    with pytest.raises(ConfigError) as caught:
+        validate_as(Strict, {"first": 0, "second": 0, "low": 4}, "file")
+    assert str(caught.value).splitlines() == [
+        "file: low: 4 is too high",
+        "file: first, second: input should be greater than or equal to 1",
+    ]
+
+
+def test_what_a_section_advises_for_unknown_keys_is_said_of_its_own_keys():
+    with pytest.raises(ConfigError, match=r"other: unknown key; known keys: first, low, second \(or ask\)$"):
+        validate_as(Strict, {"other": 1}, "file")
 
 
 def test_settings_cannot_change():
