@@ -66,9 +66,13 @@ def plan(  # noqa: PLR0913 - each is an option of the command
 
     Exit code 1 if the configuration does not fit the machines.
     """
+    from curation.core.errors import ConfigError
     from curation.pipeline.config import load_config
     from curation.preflight.estimate import make_plan
 
+    if config and config_file:
+        msg = f"two files with settings, {config} and --config {config_file}: give one of them"
+        raise ConfigError(msg)
     settings = load_config(config or config_file, preset=preset, overrides=overrides)
     made = make_plan(settings, _machines(cpus, gpus, gpu_gib), calibrate=calibrate, samples=sample)
     if as_json:

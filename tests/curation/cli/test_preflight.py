@@ -44,3 +44,4 @@ def test_plan_takes_its_settings_from_a_file_in_both_ways(tmp_path):
     for arguments in ([file], ["--config", file]):
         assert json.loads(curation(*QUICK, "--json", *arguments).stdout)["workers"] == 3
     assert "cannot read the configuration" in message(curation("plan", tmp_path / "none.yaml", code=2))
+    assert "two files with settings" in message(curation(*QUICK, file, "--config", file, code=2))
