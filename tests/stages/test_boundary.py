@@ -117,7 +117,7 @@ def test_digital_silence_is_no_better_a_pause_than_a_quiet_room():
     assert start == pytest.approx(0.2, abs=0.05)
 
 
-def test_without_contrast_nothing_can_be_seen():
+def test_without_contrast_there_is_no_evidence():
     """Within 2 dB the edges stay well below what a cut word has, since the range is 6 dB at least."""
     start, end = edge_levels(noise((20, -21.5), (100, -20.0), (20, -21.5)))
     assert max(start, end) < 0.2

@@ -61,7 +61,7 @@ def final(run):
     return run.after["punctuate"].live_segments
 
 
-def test_the_original_stays_what_was_decoded_until_diarization_has_heard_it(run):
+def test_the_original_stays_as_decoded_until_diarization(run):
     for name in ("decode", "loudness", "denoise"):
         row = run.after[name]
         assert (row.offset, row.num_samples) == (BEFORE * 16_000, len(run.decoded))
@@ -132,7 +132,7 @@ def test_what_each_stage_adds(run):
             assert one.notes.items() <= two.notes.items()
 
 
-def test_what_the_systems_heard_reaches_consensus_as_it_was(run):
+def test_hypotheses_reach_consensus_unchanged(run):
     for one, two in zip(run.after["transcribe"].live_segments, run.after["consensus"].live_segments, strict=True):
         assert one.hypotheses == two.hypotheses
         assert [item.system for item in two.hypotheses] == ["whisper-base", "moonshine-tiny", "whisper-tiny.en"]

@@ -51,7 +51,7 @@ def test_from_the_command_line_to_a_checkpoint_and_on(tmp_path):
     assert load_vocabulary(checkpoint.latest(run)).streams == synthetic.vocabulary().streams
 
 
-def test_the_loader_goes_on_where_it_stood(tmp_path):
+def test_the_loader_resumes_at_its_position(tmp_path):
     corpus = shards(tmp_path / "build")
     train(corpus, tmp_path / "whole", "run.steps=6", "run.save_steps=3")
     train(corpus, tmp_path / "parts", "run.steps=6", "run.save_steps=3")

@@ -31,7 +31,7 @@ def test_many_clients_are_served_at_once(model):
     assert all(load.figures["first_token_ms"].p50 <= load.figures["total_ms"].p50 for load in loads)
 
 
-def test_a_client_that_fails_is_heard(model):
+def test_a_failing_client_raises(model):
     with pytest.raises(ValueError, match="32 global"):
         serving.serve_speech(model, np.zeros(3, np.int32), 2, 1, Chunking(), ["Hi."])
 

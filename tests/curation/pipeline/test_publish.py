@@ -93,7 +93,7 @@ class InterruptedPassError(Exception):
 
 
 @pytest.mark.parametrize("step", ["judge", "ledger", "shards"])
-def test_a_publish_pass_that_was_interrupted_has_no_index_and_goes_on(story, tmp_path, step):
+def test_an_interrupted_publish_pass_has_no_index_and_resumes(story, tmp_path, step):
     out = tmp_path / "out"
     shutil.copytree(story / "out", out)
 

@@ -40,7 +40,7 @@ def test_the_default_calibration_trusts_agreement_and_sure_systems():
     assert disputed < 0.7
 
 
-def test_one_of_five_that_hears_nothing_right_costs_less_trust_than_three():
+def test_one_wrong_system_of_five_costs_less_confidence_than_three():
     lone = trusted([SENTENCE] * 4 + ["i do not know"], [0.85] * 5)
     crowd = trusted([SENTENCE] * 2 + ["i do not know", "at thee math", "lept"], [0.85] * 5)
     assert lone > crowd

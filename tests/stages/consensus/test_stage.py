@@ -71,7 +71,7 @@ def test_one_hypothesis_has_no_pwer():
     assert segment.text == "Hello there."
 
 
-def test_nothing_heard_by_anyone_leaves_no_words():
+def test_empty_hypotheses_leave_no_words():
     segment = agreed(["", "", "..."])
     assert segment.scores["pwer"] == 0
     assert segment.scores["text.words"] == 0

@@ -20,7 +20,7 @@ SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
 SEVERAL = st.lists(SENTENCES, min_size=2, max_size=5)
 
 
-def test_the_vote_mends_errors_that_one_system_makes():
+def test_the_vote_corrects_errors_of_one_system():
     texts = ["And the best of time, we had.", "and the rest of times we had", "In the best of times we had."]
     assert agreed(texts).text == "And the best of times we had."
 

@@ -144,7 +144,7 @@ def test_long_turns_are_cut_to_the_limit(stage):
     assert sum(lengths) > 30
 
 
-def test_it_hears_the_original_and_cuts_from_the_processed_audio(stage):
+def test_it_diarizes_the_original_and_cuts_from_the_processed_audio(stage):
     """Compression and denoising bring voices so near to one another that two speakers become one."""
     samples = wave(BECKETT)
     alone = recording(samples)

@@ -28,7 +28,7 @@ def test_a_scrap_of_silence_is_no_error(system):
     assert 0 <= heard.confidence <= 1
 
 
-def test_the_hypothesis_says_who_heard_it_and_in_which_language(system):
+def test_the_hypothesis_names_its_system_and_language(system):
     (heard,) = system.transcribe(WAVES[1:2], ["en"])
     assert (heard.system, heard.language) == (system.config.name, "en")
     assert heard.text == heard.text.strip()

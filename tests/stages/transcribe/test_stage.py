@@ -95,7 +95,7 @@ def test_systems_that_do_not_speak_the_language_are_left_out(stage):
     assert "language.probability" not in segment.scores
 
 
-def test_nobody_speaks_the_language(moonshine_stage):
+def test_no_system_supports_the_language(moonshine_stage):
     item = recording(WAVES[1:2], language="fr")
     run_stage(moonshine_stage, [item])
     assert item.segments[0].scores["transcribe.systems"] == 0

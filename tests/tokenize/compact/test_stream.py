@@ -33,7 +33,7 @@ def test_pieces_join_to_the_offline_wave(codec, sizes, seed):
     np.testing.assert_allclose(joined, offline, rtol=0, atol=2e-5)
 
 
-def test_speech_begins_once_the_look_ahead_is_there_and_memory_does_not_grow(codec):
+def test_speech_starts_once_the_look_ahead_is_there_and_memory_does_not_grow(codec):
     item = random_tokens(codec, 300, 1)
     stream = CompactStream(codec, item.global_, look_ahead=15)
     arrived, said, held = 0, 0, []

@@ -39,7 +39,7 @@ def test_a_checkpoint_carries_its_vocabulary(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, {"glm": "compact", "bicodec": "compact"}])
-def test_training_goes_on_only_from_checkpoints_that_describe_their_tokenizers(tmp_path, content):
+def test_training_resumes_only_from_checkpoints_that_describe_their_tokenizers(tmp_path, content):
     toy_speech().save(tmp_path)
     (tmp_path / FILE).unlink()
     if content is not None:

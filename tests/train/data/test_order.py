@@ -68,7 +68,7 @@ def test_restore_with_other_lanes_and_blocks(corpus, config):
     assert first + rest == whole[: 33 + 40]
 
 
-def test_iterating_again_goes_on(corpus, uninterrupted):
+def test_iterating_again_continues(corpus, uninterrupted):
     (loader,) = ranks(corpus, 1, CONFIG.model_copy(update={"prefetch": 4}))
     assert take([loader], 5) + take([loader], 6) == uninterrupted[:11]
 

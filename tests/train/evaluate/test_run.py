@@ -92,7 +92,7 @@ def test_asr_rates_are_the_known_errors(clips):
     assert rows["en"].similarity is None
 
 
-def test_tts_is_heard_and_compared_with_the_reference(clips):
+def test_tts_is_transcribed_and_compared_with_the_reference(clips):
     spoken = {
         "one two three": written("one two"),
         "go home": written("go home"),

@@ -27,7 +27,7 @@ def test_edits_add_up(reference, hypothesis):
     assert words.length - words.deletions + words.insertions == len(hypothesis.split())
 
 
-def test_an_empty_reference_counts_what_was_heard():
+def test_an_empty_reference_counts_the_hypothesis():
     words = compare("...", "two words", normalizer_for("en")).words
     assert words == Edits(0, 0, 2, 0)
 

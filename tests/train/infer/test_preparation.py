@@ -67,7 +67,7 @@ def test_trimming_leaves_the_loud_part_and_a_margin(before, after, loud):
     assert start + len(kept) >= before + loud
 
 
-def test_a_model_hears_what_was_prepared(checkpoint, speech):
+def test_a_model_gets_prepared_waves(checkpoint, speech):
     heard = []
 
     def prepare(wave):
@@ -81,7 +81,7 @@ def test_a_model_hears_what_was_prepared(checkpoint, speech):
     assert heard == [len(speech)] * 2
 
 
-def test_a_checkpoint_says_how_its_model_hears(checkpoint, speech, tmp_path):
+def test_a_checkpoint_says_how_its_inputs_are_prepared(checkpoint, speech, tmp_path):
     """As its corpus was denoised; without a word about that, as it is."""
     folder = shutil.copytree(checkpoint, tmp_path / "model")
     listed = json.loads((folder / FILE).read_text())

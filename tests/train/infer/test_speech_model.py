@@ -102,7 +102,7 @@ def test_nothing_in_nothing_out(model):
     assert list(model.speak_stream("", VOICE)) == []
 
 
-def test_a_limit_that_is_reached_is_told(model, caplog):
+def test_truncation_at_the_limit_is_logged(model, caplog):
     with caplog.at_level(logging.WARNING, "curation.train"):
         transcripts = model.transcripts([VOICE[:4_000], VOICE[:16_000], OTHER])
     reached = [record for record in caplog.records if "reached its limit" in record.message]

@@ -187,7 +187,7 @@ def test_the_rate_rises_and_falls():
     assert rates[10:] == sorted(rates[10:], reverse=True)
 
 
-def test_a_validation_set_without_rows_is_told(tmp_path, monkeypatch):
+def test_a_validation_set_without_rows_is_logged(tmp_path, monkeypatch):
     own, told = logging.Logger("alone"), []  # noqa: LOG001 - out of the tree that other libraries change
     own.addFilter(lambda record: told.append(record.getMessage()))
     monkeypatch.setattr("curation.train.loop.validate.log", own)

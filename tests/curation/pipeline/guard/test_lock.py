@@ -79,7 +79,7 @@ def test_a_killed_process_holds_nothing(other, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("pid", "shift", "gone"), [(2**22 + 1, 0, True), (None, 0, False), (None, -100, True)])
-def test_processes_are_told_apart_by_their_start(out, pid, shift, gone):
+def test_processes_are_identified_by_their_start(out, pid, shift, gone):
     with held(out, "mine"):
         mine = read_holder(out)
     left_behind(out, machine=mine.machine, pid=pid or mine.pid, pid_started=mine.pid_started + shift)

@@ -62,7 +62,7 @@ def test_embedding_does_not_depend_on_its_batch(encoder):
 
 
 @torch.inference_mode()
-def test_speakers_are_told_apart_at_any_level(encoder):
+def test_speakers_are_distinguished_at_any_level(encoder):
     reader, again, other = encoder.embed(
         [tensor(TWO_CITIES, 2, 6), tensor(TWO_CITIES, 30, 6) * 0.01, tensor(SAMPLE, 22, 5)]
     )

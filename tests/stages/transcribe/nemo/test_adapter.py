@@ -47,7 +47,7 @@ def test_parakeet_gives_word_times_and_confidences(parakeet):
         assert times[-1] > 0.9 * len(wave)  # the tiny model never stops talking
 
 
-def test_canary_is_told_the_language(canary):
+def test_canary_gets_the_language_in_its_prompt(canary):
     english, german, again = canary.transcribe([WAVES[0]] * 3, ["en", "de", "en"])
     assert english.text
     assert english.text != german.text
