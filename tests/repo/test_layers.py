@@ -46,6 +46,25 @@ def test_the_graph_sees_lazy_imports_and_links(graph):
     assert len(graph.modules) > 200
 
 
+IMPORTS_BY_NAME = {
+    "curation": "loads the names of the Python API when they are used",
+    "curation.core.plugins": "finds adapters in folders and entry points",
+    "curation.models.torch_compat": "imports torchaudio behind a stand-in",
+    "curation.stages.diarize.pyannote.pretrained": "imports the classes of pyannote that a pipeline may name",
+}
+
+
+def test_no_import_by_name_hides_from_the_contracts():
+    users = {
+        dotted(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Name) and node.id in {"import_module", "__import__"})
+        or (isinstance(node, ast.Attribute) and node.attr == "import_module")
+    }
+    assert users == set(IMPORTS_BY_NAME)
+
+
 @pytest.mark.parametrize("folder", sorted({path.parent.relative_to(ROOT) for path in MODULES}, key=str), ids=str)
 def test_no_folder_is_crowded(folder):
     modules = [path for path in (ROOT / folder).glob("*.py") if path.name not in {"__init__.py", "__main__.py"}]
