@@ -72,8 +72,10 @@ class ShardIndex:
 
 
 def read_index(out: Storage, name: str = FILE) -> ShardIndex:
-    """Read the index of a build. FileNotFoundError where it is not published; DataError for another format."""
-    return ShardIndex.from_json(out.read_json(name), f"{out.root}/{name}")
+    """The index of a build. FileNotFoundError if it is not published; DataError if damaged or of another format."""
+    where = f"{out.root}/{name}"
+    remedy = "copy the shards again, or publish the build again with `curation build -o BUILD`"
+    return out.read_record(name, lambda values: ShardIndex.from_json(values, where), remedy)
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

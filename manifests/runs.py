@@ -47,6 +47,7 @@ def write_run(out: Storage, identifier: str, record: RunRecord) -> None:
 
 
 def read_runs(out: Storage) -> list[RunRecord]:
-    """All runs of a build, oldest first."""
-    records = [RunRecord.from_json(out.read_json(f"{FOLDER}/{name}")) for name in out.names(FOLDER)]
+    """All runs of a build, oldest first. Raises DataError where a record is damaged."""
+    remedy = "remove it; only the times of that run are lost"
+    records = [out.read_record(f"{FOLDER}/{name}", RunRecord.from_json, remedy) for name in out.names(FOLDER)]
     return sorted(records, key=lambda record: record.started)

@@ -80,9 +80,9 @@ class Summary:
 
 
 def read_summary(out: Storage) -> Summary:
-    """The summary of a finished build. Raises ConfigError where there is none."""
+    """The summary of a finished build. Raises ConfigError where there is none, DataError where it is damaged."""
     try:
-        return Summary.from_json(out.read_json(FILE))
+        return out.read_record(FILE, Summary.from_json, f"`curation build -o {out.root}` writes it again")
     except FileNotFoundError:
         msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
         raise ConfigError(msg) from None

@@ -26,8 +26,8 @@ def read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         msg = f"{path}: file not found; the folder must have the layout of the official release"
         raise DataError(msg)
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         config = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
         msg = f"{path}: not valid {path.suffix.lstrip('.').upper()}: {error}"

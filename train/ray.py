@@ -18,6 +18,7 @@ import ray.train
 from ray.train.torch import TorchTrainer
 
 from curation.core.errors import ConfigError, DataError, ModelError
+from curation.core.storage import Storage
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import absolute
 from curation.train.config import TrainConfig
@@ -55,8 +56,9 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
     finally:
         ray.shutdown()
     if (run / ERROR_FILE).is_file():
-        kind, message = json.loads((run / ERROR_FILE).read_text(encoding="utf-8"))
-        raise ERRORS[kind](message)
+        raise Storage(str(run)).read_record(
+            ERROR_FILE, lambda note: ERRORS[note[0]](note[1]), "a worker failed; run the same command again"
+        )
     last = checkpoint.latest(run)
     return Trained(checkpoint.read_state(last)["step"] if last else 0, last, {})
 

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from curation.core.errors import ConfigError
-from curation.core.settings import to_yaml
+from curation.core.settings import read_yaml, to_yaml
 from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, load_vocabulary
@@ -53,9 +52,10 @@ class Trained:
 
 
 def settings_of(run: Path) -> dict[str, Any]:
-    """The configuration that a run began with; empty for a new one."""
+    """The configuration that a run began with; empty for a new one. Raises ConfigError where the file is damaged."""
     path = run / CONFIG
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    remedy = "restore it from a copy, or remove it and give the settings of the run again with --config and --set"
+    return read_yaml(path, remedy) if path.is_file() else {}
 
 
 def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None]) -> Trained:

@@ -152,18 +152,25 @@ def _decides_labels(field: FieldInfo, value: Any) -> bool:
     return extra.get("pass") != "publish" and not as_ever
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, remedy: str = "correct it") -> dict[str, Any]:
     """The sections of a YAML file. Raises ConfigError."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         msg = f"cannot read the configuration {path}: {error.strerror}"
         raise ConfigError(msg) from error
-    except yaml.YAMLError as error:
-        msg = f"{path} is not valid YAML: {error}"
+    return parse_yaml(content, str(path), remedy)
+
+
+def parse_yaml(content: bytes, origin: str, remedy: str) -> dict[str, Any]:
+    """The sections of a YAML file that was read already; `origin` names it in the message of the ConfigError."""
+    try:
+        values = yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
+        msg = f"{origin} is not valid YAML: {error}: {remedy}"
         raise ConfigError(msg) from error
     if not isinstance(values, dict):
-        msg = f"{path}: expected sections such as `consensus:`, found {type(values).__name__}"
+        msg = f"{origin}: expected sections such as `consensus:`, found {type(values).__name__}: {remedy}"
         raise ConfigError(msg)
     return values
 

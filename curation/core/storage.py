@@ -10,19 +10,21 @@ import os
 import posixpath
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from curation.core.errors import ConfigError, DataError
+from curation.core.errors import ConfigError, DataError, UserError
+
+Record = TypeVar("Record")
 
 
 def file_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -95,9 +97,21 @@ class Storage:
         with self.open(name) as file:
             return file.read()
 
-    def read_json(self, name: str) -> Any:
-        """The content, parsed."""
-        return json.loads(self.read_bytes(name))
+    def read_json(self, name: str, remedy: str = "restore it from a copy") -> Any:
+        """The content, parsed. FileNotFoundError if it is not there; DataError, with the remedy, if it is damaged."""
+        return self.read_record(name, lambda values: values, remedy)
+
+    def read_record(self, name: str, parse: Callable[[Any], Record], remedy: str) -> Record:
+        """What `parse` makes of the values of a JSON file. Values that it cannot use are damage, as in `read_json`."""
+        content = self.read_bytes(name)
+        try:
+            return parse(json.loads(content))
+        except UserError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
+            msg = f"{self.root}/{name} is damaged ({reason}): {remedy}"
+            raise DataError(msg) from error
 
     def write_bytes(self, name: str, content: bytes | pa.Buffer, *, durable: bool = True) -> None:
         """Write all of it or nothing: temporary file, fsync, rename. Object stores commit a put as one step.

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from curation.core.errors import ConfigError
-from curation.core.settings import to_yaml
+from curation.core.settings import parse_yaml, to_yaml
 from curation.core.storage import Storage
 from curation.core.version import __version__
 from curation.manifests.selection import LabelledBuild
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 CONFIG_FILE = "build.yaml"
 LABEL_FILE = "plan/settings.json"
+CONFIG_REMEDY = "restore it from a copy, or remove it and run `curation build` with the settings of the build"
+LABEL_REMEDY = f"restore it from a copy, or remove it and run `curation build` with the settings of {CONFIG_FILE}"
 
 
 def write_config(out: Storage, config: BuildConfig) -> None:
@@ -30,7 +32,7 @@ def write_config(out: Storage, config: BuildConfig) -> None:
     Settings are not carried over: a threshold that was set in an earlier run, but not in this one, has its default.
     """
     if out.exists(CONFIG_FILE):
-        old, new = _flat(yaml.safe_load(out.read_bytes(CONFIG_FILE))), _flat(config.model_dump(mode="json"))
+        old, new = _flat(_read_sections(out)), _flat(config.model_dump(mode="json"))
         names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
         if names:
             changes = "; ".join(f"{name}: {old.get(name)} -> {new.get(name)}" for name in names)
@@ -39,9 +41,9 @@ def write_config(out: Storage, config: BuildConfig) -> None:
 
 
 def read_config(out: Storage) -> BuildConfig:
-    """The configuration of a build's last run. Raises ConfigError where there is no build."""
+    """The configuration of a build's last run. Raises ConfigError where there is no build, or its file is damaged."""
     try:
-        return validate(yaml.safe_load(out.read_bytes(CONFIG_FILE)), f"{out.root}/{CONFIG_FILE}")
+        return validate(_read_sections(out), f"{out.root}/{CONFIG_FILE}")
     except FileNotFoundError:
         msg = f"{out.root} holds no build: run `curation build` first"
         raise ConfigError(msg) from None
@@ -53,7 +55,7 @@ def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> 
     if is_new or not out.exists(LABEL_FILE):
         out.write_json(LABEL_FILE, settings)
         return
-    old = out.read_json(LABEL_FILE)
+    old = out.read_json(LABEL_FILE, LABEL_REMEDY)
     if old == json.loads(json.dumps(settings)):
         return
     lines = difflib.unified_diff(
@@ -77,6 +79,10 @@ def open_labelled(root: str) -> tuple[BuildConfig, LabelledBuild]:
     out = Storage(root)
     config = read_config(out)
     return config, labelled_build(out, config)
+
+
+def _read_sections(out: Storage) -> dict[str, Any]:
+    return parse_yaml(out.read_bytes(CONFIG_FILE), f"{out.root}/{CONFIG_FILE}", CONFIG_REMEDY)
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

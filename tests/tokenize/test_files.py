@@ -13,15 +13,16 @@ from curation.tokenize.files import find_weights, key_problems, read_config, rea
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", "{", r"config\.json: not valid JSON"),
-        ("config.yaml", "a: [", r"config\.yaml: not valid YAML"),
-        ("config.json", "[1]", r"config\.json: expected a mapping"),
+        ("config.json", b"{", r"config\.json: not valid JSON"),
+        ("config.yaml", b"a: [", r"config\.yaml: not valid YAML"),
+        ("config.json", b"[1]", r"config\.json: expected a mapping"),
+        ("config.json", b"\xff", r"config\.json: not valid JSON"),
         ("config.json", None, r"config\.json: file not found"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_named(tmp_path, name, content, message):
     if content is not None:
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_config(tmp_path / name)
 

@@ -148,3 +148,10 @@ def test_a_checkpoint_of_another_preset_is_refused(tmp_path):
     train(corpus, tmp_path / "run", "run.steps=1")
     with pytest.raises(ConfigError, match=r"is a model of the preset tiny, the configuration says gpa-0\.3b"):
         train(corpus, tmp_path / "run", "model.preset=gpa-0.3b")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_state_of_a_checkpoint_is_named_with_the_remedy(tmp_path, content):
+    (tmp_path / "training.json").write_text(content)
+    with pytest.raises(DataError, match=r"training\.json is damaged.*remove its folder to go on from the one before"):
+        checkpoint.read_state(tmp_path)

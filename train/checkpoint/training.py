@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from curation.core.errors import ConfigError
+from curation.core.storage import Storage
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.distributed import World, copy_full, full_tensor
 
@@ -134,9 +135,9 @@ def load_weights(folder: Path, model: nn.Module) -> None:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The plain values of a checkpoint: step, data position, configuration."""
-    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    return state
+    """The plain values of a checkpoint: step, data position, configuration. Raises DataError where they are damaged."""
+    remedy = "restore the checkpoint from a copy, or remove its folder to go on from the one before"
+    return Storage(str(folder)).read_record(STATE, lambda state: state | {"step": int(state["step"])}, remedy)
 
 
 def _write_model(model: Any, weights: Tensors, folder: Path) -> None:

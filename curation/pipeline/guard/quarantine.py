@@ -9,10 +9,10 @@ separately. A recording on which a careful worker died is given up, as `failed`.
             attempt.note(recording_id)
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from curation.core.storage import Storage
 
@@ -92,9 +92,12 @@ class Quarantine:
 
     def _next(self, file: str) -> Attempt:
         try:
-            note = json.loads(self.out.read_bytes(file))
+            return self.out.read_record(file, lambda note: self._after(note, file), "run the same command again")
         except FileNotFoundError:
-            note = {}
+            return Attempt(self.out, file, self.run)
+
+    def _after(self, note: dict[str, Any], file: str) -> Attempt:
+        """The attempt that follows the one that left this record."""
         if note.get("run") != self.run:
             return Attempt(self.out, file, self.run)
         victims = {key: Crash(**crash) for key, crash in note["victims"].items()}

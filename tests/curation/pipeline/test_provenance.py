@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.pipeline.config import load_config
 from curation.pipeline.provenance import check_label_settings, open_labelled, read_config, write_config
@@ -53,4 +53,10 @@ def test_another_version_of_the_software_may_not_go_on(out, tmp_path):
     settings = tmp_path / "plan/settings.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"software": "0.0.1"}))
     with pytest.raises(ConfigError, match=r"-software: 0\.0\.1"):
+        check_label_settings(out, load_config(), is_new=False)
+
+
+def test_damaged_label_settings_are_named_with_the_remedy(out):
+    out.write_bytes("plan/settings.json", b"{")
+    with pytest.raises(DataError, match=r"plan/settings\.json is damaged.*remove it and run `curation build`"):
         check_label_settings(out, load_config(), is_new=False)

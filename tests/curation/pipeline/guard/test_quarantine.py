@@ -2,6 +2,7 @@
 
 import pytest
 
+from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.pipeline.guard.quarantine import UNEXPLAINED, Crash, Quarantine
 
@@ -69,3 +70,13 @@ def test_clearing_forgets_everything(out):
     with quarantine.attempt(TASK) as attempt:
         assert not attempt.careful
     del held
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"run": "run"}'])
+def test_a_damaged_note_is_named_with_the_remedy(out, content):
+    out.write_bytes(f"attempts/{TASK}.json", content)
+    with (
+        pytest.raises(DataError, match=rf"attempts/{TASK}\.json is damaged.*run the same command again"),
+        Quarantine(out, "run").attempt(TASK),
+    ):
+        pass
