@@ -116,6 +116,7 @@ class LabelledBuild:
         """Remove everything that was stored."""
         for name in self.out.names(JUDGED_FOLDER):
             self.out.remove(f"{JUDGED_FOLDER}/{name}")
+        self.out.remove_if_empty(JUDGED_FOLDER)
 
     def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
         selection = _in_order(_concatenated(parts), group.ids)

@@ -11,7 +11,7 @@ import posixpath
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +83,12 @@ class Storage:
             fs.rm_file(self.path(name))
         except FileNotFoundError:
             return
+
+    def remove_if_empty(self, folder: str) -> None:
+        """Delete a sub-folder that holds nothing; only local file systems have such folders."""
+        if self.is_local:
+            with suppress(OSError):  # it is not empty, or not there
+                Path(self.path(folder)).rmdir()
 
     def open(self, name: str) -> BinaryIO:
         """Open for reading. FileNotFoundError if it is not there."""

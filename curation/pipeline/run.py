@@ -80,7 +80,8 @@ def build(
     out = job.out
     with held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         plan = _plan(out, config, inputs, retry_failed=retry_failed)
-        Quarantine(out, job.run).clear()
+        quarantine = Quarantine(out, job.run)
+        quarantine.clear()
         write_config(out, config)
         with _started(config) as runtime:
             monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus), on_progress)
@@ -88,6 +89,7 @@ def build(
             monitor.journal.enter("publish")
             label_times = publish(job, runtime, monitor)
             monitor.journal.enter("")
+        quarantine.clear()
         return write_summary(out, label_times)
 
 

@@ -80,6 +80,7 @@ class Quarantine:
         """Remove the records of all runs."""
         for name in self.out.names(FOLDER):
             self.out.remove(f"{FOLDER}/{name}")
+        self.out.remove_if_empty(FOLDER)
 
     @contextmanager
     def attempt(self, task: str) -> Iterator[Attempt]:

@@ -29,6 +29,17 @@ def test_write_read_list_remove(out):
         out.read_bytes("folder/b.bin")
 
 
+def test_a_folder_is_removed_once_it_is_empty(out):
+    out.write_bytes("folder/a.json", b"1")
+    out.remove_if_empty("folder")
+    assert out.names("folder") == ["a.json"]
+    out.remove("folder/a.json")
+    for _ in range(2):  # the second time it is not there
+        out.remove_if_empty("folder")
+        if out.is_local:
+            assert out.names(".") == []
+
+
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a//b"])
 def test_no_name_leaves_the_folder(out, name):
     with pytest.raises(ValueError, match="leave"):

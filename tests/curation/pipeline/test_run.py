@@ -210,6 +210,11 @@ def test_published_audio_has_the_papers_peak(recordings, reference, tmp_path):
         assert len(wave) == round(row["seconds"] * SAMPLE_RATE)
 
 
+def test_a_finished_build_keeps_no_working_folders(reference):
+    assert {"staging", "ledger", "shards"} <= {path.name for path in reference.iterdir()}
+    assert not [path for path in reference.iterdir() if path.name in {"judged", "attempts"}]
+
+
 def test_status_of_a_finished_build(reference):
     state = build_state(Storage(str(reference)))
     assert state.units_done == state.units > 1
