@@ -76,13 +76,14 @@ def fit_consensus(
     Prints how both do on speakers that they were not fitted to. Use the file with
     --set consensus.calibration=path:FILE.
     """
-    from curation.fit.consensus_report import fit_on_build, print_report
+    from curation.cli.tables import print_consensus_report
+    from curation.fit.consensus_report import fit_on_build
 
     report = fit_on_build(build, transcripts, output)
     if as_json:
         print_json(report.to_json())
     else:
-        print_report(report)
+        print_consensus_report(report)
     console.print(
         f"wrote {output}; use it with --set consensus.calibration=path:{output}", highlight=False, soft_wrap=True
     )

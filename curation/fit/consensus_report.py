@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
@@ -83,42 +81,3 @@ def measured(fitted: Fitted, left_out: Counter[str]) -> ConsensusReport:
     return ConsensusReport(
         fitted, left_out, reliability(fitted.predicted, observed), reliability(fitted.plain, observed), kept
     )
-
-
-def print_report(report: ConsensusReport) -> None:
-    """Show it on standard output."""
-    console, fitted = Console(), report.fitted
-    seconds = float(fitted.outcome.seconds.sum())
-    console.print(f"{len(fitted.predicted)} labelled utterances, {seconds / 60:.1f} min, {fitted.words} words")
-    for cause, count in report.left_out.items():
-        console.print(f"{count} left out: {cause}")
-    taken = "taken over" if fitted.calibration.weights else "equal weights are kept"
-    console.print(
-        f"word errors across groups: {fitted.equal_errors} with equal weights, {fitted.learned_errors} with learned "
-        f"ones: {taken}"
-    )
-    for system, weight in fitted.calibration.weights.items():
-        console.print(f"  {system}: {weight:g}")
-    console.print(reliability_table("calibrated confidence, across groups", report.reliability))
-    console.print(f"ECE without calibration {report.uncalibrated.expected_error:.3f}")
-    console.print(_kept_table(report))
-
-
-def reliability_table(title: str, found: Reliability) -> Table:
-    """Predicted against observed, with ECE and Brier score below."""
-    table = Table(title=title, caption=f"ECE {found.expected_error:.3f}, Brier {found.brier:.4f}", title_justify="left")
-    for name in ("confidence", "utterances", "predicted", "observed"):
-        table.add_column(name, justify="right")
-    for row in found.bins:
-        span = f"{row.low:g} to {row.high:g}"
-        table.add_row(span, str(row.count), f"{row.predicted:.3f}", f"{row.observed:.3f}")
-    return table
-
-
-def _kept_table(report: ConsensusReport) -> Table:
-    table = Table(title="WER of what is kept", title_justify="left")
-    for name in ("share of the seconds", "by calibrated confidence", "by pWER alone"):
-        table.add_column(name, justify="right")
-    for row in report.kept:
-        table.add_row(f"{row['share']:.0%}", f"{row['wer_by_confidence']:.3f}", f"{row['wer_by_pwer']:.3f}")
-    return table

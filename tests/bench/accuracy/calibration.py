@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from curation.cli.tables import reliability_table
 from curation.fit.consensus import (
     Fitted,
     ReferenceUtterance,
@@ -27,7 +28,6 @@ from curation.fit.consensus import (
     outcome_of,
     to_calibration,
 )
-from curation.fit.consensus_report import reliability_table
 from curation.fit.reliability import Outcome, Vector, bootstrap, mean_kept_wer, reliability
 from curation.manifests.records import Hypothesis, Recording, Segment, Source
 from curation.stages.consensus.confidence import DEFAULT
