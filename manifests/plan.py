@@ -36,13 +36,8 @@ class Plan:
 
     @property
     def num_units(self) -> int:
-        """Number of units, which are numbered from 0."""
+        """One more than the highest number of a unit: the number of the next."""
         return max((pc.max(table["unit"]).as_py() + 1 for table in self.generations if table.num_rows), default=0)
-
-    @property
-    def num_recordings(self) -> int:
-        """Number of distinct recordings."""
-        return len({identifier for table in self.generations for identifier in table["id"].to_pylist()})
 
     def current_units(self) -> dict[str, int]:
         """The unit that counts for each recording: its latest."""

@@ -4,8 +4,9 @@
     SYSTEMS["whisper"]                      # the class; raises ConfigError for an unknown kind
 
 Built in is every subclass that sets its key (`kind`, or `name` for stages) in a module of the given packages: adding
-one is adding a file. What needs several files is a folder, and only its module `entry` (`adapter.py`) is scanned.
-An installed package extends a registry by an entry point whose name is the key:
+one is adding a file, and for a stage its field in `BuildConfig`. What needs several files is a folder, and only its
+module `entry` (`adapter.py`) is scanned. An installed package extends a registry by an entry point whose name is the
+key:
 
     [project.entry-points."curation.asr"]
     mine = "my_package:MySystem"

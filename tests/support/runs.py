@@ -15,6 +15,9 @@ from curation.train.loop.trainer import Trainer
 from curation.train.loop.validate import Validation
 from tests.support.streams import ToyLoader, toy_config, toy_speech
 
+GPA_VOCABULARY = 180_445
+"""Rows of the embedding in GPA's release (arXiv 2601.10770)."""
+
 
 def toy_model(vocabulary, seed=0):
     """The smallest model that has everything: two layers, grouped heads."""

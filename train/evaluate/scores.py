@@ -77,7 +77,10 @@ def compare(reference: str, hypothesis: str, normalizer: Normalizer) -> Comparis
 
 
 def edits(reference: str, hypothesis: str, process: Callable[..., object], length: int, other: int) -> Edits:
-    """Counts of jiwer; against an empty reference, which jiwer refuses, all is inserted."""
+    """Counts of jiwer. Where a side is empty, jiwer is not asked: all is inserted, or all is deleted.
+
+    `length` and `other` are the units of reference and hypothesis.
+    """
     if length == 0 or other == 0:
         return Edits(0, length, other, length)
     found: Any = process(reference, hypothesis)

@@ -15,9 +15,6 @@ from curation.models.torch_compat import import_torchaudio
 
 Preset = Literal["tiny", "gpa-0.3b", "3b"]
 
-GPA_VOCABULARY = 180_445
-"""Rows of the embedding in GPA's release (arXiv 2601.10770)."""
-
 
 @dataclass(frozen=True)
 class Shape:

@@ -36,8 +36,9 @@ from curation.train.loop.metrics import peak_flops
 from curation.train.loop.trainer import Trainer
 from curation.train.model.loss import AnswerModel
 from curation.train.model.packed_attention import Packing
-from curation.train.model.qwen3 import GPA_VOCABULARY, PRESETS, Preset, build_model
+from curation.train.model.qwen3 import PRESETS, Preset, build_model
 from tests.bench.speed.loader import SIZES, utterance
+from tests.support.runs import GPA_VOCABULARY
 from tests.support.synthetic import write_shards
 
 UTTERANCES = 600

@@ -5,8 +5,8 @@ from torch.nn import functional
 from curation.train.data.batch import IGNORED
 from curation.train.model.loss import AnswerModel, CrossEntropy
 from curation.train.model.packed_attention import Packing
-from curation.train.model.qwen3 import GPA_VOCABULARY, build_model, model_config, num_parameters
-from tests.support.runs import toy_model
+from curation.train.model.qwen3 import build_model, model_config, num_parameters
+from tests.support.runs import GPA_VOCABULARY, toy_model
 from tests.support.streams import ToyLoader, toy_speech
 
 CPU = torch.device("cpu")
