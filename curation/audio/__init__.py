@@ -1,1 +1,1 @@
-"""Waveforms: sample rate, levels, FLAC."""
+"""Waveforms: sample rate, levels, FLAC, files."""

@@ -2,16 +2,15 @@
 
 import io
 
-import numpy as np
 import soundfile
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 
 
 def encode_flac(wave: Wave) -> bytes:
-    """16-bit FLAC of a waveform, (samples,) float32 at 16 kHz; values outside -1..1 are clipped."""
+    """16-bit FLAC of a waveform, (samples,) float32 at 16 kHz; values outside -1..1 are clipped by soundfile."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(wave, -1.0, 32767 / 32768), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, wave, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 

@@ -53,14 +53,14 @@ def serve(  # noqa: PLR0913 - the options of a command
     from curation.models.packaged_speech import BECKETT
     from curation.models.store import resolve
     from curation.train.evaluate import serving
-    from curation.train.infer.files import read_wave
+    from curation.train.infer.files import read_recording
     from curation.train.infer.streaming import Chunking
 
     counts = _counts(concurrency)
     model = open_model(checkpoint, device, slots=slots)
     shipped = str(resolve(BECKETT))
-    waves = [read_wave(path) for path in audio or [shipped]]
-    speaker, chunking = model.voice(read_wave(voice or shipped)), Chunking(look_ahead=look_ahead)
+    waves = [read_recording(path) for path in audio or [shipped]]
+    speaker, chunking = model.voice(read_recording(voice or shipped)), Chunking(look_ahead=look_ahead)
     serving.serve_transcription(model, waves, 1, 1)  # loads what loads late
     serving.serve_speech(model, speaker, 1, 1, chunking, ["Yes."])
     speech = [serving.serve_speech(model, speaker, count, rounds, chunking) for count in counts]

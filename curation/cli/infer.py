@@ -105,7 +105,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     sampling = sampling_for(model)
     if stream:
         for job in jobs:
-            files.write_stream(job.output, model.speak_stream(job.what, files.read_wave(job.voice), sampling))
+            files.write_stream(job.output, model.speak_stream(job.what, files.read_recording(job.voice), sampling))
         return
     for path in files.speak_files(model, jobs, sampling, batch):
         typer.echo(path)
@@ -145,7 +145,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     sampling = sampling_for(model)
     if stream:
         for job in jobs:
-            waves = files.read_wave(job.what), files.read_wave(job.voice)
+            waves = files.read_recording(job.what), files.read_recording(job.voice)
             files.write_stream(job.output, model.convert_stream(*waves, sampling))
         return
     for path in files.convert_files(model, jobs, sampling, batch):
@@ -153,10 +153,10 @@ def convert(  # noqa: PLR0913 - the options of a command
 
 
 def _transcribe_stream(model: "SpeechModel", paths: list[str]) -> None:
-    from curation.train.infer.files import read_wave
+    from curation.train.infer.files import read_recording
 
     for path in paths:
-        for piece in model.transcribe_stream(read_wave(path)):
+        for piece in model.transcribe_stream(read_recording(path)):
             typer.echo(piece, nl=False)
         typer.echo()
 

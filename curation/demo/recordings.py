@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from curation.audio.files import read_wave, write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
 from curation.models.packaged_speech import BECKETT, DIALOGUE, TWO_CITIES, TWO_SPEAKERS
@@ -48,7 +49,7 @@ def write_demo_recordings(folder: Path) -> list[Path]:
         shutil.copyfile(source, folder / demo.path)
     made = {Demo(f"derived_{name}.wav", "en", note, licence): wave for name, note, licence, wave in derived(folder)}
     for demo, wave in made.items():
-        _write(folder / demo.path, wave)
+        write_wave(folder / demo.path, wave)
     demos = [*sources, *made]
     lines = [json.dumps(asdict(demo), ensure_ascii=False) + "\n" for demo in demos]
     (folder / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
@@ -77,8 +78,8 @@ def original_files() -> dict[Demo, Path]:
 
 def derived(folder: Path) -> list[tuple[str, str, str, Wave]]:
     """Name, note, licence and wave of the recordings made from those in `folder`."""
-    sentence, cut = _read(folder / "librivox_0870.wav"), _read(folder / f"librivox_{CUT_SENTENCE}.wav")
-    other = _read(folder / "monologue_two_cities.wav")[SAMPLE_RATE : SAMPLE_RATE + len(sentence)]
+    sentence, cut = read_wave(folder / "librivox_0870.wav"), read_wave(folder / f"librivox_{CUT_SENTENCE}.wav")
+    other = read_wave(folder / "monologue_two_cities.wav")[SAMPLE_RATE : SAMPLE_RATE + len(sentence)]
     free = "public domain"
     return [
         ("noise_mixed_in", f"librivox_0870 with noise at {SNR_DB:g} dB SNR", free, noisy(sentence, SNR_DB)),
@@ -126,17 +127,3 @@ def overlapped(one: Wave, other: Wave) -> Wave:
 
 def _peak(wave: np.ndarray) -> Wave:
     return np.asarray(0.9 * wave / np.max(np.abs(wave)), dtype=np.float32)
-
-
-def _read(path: Path) -> Wave:
-    import soundfile
-    import soxr
-
-    wave, rate = soundfile.read(path, dtype="float32")
-    return np.asarray(wave if rate == SAMPLE_RATE else soxr.resample(wave, rate, SAMPLE_RATE), dtype=np.float32)
-
-
-def _write(path: Path, wave: Wave) -> None:
-    import soundfile
-
-    soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")

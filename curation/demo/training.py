@@ -7,6 +7,7 @@ so few utterances do not generalise.
 from pathlib import Path
 from typing import Any
 
+from curation.audio.files import write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
 
@@ -69,7 +70,8 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     spoken = model.speak([row["text"]], [wave])[0]
     understood = WhisperRecogniser().hear([spoken], ["en"])[0]
     files = {"the recording": (folder / "recording.wav", wave), "the model": (folder / "spoken.wav", spoken)}
-    _write(files)
+    for path, played in files.values():
+        write_wave(path, played)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"a training utterance, {row['id']} by {row['speaker']}")
     console.print(f"  its text               {row['text']}", markup=False)
@@ -77,10 +79,3 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     console.print(f"  spoken, Whisper hears  {understood}", markup=False)
     for what, (path, _) in files.items():
         console.print(f"  listen to {what:13s}  {path}")
-
-
-def _write(files: dict[str, tuple[Path, Wave]]) -> None:
-    import soundfile
-
-    for path, wave in files.values():
-        soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")

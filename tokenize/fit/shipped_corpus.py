@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
+from curation.audio.files import read_wave, write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.packaged_speech import BECKETT, DIALOGUE, TWO_CITIES
 from curation.models.store import resolve
@@ -56,14 +56,6 @@ def sentences() -> list[str]:
     unique = sorted(found)
     order = np.random.default_rng(0).permutation(len(unique))
     return [unique[i] for i in order]
-
-
-def read_wave(path: Path, start: float = 0.0, stop: float | None = None) -> Wave:
-    """Read a file as mono float32 at 16 kHz; `start` and `stop` are fractions of its length."""
-    wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = wave.mean(axis=1)
-    mono = mono[int(len(mono) * start) : None if stop is None else int(len(mono) * stop)]
-    return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), dtype=np.float32)
 
 
 def _from_command(command: list[str], text: str) -> Wave:
@@ -136,7 +128,7 @@ def make_corpus(folder: Path) -> None:
             text = next(texts)
             out.with_suffix(".txt").write_text(text, encoding="utf-8")
             if not out.exists():
-                soundfile.write(out, speak(text), SAMPLE_RATE, subtype="PCM_16")
+                write_wave(out, speak(text))
 
 
 def real_speech() -> list[Wave]:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.audio.wave import SAMPLE_RATE
+from curation.audio.files import write_wave
 from curation.train.evaluate.run import EVALUATION_TASKS, Judges, Result
 from curation.train.evaluate.scores import LEVEL, RESAMPLES, Edits, Estimate, mean, rate
 from curation.train.infer.sampling import Sampling
@@ -167,8 +167,5 @@ def write_report(folder: Path, results: Iterable[Result], summary: Report) -> No
 
 def write_speech(folder: Path, result: Result) -> None:
     """Write synthesised or converted speech to FOLDER/TASK/ID.wav."""
-    import soundfile
-
     if result.speech is not None:
-        (folder / result.task).mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / result.task / f"{result.item.id}.wav", result.speech, SAMPLE_RATE)
+        write_wave(folder / result.task / f"{result.item.id}.wav", result.speech)

@@ -21,7 +21,7 @@ from curation.tokenize.base import CodecTokenizer
 from curation.train.evaluate.judges import Recogniser, SpeakerJudge, similarities
 from curation.train.evaluate.scores import Comparison, Normalization, compare, normalizer_of
 from curation.train.evaluate.sets import Item, with_references
-from curation.train.infer.files import read_wave
+from curation.train.infer.files import read_recording
 from curation.train.infer.sampling import Sampling
 
 EvaluationTask = Literal["asr", "tts", "vc", "recording", "codec"]
@@ -187,8 +187,8 @@ def _read(results: list[Result]) -> tuple[list[Result], _Inputs]:
     for result in results:
         item = result.item
         try:
-            wave = read_wave(item.path) if item.path and result.task != "tts" else nothing
-            reference = read_wave(item.reference) if result.task != "asr" else nothing
+            wave = read_recording(item.path) if item.path and result.task != "tts" else nothing
+            reference = read_recording(item.reference) if result.task != "asr" else nothing
         except ConfigError as error:
             result.error = str(error)
             continue

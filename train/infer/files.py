@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from curation.audio.files import write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError
 from curation.manifests.records import Recording, Source
@@ -24,7 +25,7 @@ from curation.train.infer.speech_model import SpeechModel
 log = logging.getLogger(__name__)
 
 
-def read_wave(path: str, *, loudness: bool = True) -> Wave:
+def read_recording(path: str, *, loudness: bool = True) -> Wave:
     """Read a whole file, local or at an fsspec URL. Raises ConfigError, with the remedy, where a part is unreadable."""
     spans = list(decode_spans(Source(path, path), DecodeConfig()))
     broken = next((span.verdict for span in spans if span.verdict and span.verdict.status == "failed"), None)
@@ -36,15 +37,6 @@ def read_wave(path: str, *, loudness: bool = True) -> Wave:
     if loudness:
         Loudness().process([whole])
     return np.asarray(whole.audio, np.float32)
-
-
-def write_wave(path: Path, wave: Wave) -> None:
-    """Write 16-bit audio; the suffix says the format (.wav, .flac, .ogg). Raises ConfigError for an unknown one."""
-    import soundfile
-
-    check_suffix(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, wave, SAMPLE_RATE)
 
 
 def check_suffix(path: Path) -> None:
@@ -128,7 +120,7 @@ def convert_files(model: SpeechModel, work: Sequence[SpeechJob], sampling: Sampl
     """Convert and write each source; yields the files."""
     voices = _Voices(model)
     for group in _groups(work, batch):
-        sources = [read_wave(job.what) for job in group]
+        sources = [read_recording(job.what) for job in group]
         yield from _written(group, model.convert(sources, [voices[job.voice] for job in group], sampling))
 
 
@@ -152,7 +144,7 @@ class _Voices(dict[str, Any]):
         self.model = model
 
     def __missing__(self, path: str) -> Any:
-        self[path] = self.model.voice(read_wave(path))
+        self[path] = self.model.voice(read_recording(path))
         return self[path]
 
 
@@ -170,7 +162,7 @@ def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 def _read_or_error(path: str) -> Wave | str:
     try:
-        return np.asarray(read_wave(path), np.float32)
+        return np.asarray(read_recording(path), np.float32)
     except ConfigError as error:
         return str(error)
 

@@ -2,7 +2,7 @@
 
     model = SpeechModel.open("checkpoint")                           # as the checkpoint says
     model = SpeechModel.open("checkpoint", prepare=Preparation())    # as builds do it by default
-    model.transcribe([read_wave("talk.mp3")])
+    model.transcribe([read_recording("talk.mp3")])
 
 A model trained on a few hours of speech has never seen a raw recording: noise at -60 dB alone changes half of the
 codec's codes, and no utterance of a corpus starts with silence.
@@ -33,7 +33,7 @@ MARGIN_SECONDS = 0.03
 class Preparation:
     """Denoises, trims silence at both ends and scales to the peak of training.
 
-    For waves that went through the loudness stage, as those of `read_wave` did. The denoiser, where there is one, is
+    For waves that went through the loudness stage, as those of `read_recording` did. The denoiser, if any, is
     always applied: consulting DNSMOS first, as the pipeline does, takes half a second per request.
     """
 

@@ -13,10 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
-from curation.audio.wave import SAMPLE_RATE
+from curation.audio.files import write_wave
 from curation.core.errors import ModelError
 from curation.models.store import resolve
 from curation.stages.punctuate.base import Placed, Spoken
@@ -102,7 +99,7 @@ def _write(path: Path, spoken: Spoken) -> bool:
     words = [word for word in spoken.words if letters(word)]
     if not words or not len(spoken.wave):
         return False
-    soundfile.write(path.with_suffix(".wav"), np.clip(spoken.wave, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+    write_wave(path.with_suffix(".wav"), spoken.wave)
     path.with_suffix(".lab").write_text(" ".join(words) + "\n", encoding="utf-8")
     return True
 

@@ -17,8 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from curation.audio.files import write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ModelError
 from curation.models.store import sha256_of
@@ -246,7 +245,5 @@ def _segment(wave: Wave, folder: Path, *, on_disk: bool) -> Any:
     path = folder / "utterance.wav"
     if not on_disk:
         return InMemory(path, 0.0, seconds, 0)
-    import soundfile
-
-    soundfile.write(path, np.clip(wave, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+    write_wave(path, wave)
     return Segment(path, 0.0, seconds, 0)

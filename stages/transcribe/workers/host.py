@@ -31,7 +31,7 @@ def main(script: str) -> None:
     reply(outgoing, {"ready": True})
     for line in incoming:
         request = json.loads(line)
-        waves = [read_wave(incoming, length) for length in request["lengths"]]
+        waves = [read_samples(incoming, length) for length in request["lengths"]]
         try:
             answers = transcribe(waves, request["languages"])
             reply(outgoing, {"id": request["id"], "answers": answers})
@@ -39,7 +39,7 @@ def main(script: str) -> None:
             reply(outgoing, {"id": request["id"], "error": explain(error)})
 
 
-def read_wave(incoming: BinaryIO, length: int) -> "array.array[float]":
+def read_samples(incoming: BinaryIO, length: int) -> "array.array[float]":
     """The next `length` samples."""
     data = incoming.read(length * SAMPLE_BYTES)
     wave = array.array("f", data)

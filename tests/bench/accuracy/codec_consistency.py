@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from curation.audio.files import read_wave
 from curation.audio.wave import Wave
 from curation.tokenize.compact.codec import CompactCodec
 from curation.tokenize.fit.augment import perturbed
-from curation.tokenize.fit.shipped_corpus import read_wave
 
 CLIPS = 12
 

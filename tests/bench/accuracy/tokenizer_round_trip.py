@@ -18,13 +18,13 @@ import ctranslate2
 import numpy as np
 from tokenizers import Tokenizer
 
+from curation.audio.files import read_wave
 from curation.models.store import resolve
 from curation.tokenize.base import CodecTokens
 from curation.tokenize.compact.codec import CompactCodec, num_semantic
 from curation.tokenize.compact.content import CompactContent
 from curation.tokenize.compact.features import log_mel, pitch
 from curation.tokenize.compact.vocoder import vocode
-from curation.tokenize.fit.shipped_corpus import read_wave
 from tests.bench.accuracy.round_trip_measures import errors, heard, similarity, words
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")

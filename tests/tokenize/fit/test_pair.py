@@ -6,6 +6,7 @@ import jiwer
 import numpy as np
 import pytest
 
+from curation.audio.files import read_wave
 from curation.models.store import resolve
 from curation.text.normalize import normalizer_for
 from curation.tokenize.compact.codec import CompactCodec
@@ -13,7 +14,6 @@ from curation.tokenize.compact.content import CompactContent
 from curation.tokenize.fit.augment import perturbed
 from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import LEVELS, FitSettings
-from curation.tokenize.fit.shipped_corpus import read_wave
 
 TINY = FitSettings(content_codes=16, copies=1, channels=1, steps=3, batch=2, crop=20)
 

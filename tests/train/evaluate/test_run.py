@@ -16,7 +16,7 @@ from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser
 from curation.train.evaluate.report import report, write_report, write_speech
 from curation.train.evaluate.run import Judges, evaluate
 from curation.train.evaluate.sets import Item, read_set
-from curation.train.infer.files import read_wave
+from curation.train.infer.files import read_recording
 from curation.train.infer.sampling import Sampling
 from tests.support import real_speech
 
@@ -102,7 +102,7 @@ def test_tts_is_transcribed_and_compared_with_the_reference(clips):
     judges = Judges(WrittenSpeech(), FirstSample())
     results = list(evaluate(clips[:3], ["tts"], Parrot(recordings=spoken), judges))
     assert [result.hypothesis for result in results] == ["one two", "go home", "ja"]
-    signs = [float(read_wave(result.item.reference)[0] > 0) for result in results]
+    signs = [float(read_recording(result.item.reference)[0] > 0) for result in results]
     assert results[0].item.reference == clips[2].path
     assert [result.similarity for result in results] == signs
     rows = report(results, judges).rows
@@ -113,7 +113,7 @@ def test_vc_is_compared_with_both_voices(clips):
     judges = Judges(WrittenSpeech(), FirstSample())
     results = list(evaluate(clips, ["vc"], Parrot(), judges))
     for result in results:
-        source, target = read_wave(result.item.path), read_wave(result.item.reference)
+        source, target = read_recording(result.item.path), read_recording(result.item.reference)
         assert result.item.path != result.item.reference
         assert result.similarity == 1.0
         assert result.source_similarity == float((source[0] > 0) == (target[0] > 0))
@@ -185,7 +185,7 @@ def test_the_real_judges_hear_the_text_and_know_the_voice(sentences):
     judges = Judges(WhisperRecogniser(), GE2EJudge(), CompactCodec())
     items = read_set(str(sentences))
     other = real_speech.wave(real_speech.TWO_CITIES)[: 5 * 16000]
-    played = {item.text: other if at else read_wave(item.path) for at, item in enumerate(items)}
+    played = {item.text: other if at else read_recording(item.path) for at, item in enumerate(items)}
     results = list(evaluate(items, ["tts", "recording", "codec"], Parrot(recordings=played), judges))
     tts, recording, codec = (results[at : at + 2] for at in (0, 2, 4))
     assert tts[0].comparison.words.total <= 2
