@@ -123,6 +123,13 @@ class Declared:
     notes: ClassVar[tuple[Note, ...]] = ()
 
     @classmethod
+    def model_names(cls, section: Section | None) -> list[str]:
+        """The models that it loads with these settings: those of the class, and those that its settings name."""
+        fields = type(section).model_fields if section is not None else {}
+        named = [getattr(section, name) for name, field in fields.items() if "model" in extra_of(field)]
+        return [name for name in dict.fromkeys([*cls.models, *named]) if name]
+
+    @classmethod
     def environment(cls, section: Any) -> Environment | None:  # noqa: ARG003 - for subclasses
         """The separate environment that it needs with these settings, if any."""
         return None
@@ -153,10 +160,8 @@ class Use:
 
     @property
     def model_names(self) -> list[str]:
-        """The models that it loads: those of its class, and those that its settings name."""
-        fields = type(self.section).model_fields if self.section is not None else {}
-        named = [getattr(self.section, name) for name, field in fields.items() if "model" in extra_of(field)]
-        return [name for name in dict.fromkeys([*self.declared.models, *named]) if name]
+        """The models that it loads with these settings."""
+        return self.declared.model_names(self.section)
 
     @property
     def resources(self) -> Resources:

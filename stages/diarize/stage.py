@@ -5,10 +5,11 @@ discarded". The rules for the cuts are in `turns.py`.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.declarations import Note, Use
+from curation.core.declarations import Note, Resources, Use
 from curation.core.kinds import make, section_for
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording, Segment, Verdict
@@ -32,6 +33,13 @@ class Diarize(Stage):
     section = DiarizeConfig
     after = "denoise"
     notes = (Note("diarize.speakers", "number of speakers in the span", "recording"),)
+
+    resources = Resources(gpus=0.0, memory_gib=0.3)
+
+    @classmethod
+    def model_names(cls, section: Any) -> list[str]:
+        """The speaker encoder of the utterances; the other models of the section are the diarizer's."""
+        return [section.embedding]
 
     @classmethod
     def adapters(cls, section: DiarizeConfig) -> list[Use]:

@@ -53,7 +53,13 @@ class PyannoteDiarizer(Diarizer):
 
     kind = "pyannote"
     section = PyannoteConfig
-    resources = Resources(memory_gib=0.55)
+    resources = Resources(memory_gib=0.25)
+    """Beside the speaker encoder, which the stage has loaded."""
+
+    @classmethod
+    def model_names(cls, section: Any) -> list[str]:
+        """The complete pipeline, or the two models that one is built from."""
+        return [section.pipeline] if section.pipeline else [section.segmentation, section.embedding]
 
     def __init__(self, config: PyannoteConfig) -> None:
         self.config = config
