@@ -1,4 +1,6 @@
-"""Which tokenizer a reference opens: tokenize/adapters/{base,compact,glm,bicodec}.py through the registry."""
+"""Which tokenizer a reference opens, through the registry: `tokenize/adapters/base.py`, `tokenize/adapters/compact.py`,
+`tokenize/adapters/glm.py`, `tokenize/adapters/bicodec.py`.
+"""
 
 import shutil
 

@@ -1,4 +1,6 @@
-"""The command line as a whole: help, what it imports, the version."""
+"""The command line as a whole: help, what it imports, `python -m curation` (`curation/__main__.py`), the version
+(`curation/core/version.py`).
+"""
 
 import subprocess
 import sys

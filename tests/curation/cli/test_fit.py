@@ -1,4 +1,7 @@
-"""`curation tokenizer fit`; `curation consensus fit` is tested in tests/curation/fit/test_consensus.py."""
+"""`curation tokenizer fit`, and `curation/fit/tokenizers.py`, which it calls.
+
+`curation consensus fit` is tested in tests/curation/fit/test_consensus.py.
+"""
 
 from itertools import pairwise
 

@@ -1,4 +1,6 @@
-"""Learning the consensus from labelled utterances: the mathematics, the transcripts, and the command."""
+"""Learning the consensus from labelled utterances: the mathematics, the transcripts, and the command with its report
+(`curation/fit/consensus_report.py`).
+"""
 
 import json
 from functools import partial

@@ -1,4 +1,4 @@
-"""The Omnilingual adapter's side of the wall, and `workers/omnilingual.py` on the other: languages, order, errors.
+"""The Omnilingual adapter, and `stages/transcribe/workers/omnilingual.py` in its process: languages, order, errors.
 
 The model behind it is a stand-in.
 

@@ -1,0 +1,51 @@
+"""A process that exceeds a limit of the watchdog ends with its exit code, and gives the reason first."""
+
+import subprocess
+import sys
+
+import pytest
+
+from curation.pipeline.guard.watchdog import EXIT_CODE
+
+START = """
+import time
+from curation.pipeline.guard.watchdog import POLL_SECONDS, Watchdog
+watchdog = Watchdog(timeout_seconds={timeout}, max_gib={gib})
+"""
+TASK = """
+with watchdog.limit("the task", lambda reason: print(reason, flush=True)):
+    time.sleep({seconds})
+"""
+LARGE = """
+data = b"x" * 2**29
+time.sleep(5 * POLL_SECONDS)
+print("done", watchdog.peak_bytes > 2**29)
+"""
+
+
+def run(program, **values):
+    """Exit code and standard output."""
+    command = [sys.executable, "-c", program.format(**values)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("timeout", "gib", "reason"),
+    [
+        (0.2, 1000, "the task did not finish within engine.timeout_seconds = 0.2\n"),
+        (1000, 0.001, "the task used 0.0 GiB, over engine.max_worker_gib = 0.001\n"),
+    ],
+)
+def test_a_process_over_a_limit_ends_with_the_reason(timeout, gib, reason):
+    assert run(START + TASK, timeout=timeout, gib=gib, seconds=60) == (EXIT_CODE, reason)
+
+
+def test_the_process_ends_even_if_the_reason_cannot_be_given():
+    program = (START + TASK).replace("print(reason, flush=True)", "1 / 0")
+    assert run(program, timeout=0.2, gib=1000, seconds=60) == (EXIT_CODE, "")
+
+
+@pytest.mark.parametrize("program", [START + LARGE, START + TASK + LARGE], ids=["without a task", "after a task"])
+def test_limits_apply_to_tasks_alone(program):
+    assert run(program, timeout=1000, gib=0.4, seconds=0) == (0, "done True\n")

@@ -1,0 +1,36 @@
+"""Every module has a test that carries its name (tests mirror packages), or is named in one."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ["curation", "stages", "manifests", "tokenize", "train"]
+OTHER_TESTS = [ROOT / "tests/repo", ROOT / "tests/bench"]
+"""These name modules without running them."""
+
+
+def test_every_module_has_a_test_or_is_named_in_one():
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if not set(path.parents) & set(OTHER_TESTS)]
+    mentions = "\n".join(path.read_text() for path in files)
+    assert [module for module in modules() if not mirrored(module) and not named(module, mentions)] == []
+
+
+def modules():
+    """Paths from the root; what a package says in `__init__.py` is tested with its modules."""
+    paths = [path.relative_to(ROOT) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    linked = {"curation/" + folder for folder in FOLDERS}
+    names = [path.as_posix() for path in paths if path.name != "__init__.py"]
+    return [name for name in names if "/".join(name.split("/")[:2]) not in linked]
+
+
+def mirrored(module):
+    path = Path(module)
+    return (ROOT / "tests" / path.parent / f"test_{path.stem.strip('_')}.py").exists()
+
+
+def named(module, mentions):
+    """By its path, by its dotted name, or where it is imported from its package, in one line or in several."""
+    dotted = ".".join(["curation", *module.removeprefix("curation/").removesuffix(".py").split("/")])
+    package, _, name = dotted.rpartition(".")
+    imported = rf"from {re.escape(package)} import (\([^)]*|.*)\b{name}\b"
+    return re.search(rf"\b{re.escape(module)}\b|\b{re.escape(dotted)}\b|{imported}", mentions) is not None
