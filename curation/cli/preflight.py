@@ -101,6 +101,7 @@ def _machines(cpus: float | None, gpus: float | None, gpu_gib: float | None) -> 
 def _print(made: "BuildPlan") -> None:
     from rich.table import Table
 
+    from curation.core.counts import counted
     from curation.preflight.estimate import needed_gib
 
     console = table_console()
@@ -113,10 +114,10 @@ def _print(made: "BuildPlan") -> None:
         factor = "" if stage.factor is None else f"{stage.factor:.4f}"
         table.add_row(stage.name, stage.device, ", ".join(stage.adapters), _models(stage), size, factor)
     console.print(table, crop=False)
-    machines = made.machines
+    machines, workers = made.machines, counted(made.workers, "worker")
     lines = [
         f"{machines.cpus:g} CPUs, {machines.gpus:g} GPUs",
-        f"{made.workers} workers, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs",
+        f"{workers}, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs",
         f"memory: about {needed_gib(made):.1f} GiB "
         + (
             f"({made.worker_gib:.1f} GiB measured for one worker)"

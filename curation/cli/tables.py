@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from curation.cli.options import table_console
+from curation.core.counts import counted
 from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
 from curation.manifests.summary import Summary, Timing
 from curation.models.catalogue import catalogue
@@ -35,7 +36,7 @@ def hours(seconds: float) -> str:
 def print_summary(summary: Summary, output: str) -> None:
     """The accounting as tables."""
     console = table_console()
-    table = Table(title=f"{summary.recordings} recordings, {hours(summary.seconds)}", title_justify="left")
+    table = Table(title=f"{counted(summary.recordings, 'recording')}, {hours(summary.seconds)}", title_justify="left")
     for name in ("verdict", "reason"):
         table.add_column(name)
     for name in ("count", "duration", "share"):
@@ -48,8 +49,8 @@ def print_summary(summary: Summary, output: str) -> None:
     console.print(table)
     _print_time(console, summary.timing)
     tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
-    shards = "1 shard" if summary.shards == 1 else f"{summary.shards} shards"
-    console.print(f"{summary.utterances} utterances of {summary.speakers} speakers in {shards} ({tokens} tokens)")
+    utterances, speakers = counted(summary.utterances, "utterance"), counted(summary.speakers, "speaker")
+    console.print(f"{utterances} of {speakers} in {counted(summary.shards, 'shard')} ({tokens} tokens)")
     for name, what in (("shards", "training shards"), ("ledger", "every second and its verdict")):
         console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False)
     console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)

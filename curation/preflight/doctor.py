@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from curation.core.counts import counted
 from curation.core.declarations import Weights
 from curation.core.errors import ModelError
 from curation.core.storage import Storage
@@ -49,7 +50,7 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
     cpus = os.cpu_count() or 1
     needs = worker_needs(config)
     workers = config.engine.workers or max(1, int(cpus / needs.cpus))
-    yield Check("CPUs", cpus >= 2, f"{cpus}, for {workers} workers", "use a machine with 2 CPUs or more")
+    yield Check("CPUs", cpus >= 2, f"{cpus}, for {counted(workers, 'worker')}", "use a machine with 2 CPUs or more")
     memory = psutil.virtual_memory().available / GIB
     each = needs.memory_gib or 0.0
     needed = workers * each

@@ -2,6 +2,7 @@
 
 import json
 
+from curation.core.counts import counted
 from tests.support.commands import curation, message
 
 QUICK = ("plan", "--no-calibrate", "--cpus", 8, "--gpus", 0)
@@ -28,7 +29,7 @@ def test_doctor_refuses_a_tokenizer_that_there_is_not():
 def test_plan_shows_what_json_has():
     values = json.loads(curation(*QUICK, "--json").stdout)
     told = curation(*QUICK).stdout
-    assert f"{values['workers']} workers" in told
+    assert counted(values["workers"], "worker") in told
     assert "calibration: not calibrated" in told
     assert all(stage["name"] in told for stage in values["stages"])
 
