@@ -72,8 +72,8 @@ def _scores() -> Iterator[tuple[str, ...]]:
     for setting, _, rule in thresholds():
         readers.setdefault(rule["score"], []).append(setting)
     for score, names in found.items():
-        rule = f"; read by {codes(readers[score.name])}" if score.name in readers else ""
-        yield f"`{score.name}`", score.of, score.unit, _joined(names), f"{score.meaning}{rule}"
+        read_by = f"; read by {codes(readers[score.name])}" if score.name in readers else ""
+        yield f"`{score.name}`", score.of, score.unit, _joined(names), f"{score.meaning}{read_by}"
 
 
 def _joined(names: list[str]) -> str:

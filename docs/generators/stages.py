@@ -69,7 +69,8 @@ def registries() -> "dict[str, tuple[str, Registry[Any]]]":
 
 def _stage_of(registry: "Registry[Any]") -> str:
     """The step of a build that uses the adapters: that of their package, `curation.stages.STEP` or `curation.STEP`."""
-    return registry.base.__module__.removeprefix("curation.").removeprefix("stages.").partition(".")[0]
+    module: str = registry.base.__module__
+    return module.removeprefix("curation.").removeprefix("stages.").partition(".")[0]
 
 
 def _overview() -> Iterator[tuple[str, ...]]:
