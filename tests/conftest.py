@@ -1,5 +1,6 @@
 """Settings for all tests: reproducible property tests, one thread for each model; a checkpoint with random weights."""
 
+import logging
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +17,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("curation")
+
+
+@pytest.fixture(autouse=True)
+def own_loggers_are_on():
+    """Some libraries configure logging when they are imported, and disable the loggers that exist by then."""
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.partition(".")[0] == "curation" and isinstance(logger, logging.Logger):
+            logger.disabled, logger.propagate = False, True
+            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,8 @@ transcribe: {min_systems: 1, systems: [{name: whisper-base, kind: whisper, model
 
 
 def code_of(text):
-    """The Python blocks of a docstring or a page."""
-    return "\n".join(re.findall(r"^```python\n(.*?)^```", inspect.cleandoc(text), re.MULTILINE | re.DOTALL))
+    """The first Python block of a docstring or a page: what follows on the page needs a stage of the reader's own."""
+    return re.findall(r"^```python\n(.*?)^```", inspect.cleandoc(text), re.MULTILINE | re.DOTALL)[0]
 
 
 EXAMPLES = {

@@ -180,14 +180,13 @@ def test_nothing_is_left_without_a_score_that_the_rules_ask_for(run):
 
 
 def test_everything_that_is_stored_is_declared(run):
-    config = load_config()
     stored = [*final(run), run.after["punctuate"]]
     for item in stored:
         assert item.scores
-        assert [name for name in item.scores if not declared(name, tuple(declared_scores(config)))] == []
-        assert [name for name in item.notes if not declared(name, tuple(declared_notes(config)))] == []
+        assert [name for name in item.scores if not declared(name, tuple(declared_scores()))] == []
+        assert [name for name in item.notes if not declared(name, tuple(declared_notes()))] == []
     heard = [hypothesis for segment in final(run) for hypothesis in segment.hypotheses]
-    own = tuple(score for score in declared_scores(config) if score.of == "hypothesis")
+    own = tuple(score for score in declared_scores() if score.of == "hypothesis")
     assert all(item.scores and all(declared(name, own) for name in item.scores) for item in heard)
 
 

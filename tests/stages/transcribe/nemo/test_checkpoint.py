@@ -98,7 +98,7 @@ def test_members_that_lead_elsewhere_are_refused(parakeet_file, tmp_path):
     with pytest.raises(ModelError, match="is a link"):
         loaded(tmp_path / "b.nemo")
     (tmp_path / "c.nemo").write_bytes(b"not a tar")
-    with pytest.raises(ModelError, match=r"no \.nemo file"):
+    with pytest.raises(ModelError, match=r"not a \.nemo file"):
         loaded(tmp_path / "c.nemo")
 
 
