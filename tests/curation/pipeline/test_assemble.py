@@ -6,7 +6,11 @@ import pytest
 
 from curation.models.catalogue import facts_of
 from curation.pipeline.assemble import (
+    STAGES,
+    SYSTEMS,
     build_stages,
+    declared_notes,
+    declared_scores,
     memory_gib,
     steps,
     tokenizer_gpus,
@@ -58,6 +62,14 @@ def test_only_the_publish_pass_reserves_a_gpu_for_tokenizers():
     assert worker_needs(config).gpus == 0
     assert tokenizer_gpus(config) == 1
     assert tokenizer_gpus(load_config(overrides=["tokenize.device=cuda"])) == 0  # the compact ones use the CPU
+    assert tokenizer_gpus(load_config(overrides=["tokenize=null"])) == 0
+
+
+def test_scores_and_notes_of_stages_and_adapters_are_declared():
+    declared = [*(STAGES[kind] for kind in STAGES), *(SYSTEMS[kind] for kind in SYSTEMS)]
+    assert any(SYSTEMS[kind].scores for kind in SYSTEMS)
+    assert {score for owner in declared for score in owner.scores} <= set(declared_scores())
+    assert {note for owner in declared for note in owner.notes} <= set(declared_notes())
     halved = load_config(overrides=["tokenize.device=cuda", "tokenize.glm=glm:path:/nowhere", "engine.worker_gpus=0.5"])
     assert tokenizer_gpus(halved) == 0.5
 

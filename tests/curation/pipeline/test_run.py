@@ -1,7 +1,10 @@
 """Builds from start to end on both engines, with stages that need no models."""
 
+import itertools
 import json
 import shutil
+import threading
+import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +18,7 @@ from curation.manifests.plan import read_plan
 from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed, opened
 from curation.pipeline.config import validate
+from curation.pipeline.guard.lock import FILE as LOCK_FILE
 from curation.pipeline.run import build_state, unfinished_units
 from tests.support.builds import count, rows, seconds_by_recording, table, toy_build, toy_config, write_recordings
 from tests.support.story import publish_again, story_config
@@ -220,14 +224,29 @@ def test_status_of_a_finished_build(reference):
     assert state.units_done == state.units > 1
     assert state.published
     assert state.phase == "done"
+    assert 0 < state.idle_seconds < 3600
+    assert state.batches_done == len(list((reference / "staging").iterdir())) > state.units
 
 
-def test_units_without_all_batches_are_unfinished(reference, tmp_path):
+@pytest.mark.parametrize("lost", [0, 1, -1], ids=["first", "inner", "last"])
+def test_units_without_all_batches_are_unfinished(reference, tmp_path, lost):
     out = tmp_path / "out"
     shutil.copytree(reference, out)
-    batches = sorted((out / "staging").glob("00000001-*"))
-    batches[0].unlink()
-    storage = Storage(str(out))
-    waiting, done = unfinished_units(storage, read_plan(storage))
-    assert waiting == [1]
-    assert 0 not in done.get(1, set())
+    units = [list(group) for _, group in itertools.groupby(committed(Storage(str(out))), lambda name: name.unit)]
+    names = max(units, key=len)
+    assert len(names) > 2
+    (out / names[lost].file).unlink()
+    waiting, done = unfinished_units(Storage(str(out)), read_plan(Storage(str(out))))
+    assert waiting == [names[0].unit]
+    assert done == {names[0].unit: {name.batch for name in names} - {names[lost].batch}}
+
+
+def test_a_build_waits_for_another_one(recordings, tmp_path):
+    out = Storage(str(tmp_path / "out"))
+    held_by = {"run": "old", "host": "elsewhere", "machine": "another", "pid": 7, "pid_started": 0.0}
+    out.write_json(LOCK_FILE, {**held_by, "updated": time.time()})
+    timer = threading.Timer(0.5, out.remove, [LOCK_FILE])
+    timer.start()
+    toy_build(recordings / "alpha.wav", tmp_path / "out", wait_seconds=60)
+    timer.join()
+    assert out.exists("shards/_index.json")
