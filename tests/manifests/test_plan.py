@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from curation.core.storage import Storage
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.records import Source
+from curation.manifests.schemas import PLAN
 from curation.manifests.selection import RecordingGroup, ordered_groups
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=30, unique=True)
@@ -71,6 +72,7 @@ def test_a_plan_without_new_recordings_stays_as_it_is(tmp_path):
 
 def test_a_unit_may_be_just_full(tmp_path):
     plan = extend_plan(
-        Storage(str(tmp_path)), Plan([]), [(Source(name, name), 50) for name in "abc"], unit_files=9, unit_bytes=100
+        Storage(str(tmp_path)), Plan([]), [(Source(name, name), 50) for name in "abcd"], unit_files=9, unit_bytes=100
     )
-    assert [len(unit.sources) for unit in plan.units(range(9))] == [2, 1]
+    assert [len(unit.sources) for unit in plan.units(range(9))] == [2, 2]
+    assert Storage(str(tmp_path)).read_table("plan/generation-000.parquet").schema.equals(PLAN)

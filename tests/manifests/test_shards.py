@@ -53,6 +53,11 @@ def test_balance(lengths, count, cut):
         assert abs(samples[shards == shard].sum() - total / count) <= samples.max()
 
 
+def test_an_utterance_is_in_the_shard_of_its_middle():
+    assert shard_of(np.array([14, 2]), 0, 16, 2).tolist() == [0, 1]
+    assert shard_of(np.array([2, 14]), 0, 16, 2).tolist() == [0, 1]
+
+
 def test_an_utterance_without_samples_at_the_end_is_in_the_last_shard():
     assert shard_of(np.array([5, 5, 0]), 0, 10, 2).tolist() == [0, 1, 1]
     assert shard_of(np.array([0]), 0, 0, 1).tolist() == [0]

@@ -36,6 +36,11 @@ def test_speaker_without_embedding_stays_alone():
     assert join_speakers(spans) == [{"S0": "S0"}, {"S0": "S1", "S1": "S0"}, {"S0": "S2"}]
 
 
+def test_voices_at_the_threshold_are_two():
+    one, other = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    assert join_speakers([{"S0": one}, {"S0": other}], threshold=1.0) == [{"S0": "S0"}, {"S0": "S1"}]
+
+
 def test_spans_without_speech():
     assert join_speakers([]) == []
     assert join_speakers([{}, {"S0": direction(0)}, {}]) == [{}, {"S0": "S0"}, {}]
