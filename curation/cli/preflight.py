@@ -84,8 +84,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command
 
 
 def _machines(cpus: float | None, gpus: float | None, gpu_gib: float | None) -> "Machines":
-    import os
-
+    from curation.core.machine import allowed_cpus, free_memory
     from curation.preflight.estimate import Machines
 
     if gpus is None or gpu_gib is None:
@@ -95,7 +94,8 @@ def _machines(cpus: float | None, gpus: float | None, gpu_gib: float | None) -> 
         gpus = here if gpus is None else gpus
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if here else 24.0
         gpu_gib = memory if gpu_gib is None else gpu_gib
-    return Machines(cpus or os.cpu_count() or 1, gpus, gpu_gib)
+    memory_gib = None if cpus else free_memory() / 2**30
+    return Machines(cpus or allowed_cpus(), gpus, gpu_gib, memory_gib)
 
 
 def _print(made: "BuildPlan") -> None:

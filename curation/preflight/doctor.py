@@ -1,21 +1,20 @@
 """Says what a build lacks, before any work: models, packages, plug-ins that import, CPUs, memory, disk."""
 
-import os
+import math
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import psutil
 
 from curation.core.counts import counted
 from curation.core.declarations import Weights
 from curation.core.errors import ModelError
+from curation.core.machine import allowed_cpus, free_memory
 from curation.core.storage import Storage
 from curation.models.catalogue import catalogue
 from curation.models.store import resolve, verify
-from curation.pipeline.assemble import steps, tokenizer_gpus, worker_needs
+from curation.pipeline.assemble import Node, fitting_workers, steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.preflight.requirements import models_of, plug_ins, requirements_of
 
@@ -47,15 +46,16 @@ def examine(config: BuildConfig, output: str) -> list[Check]:
 
 
 def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
-    cpus = os.cpu_count() or 1
-    needs = worker_needs(config)
-    workers = config.engine.workers or max(1, int(cpus / needs.cpus))
-    yield Check("CPUs", cpus >= 2, f"{cpus}, for {counted(workers, 'worker')}", "use a machine with 2 CPUs or more")
-    memory = psutil.virtual_memory().available / GIB
+    memory, needs = free_memory() / GIB, worker_needs(config)
+    gpus = _gpus_here() or needs.gpus if needs.gpus else 0.0  # whether there are some is checked apart
+    here = Node(allowed_cpus(), gpus, memory)
+    workers = fitting_workers(needs, [here], config.engine).count
+    least = fitting_workers(needs, [replace(here, memory_gib=math.inf)], config.engine)
+    found = f"{here.cpus:g}, for {counted(workers, 'worker')}"
+    yield Check("CPUs", least.count > 0, found, "lower engine.worker_cpus or engine.decode_cpus")
     each = needs.memory_gib or 0.0
-    needed = workers * each
-    remedy = f"free memory, or set engine.workers to {max(1, int(memory / each))}"
-    yield Check("memory", memory >= needed, f"{memory:.1f} GiB free, {needed:.1f} GiB needed", remedy)
+    found = f"{memory:.1f} GiB free, {each:.1f} GiB needed for each worker"
+    yield Check("memory", memory >= each, found, "free memory, or switch off models")
     if Storage(output).is_local:
         free = shutil.disk_usage(_existing_parent(Path(output))).free / GIB
         remedy = "free some, or choose another output folder"
@@ -63,13 +63,21 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
 
 
 def _gpus(config: BuildConfig) -> Iterator[Check]:
-    if max(worker_needs(config).gpus, tokenizer_gpus(config)) <= 0:
+    wanted = max(worker_needs(config).gpus, tokenizer_gpus(config))
+    if wanted <= 0:
         return
+    found = _gpus_here()
+    if config.engine.gpu_fallback and not found:
+        yield Check("GPUs", ok=True, found="0: their models run on the CPU (engine.gpu_fallback)")
+        return
+    remedy = "use a machine with GPUs and a CUDA build of torch, engine.gpu_fallback, or the preset offline"
+    yield Check("GPUs", found >= wanted, f"{found}, {wanted:g} needed for each worker", remedy)
+
+
+def _gpus_here() -> int:
     import torch
 
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    remedy = "use a machine with a GPU and a CUDA build of torch, or the preset offline"
-    yield Check("GPUs", found > 0, f"{found}", remedy)
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _existing_parent(path: Path) -> Path:

@@ -6,9 +6,10 @@ Calibration builds a minute of real speech in this process and scales by the rea
 """
 
 import importlib.util
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,7 @@ import psutil
 from curation.core.declarations import Adapter
 from curation.core.errors import ModelError
 from curation.models.store import resolve
-from curation.pipeline.assemble import Step, steps, tokenizer_gpus, worker_needs
+from curation.pipeline.assemble import Node, Step, fitting_workers, none_fits, steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes
@@ -40,6 +41,13 @@ class Machines:
     gpus: float = 0.0
     gpu_gib: float = 24.0
     """Memory of each GPU."""
+    memory_gib: float | None = None
+    """Main memory; None: unknown, then it limits nothing."""
+
+    @property
+    def node(self) -> Node:
+        """All of it as one machine."""
+        return Node(self.cpus, self.gpus, math.inf if self.memory_gib is None else self.memory_gib)
 
 
 @dataclass(slots=True)
@@ -101,18 +109,20 @@ def make_plan(
     config: BuildConfig, machines: Machines, *, calibrate: bool = True, samples: Sequence[str] = ()
 ) -> BuildPlan:
     """The plan of a configuration; what does not fit is in its `problems`. `samples`: recordings to calibrate on."""
-    engine, needs = config.engine, worker_needs(config)
+    needs = worker_needs(config)
+    needs = replace(needs, gpus=max(needs.gpus, tokenizer_gpus(config)))
+    workers = fitting_workers(needs, [machines.node], config.engine)
     plan = BuildPlan(
         machines=machines,
         stages=list(_stages(config)),
-        workers=0,
-        worker_cpus=needs.cpus,
-        worker_gpus=max(needs.gpus, tokenizer_gpus(config)),
-        limit_gib=0.0,
+        workers=workers.count,
+        worker_cpus=workers.each.cpus,
+        worker_gpus=workers.each.gpus,
+        limit_gib=workers.count * config.engine.max_worker_gib,
         declared_gib=needs.memory_gib or 0.0,
     )
-    plan.workers = _workers(config, plan)
-    plan.limit_gib = plan.workers * engine.max_worker_gib
+    if not workers.count:
+        plan.problems.append(f"{none_fits(workers, [machines.node])}: change these, --cpus or --gpus")
     unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
     if unknown:
         plan.notes.append(f"size unknown, not counted: {', '.join(unknown)}")
@@ -137,13 +147,6 @@ def packaged_speech() -> list[str]:
     return found
 
 
-def _workers(config: BuildConfig, plan: BuildPlan) -> int:
-    fit = int(plan.machines.cpus / plan.worker_cpus + 1e-6)
-    if plan.worker_gpus > 0:
-        fit = min(fit, int(plan.machines.gpus / plan.worker_gpus + 1e-6))
-    return min(fit, config.engine.workers or fit)
-
-
 def _stages(config: BuildConfig) -> Iterator[StagePlan]:
     for step in steps(config):
         device = "GPU" if any(use.resources.gpus for use in step.uses) else "CPU"
@@ -162,14 +165,8 @@ def model_size(model: Model) -> ModelSize:
 
 
 def _check(config: BuildConfig, plan: BuildPlan) -> Iterator[str]:
-    if plan.workers < 1:
-        yield (
-            f"no worker fits: each takes {plan.worker_cpus:g} CPUs and {plan.worker_gpus:g} GPUs, and there are "
-            f"{plan.machines.cpus:g} and {plan.machines.gpus:g}: change engine.worker_cpus, engine.worker_gpus, "
-            f"--cpus or --gpus"
-        )
     wanting = on_gpu(config)
-    if wanting and plan.worker_gpus == 0:
+    if wanting and plan.worker_gpus == 0 and not config.engine.gpu_fallback:
         yield f"engine.worker_gpus is 0, but these need a GPU: {', '.join(wanting)}: Ray would give them none"
     if not plan.worker_gpus:
         return

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self
@@ -19,9 +20,11 @@ import ray.data
 
 from curation.core.declarations import Resources
 from curation.core.errors import ConfigError, UserError
+from curation.core.machine import allowed_cpus
 from curation.manifests.plan import Unit
+from curation.pipeline.assemble import Node, Workers, fitting_workers, none_fits
 from curation.pipeline.config import EngineConfig
-from curation.pipeline.guard.watchdog import Watchdog
+from curation.pipeline.guard.watchdog import GIB, Watchdog
 from curation.pipeline.job import BatchLabelled, Job, Result, Task
 from curation.pipeline.label import BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.transfer import packed, unpacked
@@ -91,43 +94,40 @@ class RayRuntime:
     def _on_actors(
         self, dataset: Any, make_worker: Callable[[], Callable[[Task], Result]], gpus: float
     ) -> Iterator[Result]:
-        gpus = self._gpus(gpus)
+        workers = self._workers(gpus)
         results = dataset.map_batches(
             _Actor,
             fn_constructor_kwargs={"make_worker": make_worker},
             batch_size=1,
             batch_format="pyarrow",
-            num_cpus=self._worker.cpus,
-            num_gpus=gpus,
-            compute=ray.data.ActorPoolStrategy(size=self._num_workers(gpus)),
+            num_cpus=workers.each.cpus,
+            num_gpus=workers.each.gpus,
+            memory=int((workers.each.memory_gib or 0.0) * GIB),
+            compute=ray.data.ActorPoolStrategy(size=workers.count),
         )
         for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from _results(table)
 
-    def _gpus(self, wanted: float) -> float:
-        """GPUs for a worker that wants some: none where the cluster has none and CPU fallback is on."""
-        has_some = ray.cluster_resources().get("GPU", 0) > 0
-        return wanted if has_some or not self._config.gpu_fallback else 0.0
-
-    def _num_workers(self, gpus: float) -> int:
-        """As many workers as fit; on a cluster as many as are configured, since it may scale up to them.
+    def _workers(self, gpus: float) -> Workers:
+        """As many workers as fit now; on a cluster as many as are configured, since it may scale up to them.
 
         A worker that does not fit yet waits while the others work.
         """
+        nodes = [_room(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+        workers = fitting_workers(replace(self._worker, gpus=gpus), nodes, self._config)
         if self._joined and self._config.workers:
-            return self._config.workers
-        resources = ray.cluster_resources()
-        fit = int(resources.get("CPU", 0) / self._worker.cpus + 1e-6)
-        if gpus > 0:
-            fit = min(fit, int(resources.get("GPU", 0) / gpus + 1e-6))
-        if fit < 1:
+            return replace(workers, count=self._config.workers)
+        if not workers.count:
             msg = (
-                f"no worker fits: engine.worker_cpus = {self._worker.cpus:g} and engine.worker_gpus = {gpus:g}, "
-                f"but there are {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. On an "
-                f"autoscaling cluster, set engine.workers to the number of workers to scale to"
+                f"{none_fits(workers, nodes)}. On an autoscaling cluster, set engine.workers to the number of workers "
+                f"to scale to"
             )
             raise ConfigError(msg)
-        return min(fit, self._config.workers or fit)
+        return workers
+
+
+def _room(resources: Mapping[str, float]) -> Node:
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
 
 
 def _start_here() -> None:
@@ -142,7 +142,7 @@ def _start_here() -> None:
             os.dup2(nowhere.fileno(), 2)
         ray.init(
             address="local",  # a cluster already running here is joined only with engine.address = auto
-            num_cpus=os.cpu_count(),
+            num_cpus=allowed_cpus(),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -80,9 +80,9 @@ def cluster():
     cluster.shutdown()
 
 
-def test_two_workers_share_a_gpu(cluster, tmp_path):
+def test_two_workers_share_a_gpu_and_leave_room_for_decoding(cluster, tmp_path):
     source = write_recordings(tmp_path / "in", [f"r{number}" for number in range(12)])
-    config = toy_config("ray", address=cluster.address, worker_gpus=0.5, unit_files=1)
+    config = toy_config("ray", address=cluster.address, worker_gpus=0.5, worker_cpus=1, unit_files=1)
     toy_build(source, tmp_path / "out", config, make_stages=stages_that_say_where)
     staged = [dict(notes) for notes in table(tmp_path / "out", "staging")["notes"].to_pylist()]
     assert {note["gpu"] for note in staged} == {"0"}
@@ -91,7 +91,7 @@ def test_two_workers_share_a_gpu(cluster, tmp_path):
 
 def test_more_gpu_than_there_is_is_refused(cluster, tmp_path):
     source = write_recordings(tmp_path / "in", ["alpha"])
-    with pytest.raises(ConfigError, match=r"no worker fits.*worker_gpus = 2.*1 GPUs.*engine.workers"):
+    with pytest.raises(ConfigError, match=r"no worker fits.*2 GPUs \(engine.worker_gpus\).*1 GPUs.*engine.workers"):
         toy_build(source, tmp_path / "out", toy_config("ray", address=cluster.address, worker_gpus=2))
 
 

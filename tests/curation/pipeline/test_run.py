@@ -97,7 +97,7 @@ def test_word_times_are_relative_to_the_utterance(reference):
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ray_gives_the_same_rows(recordings, reference, tmp_path, workers):
-    toy_build(recordings, tmp_path / "out", toy_config("ray", workers=workers))
+    toy_build(recordings, tmp_path / "out", toy_config("ray", workers=workers, worker_cpus=1))
     for folder in ("ledger", "shards", "staging"):
         assert table(tmp_path / "out", folder).equals(table(reference, folder))
 

@@ -18,16 +18,37 @@ def test_nothing_is_missing_here(tmp_path):
     assert {"CPUs", "memory", "disk", "model whisper-base", "model pyannote-segmentation"} <= set(found)
 
 
-def test_memory_is_that_of_all_workers(tmp_path):
-    memory = checks("engine.workers=100000")["memory"]
-    assert not memory.ok
-    assert "set engine.workers to " in memory.remedy
+@pytest.mark.parametrize(
+    ("setting", "what"), [("engine.worker_cpus=100000", "CPUs"), ("engine.decode_cpus=100000", "CPUs")]
+)
+def test_a_machine_on_which_no_worker_fits_fails(setting, what):
+    found = checks(setting)[what]
+    assert not found.ok
+    assert setting.partition("=")[0] in found.remedy
+    assert "for 0 workers" in found.found
+
+
+def test_memory_must_hold_one_worker(monkeypatch):
+    monkeypatch.setattr("curation.preflight.doctor.free_memory", lambda: 2**29)
+    found = checks()
+    assert found["CPUs"].ok
+    assert not found["memory"].ok
+    assert "0.5 GiB free" in found["memory"].found
+    assert "for 0 workers" in found["CPUs"].found
+
+
+def test_more_workers_than_fit_are_not_missed():
+    """As many as fit are started."""
+    found = checks("engine.workers=100000")
+    assert found["CPUs"].ok
+    assert found["memory"].ok
 
 
 def test_gpus_are_looked_for_where_workers_reserve_some(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "GPUs" not in checks()
     assert not checks("engine.worker_gpus=1")["GPUs"].ok
+    assert checks("engine.worker_gpus=1", "engine.gpu_fallback=true")["GPUs"].ok
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,23 @@ def test_what_does_not_fit_is_a_problem():
     assert "no worker fits" in plan.problems[0]
 
 
+def test_with_fallback_a_machine_without_gpus_fits(tmp_path):
+    config = on_gpu(tmp_path, [1024], gpu_fallback=True)
+    plan = make_plan(config, Machines(8), calibrate=False)
+    assert (plan.worker_gpus, plan.workers, plan.problems) == (0.0, 2, [])
+    assert make_plan(config, Machines(8, 1), calibrate=False).worker_gpus == 1.0
+
+
+def test_main_memory_limits_the_workers_where_it_is_known():
+    every = make_plan(load_config(), Machines(64), calibrate=False)
+    each = every.declared_gib
+    few = make_plan(load_config(), Machines(64, memory_gib=2.5 * each), calibrate=False)
+    assert (few.workers, few.problems) == (2, [])
+    none = make_plan(load_config(), Machines(64, memory_gib=0.5 * each), calibrate=False)
+    assert none.workers == 0
+    assert "GiB of memory" in none.problems[0]
+
+
 def test_models_of_workers_that_share_a_gpu_must_fit_it(tmp_path):
     """4 GiB of weights are 5 GiB with activations and 6 GiB with the context of the process; two workers share."""
     config = on_gpu(tmp_path, [3 * 1024, 1024], worker_gpus=0.5)
