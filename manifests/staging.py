@@ -22,11 +22,13 @@ from curation.core.errors import DataError
 from curation.core.storage import Storage, damage_named
 from curation.core.timing import StageTimes
 from curation.manifests import schemas
+from curation.manifests.error_rates import ErrorRate, error_rates
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 
 FOLDER = "staging"
 STAGING_VERSION = "1"
 TIMES_KEY = "curation.timing"
+ERRORS_KEY = "curation.errors"
 """Of the file's metadata."""
 REMEDY = "remove it and run the same command again to label its batch"
 
@@ -156,7 +158,12 @@ def _segment(row: dict[str, Any]) -> Segment:
 def commit(out: Storage, name: BatchName, recordings: Sequence[Recording], times: StageTimes, *, audio: bool) -> None:
     """Write the batch. It is done once its file exists; writing it again changes nothing."""
     table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=schemas.STAGING)
-    metadata = {"curation.staging": STAGING_VERSION, TIMES_KEY: json.dumps(times.to_json(), sort_keys=True)}
+    errors = {name: dataclasses.asdict(rate) for name, rate in error_rates(recordings).items()}
+    metadata = {
+        "curation.staging": STAGING_VERSION,
+        TIMES_KEY: json.dumps(times.to_json(), sort_keys=True),
+        ERRORS_KEY: json.dumps(errors, sort_keys=True),
+    }
     out.write_table(name.file, table.replace_schema_metadata(metadata))
 
 
@@ -170,8 +177,16 @@ class StagingFile:
     @property
     def times(self) -> StageTimes:
         """The times of labelling the batch, as passed to `commit`."""
+        return StageTimes.from_json(self._metadata(TIMES_KEY))
+
+    @property
+    def errors(self) -> dict[str, ErrorRate]:
+        """How often models broke on the batch (`error_rates`)."""
+        return {name: ErrorRate(**rate) for name, rate in self._metadata(ERRORS_KEY).items()}
+
+    def _metadata(self, key: str) -> Any:
         with damage_named(self.path, REMEDY):
-            return StageTimes.from_json(json.loads((self.parquet.schema_arrow.metadata or {})[TIMES_KEY.encode()]))
+            return json.loads((self.parquet.schema_arrow.metadata or {})[key.encode()])
 
     def read(self, columns: Sequence[str], segment_columns: Sequence[str] = ()) -> pa.Table:
         """Columns of the rows, and fields of the segments nested in them (in the column `segments`)."""

@@ -1,6 +1,7 @@
 """The accounting of a build: hours of input, kept, rejected by reason, failed, non-speech; and where the time went."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import ledger, shards
+from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import read_index
 from curation.manifests.runs import RunRecord, read_runs
 from curation.manifests.tokens import STREAMS
@@ -60,6 +62,8 @@ class Summary:
     tokens: dict[str, int]
     speakers: int
     languages: dict[str, int]
+    errors: dict[str, ErrorRate] = field(default_factory=dict)
+    """How often ASR systems and stages raised in the label pass."""
     timing: Timing = field(default_factory=Timing)
 
     @property
@@ -76,7 +80,8 @@ class Summary:
         """The inverse of `to_json`."""
         fields = {key: value for key, value in values.items() if key != "failed_fraction"}
         lines = [Line(**line) for line in fields["lines"]]
-        return cls(**{**fields, "lines": lines, "timing": Timing.from_json(fields["timing"])})
+        errors = {name: ErrorRate(**rate) for name, rate in fields["errors"].items()}
+        return cls(**{**fields, "lines": lines, "errors": errors, "timing": Timing.from_json(fields["timing"])})
 
 
 def read_summary(out: Storage) -> Summary:
@@ -88,14 +93,14 @@ def read_summary(out: Storage) -> Summary:
         raise ConfigError(msg) from None
 
 
-def write_summary(out: Storage, label: StageTimes) -> Summary:
-    """Add up a published build, whose labelling took the times `label`, and write its summary."""
-    summary = summarize(out, Timing(label, read_runs(out)))
+def write_summary(out: Storage, label: StageTimes, errors: Mapping[str, ErrorRate]) -> Summary:
+    """Add up a published build, whose labelling took the times `label` with these errors, and write its summary."""
+    summary = summarize(out, Timing(label, read_runs(out)), errors)
     out.write_json(FILE, summary.to_json())
     return summary
 
 
-def summarize(out: Storage, timing: Timing) -> Summary:
+def summarize(out: Storage, timing: Timing, errors: Mapping[str, ErrorRate]) -> Summary:
     """Add up the ledger and the index of a published build, one file after the other."""
     count: Counter[tuple[str, str]] = Counter()
     seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -124,6 +129,7 @@ def summarize(out: Storage, timing: Timing) -> Summary:
         tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
         speakers=speakers,
         languages=languages,
+        errors=dict(sorted(errors.items())),
         timing=timing,
     )
 

@@ -47,6 +47,7 @@ def print_summary(summary: Summary, output: str) -> None:
     table.add_section()
     table.add_row("total", "", str(sum(line.count for line in summary.lines)), hours(summary.seconds), "100.0%")
     console.print(table)
+    _print_errors(console, summary)
     _print_time(console, summary.timing)
     tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
     utterances, speakers = counted(summary.utterances, "utterance"), counted(summary.speakers, "speaker")
@@ -54,6 +55,17 @@ def print_summary(summary: Summary, output: str) -> None:
     for name, what in (("shards", "training shards"), ("ledger", "every second and its verdict")):
         console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False)
     console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)
+
+
+def _print_errors(console: Console, summary: Summary) -> None:
+    for name, rate in summary.errors.items():
+        if rate.errors:
+            console.print(
+                f"{name}: {rate.errors} of {rate.calls} failed in the label pass, e.g. {rate.example}",
+                soft_wrap=True,
+                highlight=False,
+                markup=False,
+            )
 
 
 def _print_time(console: Console, timing: Timing) -> None:

@@ -77,6 +77,9 @@ class EngineConfig(Section):
     max_failed_fraction: float = publish_field(
         0.05, "exit code 3 when more than this share of the recordings failed", ge=0, le=1
     )
+    max_error_fraction: float = publish_field(
+        0.2, "the build stops when an ASR system or a stage raised on more than this share of what it got", ge=0, le=1
+    )
     unit_files: int = Field(4, description="files that are planned as one unit of work, at most", ge=1)
     unit_mib: float = Field(64.0, description="MiB of input in one unit of work, at most", gt=0)
     batch_seconds: float = Field(300.0, description="seconds of audio that are labelled and committed together", gt=0)

@@ -12,6 +12,7 @@ from curation.audio.flac import decode_flac
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import schemas, staging, tokens
+from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.selection import flatten_segments
 from curation.manifests.staging import BatchName, StagingFile
 from curation.pipeline.gpu import for_this_machine
@@ -50,11 +51,13 @@ class BatchJudge:
     def __call__(self, task: Sequence[BatchName]) -> BatchesJudged:
         """Judge the files `task`."""
         times, samples = StageTimes(), 0
+        errors: dict[str, ErrorRate] = {}
         take_model_seconds()
         for name in task:
             with staging.opened(self._out, name) as file:
                 judged = self._labelled.judge(file)
                 times.add(file.times)
+                add_rates(errors, file.errors)
                 if self._tokenizers is not None:
                     samples += self._encode(name, file, judged.kept, self._tokenizers)
             if self._tokenizers is not None:
@@ -63,6 +66,7 @@ class BatchJudge:
             self._labelled.store(name, judged)
         return BatchesJudged(
             label_times=times,
+            label_errors=errors,
             model_seconds=take_model_seconds(),
             audio_seconds=samples / SAMPLE_RATE,
             warning=self._note if samples else "",

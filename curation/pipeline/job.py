@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
+from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import ShardEntry
 from curation.manifests.plan import Unit
 from curation.manifests.staging import BatchName
@@ -61,6 +62,8 @@ class BatchLabelled(Done):
     name: BatchName
     recordings: int
     failed: int = 0
+    errors: dict[str, ErrorRate] = field(default_factory=dict)
+    """How often models broke on it; empty where it was committed before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,7 @@ class BatchesJudged(Done):
     """Segments of staging files have their verdicts, and the kept ones their tokens."""
 
     label_times: StageTimes
+    label_errors: dict[str, ErrorRate] = field(default_factory=dict)
     model_seconds: dict[str, float] = field(default_factory=dict)
     """Inside the tokenizers."""
 

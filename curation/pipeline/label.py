@@ -12,6 +12,7 @@ from itertools import islice
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import staging
+from curation.manifests.error_rates import ErrorRate, error_rates
 from curation.manifests.plan import Unit
 from curation.manifests.records import Recording, Source, fail
 from curation.manifests.staging import BatchName
@@ -47,30 +48,22 @@ class UnitDecoder:
 
     def batches(self, unit: Unit, done: Collection[int] = ()) -> Iterator[Batch]:
         """The batches of a unit in order, without those in `done`. What a batch holds depends on nothing else."""
-        with self._quarantine.attempt(f"decode-{unit.number:08d}") as attempt:
-            pending: Batch | None = None
-            for batch in self._group(unit.number, self._spans(unit, attempt)):
-                if pending is not None and pending.name.batch not in done:
-                    yield pending
-                pending = batch
-            if pending is not None and pending.name.batch not in done:
-                pending.name = replace(pending.name, last=True)
-                yield pending
-
-    def _group(self, unit: int, spans: Iterator[Recording]) -> Iterator[Batch]:
         limit = self._job.config.engine.batch_seconds * SAMPLE_RATE
-        batch = Batch(BatchName(unit, 0), [])
-        start = time.perf_counter()
-        for span in spans:
-            samples = sum(item.num_samples for item in batch.recordings)
-            if batch.recordings and (samples + span.num_samples > limit or len(batch.recordings) >= MAX_BATCH_ROWS):
+        with self._quarantine.attempt(f"decode-{unit.number:08d}") as attempt:
+            batch, start = Batch(BatchName(unit.number, 0), []), time.perf_counter()
+            for span in self._spans(unit, attempt):
+                seconds = time.perf_counter() - start
+                samples = sum(item.num_samples for item in batch.recordings) + span.num_samples
+                if batch.recordings and (samples > limit or len(batch.recordings) >= MAX_BATCH_ROWS):
+                    if batch.name.batch not in done:
+                        yield batch
+                    batch = Batch(BatchName(unit.number, batch.name.batch + 1), [])
+                batch.recordings.append(span)
+                batch.decode_seconds += seconds
+                start = time.perf_counter()
+            if batch.name.batch not in done:
+                batch.name = replace(batch.name, last=True)
                 yield batch
-                batch = Batch(BatchName(unit, batch.name.batch + 1), [])
-            batch.recordings.append(span)
-            batch.decode_seconds += time.perf_counter() - start
-            start = time.perf_counter()
-        if batch.recordings:
-            yield batch
 
     def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
         for source in unit.sources:
@@ -121,16 +114,19 @@ class BatchLabeller:
     def __call__(self, batch: Batch) -> BatchLabelled:
         """Label a batch and commit it; nothing is done where it is committed already."""
         recordings = batch.recordings
+        errors: dict[str, ErrorRate] = {}
         if not self._out.exists(batch.name.file):
             with self._quarantine.attempt(str(batch.name)) as attempt:
                 times = self._run(recordings, attempt)
                 times.stages["decode"] = batch.decode_seconds
                 audio = self._job.config.engine.staging_audio
                 staging.commit(self._out, batch.name, recordings, times, audio=audio)
+                errors = error_rates(recordings)
         return BatchLabelled(
             name=batch.name,
             recordings=len(recordings),
             failed=sum(item.verdict is not None and item.verdict.status == "failed" for item in recordings),
+            errors=errors,
             steps=int(batch.name.last),
             audio_seconds=sum(item.num_samples for item in recordings) / SAMPLE_RATE,
             warning=self._note,

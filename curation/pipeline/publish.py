@@ -22,6 +22,7 @@ from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.core.version import __version__
 from curation.manifests import index, ledger, schemas, shards, tokens
+from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.index import ShardEntry, ShardIndex
 from curation.manifests.selection import LabelledBuild, RecordingGroup, filtered, payload
 from curation.pipeline.assemble import tokenizer_gpus
@@ -38,15 +39,15 @@ FILES_PER_TASK = 256
 Item = TypeVar("Item")
 
 
-def publish(job: Job, runtime: Runtime, monitor: Monitor) -> StageTimes:
-    """Run the pass; returns the time that labelling took."""
+def publish(job: Job, runtime: Runtime, monitor: Monitor) -> tuple[StageTimes, dict[str, ErrorRate]]:
+    """Run the pass; returns the time that labelling took, and its errors."""
     out, config = job.out, job.config
     out.remove(index.FILE)
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
     fingerprint = tokenizers.fingerprint if tokenizers else None
     labelled = labelled_build(out, config)
     groups = labelled.groups()
-    times = _judge(job, runtime, groups, monitor)
+    label = _judge(job, runtime, groups, monitor)
     kept = _write_ledger(labelled, runtime, groups, monitor)
     cut = ShardCut.of(sum(kept), config.publish.shard_hours)
     make_writer = partial(
@@ -63,19 +64,23 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> StageTimes:
         software=__version__,
     ).write(out)
     labelled.forget_judged()
-    return times
+    return label
 
 
-def _judge(job: Job, runtime: Runtime, groups: Sequence[RecordingGroup], monitor: Monitor) -> StageTimes:
-    """Judge all staging files and tokenize what is kept; returns the time that labelling took."""
+def _judge(
+    job: Job, runtime: Runtime, groups: Sequence[RecordingGroup], monitor: Monitor
+) -> tuple[StageTimes, dict[str, ErrorRate]]:
+    """Judge all staging files and tokenize what is kept; returns what the files say of the label pass."""
     names = sorted({name for group in groups for name in group.files})
     size = FILES_PER_TASK if job.config.tokenize is None else 1
     tasks = [names[start : start + size] for start in range(0, len(names), size)]
     times, gpus = StageTimes(), tokenizer_gpus(job.config)
+    errors: dict[str, ErrorRate] = {}
     for done in monitor.follow("judge", len(tasks), runtime.map(partial(BatchJudge, job), tasks, gpus=gpus)):
         times.add(done.label_times)
+        add_rates(errors, done.label_errors)
         monitor.journal.add_models(done.model_seconds)
-    return times
+    return times, errors
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from curation.manifests.staging import committed
 from curation.manifests.summary import Summary, failed_recordings, write_summary
 from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
+from curation.pipeline.guard.breaker import Breaker
 from curation.pipeline.guard.lock import held
 from curation.pipeline.guard.quarantine import Quarantine
 from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
@@ -87,10 +88,10 @@ def build(
             monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus), on_progress)
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
-            label_times = publish(job, runtime, monitor)
+            label_times, errors = publish(job, runtime, monitor)
             monitor.journal.enter("")
         quarantine.clear()
-        return write_summary(out, label_times)
+        return write_summary(out, label_times, errors)
 
 
 def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_failed: bool) -> Plan:
@@ -130,8 +131,9 @@ def _label(job: Job, runtime: Runtime, plan: Plan, monitor: Monitor) -> None:
     if not waiting:
         return
     monitor.journal.enter("label")
-    for _ in monitor.follow("label", len(waiting), runtime.label(job, plan.units(waiting), done)):
-        pass
+    breaker = Breaker(job.config.engine.max_error_fraction)
+    for batch in monitor.follow("label", len(waiting), runtime.label(job, plan.units(waiting), done)):
+        breaker.add(batch.errors)
     still, _ = unfinished_units(job.out, plan)
     if still:
         msg = f"{len(still)} units were not committed, the first is {still[0]}: run the same command again"

@@ -2,8 +2,9 @@
 
 Utterances of the whole batch go to each system sorted by length. The language comes from the manifest, or is
 identified once per row of work: the probabilities of its longest utterances, averaged with their durations as
-weights, because single short utterances are often misidentified. A system without support for the language is skipped;
-one that fails on an utterance gives a hypothesis with `error`; the segment fails only if all of them fail.
+weights, because single short utterances are often misidentified. A system without support for the language is skipped.
+One that breaks on an utterance gives a hypothesis with `error`, and the segment fails, to be retried: it is neither
+rejected for a fault of ours, nor kept on the evidence of fewer systems.
 """
 
 import logging
@@ -49,7 +50,7 @@ class TranscribeConfig(Section):
     )
     min_systems: int = threshold(
         2,
-        "systems without an error, at least (scores `transcribe.systems`)",
+        "systems that speak the language, at least (scores `transcribe.systems`)",
         score="transcribe.systems",
         rejects="<",
         ge=1,
@@ -149,8 +150,9 @@ class Transcribe(Stage):
         segment.notes.pop("transcribe.left_out", None)
         if absent:
             segment.notes["transcribe.left_out"] = f"{', '.join(absent)}: no {segment.language or 'known language'}"
-        if hypotheses and not answered:
-            segment.verdict = fail(self.name, "; ".join(f"{item.system}: {item.error}" for item in hypotheses))
+        broken = [f"{item.system}: {item.error}" for item in hypotheses if item.error]
+        if broken:
+            segment.verdict = fail(self.name, "; ".join(broken))
             segment.audio = None
 
 

@@ -109,7 +109,7 @@ def test_unknown_language_without_an_identifier_says_what_to_do(moonshine_stage)
     assert "language column" in item.verdict.detail
 
 
-def test_one_system_that_breaks_leaves_an_error_and_the_rest_go_on():
+def test_an_utterance_on_which_one_system_breaks_is_failed_and_the_rest_go_on():
     # Moonshine takes 30 s at most, PocketSphinx any length.
     config = TranscribeConfig(systems=[MoonshineConfig(), PocketSphinxConfig()], language_system="")
     stage = Transcribe(config)
@@ -119,7 +119,10 @@ def test_one_system_that_breaks_leaves_an_error_and_the_rest_go_on():
     long, short = item.segments
     assert "30 s at most" in long.hypotheses[0].error
     assert not long.hypotheses[1].error
-    assert long.verdict is None
+    assert (long.verdict.status, long.verdict.reason) == ("failed", "transcribe")
+    assert "30 s at most" in long.verdict.detail
+    assert long.audio is None
+    assert short.live
     assert long.scores["transcribe.systems"] == 1
     assert short.scores["transcribe.systems"] == 2
     assert "young man" in short.hypotheses[0].text
