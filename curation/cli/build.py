@@ -21,8 +21,8 @@ def build(  # noqa: PLR0913 - each is an option of the command
         list[str] | None,
         typer.Argument(
             metavar="INPUTS",
-            help="Files, folders, globs, manifests (.jsonl, .csv, .parquet) or fsspec URLs of these; without any, the "
-            "recordings that OUT knows.",
+            help="Files, folders, globs, manifests (.jsonl, .json, .csv, .tsv, .parquet) or fsspec URLs of these; "
+            "without any, the recordings that OUT knows.",
             show_default=False,
         ),
     ] = None,

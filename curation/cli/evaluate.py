@@ -28,7 +28,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         str,
         typer.Argument(
             metavar="SET",
-            help="Manifest (.jsonl, .csv, .parquet), or a folder of LibriSpeech, AISHELL-1 or Seed-TTS-eval.",
+            help="Manifest, or a folder of LibriSpeech, AISHELL-1 or Seed-TTS-eval.",
         ),
     ],
     *,

@@ -52,7 +52,7 @@ def transcribe(
     Prints a line for each file: path, tab, text; with --json an object with path, seconds, text and complete (false
     where the text reached its length limit). Files that cannot be read have an error instead, and the exit code is 1.
     """
-    from curation.manifests.inputs import list_inputs
+    from curation.manifests.inputs.listing import list_inputs
     from curation.train.infer.files import transcribe_files
 
     paths = [item.source.path for item in list_inputs(files)]

@@ -17,7 +17,7 @@ from typing import Any
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.manifests import index
-from curation.manifests.inputs import list_inputs
+from curation.manifests.inputs.listing import list_inputs
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed
@@ -61,8 +61,8 @@ def build(
 
     Args:
         config: what `load_config` gives: a preset, changed by a YAML file, changed by `key=value` overrides.
-        inputs: files, folders, globs, manifests (.jsonl, .csv, .parquet), or fsspec URLs of these; none to finish or
-            publish again the recordings that the build knows already.
+        inputs: files, folders, globs, manifests (.jsonl, .json, .csv, .tsv, .parquet), or fsspec URLs of these; none
+            to finish or publish again the recordings that the build knows already.
         output: folder or fsspec URL of the build.
         retry_failed: label recordings again in which something failed.
         on_progress: called in this process at the start of each step and after each finished task.

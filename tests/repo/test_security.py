@@ -8,7 +8,7 @@ import pytest
 
 from curation.core.errors import ConfigError, ModelError
 from curation.core.storage import Storage
-from curation.manifests.inputs import list_inputs
+from curation.manifests.inputs.listing import list_inputs
 from curation.models.store import resolve
 from curation.stages.diarize.pyannote.adapter import prepare_import
 from curation.tokenize.files import read_tensors

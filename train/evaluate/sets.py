@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from curation.core.errors import ConfigError
-from curation.manifests.inputs import MANIFEST_SUFFIXES, list_inputs
+from curation.manifests.inputs.listing import list_inputs
+from curation.manifests.inputs.tables import is_manifest
 
 TRANSCRIPTS = "*.trans.txt"
 AISHELL = "transcript/aishell_transcript*.txt"
@@ -62,7 +63,7 @@ def read_set(place: str, *, subset: str = "test", language: str = "") -> list[It
 
 def _reader(place: str, subset: str) -> Callable[[str], Iterable[Item]]:
     path = Path(place)
-    if posixpath.splitext(place)[1].lower() in MANIFEST_SUFFIXES:
+    if is_manifest(place):
         return manifest
     if path.suffix == ".lst" or (path / SEED_LIST).is_file():
         return seed_tts
@@ -71,8 +72,8 @@ def _reader(place: str, subset: str) -> Callable[[str], Iterable[Item]]:
     if next(path.rglob(TRANSCRIPTS), None) is not None:
         return librispeech
     msg = (
-        f"{place}: no test set; expected a manifest (.jsonl, .csv, .parquet), or a folder with {TRANSCRIPTS} "
-        f"(LibriSpeech), {AISHELL} (AISHELL-1) or {SEED_LIST} (Seed-TTS-eval)"
+        f"{place}: no test set; expected a manifest (.jsonl, .json, .csv, .tsv, .parquet), or a folder with "
+        f"{TRANSCRIPTS} (LibriSpeech), {AISHELL} (AISHELL-1) or {SEED_LIST} (Seed-TTS-eval)"
     )
     raise ConfigError(msg)
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import ConfigError
-from curation.manifests.inputs import list_inputs, make_id
+from curation.manifests.inputs.listing import list_inputs, make_id
 from curation.pipeline.run import build
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.toy import toy_stages
@@ -181,7 +181,7 @@ def test_ids_of_a_manifest_follow_from_the_path_as_it_is_written(folder):
         ('{"file": "a.mp3"}', "row 1: no path"),
         ('{"path": "a.mp3", "id": "../x"}', "row 1: id"),
         ('{"path": "a.mp3", "id": "x"}\n{"path": "b.wav", "id": "x"}', "same id 'x'"),
-        ("{not json", "cannot be read as jsonl"),
+        ("{not json", "row 1: it is not JSON"),
         ("", "no recordings"),
     ],
 )

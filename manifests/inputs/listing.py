@@ -1,13 +1,10 @@
-"""What goes into a build: files, folders, globs, manifests (JSONL, CSV, Parquet), local or any fsspec URL.
+"""What goes into a build: files, folders, globs, manifests, local or any fsspec URL.
 
 Every input becomes a `Source`. Its id is made of its file name and a digest of its path below the input that lists it,
 so that a corpus keeps its ids when it moves.
 """
 
-import csv
 import hashlib
-import io
-import json
 import logging
 import posixpath
 import re
@@ -16,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curation.core.errors import ConfigError
 from curation.core.storage import file_system
+from curation.manifests.inputs.rows import ManifestRow
+from curation.manifests.inputs.tables import is_manifest, rows_of
 from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
@@ -30,9 +27,6 @@ MEDIA_SUFFIXES = frozenset(
     for names in ("wav flac mp3 m4a aac ogg oga opus webm mp4 mkv mov", "wma aif aiff amr ac3 caf au 3gp mka")
     for name in names.split()
 )
-MANIFEST_SUFFIXES = frozenset({".jsonl", ".csv", ".parquet"})
-PATH_COLUMNS = ("path", "audio_filepath", "audio")
-KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ def _expand(argument: str) -> Iterator[Input]:
     elif not fs.exists(path):
         msg = f"input {argument} does not exist"
         raise ConfigError(msg)
-    elif posixpath.splitext(path)[1].lower() in MANIFEST_SUFFIXES:
+    elif is_manifest(path):
         yield from _manifest(fs, path, argument)
     else:
         yield _file(fs, path, posixpath.dirname(path), fs.info(path))
@@ -109,45 +103,9 @@ def _url(fs: Any, path: str) -> str:
 def _manifest(fs: Any, path: str, argument: str) -> Iterator[Input]:
     folder = posixpath.dirname(path)
     with fs.open(path, "rb") as file:
-        content = file.read()
-    for number, row in enumerate(_rows(content, path), start=1):
-        where = f"{argument}, row {number}"
-        column = next((name for name in PATH_COLUMNS if row.get(name)), None)
-        if column is None or not isinstance(row[column], str):
-            msg = f"{where}: no path; expected a text column {PATH_COLUMNS[0]!r} with the recording's path or URL"
-            raise ConfigError(msg)
-        yield _manifest_input(fs, folder, row, column, where)
-
-
-def _rows(content: bytes, path: str) -> list[dict[str, Any]]:
-    suffix = posixpath.splitext(path)[1].lower()
-    try:
-        if suffix == ".parquet":
-            return cast("list[dict[str, Any]]", pq.read_table(pa.BufferReader(content)).to_pylist())
-        text = content.decode("utf-8-sig")
-        if suffix == ".csv":
-            return list(csv.DictReader(io.StringIO(text)))
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (pa.ArrowInvalid, ValueError, csv.Error) as error:
-        msg = f"manifest {path} cannot be read as {suffix[1:]}: {error}"
-        raise ConfigError(msg) from error
-
-
-def _manifest_input(fs: Any, folder: str, row: Mapping[str, Any], column: str, where: str) -> Input:
-    given = row[column]
-    is_full = "://" in given or posixpath.isabs(given)
-    path = given if is_full else posixpath.normpath(posixpath.join(folder, given))
-    identifier = str(row.get("id") or make_id(given))
-    if not re.fullmatch(r"(?!\.)[\w.-]{1,200}", identifier):
-        msg = f"{where}: id {identifier!r} may hold only letters, digits, dots (not first), dashes and underscores"
-        raise ConfigError(msg)
-    extra = {key: value for key, value in row.items() if key not in KNOWN_COLUMNS | {column} and value is not None}
-    source = Source(
-        id=identifier,
-        path=path if is_full else _url(fs, path),
-        language=str(row.get("language") or ""),
-        speaker=str(row.get("speaker") or ""),
-        transcript=str(row.get("transcript") or row.get("text") or ""),
-        extra=json.loads(json.dumps(extra, default=str)),
-    )
-    return Input(source)
+        for number, values in rows_of(file, argument):
+            row = ManifestRow(values, f"{argument}, row {number}")
+            given = row.path
+            is_full = "://" in given or posixpath.isabs(given)
+            full = given if is_full else _url(fs, posixpath.normpath(posixpath.join(folder, given)))
+            yield Input(row.source(full, make_id(given)))

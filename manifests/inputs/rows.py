@@ -1,0 +1,95 @@
+"""One row of a manifest as a source: what its columns mean, and what they may hold."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from curation.core.errors import ConfigError
+from curation.manifests.inputs.languages import language_code
+from curation.manifests.records import Source
+
+PATH_COLUMNS = ("path", "audio_filepath", "audio")
+LANGUAGE_COLUMNS = ("language", "lang", "locale")
+SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
+TRANSCRIPT_COLUMNS = ("transcript", "text", "sentence")
+KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript"})
+"""These are not repeated in `extra`; other names of the same columns are."""
+_ID = re.compile(r"(?!\.)[\w.-]{1,200}")
+
+
+class ManifestRow:
+    """The values of one row. Everything that reads them raises ConfigError, which names the row and the column."""
+
+    def __init__(self, values: Mapping[str, Any], where: str) -> None:
+        self.values = values
+        self.where = where
+
+    @property
+    def path(self) -> str:
+        """The path or URL, as it is written."""
+        column = self._column(PATH_COLUMNS)
+        written = self.values.get(column)
+        if not isinstance(written, str) or _is_missing(written):
+            found = ", ".join(map(str, self.values)) or "no columns"
+            msg = (
+                f"{self.where}: no path; expected a text column {PATH_COLUMNS[0]!r} with the recording's path or URL "
+                f"(found {found})"
+            )
+            raise ConfigError(msg)
+        return written
+
+    def source(self, path: str, identifier: str) -> Source:
+        """The source, whose path is the written one resolved; `identifier` counts where the row has none."""
+        extra = {
+            name: value
+            for name, value in self.values.items()
+            if name not in KNOWN_COLUMNS | {self._column(PATH_COLUMNS)} and value is not None
+        }
+        return Source(
+            id=self._id() or identifier,
+            path=path,
+            language=self._language(),
+            speaker=self._text(SPEAKER_COLUMNS),
+            transcript=self._text(TRANSCRIPT_COLUMNS),
+            extra=extra,
+        )
+
+    def _column(self, names: tuple[str, ...]) -> str:
+        """The first of some columns that has a value; else the first of them."""
+        return next((name for name in names if not _is_missing(self.values.get(name))), names[0])
+
+    def _text(self, names: tuple[str, ...]) -> str:
+        """A text; empty where there is none. Numbers that are whole are written so: tables turn 7 into 7.0."""
+        column = self._column(names)
+        value = self.values.get(column)
+        if isinstance(value, dict | list):
+            msg = f"{self.where}: {column}: expected a text, found {type(value).__name__}"
+            raise ConfigError(msg)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return "" if value is None else str(value).strip()
+
+    def _id(self) -> str:
+        identifier = self._text(("id",))
+        if identifier and not _ID.fullmatch(identifier):
+            msg = (
+                f"{self.where}: id {identifier!r} may hold only letters, digits, dots (not first), dashes and "
+                f"underscores, at most 200"
+            )
+            raise ConfigError(msg)
+        return identifier
+
+    def _language(self) -> str:
+        try:
+            return language_code(self._text(LANGUAGE_COLUMNS))
+        except ValueError as error:
+            msg = (
+                f"{self.where}: {self._column(LANGUAGE_COLUMNS)}: {error}: write its name or its ISO 639 code (English,"
+                f" en, eng, en-US), or leave it empty to have the language identified"
+            )
+            raise ConfigError(msg) from error
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value says nothing: 0 does say something."""
+    return value is None or (isinstance(value, str) and not value.strip())
