@@ -84,13 +84,15 @@ class Sequence:
 def encode(example: Example, vocabulary: Vocabulary) -> Sequence:
     """Lay out an example. For a prompt only, leave the field after => empty. Raises ValueError for unknown codes."""
     values = {field.name: getattr(example, field.name) for field in fields(example)}
-    if "text" in values:
-        values["text"] = vocabulary.text_ids(values["text"])
-    return encode_fields(type(example), values, vocabulary)
+    ids = {
+        name: vocabulary.text_ids(value) if name == "text" else vocabulary.speech_ids(STREAMS[name], value)
+        for name, value in values.items()
+    }
+    return lay_out(type(example), ids, vocabulary)
 
 
-def encode_fields(task: type[Example], values: Mapping[str, Ids], vocabulary: Vocabulary) -> Sequence:
-    """Lay out the fields of an example: speech as codes of its stream, `text` as text ids. Raises as `encode`."""
+def lay_out(task: type[Example], ids: Mapping[str, Ids], vocabulary: Vocabulary) -> Sequence:
+    """Lay out the fields of an example that are vocabulary ids already."""
     pieces: list[Ids] = []
     prompt_length = 0
     for part in LAYOUTS[task]:
@@ -99,9 +101,9 @@ def encode_fields(task: type[Example], values: Mapping[str, Ids], vocabulary: Vo
         elif part.startswith("<"):
             pieces.append(np.array([vocabulary.markers[part[1:-1]]], dtype=np.int32))
         else:
-            pieces.append(values[part] if part == "text" else vocabulary.speech_ids(STREAMS[part], values[part]))
-    ids = np.concatenate(pieces)
-    return Sequence(ids, np.arange(len(ids)) >= prompt_length)
+            pieces.append(ids[part])
+    joined = np.concatenate(pieces)
+    return Sequence(joined, np.arange(len(joined)) >= prompt_length)
 
 
 def decode(ids: Ids, vocabulary: Vocabulary) -> Example:

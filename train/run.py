@@ -97,10 +97,13 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Traine
     run.mkdir(parents=True, exist_ok=True)
     start = checkpoint.latest(run) or _start_from(config)
     corpus = open_corpus(shards)
-    speech = _speech(corpus, shards, run, config, start, world)
-    model = _model(config, speech, start).to(world.device)
+    if start is None:
+        speech, model = _new(corpus, shards, run, config, world)
+    else:
+        speech, model = _continued(start, corpus, shards, config)
     loader = _loader(corpus, config, speech, world)
-    trainer = Trainer(config, model, loader, speech, run, world, _validation(config, speech, world))
+    validation = _validation(config, speech, world)
+    trainer = Trainer(config, model.to(world.device), loader, speech, run, world, validation)
     trainer.resume()
     return trainer
 
@@ -140,50 +143,46 @@ def _start_from(config: TrainConfig) -> Path | None:
     return None
 
 
-def _speech(
-    corpus: Corpus, shards: str, run: Path, config: TrainConfig, start: Path | None, world: World
-) -> SpeechInfo:
-    """The vocabulary and tokenizers of the checkpoint, of the files that are named, or new ones for the shards."""
-    described = corpus.tokenizers
-    if start is not None and (start / FILE).is_file():
-        speech = SpeechInfo.load(start)
-        speech.check(described, shards)
-        return speech
-    given = {"glm": config.speech.glm, "bicodec": config.speech.bicodec}
-    tokenizers = TokenizerInfo(*references(shards, given, described), described, corpus.denoise)
-    files = start or (Path(config.speech.vocabulary).expanduser() if config.speech.vocabulary else None)
-    if files is not None:  # a checkpoint of another program, or a folder of tokenizer files
-        return SpeechInfo(load_vocabulary(files), tokenizers, files=files)
-    if world.first and not (run / TOKENIZER / FILE).is_file():
-        SpeechInfo(vocabulary_for(corpus, config.speech.text_size), tokenizers).save(run / TOKENIZER)
-    world.wait()
-    speech = SpeechInfo.load(run / TOKENIZER)
-    speech.check(described, shards)
-    return speech
-
-
-def _model(config: TrainConfig, speech: SpeechInfo, start: Path | None) -> Any:
-    """The checkpoint's model, or a new one. Raises ConfigError where the checkpoint is of another preset."""
-    preset, vocabulary = config.model.preset, speech.vocabulary
-    if start is None:
-        return _new_model(config, speech)
-    model = open_model(str(start))
-    fitting = [name for name, shape in PRESETS.items() if _has_shape(model.config, shape)]
-    if fitting and preset not in fitting:
-        msg = f"{start} is a model of the preset {fitting[0]}, the configuration says {preset}: set model.preset"
-        raise ConfigError(msg)
-    if model.config.vocab_size < vocabulary.size:
-        msg = f"{start}: the model has {model.config.vocab_size} embeddings for {vocabulary.size} ids"
-        raise ConfigError(msg)
-    return model
-
-
-def _new_model(config: TrainConfig, speech: SpeechInfo) -> Any:
+def _new(corpus: Corpus, shards: str, run: Path, config: TrainConfig, world: World) -> tuple[SpeechInfo, Any]:
+    """New weights, for the vocabulary that is named or one for the shards, which the first process makes."""
+    tokenizers = _tokenizers(corpus, shards, config)
+    if config.speech.vocabulary is not None:
+        files = Path(config.speech.vocabulary).expanduser()
+        speech = SpeechInfo(load_vocabulary(files), tokenizers, files=files)
+    else:
+        if world.first and not (run / TOKENIZER / FILE).is_file():
+            SpeechInfo(vocabulary_for(corpus, config.speech.text_size), tokenizers).save(run / TOKENIZER)
+        world.wait()
+        speech = SpeechInfo.load(run / TOKENIZER)
+        speech.check(corpus.tokenizers, shards)
     vocabulary, seed = speech.vocabulary, config.run.seed
     model = build_model(config.model.preset, vocabulary.size, vocabulary.end, seed=seed)
     if config.model.code_embeddings == "codebook":
         start_from_codebooks(model, vocabulary, _code_vectors("model.code_embeddings", speech), seed)
-    return model
+    return speech, model
+
+
+def _continued(start: Path, corpus: Corpus, shards: str, config: TrainConfig) -> tuple[SpeechInfo, Any]:
+    """Vocabulary and weights of a checkpoint. Raises ConfigError where it is of another preset or other tokenizers."""
+    if (start / FILE).is_file():
+        speech = SpeechInfo.load(start)
+        speech.check(corpus.tokenizers, shards)
+    else:  # a checkpoint of another program
+        speech = SpeechInfo(load_vocabulary(start), _tokenizers(corpus, shards, config), files=start)
+    model, preset = open_model(str(start)), config.model.preset
+    fitting = [name for name, shape in PRESETS.items() if _has_shape(model.config, shape)]
+    if fitting and preset not in fitting:
+        msg = f"{start} is a model of the preset {fitting[0]}, the configuration says {preset}: set model.preset"
+        raise ConfigError(msg)
+    if model.config.vocab_size < speech.vocabulary.size:
+        msg = f"{start}: the model has {model.config.vocab_size} embeddings for {speech.vocabulary.size} ids"
+        raise ConfigError(msg)
+    return speech, model
+
+
+def _tokenizers(corpus: Corpus, shards: str, config: TrainConfig) -> TokenizerInfo:
+    given = {"glm": config.speech.glm, "bicodec": config.speech.bicodec}
+    return TokenizerInfo(*references(shards, given, corpus.tokenizers), corpus.tokenizers, corpus.denoise)
 
 
 def _code_vectors(setting: str, speech: SpeechInfo) -> Mapping[Stream, Vectors]:

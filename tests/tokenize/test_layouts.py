@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from curation.tokenize.layouts import Asr, Tts, Vc, decode, encode, encode_fields
+from curation.tokenize.layouts import STREAMS, Asr, Tts, Vc, decode, encode, lay_out
 from curation.tokenize.vocabulary import MARKERS, OFFICIAL, Vocabulary, load_vocabulary, make_vocabulary
 
 CORPUS = ["the north wind and the sun", "a quick brown fox", "they disagreed, and the wind blew"] * 20
@@ -90,8 +90,11 @@ def test_a_sequence_that_goes_on_after_its_end_is_an_error(small, example, more)
 @given(example=EXAMPLES)
 def test_fields_that_are_encoded_already_give_the_same_sequence(small, example):
     values = {name: getattr(example, name) for name in type(example).__slots__}
-    values |= {"text": small.text_ids(values["text"])} if "text" in values else {}
-    found, expected = encode_fields(type(example), values, small), encode(example, small)
+    ids = {
+        name: small.text_ids(value) if name == "text" else small.speech_ids(STREAMS[name], value)
+        for name, value in values.items()
+    }
+    found, expected = lay_out(type(example), ids, small), encode(example, small)
     np.testing.assert_array_equal(found.ids, expected.ids)
     np.testing.assert_array_equal(found.loss, expected.loss)
 

@@ -13,13 +13,14 @@ import numpy.typing as npt
 import torch
 
 from curation.core.errors import DataError
+from curation.tokenize.layouts import lay_out
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.data.batch import IGNORED, TASKS, PackedBatch, RowCounts
 from curation.train.data.code_noise import CodeNoise
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.corpus import Corpus, Slice
 from curation.train.data.packing import pack
-from curation.train.data.samples import Drafts, draft_samples, encode_sample
+from curation.train.data.samples import LAYOUT_OF, SOURCES, Drafts, draft_samples, key_of
 from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
 
 ORDER, CONTENT, NOISE = 1, 2, 3
@@ -96,9 +97,15 @@ class Blocks:
         return Block(number, utterances, drafts, [rows[i] for i in generator.permutation(len(rows))], left_out)
 
     def batch(self, block: Block, row: int) -> tuple[PackedBatch, RowCounts]:
-        """The tensors of a row, and what it counts. Raises DataError where a code is not in the vocabulary."""
-        samples = [encode_sample(block.drafts, i, block.utterances, self.vocabulary) for i in block.rows[row]]
-        tasks, keys, sequences = (list(column) for column in zip(*samples, strict=True))
+        """The tensors of a row, and what it counts."""
+        drafts, utterances = block.drafts.take(np.array(block.rows[row])), block.utterances
+        tasks = [TASKS[task] for task in drafts.task]
+        keys, sequences = [], []
+        for i, task in enumerate(tasks):
+            rows = {whose: int(getattr(drafts, whose)[i]) for whose in ("target", "source", "reference")}
+            ids = {name: utterances.tokens[kind][rows[whose]] for name, (kind, whose) in SOURCES[task].items()}
+            sequences.append(lay_out(LAYOUT_OF[task], ids, self.vocabulary))
+            keys.append(key_of(task, rows, utterances))
         lengths = np.array([len(one.ids) for one in sequences], dtype=np.int32)
         joined = np.concatenate([one.ids for one in sequences]).astype(np.int64)
         answers = np.concatenate([one.loss for one in sequences])
@@ -113,10 +120,9 @@ class Blocks:
             tasks=tasks,
             keys=keys,
         )
-        return batch, self._counts(block, row, int(answers.sum()))
+        return batch, self._counts(drafts, int(answers.sum()))
 
-    def _counts(self, block: Block, row: int, answer_tokens: int) -> RowCounts:
-        drafts = block.drafts.take(np.array(block.rows[row]))
+    def _counts(self, drafts: Drafts, answer_tokens: int) -> RowCounts:
         voiced = drafts.task != TASKS.index("asr")
         return RowCounts(
             rows=1,

@@ -10,10 +10,12 @@ See docs/concepts/from-shard-to-batch.md for how samples are made, the order and
 """
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader
 
 from curation.core.errors import DataError
 from curation.tokenize.base import Vectors
@@ -25,16 +27,14 @@ from curation.train.data.config import DataConfig, Phase
 from curation.train.data.corpus import Corpus, check_tokenizers
 from curation.train.data.order import (
     VERSION,
-    LanePosition,
     PlacedRow,
+    Rows,
     State,
     check_identity,
     identity_of,
     merge_states,
-    read_rows,
     start_positions,
 )
-from curation.train.data.prefetch import prefetched
 
 
 class PackedLoader:
@@ -87,37 +87,41 @@ class PackedLoader:
         return sum(block for block, _ in self._positions) / len(self._positions) / self._blocks.per_epoch
 
     def __iter__(self) -> Iterator[PackedBatch]:
-        items = self._items()
+        rows, ready = self._rows(), deque[Future[PlacedRow | None]]()
+        depth = 0 if self._num_workers else self._blocks.config.prefetch  # worker processes prefetch by themselves
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         try:
             while True:
                 begin = time.perf_counter()
-                item = next(items, None)
+                while depth and len(ready) <= depth:
+                    ready.append(pool.submit(next, rows, None))
+                placed = ready.popleft().result() if ready else next(rows, None)
                 self.waited_seconds += time.perf_counter() - begin
-                if item is None:
+                if placed is None:
                     return
                 self._next += self._world
-                self._positions[item.lane] = item.position
-                self.counts += item.counts
-                self._tail = self._tail or item.batch is None
-                if item.batch is not None:
-                    yield item.batch
+                self._positions[placed.lane] = placed.position
+                self.counts += placed.counts
+                self._tail = self._tail or placed.batch is None
+                if placed.batch is not None:
+                    yield placed.batch
         finally:
-            items.close()
+            pool.shutdown(cancel_futures=True)
+            rows.close()
 
-    def _items(self) -> Generator[PlacedRow, None, None]:
-        source = _Rows(self._blocks, list(self._positions), self._next, self._rank, self._world)
-        depth = self._blocks.config.prefetch
+    def _rows(self) -> Generator[PlacedRow, None, None]:
+        rows = Rows(self._blocks, list(self._positions), self._next, self._rank, self._world)
         if self._num_workers == 0:
-            return prefetched(source, depth)
-        loader = DataLoader(
-            source,
+            yield from rows
+            return
+        yield from DataLoader(
+            rows,
             batch_size=None,
             num_workers=self._num_workers,
             collate_fn=_as_it_is,
-            prefetch_factor=max(depth, 1),
+            prefetch_factor=max(self._blocks.config.prefetch, 1),
             multiprocessing_context="spawn",  # forked processes would inherit the locks of Arrow's threads
         )
-        return _closing(iter(loader))
 
     def state_dict(self) -> State:
         """Position of this rank after the rows handed over so far; plain values. `merge_states` joins all ranks'."""
@@ -149,23 +153,5 @@ class PackedLoader:
         self._positions = [(block, row) for block, row in state["lanes"]]
 
 
-class _Rows(IterableDataset[PlacedRow]):
-    """The items of a rank, or of one worker process of it."""
-
-    def __init__(self, blocks: Blocks, positions: list[LanePosition], base: int, rank: int, world: int) -> None:
-        self._blocks, self._positions, self._base = blocks, positions, base
-        self._rank, self._world = rank, world
-
-    def __iter__(self) -> Iterator[PlacedRow]:
-        worker = get_worker_info()
-        number, count = (worker.id, worker.num_workers) if worker else (0, 1)
-        first = self._base + self._rank + self._world * number
-        return read_rows(self._blocks, self._positions, self._base, first, self._world * count)
-
-
 def _as_it_is(item: Any) -> Any:
     return item
-
-
-def _closing(items: Iterator[PlacedRow]) -> Generator[PlacedRow, None, None]:
-    yield from items

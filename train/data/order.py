@@ -5,10 +5,14 @@ order depends on the corpus, the configuration and the phase, never on the reade
 row.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
+
+from torch.utils.data import IterableDataset, get_worker_info
 
 from curation.core.errors import DataError
 from curation.train.data.batch import PackedBatch, RowCounts
@@ -36,73 +40,59 @@ class PlacedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneStep:
-    """A row of a block, None after the last epoch; `left_out` are samples left out since the row before it."""
+class LaneRow:
+    """A row of a block, None after the last epoch; `left_out` are samples left out since the row before it.
+
+    `position` is where the lane continues after it.
+    """
 
     block: Block | None
     row: int
+    position: LanePosition
     left_out: RowCounts
 
 
-class Lane:
-    """One lane, read from a position. The next block is made in the background before it is due."""
+def lane_rows(blocks: Blocks, lane: int, position: LanePosition, pool: ThreadPoolExecutor) -> Iterator[LaneRow]:
+    """The rows of a lane from a position, without their tensors; after the last epoch an end without end.
 
-    def __init__(self, blocks: Blocks, number: int, position: LanePosition, pool: ThreadPoolExecutor) -> None:
-        self._blocks = blocks
-        self._number = number
-        self._at, self._row = position
-        self._pool = pool
-        self._block: Block | None = None
-        self._next: Future[Block] | None = None
+    `pool` makes the next block before it is due. Raises DataError where no sample fits.
+    """
+    (at, row), left_out, empty = position, RowCounts(), 0
+    following: Future[Block] | None = None
+    while _is_block(blocks, at):
+        block = following.result() if following else blocks.read(at)
+        following = None
+        if row == 0:
+            left_out += block.left_out
+        while row < len(block.rows):
+            row += 1
+            # Lanes would otherwise all need their next block at about the same time, and the reader would wait.
+            due = row > len(block.rows) * (lane + 1) // (blocks.lanes + 1)
+            if due and following is None and _is_block(blocks, at + blocks.lanes):
+                following = pool.submit(blocks.read, at + blocks.lanes)
+            yield LaneRow(block, row - 1, (at, row), left_out)
+            left_out, empty = RowCounts(), 0
+        empty += not block.rows
+        if empty > blocks.per_epoch:
+            raise DataError(_nothing_fits(blocks, left_out))
+        at, row = at + blocks.lanes, 0
+    while True:
+        yield LaneRow(None, 0, (at, row), left_out)
+        left_out = RowCounts()
 
-    @property
-    def position(self) -> LanePosition:
-        """Where it continues."""
-        return self._at, self._row
 
-    def advance(self) -> LaneStep:
-        """Skip the next row, without making its tensors."""
-        left_out, empty = RowCounts(), 0
-        while not self._ended:
-            block = self._current()
-            if self._row == 0:
-                left_out += block.left_out
-            if self._row < len(block.rows):
-                self._row += 1
-                # Lanes would otherwise all need their next block at about the same time, and the reader would wait.
-                if self._row > len(block.rows) * (self._number + 1) // (self._blocks.lanes + 1):
-                    self._fetch_next()
-                return LaneStep(block, self._row - 1, left_out)
-            empty += not block.rows
-            if empty > self._blocks.per_epoch:
-                raise DataError(self._nothing_fits(left_out))
-            self._at, self._row, self._block = self._at + self._blocks.lanes, 0, None
-        return LaneStep(None, 0, left_out)
+def _is_block(blocks: Blocks, number: int) -> bool:
+    return blocks.total is None or number < blocks.total
 
-    def _nothing_fits(self, left_out: RowCounts) -> str:
-        where, phase, config = self._blocks.corpus.where, self._blocks.phase, self._blocks.config
-        if not left_out.longest:
-            return f"{where}: no sample at all in phase {phase}: texts are empty, or the weights in data.{phase} are 0"
-        return (
-            f"{where}: no sample of phase {phase} fits {config.longest} tokens (the longest has {left_out.longest}): "
-            "raise data.token_budget and data.max_sample_tokens"
-        )
 
-    @property
-    def _ended(self) -> bool:
-        return self._blocks.total is not None and self._at >= self._blocks.total
-
-    def _current(self) -> Block:
-        if self._block is None:
-            self._block = self._next.result() if self._next else self._blocks.read(self._at)
-            self._next = None
-        return self._block
-
-    def _fetch_next(self) -> None:
-        number = self._at + self._blocks.lanes
-        total = self._blocks.total
-        if self._next is None and (total is None or number < total):
-            self._next = self._pool.submit(self._blocks.read, number)
+def _nothing_fits(blocks: Blocks, left_out: RowCounts) -> str:
+    where, phase, config = blocks.corpus.where, blocks.phase, blocks.config
+    if not left_out.longest:
+        return f"{where}: no sample at all in phase {phase}: texts are empty, or the weights in data.{phase} are 0"
+    return (
+        f"{where}: no sample of phase {phase} fits {config.longest} tokens (the longest has {left_out.longest}): "
+        "raise data.token_budget and data.max_sample_tokens"
+    )
 
 
 def start_positions(blocks: Blocks) -> list[LanePosition]:
@@ -110,36 +100,44 @@ def start_positions(blocks: Blocks) -> list[LanePosition]:
     return [(lane, 0) for lane in range(blocks.lanes)]
 
 
-def read_rows(
-    blocks: Blocks, positions: Sequence[LanePosition], base: int, first: int, stride: int
-) -> Iterator[PlacedRow]:
-    """The rows number `first`, `first + stride`, ... of the training, without end or until all their lanes have ended.
+@dataclass
+class Rows(IterableDataset[PlacedRow]):
+    """The rows of a rank, without end or until all their lanes have ended; in a worker process its share of them.
 
     `positions` are those of all lanes just before row number `base`.
     """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blocks")
-    lanes = [Lane(blocks, number, position, pool) for number, position in enumerate(positions)]
-    numbers = [base + (lane - base) % len(lanes) for lane in range(len(lanes))]  # of each lane's next row
-    mine = {(first + stride * k) % len(lanes) for k in range(len(lanes))}
-    number = first
-    try:
-        while mine:
-            place = number % len(lanes)
-            lane = lanes[place]
-            step = lane.advance()
-            while numbers[place] < number:  # rows of this lane that other readers have
-                numbers[place] += len(lanes)
-                step = lane.advance()
-            numbers[place] += len(lanes)
-            if step.block is None:
-                mine.discard(place)
-                yield PlacedRow(None, place, lane.position, step.left_out)
-            else:
-                batch, counts = blocks.batch(step.block, step.row)
-                yield PlacedRow(batch, place, lane.position, counts + step.left_out)
-            number += stride
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    blocks: Blocks
+    positions: Sequence[LanePosition]
+    base: int
+    rank: int
+    world: int
+
+    def __iter__(self) -> Iterator[PlacedRow]:
+        """Every row of a reader, in order."""
+        worker = get_worker_info()
+        number, count = (worker.id, worker.num_workers) if worker else (0, 1)
+        first, stride, lanes = self.base + self.rank + self.world * number, self.world * count, self.blocks.lanes
+        turns = lanes // math.gcd(stride, lanes)  # after as many rows the reader is at its first lane again
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blocks")
+        reading = {}
+        for place in range(first, first + stride * turns, stride):
+            lane = place % lanes
+            rows = lane_rows(self.blocks, lane, self.positions[lane], pool)
+            # Other readers have the rows of the lane in between.
+            reading[lane] = islice(rows, (place - self.base) // lanes, None, stride * turns // lanes)
+        going_on = set(reading)
+        try:
+            for lane, rows in cycle(reading.items()):
+                row = next(rows)
+                batch, counts = self.blocks.batch(row.block, row.row) if row.block else (None, RowCounts())
+                yield PlacedRow(batch, lane, row.position, counts + row.left_out)
+                if row.block is None:
+                    going_on.discard(lane)
+                    if not going_on:
+                        return
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def identity_of(blocks: Blocks) -> dict[str, Any]:

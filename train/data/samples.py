@@ -4,15 +4,14 @@ A draft names a sample by rows of the block; its tokens are only assembled when 
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.core.errors import DataError
 from curation.text.normalize import clean_unicode
-from curation.tokenize.layouts import LAYOUTS, Asr, Example, Sequence, Tts, Vc, encode_fields
-from curation.tokenize.vocabulary import Vocabulary
+from curation.tokenize.layouts import LAYOUTS, Asr, Example, Tts, Vc
 from curation.train.data.batch import TASKS, Task
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.utterances import Utterances
@@ -148,20 +147,11 @@ def sample_lengths(drafts: Drafts, utterances: Utterances) -> Rows:
     return lengths
 
 
-def encode_sample(
-    drafts: Drafts, index: int, utterances: Utterances, vocabulary: Vocabulary
-) -> tuple[Task, str, Sequence]:
-    """The task, the key and the token sequence of a draft. Raises DataError where a code is not in the vocabulary."""
-    task = TASKS[drafts.task[index]]
-    row = {whose: int(getattr(drafts, whose)[index]) for whose in ("target", "source", "reference")}
-    key = f"{task} {utterances.ids[row['target']]}"
+def key_of(task: Task, rows: Mapping[str, int], utterances: Utterances) -> str:
+    """The task and the utterances that a sample is made from (their rows by their part), for messages."""
+    key = f"{task} {utterances.ids[rows['target']]}"
     if task != "asr":
-        key += f" voice {utterances.ids[row['reference']]}"
+        key += f" voice {utterances.ids[rows['reference']]}"
     if task == "vc":
-        key += f" source {utterances.ids[row['source']]}"
-    fields = {name: utterances.tokens[tokens][row[whose]] for name, (tokens, whose) in SOURCES[task].items()}
-    try:
-        return task, key, encode_fields(LAYOUT_OF[task], fields, vocabulary)
-    except ValueError as error:
-        msg = f"{utterances.where}: {key}: {error}"
-        raise DataError(msg) from error
+        key += f" source {utterances.ids[rows['source']]}"
+    return key

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from curation.core.errors import DataError
 from curation.tokenize.base import Ids
-from curation.tokenize.vocabulary import Vocabulary
+from curation.tokenize.vocabulary import Stream, Vocabulary
 
 COLUMNS = ["id", "speaker", "language", "text", "glm", "semantic", "global"]
-STREAMS = COLUMNS[4:]
+STREAMS: dict[str, Stream] = {"glm": "glm", "semantic": "semantic", "global": "global_"}
+"""The stream of each column of codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Ragged:
 class Utterances:
     """Rows of shards. `speakers` are small numbers; -1 where the speaker is unknown.
 
-    `tokens` holds the codes of the streams (glm, semantic, global) and the text ids (text) of each utterance.
+    `tokens` holds the vocabulary ids of the streams (glm, semantic, global) and of the text (text) of each utterance.
     """
 
     ids: list[str]
@@ -44,28 +45,29 @@ class Utterances:
     languages: list[str]
     texts: list[str]
     tokens: dict[str, Ragged]
-    where: str = ""
-    """The folder of the shards, for messages."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 def utterances_of(table: pa.Table, vocabulary: Vocabulary, where: str) -> Utterances:
-    """Take `COLUMNS` of a table of shard rows. Raises DataError, which says `where`, for a row without tokens."""
+    """Take `COLUMNS` of a table of shard rows.
+
+    Raises DataError, which says `where`, for a row without tokens, or with a code that the vocabulary does not have.
+    """
     for name in STREAMS:
         if table[name].null_count:
             lost = table.filter(pc.is_null(table[name]))["id"][0].as_py()
             msg = f"{where}: utterance {lost} has no {name} tokens: tokenize and publish the corpus again"
             raise DataError(msg)
-    texts = _strings(table["text"])
+    ids, texts = table["id"].to_pylist(), _strings(table["text"])
+    speech = {name: _ids(table[name], name, vocabulary, ids, where) for name in STREAMS}
     return Utterances(
-        ids=table["id"].to_pylist(),
+        ids=ids,
         speakers=_numbers(table["speaker"]),
         languages=_strings(table["language"]),
         texts=texts,
-        tokens={name: _ragged(table[name]) for name in STREAMS} | {"text": _encoded(texts, vocabulary)},
-        where=where,
+        tokens=speech | {"text": _encoded(texts, vocabulary)},
     )
 
 
@@ -86,7 +88,12 @@ def _encoded(texts: list[str], vocabulary: Vocabulary) -> Ragged:
     return Ragged(np.concatenate([*ids, np.zeros(0, np.int32)]), offsets)
 
 
-def _ragged(lists: Any) -> Ragged:
-    lengths = pc.list_value_length(lists).to_numpy()
-    values = pc.list_flatten(lists).to_numpy().astype(np.int32, copy=False)
-    return Ragged(values, np.r_[0, np.cumsum(lengths, dtype=np.int64)])
+def _ids(column: Any, name: str, vocabulary: Vocabulary, utterances: list[str], where: str) -> Ragged:
+    codes = pc.list_flatten(column).to_numpy().astype(np.int32, copy=False)
+    offsets = np.r_[0, np.cumsum(pc.list_value_length(column).to_numpy(), dtype=np.int64)]
+    try:
+        return Ragged(vocabulary.speech_ids(STREAMS[name], codes), offsets)
+    except ValueError as error:
+        first = np.flatnonzero((codes < 0) | (codes >= len(vocabulary.streams[STREAMS[name]])))[0]
+        msg = f"{where}: utterance {utterances[np.searchsorted(offsets, first, 'right') - 1]}: {error}"
+        raise DataError(msg) from error

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -98,6 +99,17 @@ def test_the_loss_covers_the_answer_and_nothing_else(corpus):
             assert labels[-1] == VOCABULARY.end
             seen.add(task)
     assert seen == {"asr", "tts", "vc"}
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 99), number=st.integers(0, 20))
+def test_lengths_of_drafts_are_those_of_the_encoded_samples(corpus, seed, number):
+    """Else rows would be packed too full."""
+    blocks = Blocks(open_corpus(corpus), VOCABULARY, DataConfig(block_rows=8, seed=seed), "pretrain")
+    block = blocks.read(number)
+    for row, samples in enumerate(block.rows):
+        batch, _ = blocks.batch(block, row)
+        assert batch.lengths.tolist() == block.drafts.length[samples].tolist()
 
 
 def test_tensors_have_the_types_of_the_contract(corpus):
@@ -219,6 +231,34 @@ def test_slices_do_not_need_row_groups_of_their_size(tmp_path, corpus):
     assert [batch.keys for batch in epoch_of(where, block_rows=8)[1]] == expected
 
 
+def background_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith(("prefetch", "blocks"))]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 5])
+def test_an_error_comes_after_the_rows_before_it(tmp_path, prefetch):
+    where = write_shards(tmp_path, ROWS, shard_rows=4)
+    config = DataConfig(token_budget=100, block_rows=8, lanes=1, prefetch=prefetch, epochs=1)
+    whole = [batch.keys for batch in PackedLoader(open_corpus(where), VOCABULARY, config)]
+    blocks = Blocks(open_corpus(where), VOCABULARY, config, "pretrain")
+    for one in blocks.slices(2):
+        (tmp_path / "shards" / one.file).unlink(missing_ok=True)
+    loader, read = PackedLoader(open_corpus(where), VOCABULARY, config), []
+    with pytest.raises(FileNotFoundError):
+        read.extend(batch.keys for batch in loader)
+    assert read == whole[: sum(len(blocks.read(number).rows) for number in (0, 1))] != []
+    assert loader.counts.rows == len(read)
+    assert not background_threads()
+
+
+def test_closing_ends_the_threads(corpus):
+    rows = iter(PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(prefetch=3)))
+    next(rows)
+    assert background_threads()
+    rows.close()
+    assert not background_threads()
+
+
 class Counting(MemoryFileSystem):
     """Counts the files that are opened."""
 
@@ -249,6 +289,22 @@ def test_a_training_start_opens_the_corpus_once(tmp_path):
     trainer = prepare("counting://started", tmp_path / "run", config, World())
     next(iter(trainer.loader))
     assert Counting.opened["_index.json"] == 1
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_not_more_is_read_than_asked_for(tmp_path, prefetch):
+    """A row, those in advance, and at most the block after them."""
+    build = write_shards(tmp_path / "build", ROWS, shard_rows=4)
+    fsspec.register_implementation("counting", Counting, clobber=True)
+    remote = Counting()
+    for path in Path(build, "shards").iterdir():
+        remote.pipe_file(f"/asked{prefetch}/shards/{path.name}", path.read_bytes())
+    Counting.opened.clear()
+    config = DataConfig(block_rows=8, lanes=1, prefetch=prefetch, token_budget=50)
+    rows = iter(PackedLoader(open_corpus(f"counting://asked{prefetch}"), VOCABULARY, config))
+    next(rows)
+    rows.close()
+    assert 0 < sum(count for name, count in Counting.opened.items() if name.endswith(".parquet")) <= 2 * 2
 
 
 def test_shards_can_be_anywhere(corpus):

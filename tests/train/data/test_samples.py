@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from curation.manifests.schemas import SHARDS
 from curation.train.data.batch import TASKS
 from curation.train.data.config import DataConfig, TaskWeights
-from curation.train.data.samples import draft_samples, encode_sample, other_of_same, parallel_partners, sample_counts
+from curation.train.data.samples import draft_samples, other_of_same, parallel_partners, sample_counts
 from curation.train.data.utterances import COLUMNS, utterances_of
 from tests.support.synthetic import utterance, vocabulary
 
@@ -128,16 +128,12 @@ def test_an_utterance_without_text_is_only_converted():
     assert sorted(TASKS[task] for task in drafts.task[drafts.target == 1]) == ["asr", "tts", "vc"]
 
 
-@given(numbers=st.lists(st.integers(0, 500), min_size=1, max_size=12, unique=True), seed=st.integers(0, 9))
-def test_lengths_are_those_of_the_encoded_samples(numbers, seed):
-    found = utterances([utterance(number) for number in numbers])
-    drafts = drafts_of(found, DataConfig(), seed=seed)
-    assert len(drafts) == 3 * len(numbers)
-    for index, length in enumerate(drafts.length):
-        _, _, sequence = encode_sample(drafts, index, found, VOCABULARY)
-        assert len(sequence.ids) == length
-
-
 def test_a_row_without_tokens_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="utt-00001 has no semantic tokens"):
         utterances([utterance(0), utterance(1) | {"semantic": None}])
+
+
+@pytest.mark.parametrize("code", [-1, 30])
+def test_a_code_beyond_the_codebook_is_an_error_that_names_the_utterance(code):
+    with pytest.raises(ValueError, match=r"corpus: utterance utt-00002: .*semantic codes are within 0\.\.29"):
+        utterances([utterance(0), utterance(1) | {"semantic": []}, utterance(2) | {"semantic": [29, code]}])
