@@ -24,7 +24,6 @@ from curation.train.data.blocks import Blocks
 from curation.train.data.config import DataConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
-from curation.train.data.utterances import STREAMS
 from tests.support.synthetic import write_shards
 
 SIZES = {"glm": {"size": 2048}, "bicodec": {"semantic_size": 8192, "global_size": 4096, "num_global": 32}}
@@ -101,13 +100,12 @@ def main() -> None:
 
 
 def _block_mib(shards: str, vocabulary: Vocabulary) -> float:
-    """MiB of a block: what Python and NumPy allocate, and the codes, which lie in Arrow's memory."""
+    """MiB of a block: what Python and NumPy allocate."""
     blocks = Blocks(open_corpus(shards), vocabulary, DataConfig(), "pretrain")
     tracemalloc.start()
     block = blocks.read(0)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    held += sum(block.utterances.tokens[name].values.nbytes for name in STREAMS)
     return held / 2**20 * 2048 / len(block.utterances)
 
 
