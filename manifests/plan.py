@@ -48,13 +48,9 @@ class Plan:
         }
 
     def sources(self) -> Iterator[Source]:
-        """Every recording once, in the order of the generations."""
-        seen = set()
-        for table in self.generations:
-            for row in table.to_pylist():
-                if row["id"] not in seen:
-                    seen.add(row["id"])
-                    yield _source(row)
+        """Every recording once, in the order of the generations, with its latest values."""
+        latest = {row["id"]: row for table in self.generations for row in table.to_pylist()}
+        yield from map(_source, latest.values())
 
     def units(self, numbers: Sequence[int]) -> Iterator[Unit]:
         """The units with these numbers, in order."""

@@ -13,6 +13,7 @@ from curation.core.timing import StageTimes
 from curation.manifests import ledger, shards
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import read_index
+from curation.manifests.inputs.skipped import ByReason, Skipped, read_skipped
 from curation.manifests.runs import RunRecord, read_runs
 from curation.manifests.tokens import STREAMS
 
@@ -64,6 +65,8 @@ class Summary:
     languages: dict[str, int]
     errors: dict[str, ErrorRate] = field(default_factory=dict)
     """How often ASR systems and stages raised in the label pass."""
+    skipped: ByReason = field(default_factory=dict)
+    """What was left out of the inputs when they were listed, by reason."""
     timing: Timing = field(default_factory=Timing)
 
     @property
@@ -81,7 +84,9 @@ class Summary:
         fields = {key: value for key, value in values.items() if key != "failed_fraction"}
         lines = [Line(**line) for line in fields["lines"]]
         errors = {name: ErrorRate(**rate) for name, rate in fields["errors"].items()}
-        return cls(**{**fields, "lines": lines, "errors": errors, "timing": Timing.from_json(fields["timing"])})
+        skipped = {reason: Skipped(**item) for reason, item in fields["skipped"].items()}
+        timing = Timing.from_json(fields["timing"])
+        return cls(**{**fields, "lines": lines, "errors": errors, "skipped": skipped, "timing": timing})
 
 
 def read_summary(out: Storage) -> Summary:
@@ -96,6 +101,7 @@ def read_summary(out: Storage) -> Summary:
 def write_summary(out: Storage, label: StageTimes, errors: Mapping[str, ErrorRate]) -> Summary:
     """Add up a published build, whose labelling took the times `label` with these errors, and write its summary."""
     summary = summarize(out, Timing(label, read_runs(out)), errors)
+    summary.skipped = read_skipped(out)
     out.write_json(FILE, summary.to_json())
     return summary
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from curation.cli.options import table_console
@@ -48,6 +49,9 @@ def print_summary(summary: Summary, output: str) -> None:
     table.add_row("total", "", str(sum(line.count for line in summary.lines)), hours(summary.seconds), "100.0%")
     console.print(table)
     _print_errors(console, summary)
+    for reason, left_out in summary.skipped.items():
+        examples = ", ".join(left_out.examples)
+        console.print(f"left out of the inputs: {left_out.count} {reason}, e.g. {escape(examples)}", soft_wrap=True)
     _print_time(console, summary.timing)
     tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
     utterances, speakers = counted(summary.utterances, "utterance"), counted(summary.speakers, "speaker")

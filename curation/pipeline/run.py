@@ -17,7 +17,10 @@ from typing import Any
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.manifests import index
-from curation.manifests.inputs.listing import list_inputs
+from curation.manifests.inputs.changes import to_label
+from curation.manifests.inputs.ids import read_roots, write_roots
+from curation.manifests.inputs.listing import Listing
+from curation.manifests.inputs.skipped import record_skipped
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed
@@ -99,19 +102,20 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     known = {source.id: source for source in plan.sources()}
-    todo = [(item.source, item.size) for item in list_inputs(inputs)] if inputs else []
-    for source, _ in todo:
-        if source.id in known and known[source.id].path != source.path:
-            msg = f"{source.path} has the id of {known[source.id].path}, which is in this build already ({source.id})"
-            raise ConfigError(msg)
-    todo = [(source, size) for source, size in todo if source.id not in known]
+    listing = Listing(inputs, read_roots(out))
+    found = listing.distinct() if inputs else []
+    todo = {item.source.id: (item.source, item.size) for item in to_label(found, known, listing.roots)}
     if retry_failed:
-        todo += [(known[identifier], 0) for identifier in failed_recordings(out)]
+        current = {item.source.id: (item.source, item.size) for item in found}
+        for identifier in failed_recordings(out):
+            todo.setdefault(identifier, current.get(identifier, (known[identifier], 0)))
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)
+    write_roots(out, listing.roots)
+    record_skipped(out, listing.skipped)
     engine = config.engine
-    return extend_plan(out, plan, todo, unit_files=engine.unit_files, unit_bytes=engine.unit_mib * 2**20)
+    return extend_plan(out, plan, list(todo.values()), unit_files=engine.unit_files, unit_bytes=engine.unit_mib * 2**20)
 
 
 @contextmanager

@@ -1,111 +1,223 @@
-"""What goes into a build: files, folders, globs, manifests, local or any fsspec URL.
+"""What goes into a build: files, folders, globs and manifests, local or on any fsspec file system.
 
-Every input becomes a `Source`. Its id is made of its file name and a digest of its path below the input that lists it,
-so that a corpus keeps its ids when it moves.
+    for item in Listing(["recordings/", "more.jsonl"]):
+        ...
+
+Every input becomes a `Source` with an id that stays when the corpus moves.
 """
 
-import hashlib
 import logging
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
-import fsspec
-
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, UserError
+from curation.core.names import printable
 from curation.core.storage import file_system
+from curation.manifests.inputs.folders import base_of, has_wildcards, is_local, matches, recordings_in
+from curation.manifests.inputs.ids import Roots
 from curation.manifests.inputs.rows import ManifestRow
+from curation.manifests.inputs.skipped import ByReason, skip
 from curation.manifests.inputs.tables import is_manifest, rows_of
 from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
 
-MEDIA_SUFFIXES = frozenset(
-    f".{name}"
-    for names in ("wav flac mp3 m4a aac ogg oga opus webm mp4 mkv mov", "wma aif aiff amr ac3 caf au 3gp mka")
-    for name in names.split()
-)
+REPEATED = "named more than once"
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A source and its size in bytes (0 where the listing has none)."""
+    """A source, and where it was found."""
 
     source: Source
     size: int = 0
+    """Bytes; 0 where the listing has none."""
+    manifest: str = ""
+    """The manifest that names it; empty where it was found as a file."""
+    row: int = 0
+    """Of the manifest."""
+
+    @property
+    def where(self) -> str:
+        """The place to look at, for messages."""
+        return f"{self.manifest}, row {self.row}" if self.manifest else self.source.path
 
 
-def list_inputs(inputs: Iterable[str]) -> list[Input]:
-    """All recordings that the arguments name, sorted by id. Raises ConfigError with the argument and the remedy."""
-    found: dict[str, Input] = {}
-    for argument in inputs:
-        for item in _expand(argument):
+@dataclass(frozen=True)
+class Argument:
+    """One of the inputs as the user names it. Its methods raise ConfigError where it cannot be read."""
+
+    name: str
+
+    @cached_property
+    def _fs_and_path(self) -> tuple[Any, str]:
+        return file_system(self.name)
+
+    @cached_property
+    def kind(self) -> str:
+        """`folder`, `pattern`, `manifest` or `file`. What exists under the very name is no pattern."""
+        if not self.name:
+            msg = "an input has no name: name a file, a folder or a URL"
+            raise ConfigError(msg)
+        fs, path = self._fs_and_path
+        with self._reading():
+            if is_manifest(path) and fs.exists(path):
+                return "manifest"  # a folder of this name holds its parts
+            if fs.isdir(path):
+                return "folder"
+            if fs.exists(path):
+                return "file"
+        if has_wildcards(path):
+            return "pattern"
+        msg = f"input {self.name} does not exist"
+        raise ConfigError(msg)
+
+    @cached_property
+    def root(self) -> str:
+        """The folder that ids are relative to, as a path or URL."""
+        fs, path = self._fs_and_path
+        with self._reading():
+            if self.kind == "pattern":
+                return _url(fs, base_of(fs, path))
+        return _url(fs, path if self.kind == "folder" else posixpath.dirname(path))
+
+    def inputs(self, roots: Roots, skipped: ByReason) -> Iterator[Input]:
+        """Everything that it names, as it is found."""
+        fs, path = self._fs_and_path
+        if self.kind == "manifest":
+            yield from self._manifest(path, roots)
+            return
+        for found, size in self._found(skipped):
+            if self.kind == "pattern" and is_manifest(found):
+                yield from self._manifest(found, roots)
+            else:
+                url = _url(fs, found)
+                yield Input(Source(id=roots.id_of(url), path=printable(url)), size)
+
+    def _found(self, skipped: ByReason) -> Iterator[tuple[str, int]]:
+        fs, path = self._fs_and_path
+        with self._reading():
+            if self.kind == "folder":
+                yield from recordings_in(fs, path, skipped)
+            elif self.kind == "pattern":
+                yield from matches(fs, path, skipped)
+            else:
+                yield path, int(fs.info(path).get("size") or 0)
+
+    def _manifest(self, path: str, roots: Roots) -> Iterator[Input]:
+        fs, _ = self._fs_and_path
+        with self._reading():
+            if fs.isdir(path):
+                for part in sorted(fs.find(path)):
+                    if is_manifest(part):
+                        yield from self._rows(part, posixpath.dirname(path), roots)
+            else:
+                yield from self._rows(path, posixpath.dirname(path), roots)
+
+    def _rows(self, path: str, folder: str, roots: Roots) -> Iterator[Input]:
+        fs, _ = self._fs_and_path
+        name = _url(fs, path)
+        with fs.open(path, "rb") as file:
+            for number, values in rows_of(file, name):
+                row = ManifestRow(values, f"{name}, row {number}")
+                written = row.path
+                full = resolved(fs, folder, written)
+                source = row.source(full, roots.id_of(full, written, _url(fs, folder)))
+                yield Input(source, manifest=name, row=number)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """File systems raise anything: what they say becomes a sentence that names the input."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            msg = f"input {self.name} cannot be read: {type(error).__name__}: {error}"
+            raise ConfigError(msg) from error
+
+
+class Listing:
+    """The inputs of a build, listed while they are iterated over. Raises ConfigError for one that cannot be read."""
+
+    def __init__(self, names: Iterable[str], roots: Roots | None = None) -> None:
+        self.arguments = [Argument(name) for name in names]
+        self.roots = roots if roots is not None else Roots()
+        """Also those of earlier runs."""
+        self.skipped: dict[str, ByReason] = {argument.name: {} for argument in self.arguments}
+        """What was left out so far, by input."""
+        self.roots.add((argument.root for argument in self.arguments), _exists)
+
+    def __iter__(self) -> Iterator[Input]:
+        for argument in self.arguments:
+            yield from argument.inputs(self.roots, self.skipped[argument.name])
+
+    def distinct(self) -> list[Input]:
+        """All inputs sorted by id. Raises ConfigError where two differ in more than who names them, or there are none.
+
+        What a manifest says of a recording counts, where a folder holds it too.
+        """
+        found: dict[str, Input] = {}
+        for item in self:
             other = found.get(item.source.id)
-            if other is not None and other.source.path != item.source.path:
-                paths = f"{other.source.path} and {item.source.path}"
-                msg = f"{paths} have the same id {item.source.id!r}: make the ids unique"
-                raise ConfigError(msg)
-            found[item.source.id] = item
-    if not found:
-        msg = f"no recordings in {', '.join(inputs) or 'the inputs'}: expected audio or video files, or a manifest"
+            if other is None or (item.manifest and not other.manifest and item.source.path == other.source.path):
+                found[item.source.id] = item
+            else:
+                _check_equal(item, other)
+            if other is not None:
+                skip(next(iter(self.skipped.values())), REPEATED, item.where)
+        _tell(self.skipped)
+        if not found:
+            names = ", ".join(argument.name for argument in self.arguments)
+            msg = f"no recordings in {names or 'the inputs'}: expected audio or video files, or a manifest"
+            raise ConfigError(msg)
+        return sorted(found.values(), key=lambda item: item.source.id)
+
+
+def list_inputs(names: Iterable[str]) -> list[Input]:
+    """All recordings that the inputs name, sorted by id. Raises ConfigError with the input and the remedy."""
+    return Listing(names).distinct()
+
+
+def resolved(fs: Any, folder: str, written: str) -> str:
+    """The path or URL of a recording as a manifest in that folder writes it."""
+    if "://" in written:
+        return written
+    if posixpath.isabs(written):
+        return posixpath.normpath(written)
+    return _url(fs, posixpath.normpath(posixpath.join(folder, written)))
+
+
+def _tell(skipped: Mapping[str, ByReason]) -> None:
+    for found in skipped.values():
+        for reason, item in sorted(found.items()):
+            log.warning("left out: %d %s, e.g. %s", item.count, reason, item.examples[0])
+
+
+def _check_equal(item: Input, other: Input) -> None:
+    if item.source.path != other.source.path:
+        msg = f"{other.where} and {item.where} have the same id {item.source.id!r}: make the ids unique"
         raise ConfigError(msg)
-    return sorted(found.values(), key=lambda item: item.source.id)
-
-
-def make_id(path: str) -> str:
-    """A readable identifier for a path: letters, digits and dashes of the file name, and 8 hex digits of a digest."""
-    stem = posixpath.splitext(posixpath.basename(path))[0]
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:48] or "recording"
-    return f"{readable}-{hashlib.blake2b(path.encode(), digest_size=4).hexdigest()}"
-
-
-def _expand(argument: str) -> Iterator[Input]:
-    fs, path = file_system(argument)
-    if any(mark in path for mark in "*?["):
-        base = posixpath.dirname(path.split("*")[0].split("?")[0].split("[")[0])
-        yield from _listed(fs, fs.glob(path, detail=True), base)
-    elif fs.isdir(path):
-        yield from _listed(fs, fs.find(path, detail=True), path)
-    elif not fs.exists(path):
-        msg = f"input {argument} does not exist"
+    if item.manifest and other.manifest and item.source != other.source:
+        msg = (
+            f"{other.where} and {item.where} name the same recording {item.source.path} with other values: remove one, "
+            f"or give each an id"
+        )
         raise ConfigError(msg)
-    elif is_manifest(path):
-        yield from _manifest(fs, path, argument)
-    else:
-        yield _file(fs, path, posixpath.dirname(path), fs.info(path))
 
 
-def _listed(fs: Any, listing: Mapping[str, Any], base: str) -> Iterator[Input]:
-    skipped = []
-    for path, info in sorted(listing.items()):
-        if info["type"] != "file":
-            continue
-        if posixpath.splitext(path)[1].lower() in MEDIA_SUFFIXES:
-            yield _file(fs, path, base, info)
-        else:
-            skipped.append(path)
-    if skipped:
-        log.warning("%d files without an audio or video suffix were skipped, e.g. %s", len(skipped), skipped[0])
-
-
-def _file(fs: Any, path: str, base: str, info: Mapping[str, Any]) -> Input:
-    relative = posixpath.relpath(path, base) if base else path
-    return Input(Source(id=make_id(relative), path=_url(fs, path)), size=int(info.get("size") or 0))
+def _exists(folder: str) -> bool:
+    """Whether a folder of an earlier run is still there; one that cannot be asked for counts as there."""
+    try:
+        fs, path = file_system(folder)
+        return bool(fs.exists(path))
+    except (OSError, UserError):
+        return True
 
 
 def _url(fs: Any, path: str) -> str:
-    is_local = isinstance(fs, fsspec.implementations.local.LocalFileSystem)
-    return path if is_local else cast("str", fs.unstrip_protocol(path))
-
-
-def _manifest(fs: Any, path: str, argument: str) -> Iterator[Input]:
-    folder = posixpath.dirname(path)
-    with fs.open(path, "rb") as file:
-        for number, values in rows_of(file, argument):
-            row = ManifestRow(values, f"{argument}, row {number}")
-            given = row.path
-            is_full = "://" in given or posixpath.isabs(given)
-            full = given if is_full else _url(fs, posixpath.normpath(posixpath.join(folder, given)))
-            yield Input(row.source(full, make_id(given)))
+    return path if is_local(fs) else cast("str", fs.unstrip_protocol(path))

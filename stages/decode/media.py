@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from curation.audio.formats import HEADERLESS, NO_PROTOCOLS
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.core.names import existing
 from curation.manifests.records import MediaInfo
 from curation.stages.decode.containers import counts_samples, declared_seconds, riff_seconds
 
@@ -35,7 +37,6 @@ BLOCK_SECONDS = 1.0
 LOUDEST = 1e10
 """Float samples beyond it are noise of a damaged file; files in 16- and 32-bit integer units stay below."""
 
-_NO_PROTOCOLS = {"protocol_whitelist": "none"}
 _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
@@ -46,7 +47,7 @@ class MediaError(ValueError):
 def open_binary(path: str) -> BinaryIO:
     """Open a local path or an fsspec URL (s3://, https://, memory://, ...) for reading bytes."""
     if "://" not in path:
-        return Path(path).open("rb")
+        return Path(existing(path)).open("rb")
     import fsspec
 
     file: BinaryIO = fsspec.open(path, "rb").open()
@@ -159,7 +160,10 @@ def open_media(path: str, open_file: OpenFile = open_binary) -> Iterator[Media]:
         if not file.seekable():
             file = _seekable_copy(file, stack)
         riff = riff_seconds(file)
-        container = stack.enter_context(av.open(file, metadata_errors="replace", container_options=_NO_PROTOCOLS))
+        container = stack.enter_context(av.open(file, metadata_errors="replace", container_options=NO_PROTOCOLS))
+        if container.format.name in HEADERLESS:
+            msg = "a file without a header does not say its sample rate: convert it to WAV, e.g. with sox -r RATE"
+            raise MediaError(msg)
         stream = container.streams.best("audio")
         if stream is None:
             kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"

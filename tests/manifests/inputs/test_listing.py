@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import ConfigError
-from curation.manifests.inputs.listing import list_inputs, make_id
+from curation.manifests.inputs.ids import make_id
+from curation.manifests.inputs.listing import list_inputs
 from curation.pipeline.run import build
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.toy import toy_stages
@@ -38,7 +39,7 @@ def test_a_folder_is_searched_to_its_depth(folder):
 
 def test_files_left_out_are_told(folder, caplog):
     list_inputs([str(folder)])
-    assert "1 files" in caplog.text
+    assert "left out: 1 no audio or video, by their suffix, e.g. " in caplog.text
     assert "notes.txt" in caplog.text
 
 
@@ -139,11 +140,50 @@ def test_one_recording_named_twice_is_one(folder):
     ) == 1
 
 
-def test_two_folders_with_equal_files_are_refused(folder, tmp_path):
+def test_folders_with_equal_files_are_different_recordings(folder, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other/b.wav").write_bytes(b"1")
-    with pytest.raises(ConfigError, match=r"in/b\.wav and .*other/b\.wav have the same id"):
-        list_inputs([str(folder), str(tmp_path / "other")])
+    names = [str(folder), str(tmp_path / "other")]
+    found = list_inputs(names)
+    assert len(found) == 4
+    assert found == list_inputs(names[::-1])
+
+
+def test_the_same_values_from_two_manifests_are_one_recording_and_others_an_error(folder):
+    row = {"path": "b.wav", "language": "de"}
+    (folder / "one.jsonl").write_text(json.dumps(row))
+    (folder / "two.jsonl").write_text(json.dumps(row))
+    names = [str(folder / "one.jsonl"), str(folder / "two.jsonl"), str(folder)]
+    for order in (names, names[::-1]):
+        (item,) = (item for item in list_inputs(order) if item.source.path.endswith("b.wav"))
+        assert item.source.language == "de"  # the folder, which holds it too, says nothing of the language
+    (folder / "two.jsonl").write_text(json.dumps({**row, "language": "en"}))
+    with pytest.raises(ConfigError, match=r"one\.jsonl, row 1 and .*two\.jsonl, row 1 name the same recording"):
+        list_inputs(names)
+
+
+def test_a_name_that_exists_is_no_pattern(folder):
+    name = "Interview [dQw4w9WgXcQ]?.wav"
+    (folder / name).write_bytes(b"1")
+    assert paths([str(folder / name)]) == [str(folder / name)]
+    box = folder / "box [1]"
+    box.mkdir()
+    (box / "x.wav").write_bytes(b"1")
+    assert paths([str(box)]) == paths([str(box / "*.wav")]) == [str(box / "x.wav")]
+    by_folder, by_pattern = list_inputs([str(box)]), list_inputs([str(box / "?.wav")])
+    assert by_folder == by_pattern
+
+
+def test_a_pattern_may_match_manifests_and_a_folder_may_be_one(folder):
+    parts = folder / "m.parquet"
+    parts.mkdir()
+    for number, name in enumerate(["a.mp3", "b.wav"]):
+        pq.write_table(pa.table({"path": [name], "language": ["de"]}), parts / f"part-{number}.parquet")
+        (folder / f"m{number}.jsonl").write_text(json.dumps({"path": name, "language": "de"}))
+    expected = [(str(folder / name), "de") for name in ("a.mp3", "b.wav")]
+    for name in ("m.parquet", "m*.jsonl"):
+        found = list_inputs([str(folder / name)])
+        assert sorted((item.source.path, item.source.language) for item in found) == expected
 
 
 def test_recordings_come_in_the_order_of_their_ids_whatever_names_them(folder):
@@ -154,21 +194,11 @@ def test_recordings_come_in_the_order_of_their_ids_whatever_names_them(folder):
     assert {"m", "z"} < set(found)
 
 
-def test_an_id_is_the_files_name_and_a_digest_of_its_path():
-    """Ids are in published corpora: another way to make them would make old corpora new ones."""
-    assert make_id("deep/er/c.FLAC") == "c-a53c3d7c"
-    assert make_id("Über uns (1).wav") == "ber-uns-1-b5249cd3"
-    assert make_id("x" * 60 + ".wav").split("-")[0] == "x" * 48
-    assert make_id("日本.wav").startswith("recording-")
-
-
-def test_ids_of_a_manifest_follow_from_the_path_as_it_is_written(folder):
-    lines = [{"path": "b.wav"}, {"path": str(folder / "a.mp3")}]
+def test_a_manifest_gives_a_recording_the_id_that_its_folder_gives(folder):
+    lines = [{"path": "./b.wav"}, {"path": str(folder / "a.mp3")}, {"path": "deep/../deep/er/c.FLAC"}]
     (folder / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    found = {item.source.path: item.source.id for item in list_inputs([str(folder / "m.jsonl")])}
-    assert found == {
-        str(folder / "b.wav"): make_id("b.wav"),
-        str(folder / "a.mp3"): make_id(str(folder / "a.mp3")),
+    assert {(item.source.id, item.source.path) for item in list_inputs([str(folder / "m.jsonl")])} == {
+        (item.source.id, item.source.path) for item in list_inputs([str(folder)])
     }
 
 
@@ -196,9 +226,17 @@ def test_what_does_not_exist(tmp_path):
         list_inputs([str(tmp_path / "nothing")])
 
 
-def test_ids_are_readable_and_differ_by_folder():
-    assert make_id("a/Über uns (1).wav").startswith("ber-uns-1-")
-    assert make_id("a/x.wav") != make_id("b/x.wav")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "an input has no name"),
+        ("nowhere://x", "nowhere://x: Protocol not known: nowhere"),
+        ("/dev/null/x.wav", "does not exist"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_named(name, message):
+    with pytest.raises(ConfigError, match=message):
+        list_inputs([name])
 
 
 @pytest.fixture

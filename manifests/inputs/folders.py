@@ -1,0 +1,178 @@
+"""Finds the recordings in a folder or below a pattern, one after the other, and counts what is left out.
+
+Links are followed. Hidden names, and files without audio, are left out.
+"""
+
+import glob
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from curation.audio.formats import MEDIA_SUFFIXES, OTHER_SUFFIXES, holds_audio, suffix
+from curation.manifests.inputs.skipped import ByReason, skip
+from curation.manifests.inputs.tables import is_manifest
+
+HIDDEN = "hidden names (.x, __MACOSX, ...)"
+BROKEN = "broken links"
+KNOWN = "links to what is listed anyway"
+SPECIAL = "neither files nor folders"
+UNREADABLE = "folders that cannot be read"
+MANIFEST = "manifests in folders (name them to read them)"
+FOLDER = "folders that a pattern matches (name them, or use **)"
+NO_MEDIA = "no audio or video, by their suffix"
+NO_AUDIO = "no audio found in them"
+_SYSTEM = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
+_WILDCARDS = "*?["
+
+Found = tuple[str, int]
+"""Path of a file, in the form of its file system, and its size in bytes."""
+
+
+def is_local(fs: Any) -> bool:
+    """Whether a file system is this machine's."""
+    return isinstance(fs, LocalFileSystem)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none of the user's."""
+    return name.startswith(".") or name in _SYSTEM
+
+
+def has_wildcards(path: str) -> bool:
+    """Whether a path can be a pattern."""
+    return any(mark in path for mark in _WILDCARDS)
+
+
+def recordings_in(fs: Any, folder: str, skipped: ByReason) -> Iterator[Found]:
+    """The recordings in a folder and the folders below it, in no particular order. OSError where it cannot be read."""
+    files = _LocalFolder(folder, skipped).files() if is_local(fs) else _remote_files(fs, folder, skipped)
+    for path, size in files:
+        if _is_recording(fs, path, skipped):
+            yield path, size
+
+
+def base_of(fs: Any, pattern: str) -> str:
+    """The folder that a pattern starts from: what stands before its first wildcard, or more where that exists."""
+    parts = pattern.split("/")
+    first = next(number for number, part in enumerate(parts) if has_wildcards(part))
+    while first < len(parts) - 1 and has_wildcards(parts[first]) and fs.isdir("/".join(parts[: first + 1])):
+        first += 1
+    return "/".join(parts[:first])
+
+
+def matches(fs: Any, pattern: str, skipped: ByReason) -> Iterator[Found]:
+    """The recordings and manifests that a pattern matches, sorted."""
+    base = base_of(fs, pattern)
+    whole = f"{glob.escape(base)}{pattern.removeprefix(base)}"
+    for path, info in sorted(fs.glob(whole, detail=True).items()):
+        below = posixpath.relpath(path, base) if base else path
+        if any(map(is_hidden, below.split("/"))):
+            skip(skipped, HIDDEN, path)
+        elif info["type"] == "directory" or (is_local(fs) and Path(path).is_dir()):
+            if "**" not in pattern:
+                skip(skipped, FOLDER, path)
+        elif is_local(fs) and not Path(path).is_file():
+            skip(skipped, SPECIAL if Path(path).exists() else BROKEN, path)
+        elif is_manifest(path) or _is_recording(fs, path, skipped):
+            yield path, int(info.get("size") or 0)
+
+
+def _is_recording(fs: Any, path: str, skipped: ByReason) -> bool:
+    """By the suffix where that is known, else by the header. What cannot be read is left to decoding, which says so."""
+    if suffix(path) in MEDIA_SUFFIXES:
+        return True
+    if is_manifest(path):
+        skip(skipped, MANIFEST, path)
+        return False
+    if suffix(path) in OTHER_SUFFIXES:
+        skip(skipped, NO_MEDIA, path)
+        return False
+    try:
+        with fs.open(path, "rb") as file:
+            found = holds_audio(file)
+    except OSError:
+        return True
+    if not found:
+        skip(skipped, NO_AUDIO, path)
+    return found
+
+
+@dataclass(slots=True)
+class _LocalFolder:
+    """A walk through a folder of this machine that follows links and ends."""
+
+    root: str
+    skipped: ByReason
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    """Device and inode of the root, and of every folder that was reached through a link."""
+
+    def files(self) -> Iterator[Found]:
+        real = Path(self.root).resolve()
+        self.seen.add(_identity(real.stat()))
+        waiting = [(self.root, False)]
+        while waiting:
+            folder, through_link = waiting.pop()
+            for entry in self._entries(folder):
+                linked = through_link or entry.is_symlink()
+                if is_hidden(entry.name):
+                    skip(self.skipped, HIDDEN, entry.path)
+                elif entry.is_symlink() and not Path(entry.path).exists():
+                    skip(self.skipped, BROKEN, entry.path)
+                elif entry.is_symlink() and _is_listed(Path(entry.path).resolve(), real):
+                    skip(self.skipped, KNOWN, entry.path)
+                elif entry.is_dir():
+                    if not linked or self._is_new(entry):
+                        waiting.append((entry.path, linked))
+                elif entry.is_file():
+                    yield entry.path, entry.stat().st_size
+                else:
+                    skip(self.skipped, SPECIAL, entry.path)
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except OSError as error:
+            if folder == self.root:
+                raise
+            skip(self.skipped, UNREADABLE, f"{folder} ({error.strerror})")
+            return []
+
+    def _is_new(self, entry: os.DirEntry[str]) -> bool:
+        identity = _identity(entry.stat())
+        if identity in self.seen:
+            skip(self.skipped, KNOWN, entry.path)
+            return False
+        self.seen.add(identity)
+        return True
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _is_listed(target: Path, root: Path) -> bool:
+    """Whether the target of a link is reached in the walk of `root` without the link."""
+    return target.is_relative_to(root) and not any(map(is_hidden, target.relative_to(root).parts))
+
+
+def _remote_files(fs: Any, root: str, skipped: ByReason) -> Iterator[Found]:
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        for info in fs.ls(folder, detail=True):
+            path = info["name"].rstrip("/")
+            if path == folder.rstrip("/"):
+                continue  # an object store's mark for the folder itself
+            if is_hidden(posixpath.basename(path)):
+                skip(skipped, HIDDEN, path)
+            elif info["type"] == "directory":
+                waiting.append(path)
+            else:
+                yield path, int(info.get("size") or 0)
+        fs.invalidate_cache(folder)  # listings of a whole corpus would stay in memory
