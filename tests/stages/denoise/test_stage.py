@@ -1,6 +1,7 @@
 """The choice between the original and the denoised audio, on real speech."""
 
 import numpy as np
+import psutil
 import pytest
 
 from curation.audio.levels import peak_normalize
@@ -103,12 +104,21 @@ def test_scores_are_those_of_the_audio_before_and_after(dnsmos):
     before, after = dnsmos.score(peak_normalize(NOISY[:160_000]), 1), dnsmos.score(row.audio, 1)
     for when, quality in (("before", before), ("after", after)):
         for key in ("ovrl", "sig", "bak"):
-            assert row.scores[f"dnsmos.{when}.{key}"] == pytest.approx(getattr(quality, key), abs=1e-4)
+            assert row.scores[f"dnsmos.{when}.{key}"] == round(getattr(quality, key), 4)
 
 
 def test_another_model_is_looked_for_where_the_configuration_says(tmp_path):
     with pytest.raises(ModelError, match="does not exist"):
         Denoise(DenoiseConfig(dnsmos_model=f"path:{tmp_path}/none")).setup()
+
+
+def test_dnsmos_has_as_many_threads_as_the_configuration_says():
+    stages = [Denoise(DenoiseConfig(threads=threads, denoiser="spectral")) for threads in (1, 4)]
+    running = [psutil.Process().num_threads()]
+    for stage in stages:
+        stage.setup()
+        running.append(psutil.Process().num_threads())
+    assert np.diff(running).tolist() == [0, 3]
 
 
 def test_rows_without_audio_and_the_original_are_left():

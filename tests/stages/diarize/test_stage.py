@@ -40,6 +40,9 @@ def assert_sound(row: Recording) -> None:
     assert all(row.offset <= s.start < s.end <= row.end for s in row.segments)
     assert all(one.end <= two.start for one, two in pairwise(row.segments))
     assert row.audio is None
+    assert all(s.audio is None for s in row.segments if not s.live)  # it would go through all later stages
+    for s in row.segments:
+        assert (s.speaker_embedding is not None) == (s.speaker != "" and s.num_samples >= 0.4 * 16_000)
     for s in row.live_segments:
         assert 16_000 <= s.num_samples <= 20 * 16_000
         assert s.audio is not None
@@ -193,6 +196,11 @@ def test_every_setting_of_the_cuts_does_something(stage, crosstalk):
     assert len(times(cut(max_pause_seconds=0.0))) > len(plain)
     edges = [start for start, *_ in times(cut(max_edge_seconds=0.0))]
     assert edges != [start for start, *_ in plain]
+
+
+def test_limits_are_whole_frames():
+    rules = Diarize(DiarizeConfig(min_seconds=1.234, max_seconds=20.0)).rules
+    assert (rules.min_length, rules.max_length) == (123 * 160, 2000 * 160)
 
 
 def assert_within(row: Recording, config: DiarizeConfig) -> None:

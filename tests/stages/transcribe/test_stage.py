@@ -1,6 +1,7 @@
 """Real ASR systems on real speech: languages, order, errors, and what they hear together."""
 
 import itertools
+from dataclasses import replace
 
 import jiwer
 import numpy as np
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.manifests.records import Recording, Segment, Source
+from curation.manifests.records import Hypothesis, Recording, Segment, Source
 from curation.stages.base import run_stage
 from curation.stages.consensus.stage import Consensus
+from curation.stages.transcribe.base import AsrSystem
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.pocketsphinx import PocketSphinxConfig
 from curation.stages.transcribe.stage import Transcribe, TranscribeConfig, cut_batches
@@ -93,6 +95,12 @@ def test_systems_that_do_not_speak_the_language_are_left_out(stage):
     assert segment.notes["transcribe.left_out"] == "moonshine-tiny, whisper-tiny.en: no fr"
     assert segment.scores["transcribe.systems"] == 1
     assert "language.probability" not in segment.scores
+    item.source = replace(item.source, language="")
+    run_stage(stage, [item])  # again, from one short utterance
+    assert segment.language == "en"
+    assert segment.scores["language.probability"] > 0.5
+    assert segment.scores["transcribe.systems"] == 3
+    assert "transcribe.left_out" not in segment.notes
 
 
 def test_no_system_supports_the_language(moonshine_stage):
@@ -137,12 +145,13 @@ def test_a_segment_on_which_all_systems_break_is_failed_and_not_rejected(moonshi
 
 
 def test_several_recordings_at_once_give_what_each_gives_alone(moonshine_stage):
-    together = [recording(WAVES[:2]), recording([]), recording(WAVES[2:4])]
+    together = [recording(WAVES[:2]), recording([], language=""), recording(WAVES[2:4])]
     run_stage(moonshine_stage, together)
     run_stage(moonshine_stage, together)
     alone = recording(WAVES[2:4])
     run_stage(moonshine_stage, [alone])
     assert [s.hypotheses for s in together[2].segments] == [s.hypotheses for s in alone.segments]
+    assert together[1].verdict is None  # nothing was said whose language had to be known
 
 
 def test_configuration_names_what_is_wrong():
@@ -174,3 +183,22 @@ def test_short_ones_go_together_and_long_ones_alone():
     segments = [Segment(0, round(seconds * SAMPLE_RATE)) for seconds in (1, 1, 1, 2, 9, 10, 30)]
     sizes = [len(batch) for batch in cut_batches(segments, 16, 20.0)]
     assert sizes == [4, 2, 1]
+
+
+class Counting(AsrSystem):
+    """Hears how many utterances it is given at once."""
+
+    def load(self):
+        pass
+
+    def transcribe(self, waves, languages):
+        return [Hypothesis(self.config.name, str(len(waves)), language) for language in languages]
+
+
+def test_utterances_of_a_batch_are_about_as_long_as_one_another():
+    config = TranscribeConfig(systems=[MoonshineConfig(batch_size=16, batch_seconds=20.0)], language_system="")
+    stage = Transcribe(config)
+    stage.systems = [Counting(config.systems[0])]
+    item = recording([np.zeros(seconds * SAMPLE_RATE, np.float32) for seconds in (18, 1, 18, 1, 1)])
+    run_stage(stage, [item])
+    assert [segment.hypotheses[0].text for segment in item.segments] == ["1", "3", "1", "3", "3"]

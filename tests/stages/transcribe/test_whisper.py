@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.records import Word
 from curation.stages.transcribe.registry import build_system
-from curation.stages.transcribe.whisper import WhisperConfig
+from curation.stages.transcribe.whisper import WhisperConfig, _words
 from tests.support.real_speech import LIBRIVOX, librivox_as_read
 
 WAVES = librivox_as_read()
@@ -37,6 +38,11 @@ def test_a_model_of_one_language_identifies_none(tiny):
         tiny.identify_language(WAVES[:1])
 
 
+def test_a_language_that_the_model_does_not_speak_is_an_error(tiny):
+    with pytest.raises(ValueError, match=r"tiny\.en does not speak 'fr'"):
+        tiny.transcribe(WAVES[:1], ["fr"])
+
+
 def test_word_times_are_those_of_montreal_forced_aligner():
     """Cross-attention places words to 0.1 or 0.2 s; a wrong unit or offset is seconds away."""
     heard = loaded(word_times=True).transcribe(WAVES, ["en"] * len(WAVES))
@@ -59,6 +65,17 @@ def test_marks_and_silence_around_the_speech_have_no_words():
     (heard,) = loaded(word_times=True).transcribe([np.pad(WAVES[1], (0, 3 * SAMPLE_RATE))], ["en"])
     assert heard.words[-1].text == "man."
     assert heard.words[-1].end < len(WAVES[1]) + SAMPLE_RATE // 2
+
+
+def test_words_from_the_pieces_of_an_alignment():
+    pieces = [(" A", 0.1, 0.2, 0.9), (" cold", 0.2, 0.5, 0.7), ("-hearted", 0.5, 0.9, 0.6), (",", 0.9, 1.4, 0.1)]
+    pieces += [(' "man', 1.4, 1.6, 0.8), ('."', 1.6, 1.9, 0.2)]
+    found = _words([dict(zip(("word", "start", "end", "probability"), piece, strict=True)) for piece in pieces])
+    assert found == [
+        Word("A", 1600, 3200, 0.9),
+        Word("cold-hearted,", 3200, 14_400, 0.6),
+        Word('"man."', 22_400, 25_600, 0.8),
+    ]
 
 
 def test_without_word_times_there_are_none(tiny):

@@ -67,12 +67,15 @@ def test_speech_is_sampled_as_in_the_paper_and_few_codes_are_not_penalised(codes
     assert speech_sampling(codes) == Sampling(temperature=0.2, top_p=1.0, repetition_penalty=penalty)
 
 
-def test_draws_follow_the_probabilities():
-    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0, -30.0]]).repeat(4000, 1)
-    allowed = Allowed(range(5), ())
-    choosers = [Chooser(Sampling(1.0, seed=seed), allowed, np.zeros(0, np.int32)) for seed in range(4000)]
+@pytest.mark.parametrize("top_p", [1.0, 0.6])
+def test_draws_follow_the_probabilities(top_p):
+    """The two likeliest, which hold 0.74 of the probability, are the first and the last choice."""
+    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0, -30.0, 1.5]]).repeat(4000, 1)
+    allowed = Allowed(range(6), ())
+    choosers = [Chooser(Sampling(1.0, top_p, seed=seed), allowed, np.zeros(0, np.int32)) for seed in range(4000)]
     counts = Counter(choose(logits, choosers))
-    for place, share in enumerate(torch.softmax(logits[0], 0).tolist()):
+    left = logits[0] if top_p == 1 else torch.where(logits[0] < 1.5, -torch.inf, logits[0])
+    for place, share in enumerate(torch.softmax(left, 0).tolist()):
         assert abs(counts[place] / 4000 - share) < 4 * (share / 4000) ** 0.5 + 1e-9
 
 
@@ -80,6 +83,7 @@ def test_greedy_and_sampled_requests_share_a_batch():
     logits = torch.tensor([[0.0, 5.0, 1.0], [0.0, 5.0, 1.0], [9.0, 5.0, 1.0]])
     allowed = Allowed(range(3), ())
     choosers = [Chooser(s, allowed, np.zeros(0, np.int32)) for s in (GREEDY, Sampling(0.01), Sampling(0, 1, 1.2))]
+    assert probabilities(logits, choosers)[[0, 2]].tolist() == [[0, 1, 0], [1, 0, 0]]  # certain
     assert choose(logits, choosers) == [1, 1, 0]
 
 

@@ -30,7 +30,7 @@ with held(Storage(sys.argv[1]), "other"):
 @pytest.fixture(params=["local", "object store"])
 def out(request, tmp_path, monkeypatch):
     monkeypatch.setattr(locking, "SETTLE_SECONDS", 0.01)
-    return Storage(str(tmp_path / "out") if request.param == "local" else f"memory://{tmp_path.name}")
+    return Storage(str(tmp_path / "new/out") if request.param == "local" else f"memory://{tmp_path.name}")
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def left_behind(out, **changes):
 def test_held_once_and_free_afterwards(out):
     with held(out, "mine"):
         assert read_holder(out).pid == os.getpid()
+        assert Path("/proc/sys/kernel/random/boot_id").read_text().strip() in read_holder(out).machine
         with pytest.raises(LockError, match=rf"process {os.getpid()} on .*--wait.*--force-unlock"), held(out, "second"):
             pass
         assert read_holder(out).run == "mine"
