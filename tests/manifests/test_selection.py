@@ -82,6 +82,16 @@ def test_voices_of_two_spans_are_one_below_the_join_threshold(story, tmp_path, t
     assert listed == labels
 
 
+def test_a_voice_is_that_of_its_long_utterances(tmp_path):
+    """Half a second that sounds like somebody else does not keep the two spans apart."""
+    segments = [utterance(0.5, 3.5), utterance(3.5, 4.0, voice=90.0), utterance(5.0, 6.0)]
+    recording = (noise(9.0, quiet=[4.5]), 16_000, {"id": "a", "segments": segments})
+    config = story_config("tokenize=null", "publish.speaker_join_threshold=0.14")
+    manifest = write_corpus(tmp_path / "in", {"a.wav": recording})
+    build(config, [str(manifest)], str(tmp_path / "out"), make_stages=scripted_stages)
+    assert [row["speaker_label"] for row in rows(tmp_path / "out", "shards")] == ["S0", "S0", "S0"]
+
+
 def test_without_the_boundary_stage_its_threshold_rejects_nothing(story, tmp_path):
     config = story_config("tokenize=null", "boundary=null")
     build(config, [str(story / "in/manifest.jsonl")], str(tmp_path / "out"), make_stages=scripted_stages)
