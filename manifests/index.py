@@ -1,4 +1,8 @@
-"""The index of the shards, `shards/_index.json`: what publishing writes last, and a training job reads first."""
+"""The index of the shards, `shards/_index.json`: what publishing replaces last, and whoever reads a corpus reads first.
+
+It names the files of shards and ledger that are the corpus. Others may lie beside them: of an edition that a publish
+pass is writing, or was writing when it was killed.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -28,11 +32,13 @@ class ShardEntry:
     tokens: dict[str, int] = field(default_factory=dict)
     """How many of each stream: `glm`, `semantic`, `global`."""
     bytes: int = 0
+    languages: dict[str, int] = field(default_factory=dict)
+    """Utterances by language."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardIndex:
-    """All shards of a build, and what their rows have in common."""
+    """All files of a published corpus, and what its rows have in common."""
 
     shards: list[ShardEntry]
     row_group_rows: int = DEFAULT_ROW_GROUP_ROWS
@@ -42,6 +48,12 @@ class ShardIndex:
     denoise: dict[str, Any] | None = None
     """Settings of the denoise stage; None where it was switched off."""
     software: str = ""
+    edition: int = 1
+    """Counts the publish passes of the build."""
+    ledger: list[str] = field(default_factory=list)
+    """Names of the files in the folder of the ledger."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """The thresholds that the utterances met, by setting."""
 
     @property
     def rows(self) -> int:
@@ -65,10 +77,6 @@ class ShardIndex:
             raise DataError(msg)
         entries = [ShardEntry(**_known(ShardEntry, entry)) for entry in values["shards"]]
         return cls(**{**_known(cls, values), "shards": entries})
-
-    def write(self, out: Storage) -> None:
-        """Write it into a build, which is then published."""
-        out.write_json(FILE, self.to_json())
 
 
 def read_index(out: Storage, name: str = FILE) -> ShardIndex:

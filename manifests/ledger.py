@@ -13,9 +13,15 @@ import pyarrow.compute as pc
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.schemas import LEDGER, VERDICTS
 from curation.manifests.selection import Selection, column
+from curation.manifests.shards import edition_suffix
 
 FOLDER = "ledger"
 NON_SPEECH = "non_speech"
+
+
+def file_name(part: int, edition: int = 1) -> str:
+    """Name of a part of the ledger in its folder."""
+    return f"part-{part:06d}{edition_suffix(edition)}.parquet"
 
 
 class ConservationError(RuntimeError):

@@ -104,19 +104,13 @@ class LabelledBuild:
         offsets = np.searchsorted(rows, np.arange(judged.spans.num_rows + 1)).astype(np.int32)
         flat = judged.segments.drop_columns(["row"]).to_struct_array()
         nested = pa.ListArray.from_arrays(pa.array(offsets), _chunk(flat))
-        self.out.write_table(_judged_file(name), judged.spans.append_column("segments", nested), durable=False)
+        self.out.write_table(_judged_file(name), judged.spans.append_column("segments", nested))
 
     def stored(self, group: RecordingGroup) -> Selection:
         """The recordings of a group, as its files were judged and stored."""
         tables = [self.out.read_table(_judged_file(name)) for name in group.files]
         parts = [Selection(table.drop_columns(["segments"]), flatten_segments(table)) for table in tables]
         return self._joined(group, parts)
-
-    def forget_judged(self) -> None:
-        """Remove everything that was stored."""
-        for name in self.out.names(JUDGED_FOLDER):
-            self.out.remove(f"{JUDGED_FOLDER}/{name}")
-        self.out.remove_if_empty(JUDGED_FOLDER)
 
     def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
         selection = _in_order(_concatenated(parts), group.ids)

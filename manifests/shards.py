@@ -4,6 +4,7 @@ import pyarrow.dataset as ds
 table = ds.dataset("OUT/shards", format="parquet", exclude_invalid_files=True).to_table(columns=["text", "glm"])
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,19 @@ PAYLOAD = ("scores", "language", "hypotheses", "text", "words", "edits", "notes"
 """Columns of the segments that no verdict depends on but through `scores`: read of the kept ones only."""
 
 
-def file_name(shard: int, count: int) -> str:
-    """Name of a shard inside the build."""
-    return f"{FOLDER}/part-{shard:05d}-of-{count:05d}.parquet"
+def file_name(shard: int, count: int, edition: int = 1) -> str:
+    """Name of a shard in its folder."""
+    return f"part-{shard:05d}-of-{count:05d}{edition_suffix(edition)}.parquet"
+
+
+def first_name(file: str) -> str:
+    """The name that a shard has in the first edition: equal content then has equal names."""
+    return re.sub(r"-v\d+(?=\.parquet$)", "", file)
+
+
+def edition_suffix(edition: int) -> str:
+    """What tells the files of an edition from those of another: nothing for the first one."""
+    return "" if edition == 1 else f"-v{edition}"
 
 
 def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int) -> npt.NDArray[np.int64]:

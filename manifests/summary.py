@@ -1,20 +1,24 @@
 """The accounting of a build: hours of input, kept, rejected by reason, failed, non-speech; and where the time went."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
-from curation.manifests import ledger, shards
+from curation.manifests import ledger
 from curation.manifests.error_rates import ErrorRate
-from curation.manifests.index import read_index
+from curation.manifests.index import FILE as INDEX
+from curation.manifests.index import ShardIndex, read_index
 from curation.manifests.inputs.skipped import ByReason, Skipped, read_skipped
-from curation.manifests.runs import RunRecord, read_runs
+from curation.manifests.runs import RunRecord
+from curation.manifests.selection import Selection
 from curation.manifests.tokens import STREAMS
 
 FILE = "summary.json"
@@ -98,62 +102,83 @@ def read_summary(out: Storage) -> Summary:
         raise ConfigError(msg) from None
 
 
-def write_summary(out: Storage, label: StageTimes, errors: Mapping[str, ErrorRate]) -> Summary:
-    """Add up a published build, whose labelling took the times `label` with these errors, and write its summary."""
-    summary = summarize(out, Timing(label, read_runs(out)), errors)
-    summary.skipped = read_skipped(out)
-    out.write_json(FILE, summary.to_json())
-    return summary
+@dataclass(slots=True)
+class LedgerTally:
+    """What a part of the ledger adds to the summary. Times are samples: sums do not depend on the order."""
+
+    recordings: int
+    failed_recordings: int
+    lines: list[tuple[str, str, int, int]]
+    """Status, reason, number of intervals, their samples."""
+    named_speakers: list[str]
+    """Speakers of kept utterances whose name is from the manifest: they may be in other parts too."""
+    other_speakers: int
 
 
-def summarize(out: Storage, timing: Timing, errors: Mapping[str, ErrorRate]) -> Summary:
-    """Add up the ledger and the index of a published build, one file after the other."""
+def tally(rows: pa.Table, selections: Iterable[Selection]) -> LedgerTally:
+    """Count rows of the ledger, and the speakers of the selections that they are of."""
+    samples = pc.subtract(rows["end_sample"], rows["start_sample"])
+    lines = rows.append_column("samples", samples).group_by(["status", "reason"])
+    sums = lines.aggregate([("samples", "count"), ("samples", "sum")]).to_pylist()
+    failed = rows.filter(pc.equal(rows["status"], "failed"))
+    named: set[str] = set()
+    others = 0
+    for selection in selections:
+        sources = selection.spans["source"].take(selection.kept["row"]).to_pylist()
+        labels = selection.kept["speaker"].to_pylist()
+        named.update(source["speaker"] for source in sources if source["speaker"])
+        voices = zip(sources, labels, strict=True)
+        others += len({(source["id"], label) for source, label in voices if not source["speaker"]})
+    return LedgerTally(
+        recordings=pc.count_distinct(rows["recording_id"]).as_py(),
+        failed_recordings=pc.count_distinct(failed["recording_id"]).as_py(),
+        lines=[(row["status"], row["reason"] or "", row["samples_count"], row["samples_sum"]) for row in sums],
+        named_speakers=sorted(named),
+        other_speakers=others,
+    )
+
+
+def summarize(
+    tallies: Iterable[LedgerTally], index: ShardIndex, timing: Timing, errors: Mapping[str, ErrorRate]
+) -> Summary:
+    """Add up the parts of the ledger and the shards of a corpus."""
     count: Counter[tuple[str, str]] = Counter()
-    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
-    recordings = failed = 0
-    columns = ["recording_id", "status", "reason", "seconds"]
-    for _, table in out.iter_tables(ledger.FOLDER, columns):
-        recordings += pc.count_distinct(table["recording_id"]).as_py()
-        failed += pc.count_distinct(table.filter(pc.equal(table["status"], "failed"))["recording_id"]).as_py()
-        grouped = table.group_by(["status", "reason"]).aggregate([("seconds", "sum"), ("seconds", "count")])
-        for row in grouped.to_pylist():
-            key = row["status"], row["reason"] or ""
-            count[key] += row["seconds_count"]
-            seconds[key] += row["seconds_sum"]
-    index = read_index(out)
-    speakers, languages = _voices(out)
+    samples: Counter[tuple[str, str]] = Counter()
+    recordings = failed = speakers = 0
+    named: set[str] = set()
+    languages: Counter[str] = Counter()
+    for part in tallies:
+        recordings, failed = recordings + part.recordings, failed + part.failed_recordings
+        speakers += part.other_speakers
+        named.update(part.named_speakers)
+        for status, reason, intervals, length in part.lines:
+            count[status, reason] += intervals
+            samples[status, reason] += length
+    for entry in index.shards:
+        languages.update(entry.languages)
     order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3}
-    keys = sorted(count, key=lambda key: (order[key[0]], -seconds[key]))
+    keys = sorted(count, key=lambda key: (order[key[0]], -samples[key], key[1]))
+    lines = [Line(*key, count[key], samples[key] / SAMPLE_RATE) for key in keys]
     return Summary(
         recordings=recordings,
         failed_recordings=failed,
-        seconds=sum(seconds.values()),
-        lines=[Line(status, reason, count[status, reason], seconds[status, reason]) for status, reason in keys],
+        seconds=samples.total() / SAMPLE_RATE,
+        lines=lines,
         shards=len(index.shards),
         utterances=index.rows,
         kept_seconds=index.seconds,
         tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
-        speakers=speakers,
-        languages=languages,
+        speakers=speakers + len(named),
+        languages=dict(sorted(languages.items())),
         errors=dict(sorted(errors.items())),
         timing=timing,
     )
 
 
 def failed_recordings(out: Storage) -> list[str]:
-    """Ids of the recordings in which something failed, from the ledger."""
+    """Ids of the recordings in which something failed, from the ledger; none where nothing is published."""
     found: set[str] = set()
-    for _, table in out.iter_tables(ledger.FOLDER, ["recording_id", "status"]):
+    for name in read_index(out).ledger if out.exists(INDEX) else ():
+        table = out.read_table(f"{ledger.FOLDER}/{name}", ["recording_id", "status"])
         found.update(table.filter(pc.equal(table["status"], "failed"))["recording_id"].to_pylist())
     return sorted(found)
-
-
-def _voices(out: Storage) -> tuple[int, dict[str, int]]:
-    """Number of speakers, and utterances by language, of the shards."""
-    speakers: set[str] = set()
-    languages: Counter[str] = Counter()
-    for _, table in out.iter_tables(shards.FOLDER, ["speaker", "language"]):
-        speakers.update(pc.unique(table["speaker"]).to_pylist())
-        for row in pc.value_counts(table["language"]).to_pylist():
-            languages[row["values"]] += row["counts"]
-    return len(speakers), dict(sorted(languages.items()))

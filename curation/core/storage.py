@@ -84,6 +84,11 @@ class Storage:
         except FileNotFoundError:
             return
 
+    def remove_folder(self, folder: str) -> None:
+        """Delete a sub-folder with everything in it; nothing happens if it is not there."""
+        with suppress(FileNotFoundError):
+            self._fs_and_base[0].rm(self.path(folder), recursive=True)
+
     def remove_if_empty(self, folder: str) -> None:
         """Delete a sub-folder that holds nothing; only local file systems have such folders."""
         if self.is_local:

@@ -1,7 +1,7 @@
 """Judges staging files, encodes the kept utterances with both tokenizers, and stores the ids beside the files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,18 @@ def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[W
     return pa.Table.from_pylist(rows, schema=schemas.TOKENS)
 
 
+@dataclass(frozen=True)
+class JudgeTask:
+    """Staging files that are judged together."""
+
+    files: Sequence[BatchName]
+
+    @property
+    def name(self) -> str:
+        """See `edition.NamedTask`."""
+        return f"judge-{self.files[0]}"
+
+
 class BatchJudge:
     """Judges staging files, and encodes the kept utterances in them that have no tokens yet.
 
@@ -48,12 +60,12 @@ class BatchJudge:
         config, self._note = for_this_machine(job.config, only="tokenize")
         self._tokenizers = load_tokenizers(config.tokenize)
 
-    def __call__(self, task: Sequence[BatchName]) -> BatchesJudged:
-        """Judge the files `task`."""
+    def __call__(self, task: JudgeTask) -> BatchesJudged:
+        """Judge the files of the task."""
         times, samples = StageTimes(), 0
         errors: dict[str, ErrorRate] = {}
         take_model_seconds()
-        for name in task:
+        for name in task.files:
             with staging.opened(self._out, name) as file:
                 judged = self._labelled.judge(file)
                 times.add(file.times)

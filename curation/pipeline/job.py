@@ -13,6 +13,7 @@ from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import ShardEntry
 from curation.manifests.plan import Unit
 from curation.manifests.staging import BatchName
+from curation.manifests.summary import LedgerTally
 from curation.pipeline.assemble import build_stages
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.watchdog import Watchdog
@@ -83,6 +84,8 @@ class LedgerPartWritten(Done):
     first_group: int
     kept_samples: list[int]
     """Of each group of recordings in the part."""
+    file: str
+    tally: LedgerTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

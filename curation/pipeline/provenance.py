@@ -27,7 +27,12 @@ LABEL_REMEDY = f"restore it from a copy, or remove it and run `curation build` w
 
 
 def write_config(out: Storage, config: BuildConfig) -> None:
-    """Write the resolved configuration, and log what differs from that of the last run.
+    """Write the resolved configuration."""
+    out.write_bytes(CONFIG_FILE, to_yaml(config).encode())
+
+
+def tell_changes(out: Storage, config: BuildConfig) -> None:
+    """Log what differs from the configuration of the last run.
 
     Settings are not carried over: a threshold that was set in an earlier run, but not in this one, has its default.
     """
@@ -37,7 +42,6 @@ def write_config(out: Storage, config: BuildConfig) -> None:
         if names:
             changes = "; ".join(f"{name}: {old.get(name)} -> {new.get(name)}" for name in names)
             log.warning("settings differ from those of the last run: %s", changes)
-    out.write_bytes(CONFIG_FILE, to_yaml(config).encode())
 
 
 def read_config(out: Storage) -> BuildConfig:

@@ -1,8 +1,9 @@
 """The publish pass: judge, tokenize what is kept, write ledger, shards and index.
 
 No ASR or diarization model runs here, so repeating it with other thresholds is cheap. Every step is a map over
-idempotent tasks; the index is written last, and a build without it is not finished. A staging file is judged once, by
-the first step; the others use what it stored, and the shards read the payload of the kept segments only.
+idempotent tasks, which are not done again after a kill. The new edition lies beside the old one until the index, which
+is written last, names it. A staging file is judged once, by the first step; the others use what it stored, and the
+shards read the payload of the kept segments only.
 """
 
 import math
@@ -11,26 +12,32 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.core.version import __version__
-from curation.manifests import index, ledger, schemas, shards, tokens
+from curation.manifests import index, ledger, plan, schemas, shards, tokens
 from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.index import ShardEntry, ShardIndex
+from curation.manifests.inputs.skipped import read_skipped
+from curation.manifests.runs import read_runs
 from curation.manifests.selection import LabelledBuild, RecordingGroup, filtered, payload
+from curation.manifests.staging import BatchName
+from curation.manifests.summary import FILE as SUMMARY
+from curation.manifests.summary import Summary, Timing, summarize, tally
 from curation.pipeline.assemble import tokenizer_gpus
-from curation.pipeline.encode import BatchJudge
-from curation.pipeline.job import Job, LedgerPartWritten, Runtime, ShardWritten
+from curation.pipeline.config import BuildConfig
+from curation.pipeline.edition import Edition
+from curation.pipeline.encode import BatchJudge, JudgeTask
+from curation.pipeline.job import BatchesJudged, Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
-from curation.pipeline.provenance import labelled_build
-from curation.tokenize.pair import load_tokenizers
+from curation.pipeline.provenance import labelled_build, write_config
+from curation.tokenize.pair import DualTokenizer, load_tokenizers
 
 GROUPS_PER_LEDGER_PART = 256
 FILES_PER_TASK = 256
@@ -39,44 +46,68 @@ FILES_PER_TASK = 256
 Item = TypeVar("Item")
 
 
-def publish(job: Job, runtime: Runtime, monitor: Monitor) -> tuple[StageTimes, dict[str, ErrorRate]]:
-    """Run the pass; returns the time that labelling took, and its errors."""
+def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
+    """Publish a new edition; returns its summary, which is written too."""
     out, config = job.out, job.config
-    out.remove(index.FILE)
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
-    fingerprint = tokenizers.fingerprint if tokenizers else None
     labelled = labelled_build(out, config)
     groups = labelled.groups()
-    label = _judge(job, runtime, groups, monitor)
-    kept = _write_ledger(labelled, runtime, groups, monitor)
+    names = sorted({name for group in groups for name in group.files})
+    edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER)))
+    times, errors = _judge(job, runtime, edition, names, monitor)
+    parts = _write_ledger(labelled, runtime, edition, groups, monitor)
+    kept = [samples for part in parts for samples in part.kept_samples]
     cut = ShardCut.of(sum(kept), config.publish.shard_hours)
-    make_writer = partial(
-        ShardWriter, labelled, cut, fingerprint, config.publish.row_group_rows, audio=config.publish.audio
-    )
-    tasks = cut.tasks(groups, kept)
-    entries = [done.entry for done in monitor.follow("shards", len(tasks), runtime.map(make_writer, tasks))]
-    _remove_others(out, shards.FOLDER, {entry.file for entry in entries})
-    ShardIndex(
+    tasks, (rows, audio) = cut.tasks(groups, kept), (config.publish.row_group_rows, config.publish.audio)
+    fingerprint = tokenizers.fingerprint if tokenizers else None
+    make_writer = partial(ShardWriter, labelled, cut, edition.number, fingerprint, rows, audio)
+    worker = partial(edition.once, make_writer, ShardWritten)
+    entries = [done.entry for done in monitor.follow("shards", len(tasks), runtime.map(worker, tasks))]
+    new = ShardIndex(
         shards=sorted(entries, key=lambda entry: entry.file),
         row_group_rows=config.publish.row_group_rows,
         tokenizers=tokenizers.describe() if tokenizers else None,
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
         software=__version__,
-    ).write(out)
-    labelled.forget_judged()
-    return label
+        edition=edition.number,
+        ledger=[part.file for part in parts],
+        thresholds={rule.field: rule.threshold for rule in labelled.rules},
+    )
+    monitor.lock.beat()
+    monitor.lock.check()
+    edition.switch(new)
+    write_config(out, config)
+    monitor.journal.enter("")
+    summary = summarize((part.tally for part in parts), new, Timing(times, read_runs(out)), errors)
+    summary.skipped = read_skipped(out)
+    out.write_json(SUMMARY, summary.to_json())
+    edition.end()
+    return summary
+
+
+def _made_of(
+    config: BuildConfig, tokenizers: DualTokenizer | None, names: Sequence[BatchName], plans: Sequence[str]
+) -> dict[str, Any]:
+    """All that the files of an edition depend on."""
+    return {
+        "settings": config.model_dump(mode="json", exclude={"engine"}),
+        "tokenizers": tokenizers.fingerprint if tokenizers else None,
+        "staging": [str(name) for name in names],
+        "plan": list(plans),
+        "software": __version__,
+    }
 
 
 def _judge(
-    job: Job, runtime: Runtime, groups: Sequence[RecordingGroup], monitor: Monitor
+    job: Job, runtime: Runtime, edition: Edition, names: Sequence[BatchName], monitor: Monitor
 ) -> tuple[StageTimes, dict[str, ErrorRate]]:
     """Judge all staging files and tokenize what is kept; returns what the files say of the label pass."""
-    names = sorted({name for group in groups for name in group.files})
     size = FILES_PER_TASK if job.config.tokenize is None else 1
-    tasks = [names[start : start + size] for start in range(0, len(names), size)]
+    tasks = [JudgeTask(names[start : start + size]) for start in range(0, len(names), size)]
     times, gpus = StageTimes(), tokenizer_gpus(job.config)
     errors: dict[str, ErrorRate] = {}
-    for done in monitor.follow("judge", len(tasks), runtime.map(partial(BatchJudge, job), tasks, gpus=gpus)):
+    worker = partial(edition.once, partial(BatchJudge, job), BatchesJudged)
+    for done in monitor.follow("judge", len(tasks), runtime.map(worker, tasks, gpus=gpus)):
         times.add(done.label_times)
         add_rates(errors, done.label_errors)
         monitor.journal.add_models(done.model_seconds)
@@ -91,22 +122,20 @@ class LedgerTask:
     groups: Sequence[RecordingGroup]
 
     @property
-    def file(self) -> str:
-        """Name in the folder of the ledger."""
-        return f"part-{self.first_group // GROUPS_PER_LEDGER_PART:06d}.parquet"
+    def name(self) -> str:
+        """See `edition.NamedTask`."""
+        return f"ledger-{self.first_group // GROUPS_PER_LEDGER_PART:06d}"
 
 
 def _write_ledger(
-    labelled: LabelledBuild, runtime: Runtime, groups: Sequence[RecordingGroup], monitor: Monitor
-) -> list[int]:
-    """Write all parts of the ledger; returns the samples that each group of recordings keeps."""
+    labelled: LabelledBuild, runtime: Runtime, edition: Edition, groups: Sequence[RecordingGroup], monitor: Monitor
+) -> list[LedgerPartWritten]:
+    """Write all parts of the ledger; returns them in order."""
     starts = range(0, len(groups), GROUPS_PER_LEDGER_PART)
     tasks = [LedgerTask(start, groups[start : start + GROUPS_PER_LEDGER_PART]) for start in starts]
-    kept = [0] * len(groups)
-    for done in monitor.follow("ledger", len(tasks), runtime.map(partial(LedgerWriter, labelled), tasks)):
-        kept[done.first_group : done.first_group + len(done.kept_samples)] = done.kept_samples
-    _remove_others(labelled.out, ledger.FOLDER, {task.file for task in tasks})
-    return kept
+    worker = partial(edition.once, partial(LedgerWriter, labelled, edition.number), LedgerPartWritten)
+    done = monitor.follow("ledger", len(tasks), runtime.map(worker, tasks))
+    return sorted(done, key=lambda part: part.first_group)
 
 
 @dataclass(frozen=True)
@@ -114,16 +143,20 @@ class LedgerWriter:
     """Writes one part of the ledger."""
 
     labelled: LabelledBuild
+    edition: int
 
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
         """Write the part; the result says how many samples each of its groups keeps."""
-        parts, kept = [], []
-        for group in task.groups:
-            selection = self.labelled.stored(group)
-            parts.append(ledger.ledger_rows(selection))
-            kept.append(int(np.sum(_lengths(selection.kept))))
-        self.labelled.out.write_table(f"{ledger.FOLDER}/{task.file}", pa.concat_tables(parts))
-        return LedgerPartWritten(first_group=task.first_group, kept_samples=kept)
+        selections = [self.labelled.stored(group) for group in task.groups]
+        rows = pa.concat_tables([ledger.ledger_rows(selection) for selection in selections])
+        file = ledger.file_name(task.first_group // GROUPS_PER_LEDGER_PART, self.edition)
+        self.labelled.out.write_table(f"{ledger.FOLDER}/{file}", rows)
+        return LedgerPartWritten(
+            first_group=task.first_group,
+            kept_samples=[int(np.sum(_lengths(selection.kept))) for selection in selections],
+            file=file,
+            tally=tally(rows, selections),
+        )
 
 
 @dataclass(frozen=True)
@@ -132,6 +165,11 @@ class ShardTask:
 
     shard: int
     groups: Sequence[tuple[RecordingGroup, int]]
+
+    @property
+    def name(self) -> str:
+        """See `edition.NamedTask`."""
+        return f"shard-{self.shard:05d}"
 
 
 @dataclass(frozen=True)
@@ -164,6 +202,7 @@ class ShardWriter:
 
     labelled: LabelledBuild
     cut: ShardCut
+    edition: int
     fingerprint: str | None
     """Of the tokenizers; None: nothing is tokenized."""
     row_group_rows: int
@@ -171,7 +210,7 @@ class ShardWriter:
 
     def __call__(self, task: ShardTask) -> ShardWritten:
         """Write the shard."""
-        name = shards.file_name(task.shard, self.cut.count)
+        file = shards.file_name(task.shard, self.cut.count, self.edition)
         tally = _Tally()
         schema = schemas.SHARDS.with_metadata(
             {
@@ -180,11 +219,11 @@ class ShardWriter:
                 "curation.tokenizers": self.fingerprint or "",
             }
         )
-        with self.labelled.out.table_writer(name, schema, self.row_group_rows) as writer:
+        with self.labelled.out.table_writer(f"{shards.FOLDER}/{file}", schema, self.row_group_rows) as writer:
             for rows in _ahead(lambda item: self._rows_of(task.shard, *item), task.groups):
                 writer.add(rows)
                 tally.add(rows)
-        return ShardWritten(entry=tally.entry(name.split("/")[1], writer.bytes, writer.sha256))
+        return ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
 
     def _rows_of(self, shard: int, group: RecordingGroup, before: int) -> pa.Table:
         """What a group gives to the shard; it may share its utterances with the shards beside."""
@@ -205,16 +244,18 @@ class _Tally:
     rows: int = 0
     seconds: float = 0.0
     tokens: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
 
     def add(self, table: pa.Table) -> None:
         self.rows += table.num_rows
         self.seconds += float(np.sum(table["seconds"].to_numpy()))
         for stream in tokens.STREAMS:
             self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
+        self.languages.update({row["values"]: row["counts"] for row in pc.value_counts(table["language"]).to_pylist()})
 
     def entry(self, file: str, size: int, sha256: str) -> ShardEntry:
         counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
-        return ShardEntry(file=file, rows=self.rows, seconds=self.seconds, tokens=counts, bytes=size, sha256=sha256)
+        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, dict(sorted(self.languages.items())))
 
 
 def _lengths(segments: pa.Table) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -232,10 +273,3 @@ def _ahead(work: Callable[[Item], pa.Table], items: Sequence[Item]) -> Iterator[
                 yield ready.result()
         if waiting is not None:
             yield waiting.result()
-
-
-def _remove_others(out: Storage, folder: str, current: set[str]) -> None:
-    """Delete the leftovers of an earlier publish pass."""
-    for name in out.names(folder):
-        if name.endswith(".parquet") and name not in current:
-            out.remove(f"{folder}/{name}")

@@ -24,7 +24,7 @@ from curation.manifests.inputs.skipped import record_skipped
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed
-from curation.manifests.summary import Summary, failed_recordings, write_summary
+from curation.manifests.summary import Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
@@ -33,7 +33,7 @@ from curation.pipeline.guard.quarantine import Quarantine
 from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
 from curation.pipeline.monitor import Monitor
-from curation.pipeline.provenance import check_label_settings, write_config
+from curation.pipeline.provenance import check_label_settings, tell_changes, write_config
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
 
@@ -86,15 +86,16 @@ def build(
         plan = _plan(out, config, inputs, retry_failed=retry_failed)
         quarantine = Quarantine(out, job.run)
         quarantine.clear()
-        write_config(out, config)
+        tell_changes(out, config)
+        if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
+            write_config(out, config)
         with _started(config) as runtime:
             monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus), on_progress)
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
-            label_times, errors = publish(job, runtime, monitor)
-            monitor.journal.enter("")
+            summary = publish(job, runtime, monitor)
         quarantine.clear()
-        return write_summary(out, label_times, errors)
+        return summary
 
 
 def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_failed: bool) -> Plan:

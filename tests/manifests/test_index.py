@@ -31,18 +31,18 @@ def changed(out, **fields):
 
 
 def test_it_is_read_back_as_it_was_written(out):
-    INDEX.write(out)
+    out.write_json(FILE, INDEX.to_json())
     assert read_index(out) == INDEX
 
 
 def test_the_file_has_the_totals_of_its_shards(out, tmp_path):
-    INDEX.write(out)
+    out.write_json(FILE, INDEX.to_json())
     values = json.loads((tmp_path / "shards/_index.json").read_text())
     assert (values["rows"], values["seconds"], values["format"]) == (5, 3.75, "1")
 
 
 def test_an_older_index_lacks_what_has_a_default(out):
-    INDEX.write(out)
+    out.write_json(FILE, INDEX.to_json())
     changed(out, denoise=..., row_group_rows=..., software=...)
     found = read_index(out)
     assert (found.denoise, found.row_group_rows) == (None, DEFAULT_ROW_GROUP_ROWS)
@@ -50,13 +50,13 @@ def test_an_older_index_lacks_what_has_a_default(out):
 
 
 def test_fields_of_later_versions_are_ignored(out):
-    INDEX.write(out)
+    out.write_json(FILE, INDEX.to_json())
     changed(out, licence="CC0", shards=[entry | {"speakers": 2} for entry in INDEX.to_json()["shards"]])
     assert read_index(out) == INDEX
 
 
 def test_another_format_is_refused_with_its_name(out):
-    INDEX.write(out)
+    out.write_json(FILE, INDEX.to_json())
     changed(out, format="2")
     with pytest.raises(DataError, match=r"shards/_index\.json: shards of format 2, this software reads 1"):
         read_index(out)

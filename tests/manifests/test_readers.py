@@ -1,5 +1,9 @@
 """A build opens in the tools that its users have."""
 
+import re
+import shutil
+from pathlib import Path
+
 import datasets
 import duckdb
 import pandas as pd
@@ -41,3 +45,16 @@ def test_duckdb_asks_questions(built):
         f"SELECT status, reason, sum(seconds) FROM '{built}/ledger/*.parquet' GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     assert {status for status, _, _ in accounted} >= {"kept", "rejected", "non_speech"}
+
+
+def test_duckdb_reads_what_the_index_names(built, tmp_path):
+    """Beside the corpus lie files of an edition that is not finished."""
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    (whole,) = duckdb.sql(f"SELECT count(*) FROM '{out}/shards/*.parquet'").fetchone()
+    for path in list((out / "shards").glob("*.parquet")):
+        shutil.copy(path, path.with_name(f"{path.stem}-v2.parquet"))
+    page = (Path(__file__).parents[2] / "docs/how-to/open-shards.md").read_text()
+    (script,) = re.findall(r"```sql\n(SET VARIABLE .*?)```", page, re.DOTALL)
+    (found,) = duckdb.execute(script.replace("corpus/", f"{out}/")).fetchone()
+    assert found == whole > 0

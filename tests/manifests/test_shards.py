@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifests.shards import shard_of
+from curation.manifests.shards import file_name, first_name, shard_of
 from tests.support.builds import rows
 from tests.support.scripted import GOOD
 from tests.support.story import EXTRA, KEPT, RECORDINGS, identifier, publish_again, script
@@ -133,3 +133,9 @@ def test_without_tokenizers_the_token_columns_are_null(story, tmp_path):
     (part,) = (out / "shards").glob("*.parquet")
     assert pq.read_metadata(part).metadata[b"curation.tokenizers"] == b""
     assert json.loads((out / "shards/_index.json").read_text())["tokenizers"] is None
+
+
+def test_a_shard_has_the_same_first_name_in_all_editions():
+    first, later = file_name(3, 12), file_name(3, 12, 7)
+    assert (first, later) == ("part-00003-of-00012.parquet", "part-00003-of-00012-v7.parquet")
+    assert first_name(first) == first_name(later) == first

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.storage import Storage
+from curation.manifests import index as index_file
 from curation.manifests import schemas, shards
 from curation.manifests.index import ShardEntry, ShardIndex
 from curation.tokenize.vocabulary import make_vocabulary
@@ -57,9 +58,9 @@ def write_shards(
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, row_group_size=group_rows)
         content = sink.getvalue().to_pybytes()
-        out.write_bytes(shards.file_name(number, len(parts)), content)
-        name = shards.file_name(number, len(parts)).split("/")[1]
+        name = shards.file_name(number, len(parts))
+        out.write_bytes(f"{shards.FOLDER}/{name}", content)
         entries.append(ShardEntry(name, len(part), hashlib.sha256(content).hexdigest()))
     settings = {"row_group_rows": group_rows, "tokenizers": tokenizers(), **index}
-    ShardIndex(entries, **settings).write(out)
+    out.write_json(index_file.FILE, ShardIndex(entries, **settings).to_json())
     return str(folder)

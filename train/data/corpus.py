@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
-from curation.manifests import index
+from curation.manifests import index, shards
 from curation.manifests.index import ShardIndex
 from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
 
@@ -61,7 +61,7 @@ class Corpus:
     @cached_property
     def identity(self) -> str:
         """Hex SHA-256 of the content of the shards, whatever their location."""
-        entries = [[entry.file, entry.rows, entry.sha256] for entry in self.index.shards]
+        entries = [[shards.first_name(entry.file), entry.rows, entry.sha256] for entry in self.index.shards]
         return hashlib.sha256(json.dumps([entries, self.index.row_group_rows]).encode()).hexdigest()
 
     @cached_property

@@ -7,7 +7,7 @@ import pytest
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.pipeline.config import load_config
-from curation.pipeline.provenance import check_label_settings, open_labelled, read_config, write_config
+from curation.pipeline.provenance import check_label_settings, open_labelled, read_config, tell_changes, write_config
 
 
 @pytest.fixture
@@ -27,10 +27,11 @@ def test_a_folder_without_a_build_is_named(out, tmp_path):
 
 
 def test_changes_since_the_last_run_are_logged_by_their_names(out, caplog):
+    tell_changes(out, load_config())
     write_config(out, load_config())
-    write_config(out, load_config())
+    tell_changes(out, load_config())
     assert not caplog.records
-    write_config(out, load_config(overrides=["consensus.max_pwer=0.1", "boundary=null"]))
+    tell_changes(out, load_config(overrides=["consensus.max_pwer=0.1", "boundary=null"]))
     assert "consensus.max_pwer: 0.15 -> 0.1" in caplog.text
     assert "boundary.max_cut" in caplog.text
     assert "min_words" not in caplog.text

@@ -77,14 +77,14 @@ def test_utterances_of_all_parts_are_spread_over_the_shards(many):
     assert all(abs(shard["seconds"] - KEPT_SECONDS / 4) <= 0.25 for shard in shards)
 
 
-def test_what_a_larger_publish_pass_left_is_removed(story, tmp_path):
+def test_what_another_publish_pass_left_is_removed(story, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(story / "out", out)
     (out / "ledger/part-000007.parquet").write_bytes((out / "ledger/part-000000.parquet").read_bytes())
     (out / "shards/part-00000-of-00077.parquet").write_bytes(b"of an earlier pass")
     build(story_config(), [], str(out), make_stages=scripted_stages)
-    assert [path.name for path in (out / "ledger").iterdir()] == ["part-000000.parquet"]
-    assert sorted(path.name for path in (out / "shards").iterdir()) == ["_index.json", "part-00000-of-00001.parquet"]
+    assert [path.name for path in (out / "ledger").iterdir()] == ["part-000000-v2.parquet"]
+    assert sorted(path.name for path in (out / "shards").iterdir()) == ["_index.json", "part-00000-of-00001-v2.parquet"]
     assert table(out, "ledger").equals(table(story / "out", "ledger"))
 
 
@@ -93,7 +93,7 @@ class InterruptedPassError(Exception):
 
 
 @pytest.mark.parametrize("step", ["judge", "ledger", "shards"])
-def test_an_interrupted_publish_pass_has_no_index_and_resumes(story, tmp_path, step):
+def test_an_interrupted_publish_pass_leaves_the_old_corpus_and_resumes(story, tmp_path, step):
     out = tmp_path / "out"
     shutil.copytree(story / "out", out)
 
@@ -104,9 +104,10 @@ def test_an_interrupted_publish_pass_has_no_index_and_resumes(story, tmp_path, s
     stricter = f"publish.shard_hours={3 / 3600}"
     with pytest.raises(InterruptedPassError):
         build(story_config(stricter), [], str(out), make_stages=scripted_stages, on_progress=interrupt)
-    assert not (out / "shards/_index.json").exists()
+    for file in ("shards/_index.json", "summary.json", "build.yaml", "shards/part-00000-of-00001.parquet"):
+        assert (out / file).read_bytes() == (story / "out" / file).read_bytes()
     state = build_state(Storage(str(out)))
-    assert (state.published, state.phase) == (False, "publish")
+    assert (state.published, state.phase) == (True, "publish")
     if step == "shards":  # some of the new shards are beside those of the pass before
         assert len(list((out / "shards").glob("*.parquet"))) > 1
     build(story_config(stricter), [], str(out), make_stages=scripted_stages)
@@ -170,7 +171,7 @@ def test_a_damaged_staging_file_is_named_and_labelled_anew_once_it_is_removed(st
     damaged.write_bytes(damaged.read_bytes()[:1000])
     with pytest.raises(DataError, match=f"{damaged} is damaged.*remove it and run the same command again"):
         build(story_config(), [], str(out), make_stages=scripted_stages)
-    assert not (out / "shards/_index.json").exists()
+    assert table(out, "shards").equals(table(story / "out", "shards"))
     damaged.unlink()
     build(story_config(), [], str(out), make_stages=scripted_stages)
     for folder in ("staging", "shards", "ledger"):

@@ -1,0 +1,114 @@
+"""A publish pass that is killed anywhere leaves the old corpus or the new one, and goes on where it was."""
+
+import hashlib
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.core.storage import Storage
+from curation.manifests.index import FILE, read_index
+from curation.manifests.summary import read_summary
+from curation.pipeline import publish
+from curation.pipeline.edition import Edition
+from curation.pipeline.guard import lock
+from tests.support.builds import toy_build, toy_config, write_recordings
+from tests.support.killing import Killed, KillingFileSystem
+
+NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(publish, "GROUPS_PER_LEDGER_PART", 1)
+    monkeypatch.setattr(publish, "FILES_PER_TASK", 1)
+    yield
+    KillingFileSystem.arm(None)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return write_recordings(tmp_path_factory.mktemp("in"), NAMES)
+
+
+def config(max_pwer):
+    base = toy_config()
+    return base.model_copy(
+        update={
+            "consensus": base.consensus.model_copy(update={"max_pwer": max_pwer}),
+            "publish": base.publish.model_copy(update={"shard_hours": 4 / 3600}),
+        }
+    )
+
+
+def corpus(out):
+    """Rows of shards and ledger as the index names them; every file is the one that it describes."""
+    index = read_index(out)
+    rows = []
+    for entry in index.shards:
+        content = out.read_bytes(f"shards/{entry.file}")
+        assert hashlib.sha256(content).hexdigest() == entry.sha256
+        rows.append(pq.read_table(io.BytesIO(content)).replace_schema_metadata())
+    ledger = [out.read_table(f"ledger/{name}").replace_schema_metadata() for name in index.ledger]
+    return pa.concat_tables(rows), pa.concat_tables(ledger), index.thresholds["consensus.max_pwer"]
+
+
+def same(one, other):
+    return all(a.equals(b) if isinstance(a, pa.Table) else a == b for a, b in zip(one, other, strict=True))
+
+
+def test_killed_anywhere_the_corpus_is_the_old_or_the_new_one(recordings):
+    out = Storage("killing:///out")
+    toy_build(recordings, out.root, config(0.15))
+    start = dict(KillingFileSystem.store)
+    old = corpus(out)
+    KillingFileSystem.arm(None)
+    toy_build(recordings, out.root, config(0.05))
+    steps, new = len(KillingFileSystem.steps), corpus(out)
+    assert 0 < new[0].num_rows < old[0].num_rows
+    assert steps >= 30
+    seen = []
+    for fatal in range(steps):
+        KillingFileSystem.store.clear()
+        KillingFileSystem.store.update(start)
+        KillingFileSystem.arm(fatal)
+        with pytest.raises(Killed):
+            toy_build(recordings, out.root, config(0.05))
+        seen.append("old" if same(corpus(out), old) else "new")
+        assert seen[-1] == "old" or same(corpus(out), new)
+        KillingFileSystem.arm(None)
+        summary = toy_build(recordings, out.root, config(0.05), force_unlock=True)
+        assert same(corpus(out), new)
+        assert read_summary(out) == summary
+        assert (summary.utterances, summary.recordings) == (new[0].num_rows, len(NAMES))
+        index = read_index(out)
+        assert out.names("shards") == sorted(["_index.json", *(entry.file for entry in index.shards)])
+        assert out.names("ledger") == sorted(index.ledger)
+        assert out.names("publish") == out.names("judged") == []
+        if seen[-1] == "old":
+            resumed = [step for step in KillingFileSystem.steps if step.endswith(".parquet")]
+            assert len(resumed) <= steps - fatal  # what was finished was not done again
+    assert seen == sorted(seen, reverse=True)
+    assert {"old", "new"} == set(seen)
+
+
+def test_a_pass_with_other_settings_starts_anew(tmp_path):
+    out = Storage(str(tmp_path))
+    first = Edition.begin(out, {"max_pwer": 0.1})
+    assert first.number == 1
+    out.write_bytes("shards/part-00000-of-00001.parquet", b"unfinished")
+    out.write_bytes("judged/x.parquet", b"of the other threshold")
+    assert Edition.begin(out, {"max_pwer": 0.1}) == first
+    assert out.names("judged") == ["x.parquet"]
+    assert Edition.begin(out, {"max_pwer": 0.2}).number == 1
+    assert [name for folder in ("judged", "shards") for name in out.names(folder)] == []
+
+
+def test_a_damaged_index_does_not_endanger_what_may_be_the_corpus(tmp_path):
+    out = Storage(str(tmp_path))
+    out.write_bytes(FILE, b"{")
+    out.write_bytes("shards/part-00000-of-00001-v7.parquet", b"the corpus")
+    assert Edition.begin(out, {}).number == 8
+    assert out.exists("shards/part-00000-of-00001-v7.parquet")
