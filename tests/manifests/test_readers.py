@@ -51,10 +51,10 @@ def test_duckdb_reads_what_the_index_names(built, tmp_path):
     """Beside the corpus lie files of an edition that is not finished."""
     out = tmp_path / "out"
     shutil.copytree(built, out)
-    (whole,) = duckdb.sql(f"SELECT count(*) FROM '{out}/shards/*.parquet'").fetchone()
+    [(whole,)] = duckdb.sql(f"SELECT count(*) FROM '{out}/shards/*.parquet'").fetchall()
     for path in list((out / "shards").glob("*.parquet")):
         shutil.copy(path, path.with_name(f"{path.stem}-v2.parquet"))
     page = (Path(__file__).parents[2] / "docs/how-to/open-shards.md").read_text()
     (script,) = re.findall(r"```sql\n(SET VARIABLE .*?)```", page, re.DOTALL)
-    (found,) = duckdb.execute(script.replace("corpus/", f"{out}/")).fetchone()
+    [(found,)] = duckdb.execute(script.replace("corpus/", f"{out}/")).fetchall()
     assert found == whole > 0
