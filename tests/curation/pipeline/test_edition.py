@@ -14,7 +14,7 @@ from curation.pipeline import publish
 from curation.pipeline.edition import Edition
 from curation.pipeline.guard import lock
 from tests.support.builds import toy_build, toy_config, write_recordings
-from tests.support.killing import Killed, KillingFileSystem
+from tests.support.faults.killing import Killed, KillingFileSystem
 
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
 

@@ -7,9 +7,9 @@ import pytest
 from curation.core.errors import ModelError
 from curation.manifests.error_rates import ErrorRate
 from curation.pipeline.guard.breaker import MIN_CALLS, Breaker
-from tests.support.broken_systems import Parrot, transcribing_stages
 from tests.support.builds import count, rows, toy_build, toy_config, write_recordings
 from tests.support.commands import curation
+from tests.support.faults.systems import Parrot, transcribing_stages
 
 
 @pytest.fixture(scope="module")
