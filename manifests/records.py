@@ -117,6 +117,12 @@ class Source:
     transcript: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further manifest columns, passed through unchanged (JSON types)."""
+    offset: float | None = None
+    """Where the recording begins in its file (s); None: it is the whole file."""
+    duration: float | None = None
+    """Length of the recording (s), where it is a part of its file; None: up to the file's end."""
+    track: int | None = None
+    """Audio track of the file, from 0; None: the best, as FFmpeg says."""
 
 
 @dataclass(slots=True)

@@ -83,6 +83,9 @@ SOURCE = pa.struct(
         ("speaker", pa.string()),
         ("transcript", pa.string()),
         ("extra", pa.string()),
+        ("offset", pa.float64()),
+        ("duration", pa.float64()),
+        ("track", pa.int32()),
     ]
 )
 MEDIA = pa.struct(
@@ -164,6 +167,8 @@ SHARD_COLUMNS = [
     Column("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),
     Column("transcript", pa.string(), "", "transcript of the whole recording from the manifest, if it had one"),
     Column("extra", pa.string(), "JSON", "further columns of the manifest"),
+    Column("source_offset", pa.float64(), "s", "where the recording begins in its file; null: it is the whole file"),
+    Column("source_track", pa.int32(), "", "audio track of the file, from 0; null: the best"),
     Column("source_sample_rate", pa.int32(), "Hz", "sample rate of the recording's file"),
     Column("source_codec", pa.string(), "", "codec of the recording's file"),
     Column("audio", pa.binary(), "FLAC", "the utterance, 16 kHz mono, peak 0.6; null unless publish.audio"),

@@ -66,6 +66,8 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         "notes": _merged(payload["notes"], payload["span_notes"], SHARD_NOTES),
         "transcript": column(payload, "span_source", "transcript"),
         "extra": column(payload, "span_source", "extra"),
+        "source_offset": column(payload, "span_source", "offset"),
+        "source_track": column(payload, "span_source", "track"),
         "source_sample_rate": column(payload, "span_media", "sample_rate"),
         "source_codec": column(payload, "span_media", "codec"),
     }

@@ -22,6 +22,7 @@ from curation.pipeline.guard.quarantine import Attempt, Crash, Quarantine
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import BatchLabelled, Job
 from curation.stages.base import Stage, run_stage
+from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
 
 log = logging.getLogger(__name__)
@@ -95,8 +96,7 @@ class UnitDecoder:
         rest = Recording(source=source, span=crash.spans, offset=end, verdict=fail("decode", crash.detail))
         if span is not None:
             rest.media = span.media
-            declared = round((span.media.seconds or 0.0) * SAMPLE_RATE)
-            rest.num_samples = max(0, declared - end)
+            rest.num_samples = max(0, Part.of(source).expected(span.media) - end)
         yield rest
 
 

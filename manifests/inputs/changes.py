@@ -15,7 +15,7 @@ from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
 
-LABELLED = ("language", "speaker", "transcript")
+LABELLED = ("language", "speaker", "transcript", "offset", "duration", "track")
 """Values that shards and labels follow from."""
 EXAMPLES = 3
 

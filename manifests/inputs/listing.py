@@ -19,7 +19,7 @@ from curation.core.names import printable
 from curation.core.storage import file_system
 from curation.manifests.inputs.folders import base_of, has_wildcards, is_local, matches, recordings_in
 from curation.manifests.inputs.ids import Roots
-from curation.manifests.inputs.rows import ManifestRow
+from curation.manifests.inputs.rows import SEGMENT_MARK, ManifestRow
 from curation.manifests.inputs.skipped import ByReason, skip
 from curation.manifests.inputs.tables import is_manifest, rows_of
 from curation.manifests.records import Source
@@ -175,12 +175,19 @@ class Listing:
             names = ", ".join(argument.name for argument in self.arguments)
             msg = f"no recordings in {names or 'the inputs'}: expected audio or video files, or a manifest"
             raise ConfigError(msg)
-        return sorted(found.values(), key=lambda item: item.source.id)
+        ordered = sorted(found.values(), key=lambda item: item.source.id)
+        _check_parts(ordered)
+        return ordered
 
 
 def list_inputs(names: Iterable[str]) -> list[Input]:
-    """All recordings that the inputs name, sorted by id. Raises ConfigError with the input and the remedy."""
-    return Listing(names).distinct()
+    """All files that the inputs name, sorted by id. Raises ConfigError with the input and the remedy."""
+    found = Listing(names).distinct()
+    part = next((item for item in found if item.source.offset is not None or item.source.track is not None), None)
+    if part is not None:
+        msg = f"{part.where}: only builds cut recordings out of files: name the whole file, without offset and track"
+        raise ConfigError(msg)
+    return found
 
 
 def resolved(fs: Any, folder: str, written: str) -> str:
@@ -217,6 +224,20 @@ def _exists(folder: str) -> bool:
         return bool(fs.exists(path))
     except (OSError, UserError):
         return True
+
+
+def _check_parts(ordered: list[Input]) -> None:
+    """Raise ConfigError for a file of which there are segments, and which is a recording of its own as well."""
+    whole: Input | None = None
+    for item in ordered:
+        if whole is not None and item.source.id.startswith(f"{whole.source.id}{SEGMENT_MARK}"):
+            msg = (
+                f"{item.where} is a part of {item.source.path}, and {whole.where} is the whole of it, so that it would "
+                f"be there twice: give every row of a file an offset (0 for its beginning), or name the file only once"
+            )
+            raise ConfigError(msg)
+        if item.source.offset is None:
+            whole = item
 
 
 def _url(fs: Any, path: str) -> str:

@@ -1,9 +1,11 @@
 """One row of a manifest as a source: what its columns mean, and what they may hold."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.manifests.inputs.languages import language_code
 from curation.manifests.records import Source
@@ -12,8 +14,11 @@ PATH_COLUMNS = ("path", "audio_filepath", "audio")
 LANGUAGE_COLUMNS = ("language", "lang", "locale")
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 TRANSCRIPT_COLUMNS = ("transcript", "text", "sentence")
-KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript"})
+KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript", "track"})
 """These are not repeated in `extra`; other names of the same columns are."""
+LONGEST_SECONDS = 1e7
+SEGMENT_MARK = "-at"
+"""Stands in the ids of segments between the id of the file and the place."""
 _ID = re.compile(r"(?!\.)[\w.-]{1,200}")
 
 
@@ -39,20 +44,26 @@ class ManifestRow:
         return written
 
     def source(self, path: str, identifier: str) -> Source:
-        """The source, whose path is the written one resolved; `identifier` counts where the row has none."""
-        extra = {
-            name: value
-            for name, value in self.values.items()
-            if name not in KNOWN_COLUMNS | {self._column(PATH_COLUMNS)} and value is not None
-        }
-        return Source(
+        """The source, whose path is the written one resolved; its id is made of `identifier` where the row has none."""
+        offset = self._number("offset")
+        duration = self._number("duration") if offset is not None else None  # alone it says how long the file is
+        track = self._number("track")
+        segment = {"offset"} | ({"duration"} if offset is not None else set())
+        own = KNOWN_COLUMNS | {self._column(PATH_COLUMNS)} | segment
+        source = Source(
             id=self._id() or identifier,
             path=path,
             language=self._language(),
             speaker=self._text(SPEAKER_COLUMNS),
             transcript=self._text(TRANSCRIPT_COLUMNS),
-            extra=extra,
+            extra={name: value for name, value in self.values.items() if name not in own and value is not None},
+            offset=offset,
+            duration=duration,
+            track=None if track is None else int(track),
         )
+        if not self._id():
+            source.id += _part(source)
+        return source
 
     def _column(self, names: tuple[str, ...]) -> str:
         """The first of some columns that has a value; else the first of them."""
@@ -68,6 +79,22 @@ class ManifestRow:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         return "" if value is None else str(value).strip()
+
+    def _number(self, column: str) -> float | None:
+        """Seconds, or the number of a track; None where there is none."""
+        text = self._text((column,))
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        least = {"duration": 1 / SAMPLE_RATE}.get(column, 0.0)
+        if not (least <= number <= LONGEST_SECONDS and (column != "track" or number.is_integer())):
+            kind = "a whole number from 0" if column == "track" else "seconds"
+            msg = f"{self.where}: {column}: expected {kind}, found {text!r}"
+            raise ConfigError(msg)
+        return number
 
     def _id(self) -> str:
         identifier = self._text(("id",))
@@ -88,6 +115,16 @@ class ManifestRow:
                 f" en, eng, en-US), or leave it empty to have the language identified"
             )
             raise ConfigError(msg) from error
+
+
+def _part(source: Source) -> str:
+    """What an id says of the part of the file: its track, and the place of a segment in samples at 16 kHz."""
+    track = "" if source.track is None else f"-track{source.track}"
+    if source.offset is None:
+        return track
+    start = round(source.offset * SAMPLE_RATE)
+    end = "" if source.duration is None else f"-{round((source.offset + source.duration) * SAMPLE_RATE)}"
+    return f"{track}{SEGMENT_MARK}{start}{end}"
 
 
 def _is_missing(value: Any) -> bool:

@@ -4,8 +4,9 @@ A count that is larger than what can be decoded means a truncated file; an estim
 raw AAC) means nothing.
 """
 
+import io
 import struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 MAX_DECLARED_SECONDS = 1000 * 3600.0
 """A longer declared duration counts as a damaged header."""
@@ -14,7 +15,11 @@ _COUNTING = {"aiff", "au", "caf", "flac", "mov", "ogg", "w64", "wav"}
 _MATROSKA = {"matroska", "webm"}
 _UNKNOWN_DATA_BYTES = 0x7FFF0000
 """A WAV written to a pipe declares a data size near 2^31 (SoX) or 2^32 (FFmpeg): its writer could not know it."""
+_TAGS = (b"ID3", b"TAG", b"APETAGEX")
+"""What players append to a file."""
 _MAX_RIFF_CHUNKS = 64
+_CHUNK_HEAD = 8
+"""Bytes: the name of a chunk and its size."""
 _PCM_TAGS = {1, 3, 6, 7, 0xFFFE}
 """Integer PCM, float, A-law, mu-law, extensible."""
 
@@ -46,6 +51,55 @@ def riff_seconds(file: BinaryIO) -> float | None:
 
     Leaves the file at its start.
     """
+    data = _riff_data(file)
+    if data is None or (data.is_known and not data.bytes_per_second):
+        return None
+    return data.size / data.bytes_per_second if data.is_known else 0.0
+
+
+def undeclared_seconds(file: BinaryIO) -> float:
+    """Seconds of a PCM WAV that follow behind the end of the audio that its header declares; 0 where nothing does, or
+    what follows are other chunks.
+
+    Leaves the file at its start.
+    """
+    data = _riff_data(file)
+    if data is None or not data.is_known or not data.bytes_per_second:
+        return 0.0
+    try:
+        whole, position = file.seek(0, io.SEEK_END), data.start + data.size + data.size % 2
+        for _ in range(_MAX_RIFF_CHUNKS):
+            if position + _CHUNK_HEAD > whole:
+                return 0.0
+            file.seek(position)
+            head = file.read(_CHUNK_HEAD)
+            if head.startswith(_TAGS) or not head.strip(b"\0"):
+                return 0.0
+            name, size = struct.unpack("<4sI", head)
+            if not (name.isascii() and name.decode().isprintable() and position + _CHUNK_HEAD + size <= whole):
+                return (whole - position) / data.bytes_per_second
+            position += _CHUNK_HEAD + size + size % 2
+        return 0.0
+    finally:
+        file.seek(0)
+
+
+class _Data(NamedTuple):
+    """Where a WAV keeps its audio."""
+
+    start: int
+    size: int
+    bytes_per_second: int
+    """0 where it is not PCM."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the writer knew the size."""
+        return 0 < self.size < _UNKNOWN_DATA_BYTES
+
+
+def _riff_data(file: BinaryIO) -> _Data | None:
+    """The data chunk of a WAV; None where there is none. Leaves the file at its start."""
     try:
         return _walk_riff(file)
     except struct.error:  # the header is truncated
@@ -54,7 +108,7 @@ def riff_seconds(file: BinaryIO) -> float | None:
         file.seek(0)
 
 
-def _walk_riff(file: BinaryIO) -> float | None:
+def _walk_riff(file: BinaryIO) -> _Data | None:
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"WAVE":
         return None
@@ -66,8 +120,6 @@ def _walk_riff(file: BinaryIO) -> float | None:
             tag, _, rate, _, block = struct.unpack("<HHIIH", file.read(14))
             bytes_per_second = rate * block if tag in _PCM_TAGS else 0
         elif name == b"data":
-            if size == 0 or size >= _UNKNOWN_DATA_BYTES:
-                return 0.0
-            return size / bytes_per_second if bytes_per_second else None
+            return _Data(start, size, bytes_per_second)
         file.seek(start + size + size % 2)
     return None

@@ -8,40 +8,32 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
-import numpy.typing as npt
 
 from curation.audio.formats import HEADERLESS, NO_PROTOCOLS
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.names import existing
 from curation.manifests.records import MediaInfo
-from curation.stages.decode.containers import counts_samples, declared_seconds, riff_seconds
+from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, mono
+from curation.stages.decode.containers import counts_samples, declared_seconds, riff_seconds, undeclared_seconds
 
 OpenFile = Callable[[str], BinaryIO]
 
-MIN_RATE, MAX_RATE = 1_000, 768_000
-"""Hz. Outside of it a header is damaged, and a resampler for it could need gigabytes."""
-MAX_CHANNELS = 64
 MAX_GAPS = 100
 """Number of damaged places after which the rest of a file is skipped."""
 MIN_GAP_SECONDS, MAX_GAP_SECONDS = 0.1, 600.0
 """Jumps of the time stamps: shorter ones are jitter of the muxer (or a lost packet), longer ones damaged stamps."""
 MAX_PACKET_SECONDS = 10.0
 """No codec puts more into one packet; a longer one is a damaged header."""
-BLOCK_SECONDS = 1.0
-"""Decoded frames (20 ms or so) are joined to blocks of this length before they are resampled."""
-LOUDEST = 1e10
-"""Float samples beyond it are noise of a damaged file; files in 16- and 32-bit integer units stay below."""
 
-_FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
-
-
-class MediaError(ValueError):
-    """The file cannot be used; the message names the cause and the remedy."""
+MIN_SEEK_SECONDS, PREROLL_SECONDS = 20.0, 2.0
+"""A segment is searched for where it begins later than this, and decoding starts so much before it: codecs need some
+packets until their output is exact."""
+SEARCHABLE = {"wav", "w64", "flac", "mov", "matroska", "webm", "aiff", "au", "caf"}
+"""Containers whose time stamps are exact (Matroska's: to 1 ms) wherever reading starts; the others are decoded from the
+beginning."""
 
 
 def open_binary(path: str) -> BinaryIO:
@@ -71,14 +63,23 @@ class Media:
     info: MediaInfo
     counted: bool
     """Whether the declared duration counts samples, so that missing ones mean a truncated file."""
+    other_tracks: dict[int, float | None] = field(default_factory=dict)
+    """Seconds that each other audio track declares, by its number among the audio tracks."""
+    undeclared: float = 0.0
+    """Seconds of audio behind the end that the header declares, which FFmpeg does not read."""
+    first_sample: int = 0
+    """Place in the file, at 16 kHz, of what `pieces` gives first; known when it does."""
 
     @property
     def declared_samples(self) -> int:
         """Samples at 16 kHz that the container declares; 0 if it declares none."""
         return round((self.info.seconds or 0.0) * SAMPLE_RATE)
 
-    def pieces(self) -> Iterator[Wave | Gap]:
+    def pieces(self, begin: int = 0) -> Iterator[Wave | Gap]:
         """Mono blocks of about `BLOCK_SECONDS` in order, with a `Gap` where audio is missing.
+
+        The first is `first_sample`: 0, or where `begin` is far from it and the container can be searched, a place
+        before `begin` (samples at 16 kHz).
 
         Samples that are not numbers come through as NaN. Raises whatever FFmpeg or the file system raises at the
         place where the stream ends early; what was decoded before that place has been yielded by then.
@@ -86,9 +87,9 @@ class Media:
         if self.stream.codec_context is None:
             msg = "FFmpeg has no decoder for the audio stream: convert the file"
             raise MediaError(msg)
-        joiner = _Joiner()
+        joiner = Joiner()
         try:
-            for part in self._frames():
+            for part in self._frames_from(begin / SAMPLE_RATE):
                 if isinstance(part, Gap):
                     yield joiner.flush()
                     yield part
@@ -98,6 +99,22 @@ class Media:
             yield joiner.flush()
             raise
         yield joiner.flush()
+
+    def _frames_from(self, begin: float) -> Iterator[Any]:
+        """As `_frames`, from the beginning or from a place before `begin` (s), which is set as `first_sample`."""
+        start = float((self.stream.start_time or 0) * (self.stream.time_base or 0))
+        if begin > MIN_SEEK_SECONDS and set(self.info.container.split(",")) & SEARCHABLE:
+            self.container.seek(round((start + begin - PREROLL_SECONDS) * 1e6))
+            frames = self._frames()
+            first = next(frames, None)
+            time = None if first is None or isinstance(first, Gap) else first.time
+            if time is not None and time - start <= begin:
+                self.first_sample = round((time - start) * SAMPLE_RATE)
+                yield first
+                yield from frames
+                return
+            self.container.seek(round(start * 1e6))
+        yield from self._frames()
 
     def _frames(self) -> Iterator[Any]:
         """Decoded frames, with a `Gap` before each that does not follow on the one before it."""
@@ -151,92 +168,51 @@ class _Clock:
 
 
 @contextmanager
-def open_media(path: str, open_file: OpenFile = open_binary) -> Iterator[Media]:
-    """Open the best audio stream of a file. Raises MediaError without one, and what PyAV or fsspec raise."""
+def open_media(path: str, open_file: OpenFile = open_binary, track: int | None = None) -> Iterator[Media]:
+    """Open an audio track of a file (from 0; None: the best). Raises MediaError without it, and what PyAV or fsspec
+    raise.
+    """
     import av
 
     with ExitStack() as stack:
         file = stack.enter_context(open_file(path))
         if not file.seekable():
             file = _seekable_copy(file, stack)
-        riff = riff_seconds(file)
+        riff, undeclared = riff_seconds(file), undeclared_seconds(file)
         container = stack.enter_context(av.open(file, metadata_errors="replace", container_options=NO_PROTOCOLS))
         if container.format.name in HEADERLESS:
             msg = "a file without a header does not say its sample rate: convert it to WAV, e.g. with sox -r RATE"
             raise MediaError(msg)
-        stream = container.streams.best("audio")
-        if stream is None:
-            kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
-            msg = f"no usable audio stream (streams: {kinds}): remove the file from the inputs, or convert it"
-            raise MediaError(msg)
+        stream = _chosen(container, track)
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
         seconds = declared_seconds(container, stream, riff)
-        yield Media(container, stream, _describe(container, stream, seconds), counts_samples(container, stream))
+        info = _describe(container, stream, seconds)
+        others = _other_tracks(container, stream)
+        yield Media(container, stream, info, counts_samples(container, stream), others, undeclared)
 
 
-def mono(frame: Any) -> Wave:
-    """Mean of the channels of a decoded frame: (samples,) float32, full scale 1; NaN where it is not a number."""
-    _check(frame.sample_rate, frame.layout.nb_channels)
-    data: npt.NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        data = data.reshape(-1, frame.layout.nb_channels).T  # (channels, samples)
-    kind = data.dtype.str[1:]
-    if kind == "u1":
-        data = data.astype(np.float32) - 128.0
-    with np.errstate(invalid="ignore", over="ignore"):  # damaged float samples
-        wave = data.mean(axis=0, dtype=np.float64) / _FULL_SCALE.get(kind, 1.0)
-    if kind in {"f4", "f8"}:
-        wave[~(np.abs(wave) <= LOUDEST)] = np.nan
-    return np.asarray(wave, dtype=np.float32)
-
-
-class _Joiner:
-    """Joins frames to blocks and resamples them; a new resampler starts where the sample rate changes."""
-
-    def __init__(self) -> None:
-        self._rate = 0
-        self._resampler: Any = None
-        self._frames: list[Wave] = []
-        self._waiting = 0
-
-    def feed(self, wave: Wave, rate: int) -> Iterator[Wave]:
-        if rate != self._rate:
-            yield self.flush()
-            self._rate, self._resampler = rate, _resampler(rate)
-        self._frames.append(wave)
-        self._waiting += len(wave)
-        if self._waiting >= BLOCK_SECONDS * rate:
-            yield self._resample(last=False)
-
-    def flush(self) -> Wave:
-        return self._resample(last=True)
-
-    def _resample(self, *, last: bool) -> Wave:
-        wave = np.concatenate([*self._frames, np.zeros(0, np.float32)])
-        self._frames, self._waiting = [], 0
-        if self._resampler is None:
-            return wave
-        resampled: Wave = self._resampler.resample_chunk(wave, last=last)
-        if last:
-            self._rate, self._resampler = 0, None
-        return resampled
-
-
-def _resampler(rate: int) -> Any:
-    import soxr
-
-    return None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality="VHQ")
-
-
-def _check(rate: int, channels: int) -> None:
-    if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
-        msg = (
-            f"{rate} Hz with {channels} channels is outside of {MIN_RATE}..{MAX_RATE} Hz and 1..{MAX_CHANNELS}: "
-            f"the header is probably damaged; convert the file, or fetch it again"
-        )
+def _chosen(container: Any, track: int | None) -> Any:
+    tracks = container.streams.audio
+    if track is not None and track >= len(tracks):
+        msg = f"no audio track {track}: the file has {len(tracks)}, counted from 0; correct the column `track`"
         raise MediaError(msg)
+    stream = container.streams.best("audio") if track is None else tracks[track]
+    if stream is None:
+        kinds = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
+        msg = f"no usable audio stream (streams: {kinds}): remove the file from the inputs, or convert it"
+        raise MediaError(msg)
+    return stream
+
+
+def _other_tracks(container: Any, stream: Any) -> dict[int, float | None]:
+    whole = None if container.duration is None else container.duration / 1e6
+    return {
+        number: declared_seconds(container, other, None) or whole
+        for number, other in enumerate(container.streams.audio)
+        if other.index != stream.index
+    }
 
 
 def _describe(container: Any, stream: Any, seconds: float | None) -> MediaInfo:

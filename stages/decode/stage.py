@@ -9,7 +9,7 @@ cannot be decoded becomes a row with a verdict.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +18,11 @@ from pydantic import Field
 from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Declared, Resources
-from curation.core.settings import Section
+from curation.core.settings import Section, later_field
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
-from curation.stages.decode.media import Gap, Media, MediaError, OpenFile, open_binary, open_media
+from curation.stages.decode.blocks import MediaError
+from curation.stages.decode.media import Gap, Media, OpenFile, open_binary, open_media
+from curation.stages.decode.segment import Part
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +45,19 @@ class DecodeConfig(Section):
         ge=0,
         description="The same as a fraction of the declared duration (at least 0.15 s); the lesser counts",
     )
+    track: int | None = later_field(
+        None,
+        "Audio track of files that hold several, from 0; null: the best, as FFmpeg says. The seconds of the others are "
+        "rejected; a manifest can name each (column `track`)",
+        ge=0,
+    )
 
 
 MIN_MISSING_SECONDS = 0.15
 """Encoder delay and padding make lossy files differ from their declared duration by up to this much."""
+
+
+_NAME_TRACKS = 'to read it, name it in a manifest: {"path": ..., "track": N}'
 
 
 class Decode(Declared):
@@ -62,11 +73,13 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
 
     A span carries audio, or a verdict: `failed` with reason `decode` (not decodable, no audio stream, nothing in
     it, samples that are not numbers, the part of a broken or truncated file that is missing), or `rejected` with
-    reason `decode.min_peak` (silent). Never raises for faults of the media or its storage.
+    reason `decode.min_peak` (silent) or `decode.track` (other audio tracks of the file, behind its end). Never raises
+    for faults of the media or its storage.
     """
     spans = _Spans(source, config)
+    track = config.track if source.track is None else source.track
     try:
-        with open_media(source.path, open_file or open_binary) as media:
+        with open_media(source.path, open_file or open_binary, track) as media:
             spans.media = media.info
             yield from _decode(media, spans)
     except Exception as error:  # noqa: BLE001 - file systems and FFmpeg raise anything; it belongs to this source
@@ -93,7 +106,7 @@ def explain(error: BaseException) -> str:
 
 def _decode(media: Media, spans: "_Spans") -> Iterator[Recording]:
     broken, gap = "", Gap(0, "")
-    pieces = media.pieces()
+    pieces = Part.of(spans.source).pieces(media)
     while True:
         try:
             piece = next(pieces, None)
@@ -114,18 +127,31 @@ def _decode(media: Media, spans: "_Spans") -> Iterator[Recording]:
 
 def _end(media: Media, spans: "_Spans", broken: str, gap: Gap) -> Iterator[Recording]:
     """The last rows: `gap` is audio that could not be decoded at the very end."""
-    declared = media.declared_samples - spans.received
-    missing = max(declared if media.counted or broken else 0, gap.samples)
-    if not broken and (missing > _tolerated(media, spans.config) or not spans.received):
-        broken = gap.error or (
-            "truncated: the file declares more audio than it holds; fetch it again" if missing else ""
+    part = Part.of(spans.source)
+    expected = part.expected(media.info)
+    counted = media.counted or part.end is not None
+    missing = max(expected - spans.received if counted or broken else 0, gap.samples)
+    if not broken and (missing > _tolerated(expected, spans.config) or not spans.received):
+        broken = gap.error or (_too_short(part) if missing or part.begin else "")
+    undeclared = 0 if part.end is not None else round(media.undeclared * SAMPLE_RATE)
+    if not broken and undeclared > MIN_MISSING_SECONDS * SAMPLE_RATE:
+        missing = undeclared
+        broken = (
+            f"the header ends the audio {media.undeclared:.2f} s before the file does: correct it, e.g. with "
+            f"sox --ignore-length"
         )
-    yield from spans.finish(broken, max(missing, 0))
+    yield from spans.finish(broken, max(missing, 0), {} if spans.source.track is not None else media.other_tracks)
 
 
-def _tolerated(media: Media, config: DecodeConfig) -> float:
+def _too_short(part: Part) -> str:
+    if part.begin or part.end is not None:
+        return "the file ends before the segment does: correct offset and duration in the manifest, or fetch it again"
+    return "truncated: the file declares more audio than it holds; fetch it again"
+
+
+def _tolerated(expected: int, config: DecodeConfig) -> float:
     """Missing samples that are not yet a truncation."""
-    fraction = max(config.max_missing_fraction * media.declared_samples, MIN_MISSING_SECONDS * SAMPLE_RATE)
+    fraction = max(config.max_missing_fraction * expected, MIN_MISSING_SECONDS * SAMPLE_RATE)
     return min(fraction, config.max_missing_seconds * SAMPLE_RATE)
 
 
@@ -165,16 +191,24 @@ class _Spans:
         row.verdict = fail("decode", gap.error)
         yield row
 
-    def finish(self, broken: str, missing: int) -> Iterator[Recording]:
-        """Yield the final rows: the rest, and where the file is `broken` a failed row of `missing` samples."""
+    def finish(self, broken: str, missing: int, other_tracks: Mapping[int, float | None]) -> Iterator[Recording]:
+        """Yield the final rows: the rest, where the file is `broken` a failed row of `missing` samples, and a rejected
+        row for each track that is not read (as long as the one that is, where it does not declare its seconds).
+        """
         audio = np.concatenate([*self._blocks, np.zeros(0, np.float32)])
         self._blocks = []
-        if len(audio):
-            yield self._row(audio, last=not broken)
+        length = self.received
+        rows = [self._row(audio, last=False)] if len(audio) else []
         if broken:
-            yield self.failure(broken, missing)
+            rows.append(self.failure(broken, missing))
         elif not len(audio):
-            yield self.failure("the audio stream holds no samples; remove the file or fetch it again", missing=0)
+            rows.append(self.failure("the audio stream holds no samples; remove the file or fetch it again", missing=0))
+        for track, seconds in other_tracks.items():
+            rows.append(self._next_row(length if seconds is None else round(seconds * SAMPLE_RATE), last=False))
+            rows[-1].verdict = Verdict("rejected", "decode.track", detail=f"audio track {track}: {_NAME_TRACKS}")
+        for row in rows:
+            row.last = row is rows[-1]
+            yield row
 
     def failure(self, detail: str, missing: int) -> Recording:
         """Make the last row of the source: `missing` samples from here on are not available."""

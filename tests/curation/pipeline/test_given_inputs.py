@@ -89,6 +89,19 @@ def test_a_corrected_manifest_counts(manifest, tmp_path, caplog):
     assert sorted((out / "staging").iterdir()) == files
 
 
+def test_segments_of_one_file_are_recordings(tmp_path):
+    """As NeMo's manifests have them."""
+    write_recordings(tmp_path / "in", ["alpha"], seconds=8.0)
+    lines = [{"audio_filepath": "in/alpha.wav", "offset": at, "duration": 1.5, "text": str(at)} for at in (0, 2.5)]
+    (tmp_path / "m.json").write_text("\n".join(map(json.dumps, lines)))
+    summary = toy_build(tmp_path / "m.json", tmp_path / "out")
+    assert (summary.recordings, summary.seconds) == (2, 3.0)
+    assert set(seconds_by_recording(tmp_path / "out").values()) == {1.5}
+    published = rows(tmp_path / "out", "shards")
+    assert {(row["source_offset"], row["transcript"]) for row in published} == {(0.0, "0"), (2.5, "2.5")}
+    assert {row["source_track"] for row in published} == {None}
+
+
 def test_an_error_in_a_manifest_comes_before_any_work(manifest, tmp_path):
     with pytest.raises(ConfigError, match=r"m\.jsonl, row 1: language: 'Elbonian' is no language"):
         toy_build(manifest(language="Elbonian"), tmp_path / "out")

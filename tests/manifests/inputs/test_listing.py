@@ -13,7 +13,7 @@ import pytest
 
 from curation.core.errors import ConfigError
 from curation.manifests.inputs.ids import make_id
-from curation.manifests.inputs.listing import list_inputs
+from curation.manifests.inputs.listing import Listing, list_inputs
 from curation.pipeline.run import build
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.toy import toy_stages
@@ -160,6 +160,35 @@ def test_the_same_values_from_two_manifests_are_one_recording_and_others_an_erro
     (folder / "two.jsonl").write_text(json.dumps({**row, "language": "en"}))
     with pytest.raises(ConfigError, match=r"one\.jsonl, row 1 and .*two\.jsonl, row 1 name the same recording"):
         list_inputs(names)
+
+
+def listing(folder, *rows):
+    (folder / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return Listing([str(folder / "m.jsonl")])
+
+
+def test_rows_of_one_file_with_offsets_are_recordings_of_their_own(folder):
+    lines = [{"audio_filepath": "b.wav", "offset": at, "duration": 2.0} for at in (0, 2.0, 4.5)]
+    found = listing(folder, *lines).distinct()
+    assert [(item.source.offset, item.source.duration) for item in found] == [(0.0, 2.0), (2.0, 2.0), (4.5, 2.0)]
+    assert len({item.source.id for item in found}) == 3
+
+
+@pytest.mark.parametrize("first", [{"path": "b.wav"}, {"path": "b.wav", "duration": 2.0}])
+def test_a_file_is_not_a_recording_and_parts_of_it_too(folder, first):
+    lines = [first, {"path": "b.wav", "offset": 2.0, "duration": 2.0}]
+    with pytest.raises(
+        ConfigError, match=r"row 2 is a part of .*row 1 is the whole.*give every row of a file an offset"
+    ):
+        listing(folder, *lines).distinct()
+    with pytest.raises(ConfigError, match=r"row 1 is a part of .*b\.wav is the whole"):
+        Listing([str(folder), *[argument.name for argument in listing(folder, lines[1]).arguments]]).distinct()
+
+
+def test_outside_of_builds_files_are_whole(folder):
+    (folder / "m.jsonl").write_text(json.dumps({"path": "b.wav", "offset": 1.0}))
+    with pytest.raises(ConfigError, match="row 1: only builds cut recordings out of files"):
+        list_inputs([str(folder / "m.jsonl")])
 
 
 def test_a_name_that_exists_is_no_pattern(folder):

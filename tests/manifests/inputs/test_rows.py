@@ -55,6 +55,40 @@ def test_what_cannot_be_used_is_named(values, message):
         source(**values)
 
 
+def test_segments_and_tracks():
+    """NeMo's columns. A duration alone is the length of the file."""
+    whole, part, rest, second = (
+        source(**values)
+        for values in (
+            {"duration": 9.5},
+            {"offset": "1.5", "duration": 2.0},
+            {"offset": 0},
+            {"track": 1.0, "offset": 2},
+        )
+    )
+    assert (whole.id, whole.offset, whole.duration, whole.extra) == ("made", None, None, {"duration": 9.5})
+    assert (part.id, part.offset, part.duration, part.extra) == ("made-at24000-56000", 1.5, 2.0, {})
+    assert (rest.id, rest.offset, rest.duration) == ("made-at0", 0.0, None)
+    assert (second.id, second.track, second.offset, second.extra) == ("made-track1-at32000", 1, 2.0, {})
+    assert source(id="mine", offset=1.5).id == "mine"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"offset": -1}, "row 3: offset: expected seconds, found '-1'"),
+        ({"offset": "00:01:02"}, "row 3: offset: expected seconds, found '00:01:02'"),
+        ({"offset": 1, "duration": 0}, "row 3: duration: expected seconds, found '0'"),
+        ({"offset": 1, "duration": "inf"}, "row 3: duration: expected seconds, found 'inf'"),
+        ({"offset": [1]}, "row 3: offset: expected a text, found list"),
+        ({"track": 1.5}, "row 3: track: expected a whole number from 0, found '1.5'"),
+    ],
+)
+def test_places_that_are_none_are_named(values, message):
+    with pytest.raises(ConfigError, match=message):
+        source(**values)
+
+
 @pytest.mark.parametrize("values", [{}, {"path": None, "audio": 7}, {"file": "a.wav"}, {"path": " "}])
 def test_a_row_without_a_path_says_what_it_has(values):
     with pytest.raises(ConfigError, match=rf"row 3: no path; expected a text column 'path'.*{[*values, 'no'][0]}"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.decode.containers import riff_seconds
+from curation.stages.decode.containers import riff_seconds, undeclared_seconds
 from tests.support.decoded import SECONDS, SPEECH, decode, only, similarity, total_seconds
 from tests.support.dummies import encode, encode_at, speech, write_wav
 
@@ -149,3 +149,42 @@ def test_a_duration_of_more_than_a_thousand_hours_is_a_damaged_header(tmp_path, 
     assert sum(row.num_samples for row in rows if row.verdict is None) == len(SPEECH) + 320
     assert {row.media.seconds is None for row in rows} == {not believed}
     assert (rows[-1].verdict is not None) == believed  # most of it is missing
+
+
+def declaring(path, seconds, tail=b""):
+    """A WAV of 7 s whose header declares fewer, and what follows behind it."""
+    content = bytearray(write_wav(path, speech(7.0, 3.0)).read_bytes())
+    content[40:44] = struct.pack("<I", round(seconds * 2 * SAMPLE_RATE))
+    path.write_bytes(bytes(content) + tail)
+    return path
+
+
+def test_audio_behind_the_end_of_the_header_is_failed(tmp_path):
+    good, lost = decode(declaring(tmp_path / "a.wav", 1.0))
+    assert (good.num_samples, lost.num_samples) == (SAMPLE_RATE, 6 * SAMPLE_RATE)
+    assert (lost.verdict.status, lost.verdict.reason) == ("failed", "decode")
+    assert "the header ends the audio 6.00 s before the file does" in lost.verdict.detail
+
+
+CHUNK = b"LIST" + struct.pack("<I", 70_000) + b"INFO" + bytes(69_996)
+
+
+@pytest.mark.parametrize(
+    "tail", [b"", CHUNK, CHUNK * 2, bytes(70_000), b"TAG" + b"x" * 125, b"ID3\3" + b"\xff" * 70_000]
+)
+def test_what_else_follows_the_audio_is_none(tmp_path, tail):
+    path = declaring(tmp_path / "a.wav", 7.0, tail)
+    with path.open("rb") as file:
+        assert undeclared_seconds(file) == 0.0
+        assert file.tell() == 0
+    assert total_seconds([only(decode(path))]) == 7.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60_000.0])
+def test_a_writer_that_did_not_know_the_length_declares_nothing(tmp_path, seconds):
+    path = write_wav(tmp_path / "a.wav", SPEECH)
+    content = bytearray(path.read_bytes())
+    content[40:44] = b"\0\0\0\0" if not seconds else b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        assert undeclared_seconds(file) == 0.0
