@@ -6,9 +6,12 @@ pass is writing, or was writing when it was killed.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import Field
 
 from curation.core.errors import DataError
+from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.manifests import shards
 
@@ -17,19 +20,23 @@ FILE = f"{shards.FOLDER}/_index.json"
 FORMAT_VERSION = "1"
 DEFAULT_ROW_GROUP_ROWS = 512
 """For indexes without this field."""
+REMEDY = "copy the shards again, or publish the build again with `curation build -o BUILD`"
+"""Where it is damaged."""
+MOST = 10**8
+"""More rows than a shard can have, more codes than a tokenizer can have: sizes above are damage."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardEntry:
     """One shard."""
 
-    file: str
+    file: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
     """Name in the folder of the shards."""
-    rows: int
+    rows: Annotated[int, Field(ge=0, le=MOST)]
     sha256: str
     """Of the whole file, hexadecimal."""
-    seconds: float = 0.0
-    tokens: dict[str, int] = field(default_factory=dict)
+    seconds: Finite = 0.0
+    tokens: dict[str, Count] = field(default_factory=dict)
     """How many of each stream: `glm`, `semantic`, `global`."""
     bytes: int = 0
     languages: dict[str, int] = field(default_factory=dict)
@@ -41,7 +48,7 @@ class ShardIndex:
     """All files of a published corpus, and what its rows have in common."""
 
     shards: list[ShardEntry]
-    row_group_rows: int = DEFAULT_ROW_GROUP_ROWS
+    row_group_rows: Annotated[int, Field(ge=1, le=MOST)] = DEFAULT_ROW_GROUP_ROWS
     """Rows per Parquet row group: the unit of seeking in training."""
     tokenizers: dict[str, Any] | None = None
     """Names, fingerprints and sizes of the tokenizers; None where nothing was tokenized."""
@@ -75,15 +82,14 @@ class ShardIndex:
         if values.get("format") != FORMAT_VERSION:
             msg = f"{where}: shards of format {values.get('format')}, this software reads {FORMAT_VERSION}"
             raise DataError(msg)
-        entries = [ShardEntry(**_known(ShardEntry, entry)) for entry in values["shards"]]
-        return cls(**{**_known(cls, values), "shards": entries})
+        entries = [_known(ShardEntry, entry) for entry in values["shards"]]
+        return typed(cls, {**_known(cls, values), "shards": entries})
 
 
 def read_index(out: Storage, name: str = FILE) -> ShardIndex:
     """The index of a build. FileNotFoundError if it is not published; DataError if damaged or of another format."""
     where = f"{out.root}/{name}"
-    remedy = "copy the shards again, or publish the build again with `curation build -o BUILD`"
-    return out.read_record(name, lambda values: ShardIndex.from_json(values, where), remedy)
+    return out.read_record(name, lambda values: ShardIndex.from_json(values, where), REMEDY)
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

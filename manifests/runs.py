@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from curation.core.records import Finite, typed
 from curation.core.storage import Storage
 
 FOLDER = "runs"
@@ -13,14 +14,14 @@ FOLDER = "runs"
 class RunRecord:
     """One run. Times are seconds since 1970."""
 
-    started: float
-    cpus: float
-    updated: float = 0.0
+    started: Finite
+    cpus: Finite
+    updated: Finite = 0.0
     """The last heartbeat."""
     current_pass: str = ""
     """`label` or `publish`; empty once the run is done."""
-    pass_seconds: dict[str, float] = field(default_factory=dict)
-    publish_model_seconds: dict[str, float] = field(default_factory=dict)
+    pass_seconds: dict[str, Finite] = field(default_factory=dict)
+    publish_model_seconds: dict[str, Finite] = field(default_factory=dict)
     """Seconds inside the tokenizers, by `stage.model`, over all workers."""
 
     def to_json(self) -> dict[str, Any]:
@@ -36,9 +37,8 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        fields = {("current_pass" if name == "pass" else name): value for name, value in values.items()}
-        return cls(**fields)
+        """The inverse of `to_json`. Raises ValueError, which names the field, for other values."""
+        return typed(cls, {("current_pass" if name == "pass" else name): value for name, value in values.items()})
 
 
 def write_run(out: Storage, identifier: str, record: RunRecord) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from curation.audio.flac import decode_flac, encode_flac
 from curation.core.errors import DataError
+from curation.core.records import typed
 from curation.core.storage import Storage, damage_named
 from curation.core.timing import StageTimes
 from curation.manifests import schemas
@@ -30,6 +31,7 @@ STAGING_VERSION = "1"
 TIMES_KEY = "curation.timing"
 ERRORS_KEY = "curation.errors"
 """Of the file's metadata."""
+Meta = TypeVar("Meta")
 REMEDY = "remove it and run the same command again to label its batch"
 
 
@@ -177,16 +179,21 @@ class StagingFile:
     @property
     def times(self) -> StageTimes:
         """The times of labelling the batch, as passed to `commit`."""
-        return StageTimes.from_json(self._metadata(TIMES_KEY))
+        return self._metadata(TIMES_KEY, StageTimes)
 
     @property
     def errors(self) -> dict[str, ErrorRate]:
         """How often models broke on the batch (`error_rates`)."""
-        return {name: ErrorRate(**rate) for name, rate in self._metadata(ERRORS_KEY).items()}
+        return self._metadata(ERRORS_KEY, dict[str, ErrorRate])
 
-    def _metadata(self, key: str) -> Any:
+    def _metadata(self, key: str, kind: type[Meta]) -> Meta:
         with damage_named(self.path, REMEDY):
-            return json.loads((self.parquet.schema_arrow.metadata or {})[key.encode()])
+            content = (self.parquet.schema_arrow.metadata or {})[key.encode()]
+        try:
+            return typed(kind, json.loads(content))
+        except ValueError as error:
+            msg = f"{self.path} is damaged ({key}: {error}): {REMEDY}"
+            raise DataError(msg) from error
 
     def read(self, columns: Sequence[str], segment_columns: Sequence[str] = ()) -> pa.Table:
         """Columns of the rows, and fields of the segments nested in them (in the column `segments`)."""

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
+from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import ledger
@@ -30,8 +31,8 @@ class Line:
 
     status: str
     reason: str
-    count: int
-    seconds: float
+    count: Count
+    seconds: Finite
 
 
 @dataclass(slots=True)
@@ -57,16 +58,16 @@ class Timing:
 class Summary:
     """What `curation summary` shows and `summary.json` holds."""
 
-    recordings: int
-    failed_recordings: int
-    seconds: float
+    recordings: Count
+    failed_recordings: Count
+    seconds: Finite
     lines: list[Line]
-    shards: int
-    utterances: int
-    kept_seconds: float
-    tokens: dict[str, int]
-    speakers: int
-    languages: dict[str, int]
+    shards: Count
+    utterances: Count
+    kept_seconds: Finite
+    tokens: dict[str, Count]
+    speakers: Count
+    languages: dict[str, Count]
     errors: dict[str, ErrorRate] = field(default_factory=dict)
     """How often ASR systems and stages raised in the label pass."""
     skipped: ByReason = field(default_factory=dict)
@@ -84,13 +85,11 @@ class Summary:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Summary":
-        """The inverse of `to_json`."""
-        fields = {key: value for key, value in values.items() if key != "failed_fraction"}
-        lines = [Line(**line) for line in fields["lines"]]
-        errors = {name: ErrorRate(**rate) for name, rate in fields["errors"].items()}
-        skipped = {reason: Skipped(**item) for reason, item in fields["skipped"].items()}
-        timing = Timing.from_json(fields["timing"])
-        return cls(**{**fields, "lines": lines, "errors": errors, "skipped": skipped, "timing": timing})
+        """The inverse of `to_json`. Raises ValueError, which names the field, for other values."""
+        apart = {"failed_fraction", "timing"}
+        summary = typed(cls, {key: value for key, value in values.items() if key not in apart})
+        summary.timing = Timing.from_json(values["timing"])
+        return summary
 
 
 def read_summary(out: Storage) -> Summary:

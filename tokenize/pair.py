@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from curation.audio.wave import Wave
+from curation.core.records import typed
 from curation.core.settings import Section, model_field, publish_field
 from curation.core.timing import inside_model
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer
@@ -40,6 +41,39 @@ class TokenizeConfig(Section):
     def _has_codec(cls, reference: str) -> str:
         check_reference(reference, "codec")
         return reference
+
+
+Size = Annotated[int, Field(ge=1, le=10**6)]
+
+
+@dataclass(frozen=True, slots=True)
+class _DescribedContent:
+    size: Size
+    name: str = ""
+    reference: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _DescribedCodec:
+    semantic_size: Size
+    global_size: Size
+    num_global: Size
+    name: str = ""
+    reference: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    fingerprint: str
+    glm: _DescribedContent
+    bicodec: _DescribedCodec
+
+
+def check_description(values: Any) -> None:
+    """Raise ValueError, which names the field, for what `TokenizerPair.describe` does not give."""
+    typed(_Described, values)
 
 
 class TokenCountError(ValueError):

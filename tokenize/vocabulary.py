@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from curation.core.errors import DataError
+from curation.core.errors import DataError, UserError
+from curation.core.records import typed
 from curation.tokenize.base import Ids
 from curation.tokenize.files import read_config
 
@@ -43,6 +45,9 @@ FORMS: dict[Stream, str] = {
     "semantic": r"<\|bicodec_semantic_(\d+)\|>",
 }
 """How the files write speech tokens."""
+
+Id = Annotated[int, Field(ge=0, lt=2**31)]
+"""An id of the vocabulary; it is stored in 32 bits."""
 
 OFFICIAL: dict[Stream, range] = {
     "glm": range(151_727, 151_727 + 16_384),
@@ -183,7 +188,14 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     Marker ids always come from the files. Ids of a stream come from them where its tokens are spelled out, else from
     `OFFICIAL`. Raises DataError where a file or a marker is missing or ids contradict each other.
     """
-    text, added = _read_tokenizer(folder)
+    try:
+        text, added = _read_tokenizer(folder)
+    except UserError:
+        raise
+    except Exception as error:  # `tokenizers` raises no narrower class
+        reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"{folder}: the tokenizer files are damaged ({reason}): restore them from a copy"
+        raise DataError(msg) from error
     missing = [name for name in MARKERS if f"<|{name}|>" not in added]
     if missing:
         msg = f"{folder}: tokenizer files lack the markers {', '.join(f'<|{name}|>' for name in missing)}"
@@ -216,6 +228,7 @@ def _read_tokenizer(folder: Path) -> tuple[Any, dict[str, int]]:
             msg = f"{folder}: the tokenizer files disagree on the id of {clash[0]}"
             raise DataError(msg)
         added |= more
+    added = typed(dict[str, Id], added)
     spec |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     return Tokenizer.from_str(json.dumps(spec)), added
 

@@ -60,7 +60,7 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
             ERROR_FILE, lambda note: ERRORS[note[0]](note[1]), "a worker failed; run the same command again"
         )
     last = checkpoint.latest(run)
-    return Trained(checkpoint.read_state(last)["step"] if last else 0, last, {})
+    return Trained(checkpoint.read_state(last).step if last else 0, last, {})
 
 
 def _for_workers(config: TrainConfig) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _code_vectors(setting: str, speech: SpeechInfo) -> Mapping[Stream, Vectors]:
     """Vectors of the codes. Raises ConfigError, which names the setting, where the tokenizers are others."""
     content, codec = load_content(speech.tokenizers.glm), load_codec(speech.tokenizers.bicodec)
     for name, fingerprint in (("glm", content.fingerprint), ("bicodec", codec.fingerprint)):
-        expected = speech.tokenizers.fingerprints[name]
+        expected = speech.tokenizers.fingerprints.get(name, "unknown")
         if fingerprint != expected:
             msg = (
                 f"{setting}: the shards were made with the {name} tokenizer {expected[:12]}, its reference gives "

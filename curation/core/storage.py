@@ -119,7 +119,7 @@ class Storage:
             return parse(json.loads(content))
         except UserError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
             msg = f"{self.root}/{name} is damaged ({reason}): {remedy}"
             raise DataError(msg) from error

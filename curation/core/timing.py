@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from curation.core.records import Count, Finite, typed
+
 _seconds: defaultdict[str, float] = defaultdict(float)
 
 
@@ -37,9 +39,9 @@ def take_model_seconds() -> dict[str, float]:
 class StageTimes:
     """The cost of labelling: wall seconds by stage and by model (`stage.model`), and the peak memory of a worker."""
 
-    stages: dict[str, float] = field(default_factory=dict)
-    models: dict[str, float] = field(default_factory=dict)
-    peak_bytes: int = 0
+    stages: dict[str, Finite] = field(default_factory=dict)
+    models: dict[str, Finite] = field(default_factory=dict)
+    peak_bytes: Count = 0
 
     def add(self, other: Self) -> None:
         """Add the seconds of `other` to these; the higher peak counts."""
@@ -53,8 +55,8 @@ class StageTimes:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(**values)
+        """The inverse of `to_json`. Raises ValueError, which names the field, for other values."""
+        return typed(cls, values)
 
 
 def add_seconds(total: dict[str, float], more: Mapping[str, float]) -> None:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from curation.core.errors import ConfigError
-from curation.tokenize.files import read_config
+from curation.core.records import typed
+from curation.core.storage import Storage
+from curation.tokenize.pair import check_description
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
 
 FILE = "speech_tokenizers.json"
@@ -36,17 +38,27 @@ TOKENIZER_FILES = (
 class TokenizerInfo:
     """The content of `speech_tokenizers.json`; a reference is empty where the file does not name it."""
 
-    glm: str
-    bicodec: str
-    described: Mapping[str, Any] = field(default_factory=dict)
-    denoise: Mapping[str, Any] | None = None
+    glm: str = ""
+    bicodec: str = ""
+    described: dict[str, Any] = field(default_factory=dict)
+    denoise: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Of a checkpoint; all is empty where the file is missing, as in official releases."""
-        listed = read_config(folder / FILE) if (folder / FILE).is_file() else {}
-        glm, bicodec = (str(listed.get(name, "")) for name in PARTS)
-        return cls(glm, bicodec, listed.get("tokenizers", {}), listed.get("denoise"))
+        """Of a checkpoint; all is empty where the file is missing, as in official releases.
+
+        Raises DataError where it is damaged.
+        """
+        if not (folder / FILE).is_file():
+            return cls("", "")
+        return Storage(str(folder)).read_record(FILE, cls._from_json, "restore the checkpoint from a copy")
+
+    @classmethod
+    def _from_json(cls, values: dict[str, Any]) -> Self:
+        info = typed(cls, {("described" if name == "tokenizers" else name): value for name, value in values.items()})
+        if info.described:
+            check_description(info.described)
+        return info
 
     def write(self, folder: Path) -> None:
         """Write the file of a checkpoint."""
@@ -117,7 +129,7 @@ def references(shards: str, given: Mapping[str, str | None], tokenizers: Mapping
     found = []
     for name in PARTS:
         reference = given[name] or tokenizers[name].get("reference")
-        if not reference and tokenizers[name]["fingerprint"] == _shipped_fingerprint(name):
+        if not reference and tokenizers[name].get("fingerprint") == _shipped_fingerprint(name):
             reference = "compact"
         if not reference:
             msg = (

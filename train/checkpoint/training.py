@@ -17,23 +17,70 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from pydantic import Field
+from safetensors.torch import save_file
 from torch import nn
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
+from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
+from curation.tokenize.files import key_problems, read_tensors
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.distributed import World, copy_full, full_tensor
 
 FOLDER = "checkpoints"
 MARKER = "complete"
 STATE = "training.json"
+MOMENTS_FILE = "optimizer.safetensors"
+RNG_FILE = "rng.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 Tensors = dict[str, torch.Tensor]
+
+
+REMEDY = "restore the checkpoint from a copy, or remove its folder to go on from the one before"
+Word = Annotated[int, Field(ge=0, lt=2**32)]
+"""Of the state of a random generator."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """What `SpikeWatch` remembers of the losses, by task."""
+
+    means: dict[str, Finite]
+    steps: Count
+    variances: dict[str, Annotated[Finite, Field(ge=0)]]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomState:
+    """Of NumPy (words, position, what is left of a pair of normal deviates) and of Python."""
+
+    numpy: tuple[
+        Annotated[list[Word], Field(min_length=624, max_length=624)], Annotated[int, Field(ge=0, le=624)], int, float
+    ]
+    python: tuple[int, list[Word], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """The plain values of a checkpoint."""
+
+    step: Count
+    tokens: Count
+    """Trained on since the first step."""
+    data: dict[str, Any]
+    """Position of the loader."""
+    watch: WatchState
+    rng: RandomState
+    world: int
+    """Processes of the run that saved it."""
+    tokenizers: str
+    vocabulary: str
+    config: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -91,8 +138,8 @@ def save(snapshot: Snapshot, model: Any, speech: SpeechInfo, run: Path, *, keep_
     temporary.mkdir()
     _write_model(model, snapshot.weights, temporary)
     speech.save(temporary)
-    save_file(snapshot.optimizer, temporary / "optimizer.safetensors")
-    save_file(snapshot.rng, temporary / "rng.safetensors")
+    save_file(snapshot.optimizer, temporary / MOMENTS_FILE)
+    save_file(snapshot.rng, temporary / RNG_FILE)
     (temporary / STATE).write_text(json.dumps(snapshot.state, indent=1), encoding="utf-8")
     for path in temporary.iterdir():
         path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
@@ -108,24 +155,32 @@ def save(snapshot: Snapshot, model: Any, speech: SpeechInfo, run: Path, *, keep_
     return folder
 
 
-def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, world: World) -> dict[str, Any]:
-    """Put weights, moments and random states back, also with another number of processes; returns the state."""
+def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, world: World) -> TrainingState:
+    """Put weights, moments and random states back, also with another number of processes; returns the state.
+
+    Raises DataError where a file is damaged, ConfigError where it is of another preset or vocabulary.
+    """
+    state = read_state(folder)
     load_weights(folder, model)
-    moments = load_file(folder / "optimizer.safetensors")
-    for name, parameter in model.named_parameters():
+    moments, parameters = read_tensors(folder / MOMENTS_FILE), dict(model.named_parameters())
+    expected = {f"{key}/{name}": one for key in MOMENTS for name, one in parameters.items()}
+    problems = key_problems(expected | {f"step/{name}": torch.zeros(()) for name in parameters}, moments, ())
+    if problems:
+        msg = f"{folder / MOMENTS_FILE} is damaged ({'; '.join(problems)}): {REMEDY}"
+        raise DataError(msg)
+    for name, parameter in parameters.items():
         own = optimizer.state[parameter]
-        own["step"] = moments[f"step/{name}"].to(parameter.device)
+        own["step"] = moments[f"step/{name}"].float().to(parameter.device)
         for key in MOMENTS:
             own[key] = torch.zeros_like(parameter, requires_grad=False)
             copy_full(own[key], moments[f"{key}/{name}"])
-    state = read_state(folder)
-    _set_rng(load_file(folder / "rng.safetensors"), state["rng"], world)
+    _set_rng(folder, state.rng, world)
     return state
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:
     """Put the weights of a checkpoint into a model that may be spread over processes."""
-    weights = load_file(folder / "model.safetensors")
+    weights = read_tensors(folder / "model.safetensors")
     for name, parameter in model.named_parameters():
         if name not in weights or weights[name].shape != parameter.shape:
             found = tuple(weights[name].shape) if name in weights else "nothing"
@@ -134,10 +189,9 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         copy_full(parameter, weights[name].to(parameter.dtype))
 
 
-def read_state(folder: Path) -> dict[str, Any]:
+def read_state(folder: Path) -> TrainingState:
     """The plain values of a checkpoint: step, data position, configuration. Raises DataError where they are damaged."""
-    remedy = "restore the checkpoint from a copy, or remove its folder to go on from the one before"
-    return Storage(str(folder)).read_record(STATE, lambda state: state | {"step": int(state["step"])}, remedy)
+    return Storage(str(folder)).read_record(STATE, lambda state: typed(TrainingState, state), REMEDY)
 
 
 def _write_model(model: Any, weights: Tensors, folder: Path) -> None:
@@ -169,15 +223,20 @@ def _plain_rng() -> dict[str, Any]:
     return {"numpy": [np.asarray(numbers).tolist(), *rest], "python": [version, list(mine), gauss]}
 
 
-def _set_rng(tensors: Tensors, plain: dict[str, Any], world: World) -> None:
-    if f"cpu/{world.rank}" in tensors:  # processes beyond those of the saved run keep their own
-        torch.set_rng_state(tensors[f"cpu/{world.rank}"])
-    if torch.cuda.is_available() and f"cuda/{world.rank}" in tensors:
-        torch.cuda.set_rng_state(tensors[f"cuda/{world.rank}"])
-    numbers, position, has_gauss, gauss = plain["numpy"]
-    np.random.set_state(("MT19937", np.array(numbers, np.uint32), position, has_gauss, gauss))  # noqa: NPY002
-    version, mine, normal = plain["python"]
-    random.setstate((version, tuple(mine), normal))
+def _set_rng(folder: Path, plain: RandomState, world: World) -> None:
+    tensors = read_tensors(folder / RNG_FILE)
+    numbers, position, has_gauss, gauss = plain.numpy
+    version, mine, normal = plain.python
+    try:
+        if f"cpu/{world.rank}" in tensors:  # processes beyond those of the saved run keep their own
+            torch.set_rng_state(tensors[f"cpu/{world.rank}"])
+        if torch.cuda.is_available() and f"cuda/{world.rank}" in tensors:
+            torch.cuda.set_rng_state(tensors[f"cuda/{world.rank}"])
+        np.random.set_state(("MT19937", np.array(numbers, np.uint32), position, has_gauss, gauss))  # noqa: NPY002
+        random.setstate((version, tuple(mine), normal))
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        msg = f"{folder}: the random states in {RNG_FILE} and {STATE} are damaged ({error}): {REMEDY}"
+        raise DataError(msg) from error
 
 
 def _sync(path: Path) -> None:

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.errors import DataError
-from curation.core.storage import Storage
+from curation.core.storage import Storage, damage_named
 from curation.manifests import index, shards
 from curation.manifests.index import ShardIndex
+from curation.tokenize.pair import check_description
 from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
 
 
@@ -80,8 +81,17 @@ class Corpus:
 
     def _read_slice(self, one: Slice, columns: list[str]) -> pa.Table:
         """Only the row groups of the shard that hold the slice are read."""
-        name = f"{self.folder}/{one.file}" if self.folder else one.file
-        with self.storage.open(name) as file, pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True) as parquet:
+        name, remedy = f"{self.folder}/{one.file}" if self.folder else one.file, index.REMEDY
+        try:
+            opened = self.storage.open(name)
+        except FileNotFoundError as error:
+            msg = f"{self.where}/{one.file} is in the index, but not there: {remedy}"
+            raise DataError(msg) from error
+        with (
+            damage_named(f"{self.where}/{one.file}", remedy),
+            opened as file,
+            pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True) as parquet,
+        ):
             if parquet.metadata.num_rows != one.rows:
                 found = parquet.metadata.num_rows
                 msg = f"{self.where}/{one.file}: {found} rows, the index says {one.rows}: publish again"
@@ -109,9 +119,21 @@ def open_corpus(location: str) -> Corpus:
     storage = Storage(location.rstrip("/"))
     for name in (index.FILE, posixpath.basename(index.FILE)):
         if storage.exists(name):
-            return Corpus(storage, posixpath.dirname(name), index.read_index(storage, name))
+            return Corpus(
+                storage, posixpath.dirname(name), _checked(index.read_index(storage, name), f"{location}/{name}")
+            )
     msg = f"{location}: no {index.FILE} or _index.json: give the folder of a finished build, or its shards"
     raise DataError(msg)
+
+
+def _checked(found: ShardIndex, path: str) -> ShardIndex:
+    try:
+        if found.tokenizers:
+            check_description(found.tokenizers)
+    except ValueError as error:
+        msg = f"{path} is damaged (tokenizers: {error}): {index.REMEDY}"
+        raise DataError(msg) from error
+    return found
 
 
 def check_tokenizers(corpus: Corpus, vocabulary: Vocabulary, expected: str | None) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from curation.core.errors import DataError
 from curation.tokenize.base import Vectors
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.data.batch import PackedBatch, RowCounts
@@ -30,9 +29,9 @@ from curation.train.data.order import (
     PlacedRow,
     Rows,
     State,
-    check_identity,
     identity_of,
     merge_states,
+    read_position,
     start_positions,
 )
 
@@ -143,14 +142,11 @@ class PackedLoader:
     def load_state_dict(self, state: State) -> None:
         """Continue from the merged position of all ranks, whatever their number was; start a new iteration afterwards.
 
-        Raises DataError where data, vocabulary or settings are others, or the state is that of one rank of several.
+        Raises DataError where data, vocabulary or settings are others, the state is that of one rank of several, or
+        damaged.
         """
-        check_identity(state, identity_of(self._blocks))
-        if state["world"] != 1:
-            msg = f"position in the data: this is the state of one rank of {state['world']}; merge_states them first"
-            raise DataError(msg)
-        self._next, self._tail = state["next"], state["tail"]
-        self._positions = [(block, row) for block, row in state["lanes"]]
+        saved = read_position(state, self._blocks)
+        self._next, self._tail, self._positions = saved.next, saved.tail, saved.lanes
 
 
 def _as_it_is(item: Any) -> Any:

@@ -15,15 +15,30 @@ from typing import Any
 from torch.utils.data import IterableDataset, get_worker_info
 
 from curation.core.errors import DataError
+from curation.core.records import Count, typed
 from curation.train.data.batch import PackedBatch, RowCounts
 from curation.train.data.blocks import Block, Blocks
 
 State = dict[str, Any]
 """The position in the data as plain values for a checkpoint: of one rank, or of all of them together."""
 VERSION = 1
+REMEDY = "restore it from a copy, or remove the checkpoint to go on from the one before"
 
 LanePosition = tuple[int, int]
 """Where a lane continues: number of the block, row within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A saved state, checked: `lanes` are the positions of all lanes just before row number `next`."""
+
+    version: int
+    identity: dict[str, Any]
+    rank: int
+    world: int
+    next: Count
+    tail: bool
+    lanes: list[tuple[Count, Count]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +172,10 @@ def check_identity(state: State, identity: dict[str, Any]) -> None:
     if state.get("version") != VERSION:
         msg = f"position in the data: version {state.get('version')}, this software reads {VERSION}"
         raise DataError(msg)
-    saved = state["identity"]
+    saved = state.get("identity")
+    if not isinstance(saved, dict):
+        msg = f"position in the data: identity: should be a dictionary: {REMEDY}"
+        raise DataError(msg)
     changes = [
         f"{name} was {saved.get(name)!r} and is {identity.get(name)!r}"
         for name in sorted(saved.keys() | identity.keys())
@@ -166,6 +184,23 @@ def check_identity(state: State, identity: dict[str, Any]) -> None:
     if changes:
         msg = f"cannot resume at the saved position in the data: {'; '.join(changes)}"
         raise DataError(msg)
+
+
+def read_position(state: State, blocks: Blocks) -> Position:
+    """The merged position of all ranks. Raises DataError where it does not fit these data, or is damaged."""
+    check_identity(state, identity_of(blocks))
+    try:
+        saved = typed(Position, state)
+        if len(saved.lanes) != blocks.lanes or any(at % blocks.lanes != i for i, (at, _) in enumerate(saved.lanes)):
+            msg = f"lanes: should be the blocks of {blocks.lanes} lanes"
+            raise ValueError(msg)
+    except ValueError as error:
+        msg = f"position in the data: {error}: {REMEDY}"
+        raise DataError(msg) from error
+    if saved.world != 1:
+        msg = f"position in the data: this is the state of one rank of {saved.world}; merge_states them first"
+        raise DataError(msg)
+    return saved
 
 
 def merge_states(states: Sequence[State]) -> State:

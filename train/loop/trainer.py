@@ -8,13 +8,13 @@ serves resuming after an interruption and stopping when something is wrong.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from curation.core.errors import UserError
+from curation.core.errors import DataError, UserError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
@@ -102,14 +102,18 @@ class Trainer:
         return ("fsdp2" if self.config.model.preset == "3b" else "ddp") if chosen == "auto" else chosen
 
     def resume(self) -> bool:
-        """Restore the last checkpoint of the run, if there is one."""
+        """Restore the last checkpoint of the run, if there is one. Raises DataError where it is damaged."""
         folder = checkpoint.latest(self.run)
         if folder is None:
             return False
         state = checkpoint.restore(folder, self.model, self.optimizer, self.world)
-        self.step, self.tokens = state["step"], state["tokens"]
-        self.watch = metrics.SpikeWatch(self.config.run.spike_factor, **state["watch"])
-        self.loader.load_state_dict(state["data"])
+        self.step, self.tokens = state.step, state.tokens
+        self.watch = metrics.SpikeWatch(self.config.run.spike_factor, **asdict(state.watch))
+        try:
+            self.loader.load_state_dict(state.data)
+        except DataError as error:
+            msg = f"{folder / checkpoint.STATE}: {error}"
+            raise DataError(msg) from error
         return True
 
     def save(self) -> None:

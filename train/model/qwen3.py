@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from curation.core.errors import DataError
 from curation.models.torch_compat import import_torchaudio
 
 Preset = Literal["tiny", "gpa-0.3b", "3b"]
@@ -75,13 +76,19 @@ def build_model(preset: Preset, vocabulary_size: int, end: int | None = None, *,
 
 
 def open_model(folder: str) -> Any:
-    """The model of a checkpoint folder, in float32."""
+    """The model of a checkpoint folder, in float32. Raises DataError where its files are missing or damaged."""
     import_torchaudio()
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # it would interfere with that of training
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever the values of a damaged configuration lead to
+        msg = f"{folder}: config.json and the weights beside it cannot be opened ({error}): restore them from a copy"
+        raise DataError(msg) from error
 
 
 def num_parameters(model: nn.Module) -> int:

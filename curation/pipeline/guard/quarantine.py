@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from curation.core.records import Count, typed
 from curation.core.storage import Storage
 
 FOLDER = "attempts"
@@ -25,7 +26,19 @@ class Crash:
     """How a recording killed its worker: what it was doing, and how many spans of it had been decoded."""
 
     detail: str
-    spans: int = 0
+    spans: Count = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """An attempt record."""
+
+    run: str
+    crashes: Count
+    victims: dict[str, Crash]
+    current: str
+    detail: str
+    spans: Count
 
 
 @dataclass(slots=True)
@@ -101,7 +114,6 @@ class Quarantine:
         """The attempt that follows the one that left this record."""
         if note.get("run") != self.run:
             return Attempt(self.out, file, self.run)
-        victims = {key: Crash(**crash) for key, crash in note["victims"].items()}
-        if note["current"]:
-            victims[note["current"]] = Crash(note["detail"], note["spans"])
-        return Attempt(self.out, file, self.run, crashes=note["crashes"] + 1, victims=victims)
+        left = typed(_Note, note)
+        victims = left.victims | ({left.current: Crash(left.detail, left.spans)} if left.current else {})
+        return Attempt(self.out, file, self.run, crashes=left.crashes + 1, victims=victims)

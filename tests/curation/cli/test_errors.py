@@ -63,7 +63,7 @@ def test_the_traceback_of_a_user_error_can_be_asked_for(caplog):
     ("command", "file", "content", "reason", "remedy"),
     [
         ("summary OUT", "summary.json", b"{", "line 1", "`curation build -o OUT` writes it again"),
-        ("summary OUT", "summary.json", b"{}", "no field 'lines'", "`curation build -o OUT` writes it again"),
+        ("summary OUT", "summary.json", b"{}", "no field 'recordings'", "`curation build -o OUT` writes it again"),
         ("status OUT", "runs/a.json", b"", "line 1", "remove it; only the times of that run are lost"),
         ("status OUT", "runs/a.json", b"[]", "'list'", "remove it; only the times of that run are lost"),
         ("status OUT", "runs/a.json", b'{"started": 1}', "'cpus'", "remove it; only the times of that run are lost"),

@@ -209,6 +209,14 @@ def test_an_unfinished_build_and_a_changed_shard_are_refused(tmp_path):
         list(PackedLoader(open_corpus(where), VOCABULARY, DataConfig(epochs=1)))
 
 
+def test_a_damaged_shard_is_named_with_the_remedy(tmp_path):
+    where = write_shards(tmp_path, ROWS[:5])
+    (shard,) = (tmp_path / "shards").glob("*.parquet")
+    shard.write_bytes(shard.read_bytes()[:500])
+    with pytest.raises(DataError, match=rf"{shard} is damaged .*: copy the shards again, or publish"):
+        list(PackedLoader(open_corpus(where), VOCABULARY, DataConfig(epochs=1)))
+
+
 def test_a_rank_reads_its_own_blocks_only(tmp_path):
     where = write_shards(tmp_path, ROWS, shard_rows=4)
     config = DataConfig(epochs=1, block_rows=8, lanes=4)
@@ -219,7 +227,7 @@ def test_a_rank_reads_its_own_blocks_only(tmp_path):
             shard.unlink()
     assert 0 < len(needed) < 8
     assert len(list(PackedLoader(open_corpus(where), VOCABULARY, config, rank=1, world=4))) > 0
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match=r"\.parquet is in the index, but not there: copy the shards again"):
         list(PackedLoader(open_corpus(where), VOCABULARY, config, rank=2, world=4))
 
 
@@ -244,7 +252,7 @@ def test_an_error_comes_after_the_rows_before_it(tmp_path, prefetch):
     for one in blocks.slices(2):
         (tmp_path / "shards" / one.file).unlink(missing_ok=True)
     loader, read = PackedLoader(open_corpus(where), VOCABULARY, config), []
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="is in the index, but not there"):
         read.extend(batch.keys for batch in loader)
     assert read == whole[: sum(len(blocks.read(number).rows) for number in (0, 1))] != []
     assert loader.counts.rows == len(read)
