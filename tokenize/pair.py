@@ -48,7 +48,7 @@ Size = Annotated[int, Field(ge=1, le=10**6)]
 
 @dataclass(frozen=True, slots=True)
 class _DescribedContent:
-    size: Size
+    size: Size = 1
     name: str = ""
     reference: str | None = None
     fingerprint: str = ""
@@ -56,9 +56,9 @@ class _DescribedContent:
 
 @dataclass(frozen=True, slots=True)
 class _DescribedCodec:
-    semantic_size: Size
-    global_size: Size
-    num_global: Size
+    semantic_size: Size = 1
+    global_size: Size = 1
+    num_global: Size = 1
     name: str = ""
     reference: str | None = None
     fingerprint: str = ""
@@ -72,7 +72,9 @@ class _Described:
 
 
 def check_description(values: Any) -> None:
-    """Raise ValueError, which names the field, for what `TokenizerPair.describe` does not give."""
+    """Raise ValueError, which names the field, for values that `TokenizerPair.describe` does not give; what a
+    checkpoint or an index does not say of a tokenizer is missing.
+    """
     typed(_Described, values)
 
 

@@ -130,8 +130,10 @@ def _checked(found: ShardIndex, path: str) -> ShardIndex:
     try:
         if found.tokenizers:
             check_description(found.tokenizers)
-    except ValueError as error:
-        msg = f"{path} is damaged (tokenizers: {error}): {index.REMEDY}"
+            stream_sizes(found.tokenizers)
+    except (ValueError, KeyError) as error:
+        reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
+        msg = f"{path} is damaged (tokenizers: {reason}): {index.REMEDY}"
         raise DataError(msg) from error
     return found
 
