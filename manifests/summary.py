@@ -17,7 +17,7 @@ from curation.manifests import ledger
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import FILE as INDEX
 from curation.manifests.index import ShardIndex, read_index
-from curation.manifests.inputs.skipped import ByReason, Skipped
+from curation.manifests.inputs.skipped import ByReason
 from curation.manifests.runs import RunRecord
 from curation.manifests.selection import Selection
 from curation.manifests.tokens import STREAMS

@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from pydantic import TypeAdapter
 
 from curation.core.errors import DataError
+from curation.core.records import Count, typed
 from curation.core.storage import Storage
 from curation.manifests import index, ledger, shards
 from curation.manifests.index import ShardIndex, read_index
@@ -40,6 +41,14 @@ Task = TypeVar("Task", bound=NamedTask)
 Result = TypeVar("Result", bound=Done)
 
 
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """What is remembered of a pass: the number of its edition, and what that is made of."""
+
+    number: Count
+    key: str
+
+
 @dataclass(frozen=True)
 class Edition:
     """The edition that a publish pass makes."""
@@ -52,14 +61,14 @@ class Edition:
         """A new edition, or the one that an interrupted pass left, if that was made of the same (JSON values)."""
         key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         if out.exists(FILE):
-            started = out.read_json(FILE, REMEDY)
-            if started["key"] == key:
-                return cls(out, started["number"])
+            started = out.read_record(FILE, lambda values: typed(_Started, values), REMEDY)
+            if started.key == key:
+                return cls(out, started.number)
         _forget_pass(out)
         _remove_others(out)
         numbers = [_number(name) for folder in (ledger.FOLDER, shards.FOLDER) for name in out.names(folder)]
         number = 1 + max(numbers, default=0)
-        out.write_json(FILE, {"number": number, "key": key})
+        out.write_json(FILE, asdict(_Started(number, key)))
         return cls(out, number)
 
     def once(self, make_worker: Callable[[], Callable[[Task], Result]], result: type[Result]) -> "Once[Task, Result]":

@@ -85,7 +85,10 @@ class Corpus:
         try:
             opened = self.storage.open(name)
         except FileNotFoundError as error:
-            msg = f"{self.where}/{one.file} is in the index, but not there: {remedy}"
+            msg = (
+                f"{self.where}/{one.file} was in the index, but is not there: start again if the build was published "
+                f"meanwhile; else {remedy}"
+            )
             raise DataError(msg) from error
         with (
             damage_named(f"{self.where}/{one.file}", remedy),

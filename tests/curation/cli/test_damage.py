@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from curation.cli import app
 from curation.core.errors import UserError
 from curation.core.storage import Storage
+from curation.pipeline.edition import Edition
 from curation.pipeline.guard.quarantine import Quarantine
 from tests.support.builds import toy_build, write_recordings
 from tests.support.commands import message
@@ -58,3 +59,15 @@ def test_any_value_in_an_attempt_record_is_an_attempt_or_a_user_error(tmp_path_f
     except UserError as error:
         problem = str(error)
     assert not problem or f"{out.root}/attempts/task.json" in problem
+
+
+@given(started=damaged({"number": 2, "key": "x"}))
+def test_any_value_in_the_record_of_a_publish_pass_begins_an_edition_or_is_a_user_error(tmp_path_factory, started):
+    out = Storage(str(tmp_path_factory.mktemp("out")))
+    out.write_json("publish/pass.json", started)
+    problem = ""
+    try:
+        assert Edition.begin(out, []).number >= 1
+    except UserError as error:
+        problem = str(error)
+    assert not problem or f"{out.root}/publish/pass.json" in problem
