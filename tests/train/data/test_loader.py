@@ -227,7 +227,7 @@ def test_a_rank_reads_its_own_blocks_only(tmp_path):
             shard.unlink()
     assert 0 < len(needed) < 8
     assert len(list(PackedLoader(open_corpus(where), VOCABULARY, config, rank=1, world=4))) > 0
-    with pytest.raises(DataError, match=r"\.parquet is not there: start again .* copy the shards again"):
+    with pytest.raises(DataError, match=r"\.parquet .*is not there: start again .* copy the shards again"):
         list(PackedLoader(open_corpus(where), VOCABULARY, config, rank=2, world=4))
 
 
