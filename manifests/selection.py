@@ -55,7 +55,7 @@ class Selection:
     """With `place`: row in the staging file; and `file`: index of the file in its group."""
     segments: pa.Table
     """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold`, `detail`, and `place`: its index among
-    all segments of the staging file."""
+    all segments of the staging file. Of whole recordings also with `one_voice`: whether all have the same speaker."""
 
     @property
     def kept(self) -> pa.Table:
@@ -114,7 +114,8 @@ class LabelledBuild:
 
     def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
         selection = _in_order(_concatenated(parts), group.ids)
-        return Selection(selection.spans, _with_joined_speakers(selection, self.speaker_threshold))
+        segments = _with_joined_speakers(selection, self.speaker_threshold)
+        return Selection(selection.spans, segments.append_column("one_voice", _one_voice(selection.spans, segments)))
 
 
 def ordered_groups(plan: Plan) -> Iterator[RecordingGroup]:
@@ -249,6 +250,15 @@ def _with_joined_speakers(selection: Selection, threshold: float) -> pa.Table:
             labels[index] = [names.get(label, label) for label in labels[index]]
     position = segments.column_names.index("speaker")
     return segments.set_column(position, "speaker", pa.array(labels.tolist(), pa.string()))
+
+
+def _one_voice(spans: pa.Table, segments: pa.Table) -> pa.Array:
+    """Whether the recording of each segment has one speaker; overlapped speech, which has no label, does not count."""
+    recording = column(spans, "source", "id").take(segments["row"].combine_chunks())
+    labelled = pa.table({"recording": recording, "speaker": segments["speaker"]}).filter(pc.field("speaker") != "")
+    voices = labelled.group_by("recording").aggregate([("speaker", "count_distinct")])
+    several = voices.filter(pc.field("speaker_count_distinct") > 1)["recording"]
+    return pc.invert(pc.is_in(recording, value_set=several.combine_chunks()))
 
 
 def _centroids(part: pa.Table) -> dict[str, Embedding]:

@@ -56,8 +56,9 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         "start": start / SAMPLE_RATE,
         "end": end / SAMPLE_RATE,
         "seconds": (end - start) / SAMPLE_RATE,
-        "speaker": _speaker(payload, judged["speaker"]),
+        "speaker": _speaker(payload, judged),
         "speaker_label": judged["speaker"],
+        "manifest_speaker": column(payload, "span_source", "speaker"),
         "words": _words(payload["words"], start),
         "pwer": _score(payload, "pwer"),
         "confidence": _score(payload, "confidence"),
@@ -82,10 +83,13 @@ def _array(values: Any, kind: pa.DataType) -> Any:
     return pa.array(values, kind) if isinstance(values, np.ndarray) else values
 
 
-def _speaker(payload: pa.Table, labels: pa.ChunkedArray) -> Any:
+def _speaker(payload: pa.Table, judged: pa.Table) -> Any:
+    """The manifest's speaker where the recording has one voice: of several it cannot be all."""
     named = column(payload, "span_source", "speaker")
-    generated = pc.binary_join_element_wise(column(payload, "span_source", "id"), labels.combine_chunks(), "-")
-    return pc.if_else(pc.equal(named, ""), generated, named)
+    labels = judged["speaker"].combine_chunks()
+    generated = pc.binary_join_element_wise(column(payload, "span_source", "id"), labels, "-")
+    holds = pc.and_(pc.not_equal(named, ""), judged["one_voice"].combine_chunks())
+    return pc.if_else(holds, named, generated)
 
 
 def _score(kept: pa.Table, name: str) -> Any:

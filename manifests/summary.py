@@ -123,11 +123,15 @@ def tally(rows: pa.Table, selections: Iterable[Selection]) -> LedgerTally:
     named: set[str] = set()
     others = 0
     for selection in selections:
-        sources = selection.spans["source"].take(selection.kept["row"]).to_pylist()
-        labels = selection.kept["speaker"].to_pylist()
-        named.update(source["speaker"] for source in sources if source["speaker"])
-        voices = zip(sources, labels, strict=True)
-        others += len({(source["id"], label) for source, label in voices if not source["speaker"]})
+        kept = selection.kept
+        sources = selection.spans["source"].take(kept["row"]).to_pylist()
+        names = [
+            source["speaker"] if alone else ""
+            for source, alone in zip(sources, kept["one_voice"].to_pylist(), strict=True)
+        ]
+        named.update(filter(None, names))
+        voices = zip(sources, kept["speaker"].to_pylist(), names, strict=True)
+        others += len({(source["id"], label) for source, label, name in voices if not name})
     return LedgerTally(
         recordings=pc.count_distinct(rows["recording_id"]).as_py(),
         failed_recordings=pc.count_distinct(failed["recording_id"]).as_py(),

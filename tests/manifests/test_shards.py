@@ -27,7 +27,7 @@ SPEAKERS = {
 }
 
 
-LABELS = ("S0", "S1", "S0", "S1", "S0", "S1", "S1", "S0", "S0", "S0")
+LABELS = ("S0", "S0", "S0", "S1", "S0", "S1", "S1", "S0", "S0", "S0")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,12 @@ def test_rows_are_the_kept_utterances_in_order_of_their_ids(published):
 def test_a_speaker_is_one_voice_of_one_recording_or_the_manifests(published):
     assert {name: row["speaker"] for name, row in published.items()} == SPEAKERS
     assert [row["speaker_label"] for row in published.values()] == list(LABELS)
+
+
+def test_the_manifests_speaker_is_a_hint_where_a_recording_has_several_voices(published):
+    hints = {name: row["manifest_speaker"] for name, row in published.items()}
+    assert hints == {name: "Ann" if name.split("-")[0] in {"ann", "duo"} else "" for name in published}
+    assert {row["speaker"] for name, row in published.items() if name.startswith("duo")} == {"duo-S0", "duo-S1"}
 
 
 def test_columns_of_the_manifest_are_carried_through(published):

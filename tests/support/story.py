@@ -5,7 +5,7 @@ Recordings in the manifest's order, by id:
     still     noise without a segment                     raises    a stage breaks on it
     ann       8 kHz, manifest speaker, transcript,        absent    there is no such file
               extra columns                               silent    digital silence
-    duo       44.1 kHz FLAC, two speakers                 long      two spans; the labels of its voices change places
+    duo       44.1 kHz FLAC, two speakers, manifest: Ann  long      two spans; the labels of its voices change places
     refused   one utterance for each reason to reject     unsure    a score is missing; a stage failed; no audio
     tokyo     Chinese, and a speaker called S0 again
 """
@@ -60,14 +60,18 @@ RECORDINGS: dict[str, tuple[np.ndarray, int, dict[str, Any]]] = {
                     notes={"denoise.chosen": "none"},
                     voice=30.0,
                 ),
-                utterance(2.0, 3.25, "Sensibility", speaker="S1", voice=120.0, scores={"pwer": 0.125}),
+                utterance(2.0, 3.25, "Sensibility", voice=120.0, scores={"pwer": 0.125}),
             ],
         },
     ),
     "duo.flac": (
         noise(3.0, 44_100),
         44_100,
-        {"id": "duo", "segments": [utterance(0.25, 1.0), utterance(1.0, 2.0, speaker="S1", voice=90.0)]},
+        {
+            "id": "duo",
+            "speaker": "Ann",
+            "segments": [utterance(0.25, 1.0), utterance(1.0, 2.0, speaker="S1", voice=90.0)],
+        },
     ),
     "refused.wav": (noise(4.75), 16_000, {"id": "refused", "segments": [segment for _, segment in REFUSED]}),
     "tokyo.wav": (

@@ -102,6 +102,16 @@ def test_segments_of_one_file_are_recordings(tmp_path):
     assert {row["source_track"] for row in published} == {None}
 
 
+def test_the_speaker_of_a_dialogue_is_not_one(manifest, tmp_path):
+    """The voices of alpha take turns, and its manifest names one speaker."""
+    summary = toy_build(manifest(), tmp_path / "out")
+    mine = [row for row in rows(tmp_path / "out", "shards") if row["path"].endswith("alpha.wav")]
+    assert {row["manifest_speaker"] for row in mine} == {"ann"}
+    names = {row["speaker_label"]: row["speaker"] for row in mine}
+    assert names == {label: f"{mine[0]['recording_id']}-{label}" for label in ("S0", "S1")}
+    assert summary.speakers == len({row["speaker"] for row in rows(tmp_path / "out", "shards")})
+
+
 def test_an_error_in_a_manifest_comes_before_any_work(manifest, tmp_path):
     with pytest.raises(ConfigError, match=r"m\.jsonl, row 1: language: 'Elbonian' is no language"):
         toy_build(manifest(language="Elbonian"), tmp_path / "out")
