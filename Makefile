@@ -59,7 +59,7 @@ lint: extras
 
 test: extras system lint
 	$(BIN)/curation models fetch >/dev/null
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 test-slow: extras system
 	$(BIN)/curation models fetch >/dev/null

@@ -22,6 +22,8 @@ settings.load_profile("curation")
 @pytest.fixture(autouse=True)
 def own_loggers_are_on():
     """Some libraries configure logging when they are imported, and disable the loggers that exist by then."""
+    logging.disable(logging.NOTSET)
+    logging.root.setLevel(logging.WARNING)
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if name.partition(".")[0] == "curation" and isinstance(logger, logging.Logger):
             logger.disabled, logger.propagate = False, True
@@ -50,3 +52,33 @@ def story(tmp_path_factory):
     folder = tmp_path_factory.mktemp("story")
     story_build(folder)
     return folder
+
+
+RAY = ("tests/curation/core/test_plugins.py", "tests/curation/pipeline/", "tests/train/test_ray.py")
+"""Tests that start Ray stay in one process: two clusters beside each other would have every core twice."""
+LONG = ("tests/curation/pipeline/test_real_build.py", "tests/train/test_kill.py", "tests/tokenize/fit/")
+
+
+def unit_of(nodeid):
+    """What stays in one process where several run: mostly a folder, whose tests share models and builds."""
+    file = nodeid.partition("::")[0]
+    if file.startswith(LONG):
+        return file
+    return "ray" if file.startswith(RAY) else file.rpartition("/")[0]
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: last, they would leave a core idle."""
+    items.sort(key=lambda item: (unit_of(item.nodeid) != "ray", not item.nodeid.startswith(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Deal out `unit_of`; xdist's own `loadgroup` groups nothing with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return unit_of(nodeid)
+
+    return Units(config, log)

@@ -24,8 +24,10 @@ def recordings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(recordings, tmp_path_factory):
+    """Built in this process: with Ray, two workers would load every model beside the other tests."""
     out = tmp_path_factory.mktemp("corpus") / "out"
-    build(load_config(overrides=["publish.audio=true"]), [str(recordings / "manifest.jsonl")], str(out))
+    config = load_config(overrides=["publish.audio=true", "engine.runtime=in-process"])
+    build(config, [str(recordings / "manifest.jsonl")], str(out))
     return out
 
 
@@ -104,12 +106,12 @@ def test_index_names_the_tokenizers(corpus):
 
 
 def test_ray_and_this_process_give_the_same_rows(recordings, corpus, tmp_path):
-    """Four of the recordings, in other units and without workers."""
+    """Four of the recordings, in other units and by a worker of Ray's."""
     lines = (recordings / "manifest.jsonl").read_text().splitlines()
     few = recordings / "few.jsonl"
     few.write_text("\n".join(lines[::3][:4]))
     build(
-        load_config(overrides=["publish.audio=true", "engine.runtime=in-process", "engine.unit_files=16"]),
+        load_config(overrides=["publish.audio=true", "engine.workers=1", "engine.unit_files=16"]),
         [str(few)],
         str(tmp_path / "out"),
     )
