@@ -23,6 +23,7 @@ from curation.core.settings import (
     read_yaml,
     validate_as,
 )
+from curation.manifests.inputs.allowed import InputsConfig
 from curation.manifests.speakers import JOIN_THRESHOLD
 from curation.stages.base import Stage
 from curation.stages.boundary import BoundaryConfig
@@ -93,6 +94,7 @@ class BuildConfig(Section):
     """Everything that decides what a build does."""
 
     unknown_key_remedy: ClassVar[str] = "or install the package that provides it"
+    inputs: InputsConfig = Field(default_factory=InputsConfig)
     decode: DecodeConfig = Field(default_factory=DecodeConfig)
     loudness: LoudnessConfig = Field(default_factory=LoudnessConfig)
     denoise: DenoiseConfig | None = Field(default_factory=DenoiseConfig)
@@ -178,7 +180,9 @@ def preset_path(name: str) -> Path:
 def label_settings(config: BuildConfig) -> dict[str, Any]:
     """The settings that the label pass depends on: a build cannot be resumed with others."""
     sections = {
-        name: getattr(config, name) for name in type(config).model_fields if name not in {"tokenize", "publish"}
+        name: getattr(config, name)
+        for name in type(config).model_fields
+        if name not in {"inputs", "tokenize", "publish"}
     }
     absent = {name for name, section in sections.items() if section is None and name not in BuildConfig.model_fields}
     return {name: label_fields(section) for name, section in sections.items() if name not in absent}

@@ -103,7 +103,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     known = {source.id: source for source in plan.sources()}
-    listing = Listing(inputs, read_roots(out))
+    listing = Listing(inputs, read_roots(out), config.inputs.allow)
     found = listing.distinct() if inputs else []
     todo = {item.source.id: (item.source, item.size) for item in to_label(found, known, listing.roots)}
     if retry_failed:

@@ -17,6 +17,7 @@ from typing import Any, cast
 from curation.core.errors import ConfigError, UserError
 from curation.core.names import printable
 from curation.core.storage import file_system
+from curation.manifests.inputs.allowed import Allowed
 from curation.manifests.inputs.folders import base_of, has_wildcards, is_local, matches, recordings_in
 from curation.manifests.inputs.ids import Roots
 from curation.manifests.inputs.rows import SEGMENT_MARK, ManifestRow
@@ -85,15 +86,15 @@ class Argument:
                 return _url(fs, base_of(fs, path))
         return _url(fs, path if self.kind == "folder" else posixpath.dirname(path))
 
-    def inputs(self, roots: Roots, skipped: ByReason) -> Iterator[Input]:
+    def inputs(self, roots: Roots, allowed: Allowed, skipped: ByReason) -> Iterator[Input]:
         """Everything that it names, as it is found."""
         fs, path = self._fs_and_path
         if self.kind == "manifest":
-            yield from self._manifest(path, roots)
+            yield from self._manifest(path, roots, allowed)
             return
         for found, size in self._found(skipped):
             if self.kind == "pattern" and is_manifest(found):
-                yield from self._manifest(found, roots)
+                yield from self._manifest(found, roots, allowed)
             else:
                 url = _url(fs, found)
                 yield Input(Source(id=roots.id_of(url), path=printable(url)), size)
@@ -108,17 +109,17 @@ class Argument:
             else:
                 yield path, int(fs.info(path).get("size") or 0)
 
-    def _manifest(self, path: str, roots: Roots) -> Iterator[Input]:
+    def _manifest(self, path: str, roots: Roots, allowed: Allowed) -> Iterator[Input]:
         fs, _ = self._fs_and_path
         with self._reading():
             if fs.isdir(path):
                 for part in sorted(fs.find(path)):
                     if is_manifest(part):
-                        yield from self._rows(part, posixpath.dirname(path), roots)
+                        yield from self._rows(part, posixpath.dirname(path), roots, allowed)
             else:
-                yield from self._rows(path, posixpath.dirname(path), roots)
+                yield from self._rows(path, posixpath.dirname(path), roots, allowed)
 
-    def _rows(self, path: str, folder: str, roots: Roots) -> Iterator[Input]:
+    def _rows(self, path: str, folder: str, roots: Roots, allowed: Allowed) -> Iterator[Input]:
         fs, _ = self._fs_and_path
         name = _url(fs, path)
         with fs.open(path, "rb") as file:
@@ -126,6 +127,7 @@ class Argument:
                 row = ManifestRow(values, f"{name}, row {number}")
                 written = row.path
                 full = resolved(fs, folder, written)
+                allowed.check(full, _url(fs, folder), row.where)
                 source = row.source(full, roots.id_of(full, written, _url(fs, folder)))
                 yield Input(source, manifest=name, row=number)
 
@@ -144,8 +146,9 @@ class Argument:
 class Listing:
     """The inputs of a build, listed while they are iterated over. Raises ConfigError for one that cannot be read."""
 
-    def __init__(self, names: Iterable[str], roots: Roots | None = None) -> None:
+    def __init__(self, names: Iterable[str], roots: Roots | None = None, allow: list[str] | None = None) -> None:
         self.arguments = [Argument(name) for name in names]
+        self._allowed = Allowed((argument.name for argument in self.arguments), allow)
         self.roots = roots if roots is not None else Roots()
         """Also those of earlier runs."""
         self.skipped: dict[str, ByReason] = {argument.name: {} for argument in self.arguments}
@@ -154,7 +157,7 @@ class Listing:
 
     def __iter__(self) -> Iterator[Input]:
         for argument in self.arguments:
-            yield from argument.inputs(self.roots, self.skipped[argument.name])
+            yield from argument.inputs(self.roots, self._allowed, self.skipped[argument.name])
 
     def distinct(self) -> list[Input]:
         """All inputs sorted by id. Raises ConfigError where two differ in more than who names them, or there are none.

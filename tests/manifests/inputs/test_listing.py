@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import ConfigError
+from curation.manifests.inputs.allowed import InputsConfig
 from curation.manifests.inputs.ids import make_id
 from curation.manifests.inputs.listing import Listing, list_inputs
 from curation.pipeline.run import build
@@ -287,7 +288,10 @@ def test_a_recording_is_read_from_a_web_server(server, tmp_path):
 
 def test_a_url_that_does_not_exist_is_a_failed_row(server, tmp_path):
     (tmp_path / "m.jsonl").write_text(json.dumps({"path": f"{server}/nothing.wav"}))
-    toy_build(tmp_path / "m.jsonl", tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"m\.jsonl, row 1: http.*is not below what manifests may name"):
+        toy_build(tmp_path / "m.jsonl", tmp_path / "out")
+    trusting = toy_config().model_copy(update={"inputs": InputsConfig(allow=[server])})
+    toy_build(tmp_path / "m.jsonl", tmp_path / "out", trusting)
     (row,) = rows(tmp_path / "out", "ledger")
     assert (row["status"], row["reason"]) == ("failed", "decode")
     assert "nothing.wav" in row["path"]
