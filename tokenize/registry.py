@@ -41,13 +41,15 @@ def kind_of(reference: str) -> str:
 
 
 def check_reference(reference: str, stream: Stream) -> None:
-    """Raise ConfigError unless it names a kind that has the stream, a folder or a model; none is opened. An absolute
-    path may be missing here: other machines may have it.
+    """Raise ConfigError unless it names a kind that has the stream, a folder or a model; none is opened. A kind without
+    a default needs a reference. An absolute path may be missing here: other machines may have it.
     """
     kind = kind_of(reference)
     if kind and stream not in TOKENIZERS[kind].streams:
         raise ConfigError(TOKENIZERS[kind].lacks())
     name = reference.partition(":")[2] if kind else reference
+    if kind and not name and not TOKENIZERS[kind].has_default:
+        raise ConfigError(TOKENIZERS[kind].needs())
     folder = Path(name).expanduser()
     if (kind and not name) or folder.is_absolute() or folder.is_dir() or is_reference(name):
         return

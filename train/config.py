@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from curation.core.settings import Section, load_sections
+from curation.tokenize.registry import check_reference
 from curation.train.data.config import DataConfig, Phase
 from curation.train.model.qwen3 import LEARNING_RATES, Preset
 
@@ -86,6 +87,20 @@ class SpeechConfig(Section):
     )
     glm: str | None = Field(None, description="reference of the 12.5 tokens/s tokenizer that made the shards")
     bicodec: str | None = Field(None, description="reference of the codec that made the shards")
+
+    @field_validator("glm")
+    @classmethod
+    def _has_content(cls, reference: str | None) -> str | None:
+        if reference is not None:
+            check_reference(reference, "content")
+        return reference
+
+    @field_validator("bicodec")
+    @classmethod
+    def _has_codec(cls, reference: str | None) -> str | None:
+        if reference is not None:
+            check_reference(reference, "codec")
+        return reference
 
 
 class RayConfig(Section):

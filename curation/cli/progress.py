@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from curation.cli.tables import hours
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from curation.train.loop.metrics import StepMetrics
 
 LOG_SECONDS = 30.0
+WIDE = 120
+"""Columns of a terminal that has room for a bar beside losses and speed."""
 STEPS = {"label": "labelling", "judge": "selecting", "ledger": "accounting", "shards": "writing shards"}
 
 
@@ -34,7 +37,7 @@ class _Bars:
     def __init__(self, console: Console, *columns: ProgressColumn) -> None:
         self._console = console
         self._logged = time.monotonic()
-        self._progress = Progress(TextColumn("{task.description:<14}"), BarColumn(), *columns, console=console)
+        self._progress = Progress(TextColumn("{task.description:<14}"), *columns, console=console)
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -57,9 +60,14 @@ class _Bars:
             self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def _counting(console: Console) -> tuple[Any, ...]:
-    note, left = TextColumn("{task.fields[note]}"), TextColumn("left")
-    return (console, MofNCompleteColumn(), note, TimeElapsedColumn(), left, TimeRemainingColumn())
+def _counting(console: Console, *, bar: bool = True) -> tuple[Any, ...]:
+    """Where a line is too narrow the note goes on in the next one; numbers are never cut."""
+    bars, whole = (
+        (BarColumn(bar_width=20), TimeElapsedColumn(Column(no_wrap=True))) if bar else (),
+        Column(no_wrap=True),
+    )
+    note, left = TextColumn("{task.fields[note]}", table_column=Column()), TextColumn("left")
+    return (console, *bars, MofNCompleteColumn(table_column=whole), left, TimeRemainingColumn(table_column=whole), note)
 
 
 class BuildProgress(_Bars):
@@ -80,7 +88,7 @@ class FitProgress(_Bars):
     """Progress of fitting tokenizers, by the fraction of a step that is done."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console, TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
+        super().__init__(console, BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
 
     def on_step(self, step: str, fraction: float) -> None:
         """Show how far a step is."""
@@ -92,7 +100,7 @@ class TrainProgress(_Bars):
     """Progress of training, with loss and speed."""
 
     def __init__(self, console: Console, steps: int) -> None:
-        super().__init__(*_counting(console))
+        super().__init__(*_counting(console, bar=console.width >= WIDE))
         self._steps = steps
 
     def on_step(self, metrics: "StepMetrics") -> None:

@@ -5,12 +5,11 @@
 Calibration builds a minute of real speech in this process and scales by the real-time factor of each stage.
 """
 
-import importlib.util
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -18,6 +17,7 @@ import psutil
 
 from curation.core.declarations import Adapter
 from curation.core.errors import ModelError
+from curation.models.packaged_speech import TWO_CITIES, TWO_SPEAKERS
 from curation.models.store import resolve
 from curation.pipeline.assemble import Node, Step, fitting_workers, none_fits, steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
@@ -30,7 +30,6 @@ GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
 """Rule of thumb: activations beside the weights, and what each process takes for its context."""
 BUSY_SHARE = 0.75
 """Share of a core below which a calibration on one thread was slowed down by other processes."""
-SAMPLES = (("moonshine_voice", "assets/two_cities.wav"), ("pyannote", "audio/sample/sample.wav"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +139,9 @@ def make_plan(
 def packaged_speech() -> list[str]:
     """About a minute of real speech that installed packages carry."""
     found = []
-    for package, member in SAMPLES:
-        spec = importlib.util.find_spec(package)
-        if spec is not None and spec.submodule_search_locations:
-            found += [str(path) for path in [Path(spec.submodule_search_locations[0]) / member] if path.is_file()]
+    for reference in (TWO_CITIES, TWO_SPEAKERS):
+        with suppress(ModelError):  # the package is not installed
+            found.append(str(resolve(reference)))
     return found
 
 

@@ -59,6 +59,8 @@ def test_what_a_kind_lacks_is_named(load, reference, message):
         ("nosuch:hf:a/b", "codec", "unknown tokenizer 'nosuch'"),
         ("not/there", "codec", "unknown tokenizer 'not/there'"),
         ("bicodec:nosuch", "codec", "bicodec:nosuch: there is no folder or model 'nosuch'"),
+        ("bicodec", "codec", "bicodec needs a checkpoint: bicodec:FOLDER, or bicodec:hf:REPO@REVISION"),
+        ("glm:", "content", "glm needs a checkpoint: glm:FOLDER, or glm:hf:REPO@REVISION"),
         ("bicodec:hf:a/b", "content", "the tokenizer 'bicodec' has no such stream, it has codec"),
     ],
 )
@@ -71,7 +73,7 @@ def test_a_kind_a_folder_and_a_model_are_references(tmp_path, monkeypatch):
     """A model and an absolute path need not be on this machine."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fitted").mkdir()
-    for reference in ("compact", "bicodec", "fitted", "whisper-tiny.en", "hf:a/b@c", "path:x", "/not/there"):
+    for reference in ("compact", "compact:", "fitted", "whisper-tiny.en", "hf:a/b@c", "path:x", "/not/there"):
         check_reference(reference, "codec")
     for reference in ("bicodec:fitted", "bicodec:/not/there", "bicodec:hf:a/b"):
         check_reference(reference, "codec")

@@ -135,6 +135,8 @@ def test_shards_of_other_tokenizers_are_refused(tmp_path):
         (["model.preset=huge"], "model.preset: input should be 'tiny'"),
         (["phase=sft"], "set model.start_from"),
         (["phase=sft", "model.start_from=nowhere"], "nowhere: no checkpoint there"),
+        (["speech.glm=glm"], "speech.glm: glm needs a checkpoint: glm:FOLDER"),
+        (["speech.bicodec=compct"], "speech.bicodec: unknown tokenizer 'compct': did you mean 'compact'?"),
         (["speech.vocabulary=nowhere"], "nowhere: no tokenizer: expected"),
     ],
 )

@@ -15,10 +15,15 @@ Stream = Literal["content", "codec"]
 
 
 class TokenizerKind(Adapter):
-    """Named in a configuration as `KIND`, or as `KIND:REFERENCE` with a folder or model reference of its own."""
+    """Named in a configuration as `KIND`, or as `KIND:REFERENCE` with a folder or model reference of its own.
+
+    Without a `REFERENCE`, `folder` is None.
+    """
 
     streams: ClassVar[tuple[Stream, ...]]
     """Which streams it has: `content` (12.5 ids a second) or `codec` (50 ids a second, and the global ones)."""
+    has_default: ClassVar[bool] = True
+    """Whether `KIND` alone opens one; else only `KIND:REFERENCE` does."""
 
     def recognises(self, folder: Path, stream: Stream) -> bool:  # noqa: ARG002 - for subclasses
         """Whether a folder that is named without a kind is one of this kind."""
@@ -33,6 +38,11 @@ class TokenizerKind(Adapter):
         """The codec in a folder, or its default one. Raises ModelError where files are missing."""
         msg = f"tokenize.bicodec: {self.lacks()}"
         raise ConfigError(msg)
+
+    @classmethod
+    def needs(cls) -> str:
+        """The message for `KIND` alone where there is no default."""
+        return f"{cls.kind} needs a checkpoint: {cls.kind}:FOLDER, or {cls.kind}:hf:REPO@REVISION"
 
     @classmethod
     def lacks(cls) -> str:

@@ -12,12 +12,12 @@ class BiCodec(TokenizerKind):
 
     kind = "bicodec"
     streams = ("codec",)
+    has_default = False
 
     def codec(self, folder: Path | None, device: str) -> CodecTokenizer:
         """The tokenizer of a checkpoint. Raises ConfigError without one: none is shipped."""
         from curation.tokenize.official.bicodec.tokenizer import BiCodecTokenizer
 
         if folder is None:
-            msg = "tokenize.bicodec: bicodec needs a checkpoint: bicodec:FOLDER, or bicodec:hf:REPO@REVISION"
-            raise ConfigError(msg)
+            raise ConfigError(self.needs())
         return BiCodecTokenizer(folder, device)

@@ -12,12 +12,12 @@ class Glm(TokenizerKind):
 
     kind = "glm"
     streams = ("content",)
+    has_default = False
 
     def content(self, folder: Path | None, device: str) -> ContentTokenizer:
         """The tokenizer of a checkpoint. Raises ConfigError without one: none is shipped."""
         from curation.tokenize.official.glm import GlmTokenizer
 
         if folder is None:
-            msg = "tokenize.glm: glm needs a checkpoint: glm:FOLDER, or glm:hf:REPO@REVISION"
-            raise ConfigError(msg)
+            raise ConfigError(self.needs())
         return GlmTokenizer(folder, device)

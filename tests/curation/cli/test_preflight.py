@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from curation.core.counts import counted
 from tests.support.commands import curation, message
 
@@ -21,9 +23,15 @@ def test_doctor_names_a_missing_model_and_the_command(tmp_path, monkeypatch):
     assert "-> curation models fetch whisper-base\n" in told
 
 
-def test_doctor_refuses_a_tokenizer_that_there_is_not():
-    told = message(curation("doctor", "--set", "tokenize.bicodec=nosuch", code=2))
-    assert "tokenize.bicodec: unknown tokenizer 'nosuch'" in told
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("tokenize.bicodec=nosuch", "tokenize.bicodec: unknown tokenizer 'nosuch'"),
+        ("tokenize.glm=glm", "tokenize.glm: glm needs a checkpoint: glm:FOLDER, or glm:hf:REPO@REVISION"),
+    ],
+)
+def test_doctor_refuses_a_tokenizer_that_there_is_not(setting, problem):
+    assert problem in message(curation("doctor", "--set", setting, code=2))
 
 
 def test_plan_shows_what_json_has():

@@ -10,9 +10,9 @@ from curation.pipeline.job import Progress
 from curation.train.loop.metrics import StepMetrics
 
 
-def console():
-    """A log, 100 columns wide."""
-    return Console(file=io.StringIO(), width=100, force_terminal=False)
+def console(width=100):
+    """A log, so many columns wide."""
+    return Console(file=io.StringIO(), width=width, force_terminal=False)
 
 
 def metrics(step, validation=None):
@@ -57,7 +57,21 @@ def test_training_shows_losses_and_prints_validation_at_once():
     told = out.file.getvalue()
     assert "step 5: loss on run.validation asr 1.500" in told
     assert "5/10" in told
-    assert "loss 2.500 (asr 2.000 tts 3.000), 1,23" in " ".join(told.split())
+    assert "loss 2.500 (asr 2.000 tts 3.000), 1,234 tokens/s" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_numbers_of_a_training_are_never_cut(width):
+    out = console(width)
+    with shown.TrainProgress(out, 200_000) as progress:
+        one = metrics(123_456)
+        one.losses["vc"] = 4.0
+        progress.on_step(one)
+    told = out.file.getvalue()
+    assert "…" not in told
+    for word in ("123456/200000", "left", "-:--:--", "(asr", "4.000),", "1,234", "tokens/s"):
+        assert word in told.split()
+    assert ("━" in told) == (width >= 120)
 
 
 def test_a_process_that_reports_nothing_shows_nothing():
