@@ -147,6 +147,7 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
     columns = {
         "recording_id": column(source, "source", "id"),
         "path": column(source, "source", "path"),
+        "version": column(source, "source", "version"),
         "utterance_id": tiled["utterance_id"],
         "speaker": tiled["speaker"],
         "start_sample": start,

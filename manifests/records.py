@@ -123,6 +123,8 @@ class Source:
     """Length of the recording (s), where it is a part of its file; None: up to the file's end."""
     track: int | None = None
     """Audio track of the file, from 0; None: the best, as FFmpeg says."""
+    version: str = ""
+    """Of the file's content, in a plan as it was listed, in rows as it was read; empty: unknown (`core.file_state`)."""
 
 
 @dataclass(slots=True)

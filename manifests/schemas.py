@@ -86,6 +86,7 @@ SOURCE = pa.struct(
         ("offset", pa.float64()),
         ("duration", pa.float64()),
         ("track", pa.int32()),
+        ("version", pa.string()),
     ]
 )
 MEDIA = pa.struct(
@@ -97,7 +98,9 @@ MEDIA = pa.struct(
         ("seconds", pa.float64()),
     ]
 )
-PLAN = pa.schema([("unit", pa.int32()), *SOURCE])
+STRETCHES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
+"""Samples of a recording that are tried again; null: the whole recording is new, or has changed."""
+PLAN = pa.schema([("unit", pa.int32()), ("stretches", STRETCHES), *SOURCE])
 STAGING = pa.schema(
     [
         ("source", SOURCE),
@@ -184,6 +187,9 @@ SHARDS = pa.schema(
 LEDGER_COLUMNS = [
     Column("recording_id", pa.string(), "", "the recording"),
     Column("path", pa.string(), "", "its file or URL"),
+    Column(
+        "version", pa.string(), "", "of the content that was read: ETag, or size and time of change; empty: unknown"
+    ),
     Column("utterance_id", pa.string(), "", "the utterance, as in the shards; null for what was never a segment"),
     Column("speaker", pa.string(), "", "label within the recording; null or empty where there is none"),
     Column("start_sample", pa.int64(), "1/16000 s", "start in the recording"),

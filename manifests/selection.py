@@ -11,23 +11,26 @@ back for ledger and shards (`stored`).
 import heapq
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.manifests import schemas, staging
 from curation.manifests.plan import Plan, read_plan
-from curation.manifests.speakers import Embedding, join_speakers, speaker_centroids
+from curation.manifests.settle import Span, settled
+from curation.manifests.speakers import one_voice, with_joined_speakers
 from curation.manifests.staging import BatchName, StagingFile
 from curation.manifests.verdicts import Rule, judge
 
 JUDGED_FOLDER = "judged"
 """Used by the publish pass only, which empties it at its end."""
+REASON = "staging"
+"""Of a recording whose rows are missing, or do not belong together."""
 _SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict"]
 _SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 
@@ -36,15 +39,15 @@ _SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 class RecordingGroup:
     """Recordings of one unit that are neighbours in the order of all recordings.
 
-    With one generation of the plan a group is a whole unit; retried recordings come from later units and split the
-    earlier ones.
+    With one generation of the plan a group is a whole unit; recordings that were added later split earlier ones.
     """
 
-    unit: int
-    ids: tuple[str, ...] | None = None
-    """None where it is all recordings of the unit."""
+    ids: tuple[str, ...]
+    """Of the recordings, sorted."""
+    units: tuple[int, ...]
+    """The unit that labelled them as a whole, and those that tried stretches of any of them again."""
     files: tuple[BatchName, ...] = ()
-    """The staging files of the unit."""
+    """The staging files of these units."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ class LabelledBuild:
         units = itertools.groupby(staging.committed(self.out), key=lambda name: name.unit)
         files = {unit: tuple(names) for unit, names in units}
         ordered = ordered_groups(read_plan(self.out))
-        return [replace(group, files=files[group.unit]) for group in ordered if group.unit in files]
+        return [
+            replace(group, files=tuple(name for unit in group.units for name in files.get(unit, ())))
+            for group in ordered
+            if group.units[0] in files
+        ]
 
     def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
         """Read and judge the recordings of a group, with further `columns` of the segments."""
@@ -113,22 +120,23 @@ class LabelledBuild:
         return self._joined(group, parts)
 
     def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
-        selection = _in_order(_concatenated(parts), group.ids)
-        segments = _with_joined_speakers(selection, self.speaker_threshold)
-        return Selection(selection.spans, segments.append_column("one_voice", _one_voice(selection.spans, segments)))
+        selection = _settled(_concatenated(parts), group, self.out)
+        ids = column(selection.spans, "source", "id").to_pylist()
+        segments = with_joined_speakers(selection.segments, ids, self.speaker_threshold)
+        return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
 
 
 def ordered_groups(plan: Plan) -> Iterator[RecordingGroup]:
-    """All recordings of the plan in the order of their ids, each from the unit that counts for it."""
-    if len(plan.generations) == 1:
-        for unit in pc.unique(plan.generations[0]["unit"]).to_pylist():
-            yield RecordingGroup(unit)
-        return
-    newer = Plan(plan.generations[1:]).current_units()
-    streams = [list(zip(table["id"].to_pylist(), table["unit"].to_pylist(), strict=True)) for table in plan.generations]
-    current = (pair for pair in heapq.merge(*streams) if newer.get(pair[0], pair[1]) == pair[1])
-    for unit, pairs in itertools.groupby(current, key=lambda pair: pair[1]):
-        yield RecordingGroup(unit, tuple(identifier for identifier, _ in pairs))
+    """All recordings of the plan in the order of their ids."""
+    homes, retries = plan.homes(), plan.retries()
+    streams = []
+    for table in plan.generations:
+        columns = zip(table["id"].to_pylist(), table["unit"].to_pylist(), strict=True)
+        streams.append([(identifier, unit) for identifier, unit in columns if homes[identifier] == unit])
+    for unit, pairs in itertools.groupby(heapq.merge(*streams), key=lambda pair: pair[1]):
+        ids = tuple(identifier for identifier, _ in pairs)
+        again = sorted({later for identifier in ids for later in retries.get(identifier, ())})
+        yield RecordingGroup(ids, (unit, *again))
 
 
 def payload(out: Storage, group: RecordingGroup, spans: pa.Table, chosen: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -207,65 +215,91 @@ def _concatenated(parts: Sequence[Selection]) -> Selection:
     return Selection(pa.concat_tables(spans), pa.concat_tables(segments))
 
 
-def _in_order(selection: Selection, ids: Sequence[str] | None) -> Selection:
-    """Spans sorted by recording and number, those of the recordings `ids` only, and their segments in their order."""
-    spans = selection.spans
-    keys = pa.table({"id": column(spans, "source", "id"), "span": spans["span"]})
-    order = pc.sort_indices(keys, sort_keys=[("id", "ascending"), ("span", "ascending")]).to_numpy().astype(np.int64)
-    if ids is not None:
-        wanted = pc.is_in(keys["id"], value_set=pa.array(ids)).to_numpy()
-        order = order[wanted[order]]
-    if len(order) == spans.num_rows and np.array_equal(order, np.arange(len(order))):
+def _settled(selection: Selection, group: RecordingGroup, out: Storage) -> Selection:
+    """The spans that count for each recording of the group, and their segments; one failed span where none do."""
+    mine: dict[str, list[Span]] = {identifier: [] for identifier in group.ids}
+    misplaced = _misplaced(selection)
+    for identifier, span in _spans_of(selection, group.files):
+        if identifier in mine and span.row not in misplaced:
+            mine[identifier].append(span)
+    order: list[int] = []
+    failures: list[dict[str, Any]] = []
+    for identifier, spans in mine.items():
+        rows = settled(spans)
+        if rows is None:
+            rows = [selection.spans.num_rows + len(failures)]
+            failures.append(_failure(identifier, spans, out))
+        order += rows
+    if not failures and order == list(range(selection.spans.num_rows)):
         return selection
-    position = np.full(spans.num_rows, -1)
+    spans = pa.concat_tables([selection.spans, pa.Table.from_pylist(failures, schema=selection.spans.schema)])
+    return _taken_spans(Selection(spans, selection.segments), np.asarray(order, np.int64))
+
+
+def _misplaced(selection: Selection) -> set[int]:
+    """The spans with segments that overlap, or leave them."""
+    spans, segments = selection.spans, selection.segments
+    row, start, end = (segments[name].to_numpy() for name in ("row", "start", "end"))
+    offset = spans["offset"].to_numpy()[row]
+    outside = (start < offset) | (end > offset + spans["num_samples"].to_numpy()[row]) | (end < start)
+    order = np.lexsort((end, start, row))
+    overlap = (row[order][1:] == row[order][:-1]) & (start[order][1:] < end[order][:-1])
+    return {*row[outside].tolist(), *row[order][1:][overlap].tolist()}
+
+
+def _spans_of(selection: Selection, files: Sequence[BatchName]) -> Iterator[tuple[str, Span]]:
+    """All spans with the id of their recording."""
+    segments = selection.segments
+    failed = np.zeros(selection.spans.num_rows, np.int64)
+    broken = segments.filter(pc.equal(segments["status"], "failed"))
+    np.add.at(failed, broken["row"].to_numpy(), broken["end"].to_numpy() - broken["start"].to_numpy())
+    for place, row in enumerate(selection.spans.to_pylist()):
+        is_failed = row["verdict"] is not None and row["verdict"]["status"] == "failed"
+        length = row["num_samples"]
+        yield (
+            row["source"]["id"],
+            Span(
+                row=place,
+                number=row["span"],
+                offset=row["offset"],
+                length=length,
+                last=row["last"],
+                version=row["source"]["version"] or "",
+                unit=files[row["file"]].unit,
+                failed=length if is_failed else int(failed[place]),
+                lost=is_failed and not length,
+            ),
+        )
+
+
+def _failure(identifier: str, spans: Sequence[Span], out: Storage) -> dict[str, Any]:
+    """A row of the spans for a recording whose rows cannot be used, as long as they say that it is."""
+    versions = sorted({span.version for span in spans})
+    if not spans:
+        detail = "no staging file has it"
+    elif len(versions) > 1:
+        detail = f"its file changed while it was labelled ({', then '.join(versions)})"
+    else:
+        detail = "its staging files are of different decodes, and none is whole"
+    verdict = {"status": "failed", "reason": REASON, "detail": f"{detail}: label it again with --retry-failed"}
+    length = max((span.offset + span.length for span in spans), default=0)
+    source = {**asdict(read_plan(out).source(identifier)), "version": "", "extra": "{}"}
+    place = {"span": 0, "offset": 0, "num_samples": length, "last": True, "place": 0, "file": 0}
+    return {"source": source, "verdict": verdict, **place}
+
+
+def _taken_spans(selection: Selection, order: npt.NDArray[np.int64]) -> Selection:
+    """The spans at these places, and their segments in their order."""
+    position = np.full(selection.spans.num_rows, -1)
     position[order] = np.arange(len(order))
     row = position[selection.segments["row"].to_numpy()]
     chosen = np.flatnonzero(row >= 0)
     chosen = chosen[np.argsort(row[chosen], kind="stable")]
     segments = selection.segments.take(pa.array(chosen))
     segments = segments.set_column(segments.column_names.index("row"), "row", pa.array(row[chosen]))
-    return Selection(spans.take(pa.array(order)), segments)
+    return Selection(selection.spans.take(pa.array(order)), segments)
 
 
 def _chunk(array: pa.ChunkedArray) -> pa.Array:
     combined = array.combine_chunks()
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
-
-
-def _with_joined_speakers(selection: Selection, threshold: float) -> pa.Table:
-    """The segments; a speaker has the same label in all spans of the recording."""
-    segments = selection.segments
-    ids = column(selection.spans, "source", "id").to_pylist()
-    if len(set(ids)) == len(ids):
-        return segments
-    rows = segments["row"].to_numpy()
-    labels = np.asarray(segments["speaker"].to_pylist(), dtype=object)
-    for _, group in itertools.groupby(range(len(ids)), key=lambda row: ids[row]):
-        members = list(group)
-        if len(members) == 1:
-            continue
-        where = [np.flatnonzero(rows == row) for row in members]
-        renamed = join_speakers([_centroids(segments.take(pa.array(index))) for index in where], threshold)
-        for index, names in zip(where, renamed, strict=True):
-            labels[index] = [names.get(label, label) for label in labels[index]]
-    position = segments.column_names.index("speaker")
-    return segments.set_column(position, "speaker", pa.array(labels.tolist(), pa.string()))
-
-
-def _one_voice(spans: pa.Table, segments: pa.Table) -> pa.Array:
-    """Whether the recording of each segment has one speaker; overlapped speech, which has no label, does not count."""
-    recording = column(spans, "source", "id").take(segments["row"].combine_chunks())
-    labelled = pa.table({"recording": recording, "speaker": segments["speaker"]}).filter(pc.field("speaker") != "")
-    voices = labelled.group_by("recording").aggregate([("speaker", "count_distinct")])
-    several = voices.filter(pc.field("speaker_count_distinct") > 1)["recording"]
-    return pc.invert(pc.is_in(recording, value_set=several.combine_chunks()))
-
-
-def _centroids(part: pa.Table) -> dict[str, Embedding]:
-    """Centroid of each speaker of one span, from its segments in order of time."""
-    seconds = (part["end"].to_numpy() - part["start"].to_numpy()) / SAMPLE_RATE
-    embeddings = [
-        None if item is None else np.asarray(item, np.float32) for item in part["speaker_embedding"].to_pylist()
-    ]
-    utterances = zip(part["speaker"].to_pylist(), seconds, embeddings, strict=True)
-    return speaker_centroids(item for item in utterances if item[0])

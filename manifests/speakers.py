@@ -4,10 +4,15 @@ Average-linkage clustering of the spans' speakers by cosine distance, where two 
 joined. It needs the stored speaker embeddings only, no model.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.audio.wave import SAMPLE_RATE
 
 Embedding = npt.NDArray[np.float32]
 """A speaker embedding, shape (dimension,), of unit norm."""
@@ -81,3 +86,43 @@ def unit(vector: npt.NDArray[np.float64]) -> Embedding:
     """The vector scaled to unit norm; zeros stay zeros."""
     length = float(np.linalg.norm(vector))
     return (vector / length if length > 0 else vector).astype(np.float32)
+
+
+def with_joined_speakers(segments: pa.Table, ids: Sequence[str], threshold: float) -> pa.Table:
+    """The segments of spans; a speaker has the same label in all spans of the recording.
+
+    `ids` are the recordings of the spans, of which each segment has the index in `row`.
+    """
+    if len(set(ids)) == len(ids):
+        return segments
+    rows = segments["row"].to_numpy()
+    labels = np.asarray(segments["speaker"].to_pylist(), dtype=object)
+    for _, group in itertools.groupby(range(len(ids)), key=lambda row: ids[row]):
+        members = list(group)
+        if len(members) == 1:
+            continue
+        where = [np.flatnonzero(rows == row) for row in members]
+        renamed = join_speakers([_centroids(segments.take(pa.array(index))) for index in where], threshold)
+        for index, names in zip(where, renamed, strict=True):
+            labels[index] = [names.get(label, label) for label in labels[index]]
+    position = segments.column_names.index("speaker")
+    return segments.set_column(position, "speaker", pa.array(labels.tolist(), pa.string()))
+
+
+def one_voice(segments: pa.Table, ids: Sequence[str]) -> pa.Array:
+    """Whether the recording of each segment has one speaker; overlapped speech, which has no label, does not count."""
+    recording = pa.array(ids, pa.string()).take(segments["row"].combine_chunks())
+    labelled = pa.table({"recording": recording, "speaker": segments["speaker"]}).filter(pc.field("speaker") != "")
+    voices = labelled.group_by("recording").aggregate([("speaker", "count_distinct")])
+    several = voices.filter(pc.field("speaker_count_distinct") > 1)["recording"]
+    return pc.invert(pc.is_in(recording, value_set=several.combine_chunks()))
+
+
+def _centroids(part: pa.Table) -> dict[str, Embedding]:
+    """Centroid of each speaker of one span, from its segments in order of time."""
+    seconds = (part["end"].to_numpy() - part["start"].to_numpy()) / SAMPLE_RATE
+    embeddings = [
+        None if item is None else np.asarray(item, np.float32) for item in part["speaker_embedding"].to_pylist()
+    ]
+    utterances = zip(part["speaker"].to_pylist(), seconds, embeddings, strict=True)
+    return speaker_centroids(item for item in utterances if item[0])

@@ -15,9 +15,9 @@ from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import ledger
 from curation.manifests.error_rates import ErrorRate
-from curation.manifests.index import FILE as INDEX
-from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.skipped import ByReason
+from curation.manifests.plan import Stretch
 from curation.manifests.runs import RunRecord
 from curation.manifests.selection import Selection
 from curation.manifests.tokens import STREAMS
@@ -178,10 +178,29 @@ def summarize(
     )
 
 
-def failed_recordings(out: Storage) -> list[str]:
-    """Ids of the recordings in which something failed, from the ledger; none where nothing is published."""
-    found: set[str] = set()
-    for name in read_index(out).ledger if out.exists(INDEX) else ():
-        table = out.read_table(f"{ledger.FOLDER}/{name}", ["recording_id", "status"])
-        found.update(table.filter(pc.equal(table["status"], "failed"))["recording_id"].to_pylist())
-    return sorted(found)
+@dataclass(slots=True)
+class FailedRecording:
+    """What failed of a recording, and of which version of its file."""
+
+    version: str
+    stretches: list[Stretch] = field(default_factory=list)
+
+
+TO_THE_END = 2**62
+"""End of a stretch in which decoding failed: how long the recording goes on is not known."""
+
+
+def failed_recordings(out: Storage, corpus: ShardIndex) -> dict[str, FailedRecording]:
+    """The recordings of a corpus in which something failed, by id, from its ledger."""
+    found: dict[str, FailedRecording] = {}
+    for name in corpus.ledger:
+        table = out.read_table(
+            f"{ledger.FOLDER}/{name}", ["recording_id", "version", "start_sample", "end_sample", "status"]
+        )
+        following = [*table["recording_id"].to_pylist()[1:], ""]
+        for row, after in zip(table.to_pylist(), following, strict=True):
+            if row["status"] == "failed":
+                end = row["end_sample"] if after == row["recording_id"] else TO_THE_END
+                recording = found.setdefault(row["recording_id"], FailedRecording(row["version"]))
+                recording.stretches.append((row["start_sample"], max(end, row["start_sample"] + 1)))
+    return dict(sorted(found.items()))

@@ -5,6 +5,8 @@ They are kept by tokenizer fingerprint, so that publishing again with another th
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,10 +40,26 @@ def add(out: Storage, name: BatchName, fingerprint: str, rows: pa.Table) -> None
     out.write_table(file_name(name, fingerprint), pa.concat_tables([older, rows]).sort_by("id"))
 
 
-def streams_of(out: Storage, names: Sequence[BatchName], fingerprint: str, ids: pa.ChunkedArray) -> pa.Table:
-    """The three streams of some utterances, in the order of `ids`; nulls for one without tokens."""
-    known = pa.concat_tables([read(out, name, fingerprint, ["id", *STREAMS]) for name in names]).combine_chunks()
-    return known.take(pc.index_in(ids, value_set=known["id"])).select(list(STREAMS))
+def streams_of(
+    out: Storage, names: Sequence[BatchName], fingerprint: str, ids: pa.ChunkedArray, file: npt.NDArray[np.int64]
+) -> pa.Table:
+    """The three streams of some utterances, in the order of `ids`; nulls for one without tokens.
+
+    `file` says in which of the batches each was labelled: a recording that was tried again may be in several.
+    """
+    parts = [schemas.TOKENS.empty_table().select(["id", *STREAMS]).append_column("file", pa.array([], pa.int64()))]
+    for number in np.unique(file):
+        known = read(out, names[number], fingerprint, ["id", *STREAMS])
+        parts.append(known.append_column("file", pa.array(np.full(known.num_rows, number))))
+    known = pa.concat_tables(parts).combine_chunks()
+    wanted = _keys(ids, pa.array(file))
+    return known.take(pc.index_in(wanted, value_set=_keys(known["id"], known["file"]))).select(list(STREAMS))
+
+
+def _keys(ids: pa.ChunkedArray, file: pa.Array) -> pa.Array:
+    """One text for an utterance of a batch."""
+    joined = pc.binary_join_element_wise(ids, pc.cast(file, pa.string()), "/")
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 
 def with_errors(segments: pa.Table, known: pa.Table) -> pa.Table:

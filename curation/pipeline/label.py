@@ -3,17 +3,18 @@
 `runtime.ray` runs these on Ray and `runtime.local` in a loop; both give the same rows.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.file_state import FileState
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import staging
 from curation.manifests.error_rates import ErrorRate, error_rates
-from curation.manifests.plan import Unit
+from curation.manifests.plan import Stretch, Unit
 from curation.manifests.records import Recording, Source, fail
 from curation.manifests.staging import BatchName
 from curation.pipeline.gpu import NOTE as FALLBACK
@@ -62,23 +63,32 @@ class UnitDecoder:
                 batch.recordings.append(span)
                 batch.decode_seconds += seconds
                 start = time.perf_counter()
-            if batch.name.batch not in done:
-                batch.name = replace(batch.name, last=True)
+            batch.name, number = replace(batch.name, last=True), batch.name.batch
+            # An earlier decode of a file that has changed since may have gone on after this batch.
+            if number not in done or not self._job.out.exists(batch.name.file):
                 yield batch
 
     def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
-        for source in unit.sources:
-            if source.id in attempt.victims:
-                yield from self._up_to_crash(source, attempt.victims[source.id])
-                continue
-            spans = decode_spans(source, self._job.config.decode)
-            for number in range(1_000_000):
-                if attempt.careful:
-                    attempt.note(source.id, "decode", spans=number)
-                span = self._watched(spans, source, attempt)
-                if span is None:
-                    break
-                yield span
+        """The spans of a unit; of a recording that is tried again those that failed, if its file is the same."""
+        for planned in unit.sources:
+            source = replace(planned, version=FileState.at(planned.path).version)
+            again = unit.stretches.get(source.id) if source.version and source.version == planned.version else None
+            for span in self._of_source(source, attempt):
+                if again is None or any(_meets(span, stretch) for stretch in again):
+                    yield span
+
+    def _of_source(self, source: Source, attempt: Attempt) -> Iterator[Recording]:
+        if source.id in attempt.victims:
+            yield from self._up_to_crash(source, attempt.victims[source.id])
+            return
+        spans = decode_spans(source, self._job.config.decode)
+        for number in itertools.count():
+            if attempt.careful:
+                attempt.note(source.id, "decode", spans=number)
+            span = self._watched(spans, source, attempt)
+            if span is None:
+                return
+            yield span
 
     def _watched(self, spans: Iterator[Recording], source: Source, attempt: Attempt) -> Recording | None:
         if self._watchdog is None:
@@ -89,7 +99,7 @@ class UnitDecoder:
     def _up_to_crash(self, source: Source, crash: Crash) -> Iterator[Recording]:
         """The spans that were decoded before the recording killed its worker, then one failed row for the rest."""
         end, span = 0, None
-        for span in islice(decode_spans(source, self._job.config.decode), crash.spans):
+        for span in itertools.islice(decode_spans(source, self._job.config.decode), crash.spans):
             span.last = False
             end = span.end
             yield span
@@ -98,6 +108,12 @@ class UnitDecoder:
             rest.media = span.media
             rest.num_samples = max(0, Part.of(source).expected(span.media) - end)
         yield rest
+
+
+def _meets(span: Recording, stretch: Stretch) -> bool:
+    """Whether a span has a part in a stretch; one without a sample may lie in it."""
+    start, end = stretch
+    return start < max(span.end, span.offset + 1) and span.offset < end
 
 
 class BatchLabeller:

@@ -13,13 +13,14 @@ import yaml
 from curation.core.errors import ConfigError
 from curation.core.settings import parse_yaml, to_yaml
 from curation.core.storage import Storage
-from curation.core.version import __version__
 from curation.manifests.selection import LabelledBuild
 from curation.pipeline.config import BuildConfig, label_settings, validate
 from curation.pipeline.rules import rules_of
 
 log = logging.getLogger(__name__)
 
+LABEL_FORMAT = 2
+"""Raised when what the label pass writes changes, by its files or by what the stages make of the same input."""
 CONFIG_FILE = "build.yaml"
 LABEL_FILE = "plan/settings.json"
 CONFIG_REMEDY = "restore it from a copy, or remove it and run `curation build` with the settings of the build"
@@ -55,7 +56,7 @@ def read_config(out: Storage) -> BuildConfig:
 
 def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> None:
     """Raise ConfigError where the build was labelled with other settings: its rows would not belong together."""
-    settings = {"software": __version__, **label_settings(config)}
+    settings = {"labels": LABEL_FORMAT, **label_settings(config)}
     if is_new or not out.exists(LABEL_FILE):
         out.write_json(LABEL_FILE, settings)
         return

@@ -233,7 +233,8 @@ class ShardWriter:
         if not mine.num_rows:
             return schemas.SHARDS.empty_table()
         columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
-        streams = tokens.streams_of(out, group.files, self.fingerprint, mine["id"]) if self.fingerprint else None
+        file = selection.spans["file"].take(mine["row"]).to_numpy()
+        streams = tokens.streams_of(out, group.files, self.fingerprint, mine["id"], file) if self.fingerprint else None
         return shards.shard_rows(mine, payload(out, group, selection.spans, mine, columns), streams)
 
 

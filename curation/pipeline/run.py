@@ -7,11 +7,12 @@
 The same call resumes an interrupted build; with other thresholds it only publishes.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from curation.core.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ from curation.manifests.inputs.skipped import record_skipped
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed
-from curation.manifests.summary import Summary, failed_recordings
+from curation.manifests.summary import FailedRecording, Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
@@ -36,6 +37,8 @@ from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import check_label_settings, tell_changes, write_config
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
+
+log = logging.getLogger(__name__)
 
 
 def build(
@@ -105,18 +108,37 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     known = {source.id: source for source in plan.sources()}
     listing = Listing(inputs, read_roots(out), config.inputs.allow)
     found = listing.distinct() if inputs else []
-    todo = {item.source.id: (item.source, item.size) for item in to_label(found, known, listing.roots)}
-    if retry_failed:
-        current = {item.source.id: (item.source, item.size) for item in found}
-        for identifier in failed_recordings(out):
-            todo.setdefault(identifier, current.get(identifier, (known[identifier], 0)))
+    todo = [(item.source, item.size) for item in to_label(found, known, listing.roots)]
+    edition, failed = _to_retry(out, plan) if retry_failed else (0, {})
+    for source, _ in todo:
+        failed.pop(source.id, None)
+    todo += [(replace(known[identifier], version=item.version), 0) for identifier, item in failed.items()]
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)
     write_roots(out, listing.roots)
     record_skipped(out, listing.skipped)
     engine = config.engine
-    return extend_plan(out, plan, list(todo.values()), unit_files=engine.unit_files, unit_bytes=engine.unit_mib * 2**20)
+    return extend_plan(
+        out,
+        plan,
+        todo,
+        unit_files=engine.unit_files,
+        unit_bytes=engine.unit_mib * 2**20,
+        stretches={identifier: item.stretches for identifier, item in failed.items()},
+        retried_edition=edition,
+    )
+
+
+def _to_retry(out: Storage, plan: Plan) -> tuple[int, dict[str, FailedRecording]]:
+    """The edition of the corpus, and what failed in it; nothing where that is planned again already."""
+    if not out.exists(index.FILE):
+        return 0, {}
+    corpus = index.read_index(out)
+    if plan.retried_edition >= corpus.edition:
+        log.warning("what failed in edition %d is planned again already: this run goes on with it", corpus.edition)
+        return 0, {}
+    return corpus.edition, failed_recordings(out, corpus)
 
 
 @contextmanager
@@ -148,12 +170,14 @@ def _label(job: Job, runtime: Runtime, plan: Plan, monitor: Monitor) -> None:
 def unfinished_units(out: Storage, plan: Plan) -> tuple[list[int], dict[int, set[int]]]:
     """Units that still have batches to do, and for each unit the batches that are committed."""
     done: dict[int, set[int]] = {}
-    size: dict[int, int] = {}
+    lasts: dict[int, set[int]] = {}
     for name in committed(out):
         done.setdefault(name.unit, set()).add(name.batch)
         if name.last:
-            size[name.unit] = name.batch + 1
-    waiting = [unit for unit in range(plan.num_units) if unit not in size or len(done[unit]) < size[unit]]
+            lasts.setdefault(name.unit, set()).add(name.batch)
+    # Two decodes of a file that was changed or broken meanwhile may each have left a last batch: one has to be whole.
+    whole = {unit for unit, ends in lasts.items() if any(done[unit].issuperset(range(end)) for end in ends)}
+    waiting = [unit for unit in range(plan.num_units) if unit not in whole]
     return waiting, {unit: done[unit] for unit in waiting if unit in done}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.audio.formats import MEDIA_SUFFIXES, OTHER_SUFFIXES, holds_audio, suffix
+from curation.core.file_state import FileState
 from curation.manifests.inputs.skipped import ByReason, skip
 from curation.manifests.inputs.tables import is_manifest
 
@@ -29,8 +30,8 @@ NO_AUDIO = "no audio found in them"
 _SYSTEM = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 _WILDCARDS = "*?["
 
-Found = tuple[str, int]
-"""Path of a file, in the form of its file system, and its size in bytes."""
+Found = tuple[str, FileState]
+"""Path of a file, in the form of its file system, and what it is."""
 
 
 def is_local(fs: Any) -> bool:
@@ -51,9 +52,9 @@ def has_wildcards(path: str) -> bool:
 def recordings_in(fs: Any, folder: str, skipped: ByReason) -> Iterator[Found]:
     """The recordings in a folder and the folders below it, in no particular order. OSError where it cannot be read."""
     files = _LocalFolder(folder, skipped).files() if is_local(fs) else _remote_files(fs, folder, skipped)
-    for path, size in files:
+    for path, state in files:
         if _is_recording(fs, path, skipped):
-            yield path, size
+            yield path, state
 
 
 def base_of(fs: Any, pattern: str) -> str:
@@ -79,7 +80,7 @@ def matches(fs: Any, pattern: str, skipped: ByReason) -> Iterator[Found]:
         elif is_local(fs) and not Path(path).is_file():
             skip(skipped, SPECIAL if Path(path).exists() else BROKEN, path)
         elif is_manifest(path) or _is_recording(fs, path, skipped):
-            yield path, int(info.get("size") or 0)
+            yield path, FileState.of_stat(Path(path).stat()) if is_local(fs) else FileState.of_info(info)
 
 
 def _is_recording(fs: Any, path: str, skipped: ByReason) -> bool:
@@ -129,7 +130,7 @@ class _LocalFolder:
                     if not linked or self._is_new(entry):
                         waiting.append((entry.path, linked))
                 elif entry.is_file():
-                    yield entry.path, entry.stat().st_size
+                    yield entry.path, FileState.of_stat(entry.stat())
                 else:
                     skip(self.skipped, SPECIAL, entry.path)
 
@@ -174,5 +175,5 @@ def _remote_files(fs: Any, root: str, skipped: ByReason) -> Iterator[Found]:
             elif info["type"] == "directory":
                 waiting.append(path)
             else:
-                yield path, int(info.get("size") or 0)
+                yield path, FileState.of_info(info)
         fs.invalidate_cache(folder)  # listings of a whole corpus would stay in memory

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from curation.core.errors import ConfigError, UserError
+from curation.core.file_state import FileState
 from curation.core.names import printable
 from curation.core.storage import file_system
 from curation.manifests.inputs.allowed import Allowed
@@ -92,14 +93,15 @@ class Argument:
         if self.kind == "manifest":
             yield from self._manifest(path, roots, allowed)
             return
-        for found, size in self._found(skipped):
+        for found, state in self._found(skipped):
             if self.kind == "pattern" and is_manifest(found):
                 yield from self._manifest(found, roots, allowed)
             else:
                 url = _url(fs, found)
-                yield Input(Source(id=roots.id_of(url), path=printable(url)), size)
+                source = Source(id=roots.id_of(url), path=printable(url), version=state.version)
+                yield Input(source, state.size)
 
-    def _found(self, skipped: ByReason) -> Iterator[tuple[str, int]]:
+    def _found(self, skipped: ByReason) -> Iterator[tuple[str, FileState]]:
         fs, path = self._fs_and_path
         with self._reading():
             if self.kind == "folder":
@@ -107,7 +109,7 @@ class Argument:
             elif self.kind == "pattern":
                 yield from matches(fs, path, skipped)
             else:
-                yield path, int(fs.info(path).get("size") or 0)
+                yield path, FileState.at(_url(fs, path))
 
     def _manifest(self, path: str, roots: Roots, allowed: Allowed) -> Iterator[Input]:
         fs, _ = self._fs_and_path
@@ -129,6 +131,8 @@ class Argument:
                 full = resolved(fs, folder, written)
                 allowed.check(full, _url(fs, folder), row.where)
                 source = row.source(full, roots.id_of(full, written, _url(fs, folder)))
+                if "://" not in source.path:
+                    source.version = FileState.at(source.path).version
                 yield Input(source, manifest=name, row=number)
 
     @contextmanager

@@ -35,20 +35,39 @@ def test_generations_merge_in_the_order_of_ids(first, data, tmp_path_factory):
     new = data.draw(ids.map(lambda names: [f"{name}x" for name in names]))
     second = sorted({*again, *new} - (set(first) - set(again)))
     plan = extend_plan(out, plan, [(Source(name, name), 0) for name in second], unit_files=2, unit_bytes=1)
-    current = plan.current_units()
-    flat = [(name, group.unit) for group in ordered_groups(plan) for name in group.ids or ()]
+    current = plan.homes()
+    flat = [(name, group.units[0]) for group in ordered_groups(plan) for name in group.ids]
     assert flat == sorted(current.items())
     assert all(current[name] >= plan.generations[0]["unit"].to_pylist()[-1] for name in second)
 
 
-def test_one_generation_needs_no_ids(tmp_path):
+def test_with_one_generation_a_group_is_a_unit(tmp_path):
     plan = extend_plan(
         Storage(str(tmp_path)), Plan([]), [(Source(name, name), 0) for name in "abc"], unit_files=2, unit_bytes=9
     )
-    assert list(ordered_groups(plan)) == [RecordingGroup(0), RecordingGroup(1)]
+    assert list(ordered_groups(plan)) == [RecordingGroup(("a", "b"), (0,)), RecordingGroup(("c",), (1,))]
 
 
-def test_a_recording_that_is_tried_again_is_listed_once(tmp_path):
+def test_stretches_that_are_tried_again_stay_with_the_unit_of_their_recording(tmp_path):
+    out = Storage(str(tmp_path))
+    sources = [(Source(name, f"{name}.wav"), 0) for name in "abc"]
+    plan = extend_plan(out, Plan([]), sources, unit_files=2, unit_bytes=9)
+    options = {"unit_files": 2, "unit_bytes": 9, "stretches": {"b": [(5, 9)], "c": [(0, 1), (7, 8)]}}
+    extend_plan(out, plan, sources[1:], **options, retried_edition=4)
+    plan = read_plan(out)
+    assert plan.retried_edition == 4
+    assert plan.homes() == {"a": 0, "b": 0, "c": 1}
+    assert list(ordered_groups(plan)) == [RecordingGroup(("a", "b"), (0, 2)), RecordingGroup(("c",), (1, 2))]
+    (unit,) = plan.units([2])
+    assert unit.stretches == {"b": [(5, 9)], "c": [(0, 1), (7, 8)]}
+    extend_plan(out, plan, sources[1:2], unit_files=2, unit_bytes=9)  # its file has changed: it begins anew
+    plan = read_plan(out)
+    assert (plan.homes()["b"], plan.retries()) == (3, {"c": [2]})
+    assert plan.source("b") == sources[1][0]
+    assert plan.retried_edition == 4
+
+
+def test_a_recording_that_has_changed_is_listed_once(tmp_path):
     out = Storage(str(tmp_path))
     first = [(Source("a", "a.wav", extra={"n": 1}), 0), (Source("b", "b.wav", "de", "Bo", "so"), 0)]
     plan = extend_plan(out, Plan([]), first, unit_files=1, unit_bytes=9)
@@ -58,7 +77,7 @@ def test_a_recording_that_is_tried_again_is_listed_once(tmp_path):
     plan = read_plan(out)
     assert list(plan.sources()) == [first[0][0], first[1][0], Source("c", "c.wav")]
     assert plan.num_units == 3
-    assert plan.current_units() == {"a": 0, "b": 2, "c": 2}
+    assert plan.homes() == {"a": 0, "b": 2, "c": 2}
     assert [[source.id for source in unit.sources] for unit in plan.units([0, 2])] == [["a"], ["b", "c"]]
 
 

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from curation import __version__
+from curation.core.file_state import FileState
 from curation.core.storage import Storage
-from curation.manifests.summary import Line, Summary, failed_recordings
+from curation.manifests.index import read_index
+from curation.manifests.summary import TO_THE_END, FailedRecording, Line, Summary, failed_recordings
 from tests.support.builds import rows
 from tests.support.story import KEPT, publish_again, script, story_config
 
@@ -49,7 +51,13 @@ def index(story):
 
 def test_recordings_and_failures(summary, story):
     assert (summary.recordings, summary.failed_recordings, summary.failed_fraction) == (10, 3, 0.3)
-    assert failed_recordings(Storage(str(story / "out"))) == ["absent", "raises", "unsure"]
+    out = Storage(str(story / "out"))
+    found = failed_recordings(out, read_index(out))
+    assert list(found) == ["absent", "raises", "unsure"]
+    assert found["absent"] == FailedRecording("", [(0, TO_THE_END)])
+    assert found["raises"].stretches == [(0, TO_THE_END)]
+    assert found["unsure"].stretches == [(8_000, 16_000), (16_000, 24_000), (24_000, 32_000)]
+    assert found["unsure"].version == FileState.at(str(story / "in/unsure.wav")).version != ""
     assert summary.seconds == 1.0 + 4.0 + 3.0 + 4.75 + 2.0 + 1.5 + 0.0 + 1.5 + 9.0 + 3.0
 
 

@@ -57,8 +57,17 @@ def test_batches_are_full_in_order_and_the_last_one_says_so(unit, job):
 def test_what_is_done_changes_no_other_batch(unit, job):
     every = {batch.name.batch: (batch.name, content(batch)) for batch in UnitDecoder(job).batches(unit)}
     for done in every:
+        job.out.write_bytes(every[done][0].file, b"")
         rest = {batch.name.batch: (batch.name, content(batch)) for batch in UnitDecoder(job).batches(unit, done={done})}
         assert rest == {number: batch for number, batch in every.items() if number != done}
+
+
+def test_the_last_batch_is_made_where_only_one_that_was_not_the_last_is_there(unit, job):
+    """The file has changed, and is shorter than when the batch of that number was made."""
+    *_, last = UnitDecoder(job).batches(unit)
+    job.out.write_bytes(f"staging/00000005-{last.name.batch:06d}.parquet", b"")
+    numbers = range(last.name.batch + 1)
+    assert [batch.name for batch in UnitDecoder(job).batches(unit, done=numbers)] == [last.name]
 
 
 def test_many_short_recordings_are_more_than_one_batch(unit, job):

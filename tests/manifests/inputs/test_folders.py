@@ -115,7 +115,8 @@ def test_object_stores_are_walked_in_the_same_way(tmp_path):
     for name in ("a.wav", "deep/er/b.mp3", "deep/._b.mp3", ".x/c.wav", "notes.txt", "unknown"):
         fs.pipe_file(f"{root}/{name}", b"123")
     skipped = {}
-    assert sorted(recordings_in(fs, root, skipped)) == [(f"{root}/a.wav", 3), (f"{root}/deep/er/b.mp3", 3)]
+    found = [(path, state.size) for path, state in recordings_in(fs, root, skipped)]
+    assert sorted(found) == [(f"{root}/a.wav", 3), (f"{root}/deep/er/b.mp3", 3)]
     assert {reason: item.count for reason, item in skipped.items()} == {
         folders.HIDDEN: 2,
         folders.NO_MEDIA: 1,
