@@ -19,9 +19,10 @@ from curation.manifests.runs import read_runs
 from curation.manifests.staging import committed, opened
 from curation.pipeline.config import validate
 from curation.pipeline.guard.lock import FILE as LOCK_FILE
-from curation.pipeline.run import build_state, unfinished_units
+from curation.pipeline.run import build, build_state, unfinished_units
 from tests.support.builds import count, rows, seconds_by_recording, table, toy_build, toy_config, write_recordings
 from tests.support.story import publish_again, story_config
+from tests.support.toy import toy_stages
 
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"]
 
@@ -177,9 +178,9 @@ def test_failed_recordings_are_tried_again_on_request(recordings, tmp_path):
     out = tmp_path / "out"
     toy_build(folder, out)
     shutil.copy(folder / "alpha.wav", folder / "broken.wav")
-    unchanged = toy_build(folder, out)
+    unchanged = build(toy_config(), [], str(out), make_stages=toy_stages)
     assert unchanged.failed_recordings == 2
-    mended = toy_build(folder, out, retry_failed=True)
+    mended = build(toy_config(), [], str(out), make_stages=toy_stages, retry_failed=True)
     assert mended.failed_recordings == 1
     assert mended.recordings == unchanged.recordings
     toy_build(folder, tmp_path / "fresh")
