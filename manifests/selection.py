@@ -256,20 +256,10 @@ def _spans_of(selection: Selection, files: Sequence[BatchName]) -> Iterator[tupl
     for place, row in enumerate(selection.spans.to_pylist()):
         is_failed = row["verdict"] is not None and row["verdict"]["status"] == "failed"
         length = row["num_samples"]
-        yield (
-            row["source"]["id"],
-            Span(
-                row=place,
-                number=row["span"],
-                offset=row["offset"],
-                length=length,
-                last=row["last"],
-                version=row["source"]["version"] or "",
-                unit=files[row["file"]].unit,
-                failed=length if is_failed else int(failed[place]),
-                lost=is_failed and not length,
-            ),
-        )
+        gone, lost = length if is_failed else int(failed[place]), is_failed and not length
+        version, unit = row["source"]["version"] or "", files[row["file"]].unit
+        span = Span(place, row["span"], row["offset"], length, row["last"], version, unit, gone, lost)
+        yield row["source"]["id"], span
 
 
 def _failure(identifier: str, spans: Sequence[Span], out: Storage) -> dict[str, Any]:
