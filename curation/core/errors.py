@@ -32,3 +32,7 @@ class DataError(UserError, ValueError):
     """Shards, checkpoints or recordings cannot be used as asked."""
 
     exit_code = 2
+
+
+class StorageError(UserError, OSError):
+    """Files cannot be written: no space, no permission, no network."""

@@ -10,7 +10,7 @@ Fields marked `pass: publish` only decide what is kept, or how it is published: 
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
@@ -22,6 +22,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from curation.core.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+_MERGE = "tag:yaml.org,2002:merge"
 EXPLAINED = "explained"
 """Type of pydantic errors whose message stands alone."""
 
@@ -165,7 +166,7 @@ def read_yaml(path: Path, remedy: str = "correct it") -> dict[str, Any]:
 def parse_yaml(content: bytes, origin: str, remedy: str) -> dict[str, Any]:
     """The sections of a YAML file that was read already; `origin` names it in the message of the ConfigError."""
     try:
-        values = yaml.safe_load(content)
+        values = yaml.load(content, Loader=_StrictLoader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
         msg = f"{origin} is not valid YAML: {error}: {remedy}"
         raise ConfigError(msg) from error
@@ -173,6 +174,19 @@ def parse_yaml(content: bytes, origin: str, remedy: str) -> dict[str, Any]:
         msg = f"{origin}: expected sections such as `consensus:`, found {type(values).__name__}: {remedy}"
         raise ConfigError(msg)
     return values
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """As yaml.safe_load, but a key that stands twice is an error: the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        names: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in names and key.tag != _MERGE:
+                problem = f"{key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            names.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def merged_with(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +204,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         msg = f"--set {text}: expected key=value, e.g. consensus.max_pwer=0.1"
         raise ConfigError(msg)
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = yaml.load(value, Loader=_StrictLoader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         msg = f"--set {text}: the value is not valid YAML ({error})"
         raise ConfigError(msg) from error

@@ -4,14 +4,14 @@ out = Storage("/data/corpus")          # or s3://bucket/corpus
 out.write_bytes("notes/one.json", b"{}")
 """
 
-import hashlib
+import errno
 import json
 import os
 import posixpath
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +22,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from curation.core.errors import ConfigError, DataError, UserError
+from curation.core.errors import ConfigError, DataError, StorageError, UserError
+from curation.core.parquet import TableWriter, encoding
 
 Record = TypeVar("Record")
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "choose a file system that takes larger files",
+    errno.EROFS: "choose an output that can be written",
+    errno.EACCES: "choose an output that you may write",
+    errno.EPERM: "choose an output that you may write",
+}
 
 
 def file_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -44,6 +54,12 @@ class Storage:
     """A folder. Names are relative, with forward slashes, and may not leave it (ValueError)."""
 
     root: str
+
+    def __post_init__(self) -> None:
+        """An empty name would be the current folder: ConfigError."""
+        if not self.root.strip():
+            msg = "the output has no name: give a folder or a URL (. is the current folder)"
+            raise ConfigError(msg)
 
     @cached_property
     def _fs_and_base(self) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -130,7 +146,8 @@ class Storage:
         Files that need not survive a power failure skip the fsync (`durable=False`), which costs milliseconds.
         """
         if not self.is_local:
-            self._fs_and_base[0].pipe_file(self.path(name), bytes(content))
+            with self._writing(name):
+                self._fs_and_base[0].pipe_file(self.path(name), bytes(content))
             return
         with self._appearing(name, durable=durable) as file:
             file.write(content)
@@ -140,22 +157,40 @@ class Storage:
         """A file to write into, which appears under `name` when the block succeeds, and only then."""
         if not self.is_local:
             with tempfile.NamedTemporaryFile() as copy:
-                yield cast("BinaryIO", copy)
-                copy.flush()
-                self._fs_and_base[0].put_file(copy.name, self.path(name))
+                yield cast("BinaryIO", _NamedFile(copy, self._writing, tempfile.gettempdir()))
+                with self._writing(name):
+                    copy.flush()
+                    self._fs_and_base[0].put_file(copy.name, self.path(name))
             return
         target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")  # threads write too
+        with self._writing(name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = temporary.open("wb")
         try:
-            with temporary.open("wb") as file:
-                yield file
+            yield cast("BinaryIO", _NamedFile(file, self._writing, name))
+            with self._writing(name):
+                file.flush()
                 if durable:
-                    file.flush()
                     os.fsync(file.fileno())
-            temporary.replace(target)
+                file.close()
+                temporary.replace(target)
         finally:
+            with suppress(OSError):  # what it could not write before
+                file.close()
             temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        """Say of an error of the file system which file cannot be written, and what to do."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, UserError):
+                raise
+            remedy = _REMEDIES.get(error.errno or 0, "see to it")
+            msg = f"{self.root}/{name} cannot be written ({error.strerror or error}): {remedy}, and run it again"
+            raise StorageError(msg) from error
 
     def write_json(self, name: str, value: Any, *, durable: bool = True) -> None:
         """JSON with sorted keys, so that equal values give equal files."""
@@ -164,7 +199,7 @@ class Storage:
     def write_table(self, name: str, table: pa.Table, *, durable: bool = True) -> None:
         """Write a Parquet file (zstd)."""
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, **_encoding(table.schema))
+        pq.write_table(table, sink, **encoding(table.schema))
         self.write_bytes(name, sink.getvalue(), durable=durable)
 
     @contextmanager
@@ -197,46 +232,17 @@ class Storage:
                 yield name, self.read_table(f"{folder}/{name}", columns)
 
 
-class TableWriter:
-    """Parquet in row groups of equal size, whatever the pieces, hashed while written: no file is held in memory."""
+@dataclass(frozen=True)
+class _NamedFile:
+    """A file whose errors name it."""
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema, row_group_size: int) -> None:
-        self._file = file
-        self._size = row_group_size
-        self._waiting = schema.empty_table()
-        self._hash = hashlib.sha256()
-        self.closed = False
-        self.bytes = 0
-        """Length of the file; after `close` of the whole."""
-        self._writer = pq.ParquetWriter(pa.PythonFile(self, mode="w"), schema, **_encoding(schema))
-
-    @property
-    def sha256(self) -> str:
-        """Hex SHA-256 of the bytes so far; after `close` of the whole file."""
-        return self._hash.hexdigest()
-
-    def add(self, table: pa.Table) -> None:
-        """Append rows of the schema."""
-        self._waiting = pa.concat_tables([self._waiting, table.replace_schema_metadata(self._waiting.schema.metadata)])
-        whole = self._waiting.num_rows // self._size * self._size
-        if whole:
-            self._writer.write_table(self._waiting.slice(0, whole), row_group_size=self._size)
-            self._waiting = self._waiting.slice(whole)
-
-    def close(self) -> None:
-        """Write the last rows and the footer."""
-        if self._waiting.num_rows:
-            self._writer.write_table(self._waiting)
-        self._writer.close()
+    file: Any
+    writing: Callable[[str], AbstractContextManager[None]]
+    name: str
 
     def write(self, data: Any) -> int:
-        """Called by Arrow for each piece of the file."""
-        self._hash.update(data)
-        self.bytes += self._file.write(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is buffered here."""
+        with self.writing(self.name):
+            return int(self.file.write(data))
 
 
 @contextmanager
@@ -250,27 +256,3 @@ def damage_named(path: str, remedy: str) -> Iterator[None]:
             raise
         msg = f"{path} is damaged ({str(error).strip()}): {remedy}"
         raise DataError(msg) from error
-
-
-def _encoding(schema: pa.Schema) -> dict[str, Any]:
-    packed = [leaf for field in schema for leaf in _leaves(field.name, field.type) if leaf[-5:] != "audio"]
-    # Audio is FLAC already: compressing, indexing and comparing it again took a third of a build without models.
-    return {
-        "compression": dict.fromkeys(packed, "zstd"),
-        "use_dictionary": packed,
-        "write_statistics": packed,
-    }
-
-
-def _leaves(path: str, kind: pa.DataType) -> Iterator[str]:
-    """Parquet paths of the plain columns that a column of this type is stored as."""
-    if pa.types.is_struct(kind):
-        for field in kind:
-            yield from _leaves(f"{path}.{field.name}", field.type)
-    elif pa.types.is_map(kind):
-        yield from _leaves(f"{path}.key_value.key", kind.key_type)
-        yield from _leaves(f"{path}.key_value.value", kind.item_type)
-    elif pa.types.is_list(kind):
-        yield from _leaves(f"{path}.list.element", kind.value_type)
-    else:
-        yield path

@@ -64,6 +64,16 @@ class DiarizeConfig(PyannoteConfig):
         section_for(DIARIZERS, self.diarizer, self.settings)
         return self
 
+    @model_validator(mode="after")
+    def _leaves_a_length(self) -> "DiarizeConfig":
+        if self.min_seconds > self.max_seconds:
+            msg = (
+                f"min_seconds {self.min_seconds:g} is above max_seconds {self.max_seconds:g}: no utterance would "
+                f"be kept; lower the one or raise the other"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def settings(self) -> dict[str, Section | None]:
         """Settings of the diarizers by kind."""

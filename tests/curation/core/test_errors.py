@@ -4,13 +4,14 @@ import pickle
 
 import pytest
 
-from curation.core.errors import ConfigError, DataError, LockError, ModelError, UserError
+from curation.core.errors import ConfigError, DataError, LockError, ModelError, StorageError, UserError
 
 KINDS = [
     (ConfigError, ValueError, 2),
     (DataError, ValueError, 2),
     (ModelError, RuntimeError, 1),
     (LockError, RuntimeError, 1),
+    (StorageError, OSError, 1),
 ]
 
 

@@ -128,3 +128,25 @@ def test_fields_of_the_publish_pass_are_no_label_fields():
     assert "shown" not in label_fields(Run())
     assert label_fields(Run(shown=True)) == label_fields(Run())
     assert label_fields(Run(optimizer=Optimizer(steps=5))) != label_fields(Run())
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line"),
+    [
+        ("optimizer: {steps: 2}\nnames: [a]\noptimizer: {rate: 1.0}", "optimizer", 3),
+        ("optimizer:\n  steps: 2\n  steps: 3", "steps", 3),
+        ("names:\n- {a: 1, a: 2}", "a", 2),
+    ],
+)
+def test_a_key_that_stands_twice_is_an_error(tmp_path, text, name, line):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"run\.yaml is not valid YAML: '{name}' stands twice\n.*line {line}"):
+        load_sections(Run, tmp_path / "run.yaml")
+    with pytest.raises(ConfigError, match="'steps' stands twice"):
+        load_sections(Run, overrides=["optimizer={steps: 1, steps: 2}"])
+
+
+def test_anchors_may_be_merged_again_and_again(tmp_path):
+    text = "optimizer: &base {steps: 2}\nextra: {<<: *base, steps: 3}"
+    (tmp_path / "run.yaml").write_text(text)
+    assert load_sections(Run, tmp_path / "run.yaml").extra == Optimizer(steps=3)
