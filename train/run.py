@@ -32,7 +32,7 @@ from curation.train.loop.metrics import Recorder, StepMetrics
 from curation.train.loop.trainer import Trainer
 from curation.train.loop.validate import Validation
 from curation.train.model.code_embeddings import code_vectors, start_from_codebooks
-from curation.train.model.qwen3 import PRESETS, Shape, build_model, open_model
+from curation.train.model.qwen3 import PRESETS, Config, Qwen3, Shape, build_model, open_model
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def _start_from(config: TrainConfig) -> Path | None:
     return None
 
 
-def _new(corpus: Corpus, shards: str, run: Path, config: TrainConfig, world: World) -> tuple[SpeechInfo, Any]:
+def _new(corpus: Corpus, shards: str, run: Path, config: TrainConfig, world: World) -> tuple[SpeechInfo, Qwen3]:
     """New weights, for the vocabulary that is named or one for the shards, which the first process makes."""
     tokenizers = _tokenizers(corpus, shards, config)
     if config.speech.vocabulary is not None:
@@ -162,7 +162,7 @@ def _new(corpus: Corpus, shards: str, run: Path, config: TrainConfig, world: Wor
     return speech, model
 
 
-def _continued(start: Path, corpus: Corpus, shards: str, config: TrainConfig) -> tuple[SpeechInfo, Any]:
+def _continued(start: Path, corpus: Corpus, shards: str, config: TrainConfig) -> tuple[SpeechInfo, Qwen3]:
     """Vocabulary and weights of a checkpoint. Raises ConfigError where it is of another preset or other tokenizers."""
     if (start / FILE).is_file():
         speech = SpeechInfo.load(start)
@@ -199,7 +199,7 @@ def _code_vectors(setting: str, speech: SpeechInfo) -> Mapping[Stream, Vectors]:
     return code_vectors(content, codec)
 
 
-def _has_shape(config: Any, shape: Shape) -> bool:
+def _has_shape(config: Config, shape: Shape) -> bool:
     sizes = [field.name for field in fields(Shape) if field.name not in {"rope_theta", "max_position_embeddings"}]
     return all(getattr(config, name) == getattr(shape, name) for name in sizes)
 

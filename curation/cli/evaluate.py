@@ -1,7 +1,7 @@
 """`curation evaluate`: word and character error rates and speaker similarity on a test set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, NoReturn, get_args
 
 import typer
 
@@ -20,7 +20,9 @@ from curation.cli.options import EXIT_ERROR, AsJson, console, print_json, table_
 if TYPE_CHECKING:
     from curation.train.evaluate.report import Report, SummaryRow
     from curation.train.evaluate.run import EvaluationTask, Judges, Result
-    from curation.train.evaluate.scores import Estimate
+    from curation.train.evaluate.scores import Estimate, Normalization
+    from curation.train.evaluate.sets import Item
+    from curation.train.infer.speech_model import SpeechModel
 
 
 def evaluate(  # noqa: PLR0913 - the options of a command
@@ -88,7 +90,10 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     ASR: error rates. TTS and voice conversion: error rates of an independent recogniser, speaker similarity by an
     encoder. All figures come with 95 % confidence intervals.
     """
-    from curation.train.evaluate.report import report, write_report
+    from rich.progress import Progress
+
+    from curation.train.evaluate.report import report, write_report, write_speech
+    from curation.train.evaluate.run import evaluate as run_evaluation
 
     chosen, normalization = _tasks(tasks), _choice(normalizer)
     if save_audio and output is None:
@@ -97,9 +102,25 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     items = _spread(_items(test_set, subset, language), limit)
     judges = _judges(chosen, recogniser, codec)
     model = _model(checkpoint, chosen, device, prepare=prepare)
-    sampling = sampling_for(model) if {"tts", "vc"} & set(chosen) else None
-    options = {"normalization": normalization, "batch": batch, "sampling": sampling}
-    results = _run(items, chosen, model, judges, options, output if save_audio else None)
+    sampling = sampling_for(model) if model and {"tts", "vc"} & set(chosen) else None
+    results = []
+    with Progress(console=console) as progress:
+        bars = {task: progress.add_task(task, total=len(items)) for task in chosen}
+        steps = run_evaluation(
+            items,
+            chosen,
+            model,
+            judges,
+            normalization=normalization,
+            batch=batch,
+            sampling=sampling,
+            on_step=lambda task, done, _: progress.update(bars[task], completed=done),
+        )
+        for result in steps:
+            if save_audio and output is not None:
+                write_speech(output, result)
+            result.speech = None
+            results.append(result)
     summary = report(results, judges, by, sampling)
     if output is not None:
         write_report(output, results, summary)
@@ -108,33 +129,6 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     else:
         print_report(summary, by)
     _mention_failures(results)
-
-
-def _run(
-    items: list[Any], tasks: "list[EvaluationTask]", model: Any, judges: "Judges", options: Any, audio: Path | None
-) -> "list[Result]":
-    from rich.progress import Progress
-
-    from curation.train.evaluate.report import write_speech
-    from curation.train.evaluate.run import evaluate as run_evaluation
-
-    results = []
-    with Progress(console=console) as progress:
-        bars = {task: progress.add_task(task, total=len(items)) for task in tasks}
-        steps = run_evaluation(
-            items,
-            tasks,
-            model,
-            judges,
-            on_step=lambda task, done, _: progress.update(bars[task], completed=done),
-            **options,
-        )
-        for result in steps:
-            if audio is not None:
-                write_speech(audio, result)
-            result.speech = None
-            results.append(result)
-    return results
 
 
 def _usage(message: str) -> NoReturn:
@@ -153,21 +147,21 @@ def _tasks(text: str) -> "list[EvaluationTask]":
     return [task for task in EVALUATION_TASKS if task in names]
 
 
-def _choice(normalizer: str) -> str:
+def _choice(normalizer: str) -> "Normalization":
     from curation.train.evaluate.scores import Normalization
 
-    if normalizer not in get_args(Normalization):
-        _usage(f"--normalizer {normalizer}: choose of {', '.join(get_args(Normalization))}")
-    return normalizer
+    names: tuple[Normalization, ...] = get_args(Normalization)
+    chosen = next((name for name in names if name == normalizer), None)
+    return chosen or _usage(f"--normalizer {normalizer}: choose of {', '.join(names)}")
 
 
-def _items(test_set: str, subset: str, language: str) -> list[Any]:
+def _items(test_set: str, subset: str, language: str) -> "list[Item]":
     from curation.train.evaluate.sets import read_set
 
     return read_set(test_set, subset=subset, language=language)
 
 
-def _spread(items: list[Any], limit: int | None) -> list[Any]:
+def _spread(items: "list[Item]", limit: int | None) -> "list[Item]":
     """At most `limit` items, at equal distances, so that all speakers of an ordered set have their part."""
     if limit is None or limit >= len(items):
         return items
@@ -185,7 +179,9 @@ def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judg
     return Judges(WhisperRecogniser(recogniser), GE2EJudge(), load_codec(codec) if "codec" in tasks else None)
 
 
-def _model(checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None) -> Any:
+def _model(
+    checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None
+) -> "SpeechModel | None":
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:
         return None

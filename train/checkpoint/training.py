@@ -31,6 +31,7 @@ from curation.core.storage import Storage
 from curation.tokenize.files import key_problems, read_tensors
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.distributed import World, copy_full, full_tensor
+from curation.train.model.qwen3 import Qwen3
 
 FOLDER = "checkpoints"
 MARKER = "complete"
@@ -128,7 +129,7 @@ def take_snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, state: dic
     return Snapshot(state["step"], weights, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
 
 
-def save(snapshot: Snapshot, model: Any, speech: SpeechInfo, run: Path, *, keep_last: int) -> Path:
+def save(snapshot: Snapshot, model: Qwen3, speech: SpeechInfo, run: Path, *, keep_last: int) -> Path:
     """Write a checkpoint and delete older ones. Only the first process calls this."""
     root = run / FOLDER
     root.mkdir(parents=True, exist_ok=True)
@@ -194,7 +195,7 @@ def read_state(folder: Path) -> TrainingState:
     return Storage(str(folder)).read_record(STATE, lambda state: typed(TrainingState, state), REMEDY)
 
 
-def _write_model(model: Any, weights: Tensors, folder: Path) -> None:
+def _write_model(model: Qwen3, weights: Tensors, folder: Path) -> None:
     from transformers import GenerationConfig
 
     config = model.config

@@ -11,7 +11,7 @@ tokens.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -131,7 +131,7 @@ def _suited(items: list[Item], task: EvaluationTask) -> list[Item]:
 def _evaluate_batch(
     items: list[Item],
     task: EvaluationTask,
-    system: Any,
+    system: SpeechSystem | None,
     judges: Judges,
     normalization: Normalization,
     sampling: Sampling | None,
@@ -142,9 +142,13 @@ def _evaluate_batch(
     if not whole:
         return results
     begun = time.perf_counter()
-    answers = _act(task, inputs, system, judges.codec, sampling)
+    if task == "asr":
+        texts, speech = _needed(system).transcribe(inputs.waves), None
+    else:
+        texts, speech = [], _speech(task, inputs, system, judges.codec, sampling)
     share = (time.perf_counter() - begun) / len(whole)
-    texts = answers if task == "asr" else _judge(whole, answers, inputs, judges)
+    if speech is not None:
+        texts = _judge(whole, speech, inputs, judges)
     for result, text, wave in zip(whole, texts, inputs.waves, strict=True):
         result.hypothesis, result.compute_seconds = text, share
         result.seconds = len(wave if result.speech is None else result.speech) / SAMPLE_RATE
@@ -152,19 +156,25 @@ def _evaluate_batch(
     return results
 
 
-def _act(
-    task: EvaluationTask, inputs: _Inputs, system: Any, codec: CodecTokenizer | None, how: Sampling | None
-) -> list[Any]:
-    """Texts for ASR, waves for the others."""
-    if task == "asr":
-        return list(system.transcribe(inputs.waves))
+def _speech(
+    task: EvaluationTask,
+    inputs: _Inputs,
+    system: SpeechSystem | None,
+    codec: CodecTokenizer | None,
+    how: Sampling | None,
+) -> list[Wave]:
     if task == "tts":
-        return list(system.speak([item.text for item in inputs.items], inputs.references, how))
+        return _needed(system).speak([item.text for item in inputs.items], inputs.references, how)
     if task == "vc":
-        return list(system.convert(inputs.waves, inputs.references, how))
-    return (
-        list(inputs.waves) if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))
-    )
+        return _needed(system).convert(inputs.waves, inputs.references, how)
+    return inputs.waves if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))
+
+
+def _needed(system: SpeechSystem | None) -> SpeechSystem:
+    if system is None:
+        msg = "the tasks asr, tts and vc need a model"
+        raise ValueError(msg)
+    return system
 
 
 def _judge(results: list[Result], speech: list[Wave], inputs: _Inputs, judges: Judges) -> list[str]:

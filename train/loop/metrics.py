@@ -15,6 +15,7 @@ from typing import Any, Self
 import torch
 
 from curation.train.data.batch import Task
+from curation.train.model.qwen3 import Config
 
 FILE = "metrics.jsonl"
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
@@ -155,13 +156,13 @@ def peak_gib(device: torch.device) -> float:
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 2**20
 
 
-def model_flops(config: Any, parameters: int, lengths: list[int], answers: int) -> float:
+def model_flops(config: Config, parameters: int, lengths: list[int], answers: int) -> float:
     """Operations of forward and backward of a packed row, recomputation not counted: 6 for each weight and token
     (the output layer: for each answer), and 12 x width for each layer and pair of tokens that attend.
     """
-    output: float = config.vocab_size * config.hidden_size
+    output = config.vocab_size * config.hidden_size
     pairs = sum(length * length for length in lengths) / 2
-    attention: float = 12 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * pairs
+    attention = 12 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * pairs
     return 6.0 * ((parameters - output) * sum(lengths) + output * answers) + attention
 
 

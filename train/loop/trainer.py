@@ -19,13 +19,13 @@ from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
 from curation.train.data.batch import TASKS, PackedBatch, Task
-from curation.train.distributed import World, distribute, full_tensor, synchronised
+from curation.train.distributed import Kind, World, distribute, full_tensor, synchronised
 from curation.train.loop import metrics
 from curation.train.loop.losses import LossSums, autocast, next_rows
 from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate
 from curation.train.loop.validate import Validation
 from curation.train.model.loss import AnswerModel
-from curation.train.model.qwen3 import num_parameters
+from curation.train.model.qwen3 import Qwen3, num_parameters
 
 OnStep = Callable[[metrics.StepMetrics], None]
 
@@ -72,8 +72,8 @@ class Trainer:
     """A model in training. `run` is the folder of checkpoints and metrics."""
 
     config: TrainConfig
-    model: Any
-    """A `Qwen3ForCausalLM` on the world's device."""
+    model: Qwen3
+    """On the world's device."""
     loader: Loader
     speech: SpeechInfo
     run: Path
@@ -96,7 +96,7 @@ class Trainer:
         self.step, self.tokens = 0, 0
 
     @property
-    def parallel(self) -> Any:
+    def parallel(self) -> Kind:
         """How processes share the model."""
         chosen = self.config.run.parallel
         return ("fsdp2" if self.config.model.preset == "3b" else "ddp") if chosen == "auto" else chosen

@@ -7,12 +7,12 @@ two embeddings is then about exp(-|x - y|^2 / 2 width^2). Random embeddings, the
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer, Vectors
 from curation.tokenize.vocabulary import Stream, Vocabulary
+from curation.train.model.qwen3 import Qwen3
 
 WIDTH = 0.5
 """Width of the kernel, relative to the median distance of two codes: there the kernel is 0.14."""
@@ -27,7 +27,9 @@ def code_vectors(content: ContentTokenizer, codec: CodecTokenizer) -> dict[Strea
     return {"glm": content.code_vectors(), "semantic": semantic, "global_": global_}
 
 
-def start_from_codebooks(model: Any, vocabulary: Vocabulary, vectors: Mapping[Stream, Vectors], seed: int = 0) -> None:
+def start_from_codebooks(
+    model: Qwen3, vocabulary: Vocabulary, vectors: Mapping[Stream, Vectors], seed: int = 0
+) -> None:
     """Overwrite the embeddings (input and tied output) of all speech codes; their size stays the same."""
     weight = model.get_input_embeddings().weight
     generator = torch.Generator().manual_seed(seed)

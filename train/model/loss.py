@@ -12,6 +12,7 @@ from torch import nn
 
 from curation.train.data.batch import PackedBatch
 from curation.train.model.packed_attention import Packing, use_packed_attention
+from curation.train.model.qwen3 import Qwen3
 
 LOGITS_AT_ONCE = 2**22
 """Logits held at a time: 16 MiB in float32, within a CPU's last cache."""
@@ -20,7 +21,7 @@ LOGITS_AT_ONCE = 2**22
 class AnswerModel(nn.Module):
     """A transformers decoder that turns a packed row into its loss."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Qwen3) -> None:
         super().__init__()
         use_packed_attention(model)
         self.model = model

@@ -9,7 +9,10 @@ from inspect import signature
 from typing import Any, Self, cast
 
 import torch
+from torch import nn
 from torch.nn import functional
+
+from curation.train.model.qwen3 import Qwen3
 
 try:
     from torch.nn.attention.varlen import varlen_attn
@@ -41,7 +44,7 @@ class Packing:
 
 
 def packed_attention(
-    module: Any,
+    module: nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -99,7 +102,7 @@ def _each_sample(
     return torch.cat(mixed, 1)
 
 
-def use_packed_attention(model: Any) -> None:
+def use_packed_attention(model: Qwen3) -> None:
     """Switch a transformers model to packed attention; its forward then requires `packing=`."""
     from transformers import AttentionInterface
 

@@ -5,8 +5,10 @@
 A checkpoint is a plain Qwen3 checkpoint: `AutoModelForCausalLM.from_pretrained` opens it unchanged.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import nn
@@ -15,6 +17,41 @@ from curation.core.errors import DataError
 from curation.models.torch_compat import import_torchaudio
 
 Preset = Literal["tiny", "gpa-0.3b", "3b"]
+
+
+class Config(Protocol):
+    """What is used of transformers' `Qwen3Config`."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    head_dim: int
+    eos_token_id: int | None
+    architectures: list[str] | None
+    dtype: str | torch.dtype | None
+    _attn_implementation: str
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write `config.json`."""
+        ...
+
+
+class Decoder(nn.Module):
+    """What is used of transformers' `Qwen3Model`. For annotations only: no model is made of it."""
+
+    layers: nn.ModuleList
+
+
+class Qwen3(nn.Module):
+    """What is used of transformers' `Qwen3ForCausalLM`. For annotations only: no model is made of it."""
+
+    config: Config
+    model: Decoder
+    lm_head: nn.Linear
+    device: torch.device
+    get_input_embeddings: Callable[[], nn.Embedding]
+    activation_checkpointing_enable: Callable[[dict[str, bool]], None]
 
 
 @dataclass(frozen=True)
@@ -47,14 +84,14 @@ LEARNING_RATES: dict[Preset, float] = {"tiny": 2e-3, "gpa-0.3b": 6e-4, "3b": 2e-
 """Peak learning rates for AdamW; smaller for wider models, as is usual."""
 
 
-def model_config(preset: Preset, vocabulary_size: int, end: int | None = None) -> Any:
+def model_config(preset: Preset, vocabulary_size: int, end: int | None = None) -> Config:
     """The `Qwen3Config` of a preset; `end` is the id that ends a sequence. Embeddings are tied, as in GPA."""
     import_torchaudio()  # transformers imports it, and fails where it cannot be loaded
     from transformers import Qwen3Config
 
     sizes = asdict(PRESETS[preset])
     theta = sizes.pop("rope_theta")
-    return Qwen3Config(
+    config: Config = Qwen3Config(
         **sizes,
         vocab_size=vocabulary_size,
         tie_word_embeddings=True,
@@ -63,19 +100,20 @@ def model_config(preset: Preset, vocabulary_size: int, end: int | None = None) -
         bos_token_id=None,
         pad_token_id=None,
     )
+    return config
 
 
-def build_model(preset: Preset, vocabulary_size: int, end: int | None = None, *, seed: int = 0) -> Any:
+def build_model(preset: Preset, vocabulary_size: int, end: int | None = None, *, seed: int = 0) -> Qwen3:
     """A new `Qwen3ForCausalLM` in float32 with random weights that depend on the seed only."""
     config = model_config(preset, vocabulary_size, end)
     from transformers import Qwen3ForCausalLM
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Qwen3ForCausalLM(config)
+        return cast("Qwen3", Qwen3ForCausalLM(config))
 
 
-def open_model(folder: str) -> Any:
+def open_model(folder: str) -> Qwen3:
     """The model of a checkpoint folder, in float32. Raises DataError where its files are missing or damaged."""
     import_torchaudio()
     from transformers import AutoModelForCausalLM
@@ -83,7 +121,7 @@ def open_model(folder: str) -> Any:
 
     logging.disable_progress_bar()  # it would interfere with that of training
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return cast("Qwen3", AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32))
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # whatever the values of a damaged configuration lead to
