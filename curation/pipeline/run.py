@@ -112,7 +112,10 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     edition, failed = _to_retry(out, plan) if retry_failed else (0, {})
     for source, _ in todo:
         failed.pop(source.id, None)
-    todo += [(replace(known[identifier], version=item.version), 0) for identifier, item in failed.items()]
+    place = {item.source.id: item.source.path for item in found}  # of a corpus that was moved, the new one
+    for identifier, item in failed.items():
+        old = known[identifier]
+        todo.append((replace(old, path=place.get(identifier, old.path), version=item.version), 0))
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)

@@ -53,6 +53,18 @@ def test_a_build_goes_on_where_its_corpus_was_moved(tmp_path):
     assert toy_build(tmp_path / "new/in", tmp_path / "out").recordings == 2
 
 
+def test_what_failed_is_tried_where_the_corpus_is_now(tmp_path):
+    write_recordings(tmp_path / "old/in", ["alpha"])
+    whole = (tmp_path / "old/in/alpha.wav").read_bytes()
+    (tmp_path / "old/in/alpha.wav").write_bytes(b"")
+    assert toy_build(tmp_path / "old/in", tmp_path / "out").failed_recordings == 1
+    (tmp_path / "new").mkdir()
+    shutil.move(tmp_path / "old/in", tmp_path / "new/in")
+    (tmp_path / "new/in/alpha.wav").write_bytes(whole)
+    summary = toy_build(tmp_path / "new/in", tmp_path / "out", retry_failed=True)
+    assert (summary.recordings, summary.failed_recordings) == (1, 0)
+
+
 def test_a_name_that_is_not_utf8_is_a_recording(tmp_path):
     write_recordings(tmp_path / "in", ["alpha"])
     os.rename(tmp_path / "in/alpha.wav", os.fsencode(tmp_path) + b"/in/caf\xe9.wav")  # noqa: PTH104 - bytes

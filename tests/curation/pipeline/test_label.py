@@ -39,6 +39,17 @@ def content(batch):
     return [(item.source.id, item.span, item.offset, item.num_samples, item.last) for item in batch.recordings]
 
 
+def test_the_time_of_decoding_does_not_count_the_wait_while_a_batch_is_labelled(unit, job, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(label.time, "perf_counter", lambda: now[0])
+    seconds = []
+    for batch in UnitDecoder(job).batches(unit):
+        seconds.append(batch.decode_seconds)
+        now[0] += 100.0
+    assert len(seconds) > 2
+    assert set(seconds) == {0.0}
+
+
 def test_batches_are_full_in_order_and_the_last_one_says_so(unit, job):
     batches = list(UnitDecoder(job).batches(unit))
     assert [str(batch.name) for batch in batches] == [
