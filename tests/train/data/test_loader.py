@@ -20,7 +20,7 @@ from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED
 from curation.train.data.blocks import Blocks
-from curation.train.data.config import DataConfig
+from curation.train.data.config import DataConfig, TaskWeights
 from curation.train.data.corpus import open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
 from curation.train.distributed import World
@@ -153,10 +153,13 @@ def test_efficiency_is_the_share_of_the_budget(corpus):
     assert json.loads(json.dumps(loader.counts.as_dict()))["samples"] == {"asr": 60, "tts": 60, "vc": 60}
 
 
-def test_nothing_that_fits_is_an_error_and_no_endless_loop(corpus):
+def test_nothing_that_fits_is_an_error_and_no_endless_loop(corpus, tmp_path):
     loader = PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(max_sample_tokens=16))
     with pytest.raises(DataError, match=r"no sample .* fits 16 tokens .* raise data.token_budget"):
         next(iter(loader))
+    mute, spoken = write_shards(tmp_path, [utterance(0) | {"text": ""}]), DataConfig(pretrain=TaskWeights(vc=0))
+    with pytest.raises(DataError, match="no sample at all in phase pretrain: texts are empty"):
+        next(iter(PackedLoader(open_corpus(mute), VOCABULARY, spoken)))
 
 
 def test_a_tiny_corpus_works(tmp_path):
