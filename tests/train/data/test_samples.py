@@ -100,6 +100,7 @@ def test_share_of_parallel_pairs(share):
     slack = 4 * (count * share * (1 - share)) ** 0.5
     assert abs(np.sum(drafts.source != drafts.target) - count * share) <= slack
     assert np.all(found.speakers[drafts.reference] == found.speakers[drafts.target])
+    assert np.all(drafts.reference != drafts.target)  # the voice is not taken from the answer itself
 
 
 def test_weights_of_the_phase_count():
