@@ -68,11 +68,18 @@ def test_marks_and_silence_around_the_speech_have_no_words():
 
 
 def test_words_from_the_pieces_of_an_alignment():
-    pieces = [(" A", 0.1, 0.2, 0.9), (" cold", 0.2, 0.5, 0.7), ("-hearted", 0.5, 0.9, 0.6), (",", 0.9, 1.4, 0.1)]
+    pieces = [
+        (" Such", 0.0, 0.1, 0.5),
+        (" a", 0.1, 0.2, 0.9),
+        (" cold", 0.2, 0.5, 0.6),
+        ("-hearted", 0.5, 0.9, 0.7),
+        (",", 0.9, 1.4, 0.1),
+    ]
     pieces += [(' "man', 1.4, 1.6, 0.8), ('."', 1.6, 1.9, 0.2)]
     found = _words([dict(zip(("word", "start", "end", "probability"), piece, strict=True)) for piece in pieces])
     assert found == [
-        Word("A", 1600, 3200, 0.9),
+        Word("Such", 0, 1600, 0.5),
+        Word("a", 1600, 3200, 0.9),
         Word("cold-hearted,", 3200, 14_400, 0.6),
         Word('"man."', 22_400, 25_600, 0.8),
     ]
