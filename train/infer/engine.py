@@ -8,21 +8,29 @@ Requests enter and leave between steps. The engine has no thread: a caller that 
 for all, so that streams in several threads share their steps.
 """
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal
 
+import numpy as np
 import torch
 
 from curation.core.errors import DataError
 from curation.tokenize.base import Ids
-from curation.train.infer.qwen3 import NextTokens, Qwen3Decoder
-from curation.train.infer.sampling import GREEDY, Allowed, Chooser, Head, Sampling, choose
+from curation.train.infer.attention import NextTokens
+from curation.train.infer.decoding import Decoding
+from curation.train.infer.qwen3 import Qwen3Decoder
+from curation.train.infer.sampling import GREEDY, Allowed, Draw, Sampler, Sampling, random_numbers
+
+log = logging.getLogger(__name__)
+
+Finish = Literal["", "end", "limit", "cancelled", "failed"]
 
 PROMPT_TOKENS = 2048
-"""Prompt tokens that a step takes in (always at least one prompt), so that running requests do not wait long."""
+"""Prompt tokens that a step reads: running requests wait for no more, a longer prompt takes several steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +48,46 @@ class Answer:
     """The answer to a request so far: `ids` without the end. `finished` says why it ended; empty while it runs."""
 
     request: Request
-    chooser: Chooser
+    random: np.random.Generator
     ids: list[int] = field(default_factory=list)
-    finished: Literal["", "end", "limit", "cancelled"] = ""
+    finished: Finish = ""
+    error: BaseException | None = None
+    """What the step raised that failed."""
     slot: int = -1
+
+    def draw(self) -> Draw:
+        """How its next id is chosen; takes a random number where one is needed."""
+        sampling = self.request.sampling
+        return Draw(self.slot, self.request.allowed, sampling, self.random.random() if sampling.temperature else 0.0)
 
 
 class Engine:
     """Runs requests on `slots` places; each may take `length` tokens, prompt and answer together.
 
     Greedy answers, and sampled ones with their seed, do not depend on other requests (to rounding of the matrix
-    products).
+    products). A step that fails ends the requests that it read, with its error, and no others.
+
+    `fixed`: decode in steps of fixed shapes (train/infer/decoding.py), captured as CUDA graphs on a GPU, where that is
+    the default.
     """
 
-    def __init__(self, decoder: Qwen3Decoder, slots: int = 16, length: int = 4096) -> None:
-        self.decoder = decoder
+    def __init__(
+        self,
+        decoder: Qwen3Decoder,
+        slots: int = 16,
+        length: int = 4096,
+        *,
+        prompt_tokens: int = PROMPT_TOKENS,
+        fixed: bool | None = None,
+    ) -> None:
+        self.decoder, self.prompt_tokens = decoder, prompt_tokens
         self.cache = decoder.new_cache(slots, min(length, decoder.sizes.positions))
+        self.sampler = Sampler(decoder.head, slots + 1)
+        is_fixed = decoder.embedding.is_cuda if fixed is None else fixed
+        self.decoding = Decoding(decoder, self.cache, self.sampler) if is_fixed else None
         self.steps = 0
         self._waiting: deque[Answer] = deque()
         self._running: list[Answer] = []
-        self._heads: dict[Allowed, Head] = {}
         self._lock = Lock()
 
     def submit(self, request: Request) -> Answer:
@@ -71,18 +99,22 @@ class Engine:
                 f"{self.cache.length} tokens: shorten it, or raise the length"
             )
             raise DataError(msg)
-        chooser = Chooser(request.sampling, request.allowed, request.prompt, self.decoder.device)
-        answer = Answer(request, chooser)
+        answer = Answer(request, random_numbers(request.sampling, request.prompt))
         with self._lock:
             self._waiting.append(answer)
         return answer
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answer all requests; answers in their order."""
-        answers = [self.submit(request) for request in requests]
-        for answer in answers:
-            while not answer.finished:
-                self._step_for(answer, len(answer.ids))
+        """Answer all requests; answers in their order. After an error, none of them is left in the engine."""
+        answers: list[Answer] = []
+        try:
+            answers.extend(self.submit(request) for request in requests)  # keeps those before one that is refused
+            for answer in answers:
+                for _ in self.follow(answer):
+                    pass
+        finally:
+            for answer in answers:
+                self.cancel(answer)
         return answers
 
     def stream(self, request: Request) -> Iterator[int]:
@@ -90,7 +122,10 @@ class Engine:
         yield from self.follow(self.submit(request))
 
     def follow(self, answer: Answer) -> Iterator[int]:
-        """Yield the ids of a submitted request as they come. Closing the iterator cancels it."""
+        """Yield the ids of a submitted request as they come. Closing the iterator cancels it.
+
+        Raises what a step of this request raised; requests that were not in that step go on.
+        """
         given = 0
         try:
             while True:
@@ -98,6 +133,8 @@ class Engine:
                     given += 1
                     yield answer.ids[given - 1]
                 if answer.finished and given == len(answer.ids):
+                    if answer.error is not None:
+                        raise answer.error
                     return
                 self._step_for(answer, given)
         finally:
@@ -121,56 +158,89 @@ class Engine:
                 self._step()
 
     def _step(self) -> None:
-        fresh = self._admit()
-        rows = [
-            NextTokens(answer.slot, len(answer.request.prompt) if answer in fresh else 1) for answer in self._running
-        ]
-        ids: list[int] = []
-        for answer in self._running:
-            ids += answer.request.prompt.tolist() if answer in fresh else [answer.ids[-1]]
-        with torch.inference_mode():
-            hidden = self.decoder.forward(ids, rows, self.cache)
-            self._choose(hidden)
+        self._admit()
+        for part, counts in self._parts():
+            try:
+                with torch.inference_mode():
+                    ids = self._read(part, counts)
+            except BaseException as error:
+                for answer in part:
+                    self._release(answer, "failed", error)
+                if not isinstance(error, Exception):
+                    raise
+                log.warning("a step failed; %d requests end with its error: %r", len(part), error)
+            else:
+                for answer, number in ids:
+                    self._take(answer, number)
         self.steps += 1
 
-    def _admit(self) -> set[Answer]:
-        """Give waiting requests a slot, in their order. Running ones stay sorted by slot: neighbours share calls."""
-        fresh: set[Answer] = set()
-        taken = 0
+    def _admit(self) -> None:
+        """Give waiting requests a slot, in their order."""
         while self._waiting and self.cache.num_free:
-            taken += len(self._waiting[0].request.prompt)
-            if fresh and taken > PROMPT_TOKENS:
-                break
             answer = self._waiting.popleft()
             answer.slot = self.cache.take()
-            fresh.add(answer)
-        self._running = sorted([*self._running, *fresh], key=lambda answer: answer.slot)
-        return fresh
+            self._running.append(answer)
+            try:
+                if answer.request.sampling.repetition_penalty != 1:
+                    self.sampler.admit(answer.slot, answer.request.prompt)
+            except BaseException as error:
+                self._release(answer, "failed", error)
+                if not isinstance(error, Exception):
+                    raise
 
-    def _choose(self, hidden: torch.Tensor) -> None:
+    def _parts(self) -> Iterator[tuple[list[Answer], list[int]]]:
+        """Requests that share a call, with how many tokens each reads: pieces of prompts, oldest first, or one token.
+
+        They are sorted by slot: neighbours share attention calls. Where steps are captured, prompts are read apart.
+        """
+        room = self.prompt_tokens
+        prompts, singles = {}, {}
+        for answer in self._running:
+            unread = len(answer.request.prompt) - self.cache.lengths[answer.slot]
+            if unread <= 0:
+                singles[answer] = 1
+            elif room:
+                prompts[answer] = min(unread, room)
+                room -= prompts[answer]
+        for part in (prompts, singles) if self.decoding else (prompts | singles,):
+            if part:
+                answers = sorted(part, key=lambda answer: answer.slot)
+                yield answers, [part[answer] for answer in answers]
+
+    def _read(self, part: list[Answer], counts: list[int]) -> list[tuple[Answer, int]]:
+        """Read the next tokens of some requests; gives the next id of each one whose prompt is read."""
+        if self.decoding and all(answer.ids for answer in part):
+            ids = self.decoding([answer.ids[-1] for answer in part], [answer.draw() for answer in part])
+            return list(zip(part, ids, strict=True))
+        tokens: list[int] = []
+        for answer, count in zip(part, counts, strict=True):
+            known = self.cache.lengths[answer.slot]
+            tokens += answer.request.prompt[known : known + count].tolist() or answer.ids[-1:]
+        rows = [NextTokens(answer.slot, count) for answer, count in zip(part, counts, strict=True)]
+        hidden = self.decoder.forward(tokens, rows, self.cache)
         tasks: dict[Allowed, list[int]] = {}
-        for row, answer in enumerate(self._running):
-            tasks.setdefault(answer.request.allowed, []).append(row)
-        running = self._running.copy()
-        for allowed, members in tasks.items():
-            if allowed not in self._heads:
-                self._heads[allowed] = Head(self.decoder.head, allowed)
-            logits = self._heads[allowed](hidden if len(tasks) == 1 else hidden[members])
-            answers = [running[row] for row in members]
-            for answer, place in zip(answers, choose(logits, [answer.chooser for answer in answers]), strict=True):
-                self._take(answer, place)
+        for row, answer in enumerate(part):
+            if self.cache.lengths[answer.slot] >= len(answer.request.prompt):
+                tasks.setdefault(answer.request.allowed, []).append(row)
+        found = []
+        for members in tasks.values():
+            chosen = hidden if len(members) == len(part) else hidden[members]
+            answers = [part[row] for row in members]
+            found += list(
+                zip(answers, self.sampler.next_ids(chosen, [answer.draw() for answer in answers]), strict=True)
+            )
+        return found
 
-    def _take(self, answer: Answer, place: int) -> None:
-        body = answer.request.allowed.body
-        if place >= len(body):
+    def _take(self, answer: Answer, number: int) -> None:
+        if number in answer.request.allowed.ends:
             self._release(answer, "end")
             return
-        answer.ids.append(body[place])
+        answer.ids.append(number)
         room = self.cache.length - len(answer.request.prompt)
         if len(answer.ids) >= min(answer.request.limit, room):
             self._release(answer, "limit")
 
-    def _release(self, answer: Answer, reason: Literal["end", "limit", "cancelled"]) -> None:
-        answer.finished = reason
+    def _release(self, answer: Answer, reason: Finish, error: BaseException | None = None) -> None:
+        answer.finished, answer.error = reason, error
         self._running.remove(answer)
         self.cache.give_back(answer.slot)

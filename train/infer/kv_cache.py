@@ -4,6 +4,8 @@ A request gets a slot when it is admitted and gives it back when it is done; not
 is not touched before it is used, so a generous length costs nothing.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ from torch import Tensor
 class KvCache:
     """Room for `slots` sequences of up to `length` tokens.
 
-    `keys` and `values` are lists over layers of (slots, kv_heads, length, head_dim): a head's keys lie behind one
+    `keys` and `values` are lists over layers of (slots + 1, kv_heads, length, head_dim): a head's keys lie behind one
     another, so that attention reads memory in order.
     """
 
@@ -19,7 +21,9 @@ class KvCache:
         self, layers: int, slots: int, kv_heads: int, length: int, head_dim: int, dtype: torch.dtype, device: str
     ) -> None:
         self.slots, self.length = slots, length
-        shape = (slots, kv_heads, length, head_dim)
+        self.spare = slots
+        """A further slot, never handed out, for rows that fill a batch up."""
+        shape = (slots + 1, kv_heads, length, head_dim)
         self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
         self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
         self.lengths = [0] * slots
@@ -41,7 +45,16 @@ class KvCache:
         self.lengths[slot] = 0
         self._free.append(slot)
 
-    def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Store keys and values (tokens, kv_heads, head_dim) at `slots` and `positions`, both (tokens,) int64."""
-        self.keys[layer][slots, :, positions] = keys
-        self.values[layer][slots, :, positions] = values
+
+class Room(NamedTuple):
+    """Where a step's tokens go in one layer: `slots` and `positions` (tokens,) int64 of its keys and values."""
+
+    all_keys: Tensor
+    all_values: Tensor
+    slots: Tensor
+    positions: Tensor
+
+    def write(self, keys: Tensor, values: Tensor) -> None:
+        """Store keys and values (tokens, kv_heads, head_dim)."""
+        self.all_keys[self.slots, :, self.positions] = keys
+        self.all_values[self.slots, :, self.positions] = values

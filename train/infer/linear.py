@@ -27,8 +27,22 @@ class Projection:
                 self.single, self.is_transposed = weight.t().contiguous(), True
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Multiply."""
+        """Multiply. Compiled, a single row becomes a sum, which is fused with what stands before and behind it."""
         if self.blocked is not None and len(x) > 1:
             out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.blocked, None, "none", [], "")  # noqa: SLF001
             return out
+        if torch.compiler.is_compiling() and len(x) == 1:
+            return _row(x, self.single)
         return x @ self.single if self.is_transposed else F.linear(x, self.single)
+
+    def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Multiply; the first and the second half of the outputs."""
+        if torch.compiler.is_compiling() and len(x) == 1:  # as two sums, which go into one kernel with their product
+            first, second = self.single.chunk(2)
+            return _row(x, first), _row(x, second)
+        first, second = self(x).chunk(2, dim=-1)
+        return first, second
+
+
+def _row(x: Tensor, weight: Tensor) -> Tensor:
+    return (x * weight).sum(1, dtype=torch.promote_types(x.dtype, torch.float32)).to(x.dtype)[None]

@@ -1,12 +1,13 @@
 """Generation against the library's `generate`, and how near it comes to the memory's bandwidth.
 
     python -m tests.bench.speed.generation [--model 0.3b|tiny] [--threads 1] [--tokens 48] [--repeats 3]
-    python -m tests.bench.speed.generation --device cuda --dtype bfloat16
+    python -m tests.bench.speed.generation --device cuda --dtype bfloat16 --batches 1 16 40 --tokens 200
 
 Random weights at the size of GPA's 0.3B (or a tiny one). Prompts of different lengths, padded for
 the library and not for us; greedy; both choose among the 8,192 ids of speech, and must choose the same. Each figure is
 the best of the repeats, which alternate between the programs. The bandwidth is that of reading 1 GiB, measured between
-the repeats.
+the repeats. On a GPU, `call by call` is the engine without steps of fixed shapes, and torch's profiler counts the calls
+of a step and the time of its kernels.
 """
 
 import argparse
@@ -21,8 +22,9 @@ from safetensors.torch import load_file
 
 from curation.models.torch_compat import import_torchaudio
 from curation.train.infer.engine import Engine, Request
-from curation.train.infer.qwen3 import Qwen3Decoder, Sizes
+from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import Allowed
+from curation.train.infer.weights import Sizes
 from tests.support.checkpoints.speech import TINY, random_qwen3
 
 GPA = {
@@ -79,10 +81,35 @@ def library(model, batch, tokens, size):
         return model.generate(ids, attention_mask=mask, max_new_tokens=tokens, **settings)[:, longest:].tolist()
 
 
-def ours(decoder, batch, body, tokens):
-    engine = Engine(decoder, len(batch), 512)
+def ours(engine, batch, body, tokens):
     answers = engine.run([Request(prompt, Allowed(body, ()), tokens) for prompt in batch])
     return [answer.ids for answer in answers]
+
+
+def calls(engine, batch, body, tokens=8):
+    """Print what a step calls on the host and runs on the device, from a few steps behind the prompts."""
+    from torch.profiler import ProfilerActivity, profile
+
+    answers = [engine.submit(Request(prompt, Allowed(body, ()), tokens + 3)) for prompt in batch]
+    stream = engine.follow(answers[0])
+    next(stream), next(stream)
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        for _ in range(tokens):
+            next(stream)
+    for answer in answers:
+        engine.cancel(answer)
+    host, device = {}, {}
+    for event in profiler.events():
+        is_kernel = event.device_type == torch.autograd.DeviceType.CUDA
+        count, spent = (device if is_kernel else host).get(event.name, (0, 0.0))
+        (device if is_kernel else host)[event.name] = count + 1, spent + event.device_time_total
+    for name, (count, _) in sorted(host.items(), key=lambda item: -item[1][0])[:6]:
+        print(f"    {count / tokens:8.1f} {name}")
+    total = sum(spent for _, spent in device.values())
+    number = sum(count for count, _ in device.values())
+    print(f"    {number / tokens:8.1f} kernels, {total / tokens:.0f} us of the device a step")
+    for name, (count, spent) in sorted(device.items(), key=lambda item: -item[1][1])[:14]:
+        print(f"    {count / tokens:8.1f} {spent / tokens:8.1f} us {spent / max(count, 1):7.2f} us each {name[:90]}")
 
 
 def weight_bytes(decoder, body):
@@ -94,9 +121,18 @@ def weight_bytes(decoder, body):
 def compare(model, decoder, size, count, arguments):
     """Seconds for a token of every row, by program; the prompts' share is taken out by running one token alone."""
     batch, seconds, answers, rates = prompts(count, size), {}, {}, []
-    runs = {"transformers generate": lambda tokens: library(model, batch, tokens, size)}
+    runs, engines = {"transformers generate": lambda tokens: library(model, batch, tokens, size)}, {}
     for name, body in LOGITS.items():
-        runs[f"ours, {name}"] = partial(ours, decoder, batch, body(size))
+        engines[f"ours, {name}"] = Engine(decoder, count, 512)
+        runs[f"ours, {name}"] = partial(ours, engines[f"ours, {name}"], batch, body(size))
+    speech = LOGITS["speech ids only"](size)
+    if arguments.device == "cuda":
+        engines["ours, call by call"] = Engine(decoder, count, 512, fixed=False)
+        runs["ours, call by call"] = partial(ours, engines["ours, call by call"], batch, speech)
+    for name, run in runs.items():
+        start = time.perf_counter()
+        run(4)
+        print(f"{name}: a first time in {time.perf_counter() - start:.1f} s", flush=True)
     for _ in range(arguments.repeats):
         rates.append(bandwidth(arguments.device))
         for name, run in runs.items():
@@ -114,6 +150,9 @@ def compare(model, decoder, size, count, arguments):
             moved = weight_bytes(decoder, LOGITS[name.removeprefix("ours, ")](size))
             text += f"   {moved / 1e6:.0f} MB a token: {moved / spent / max(rates):.0%} of the bandwidth"
         print(text, flush=True)
+    for name in ("ours, speech ids only", "ours, call by call") if arguments.device == "cuda" else ():
+        print(f"  {name}:", flush=True)
+        calls(engines[name], batch, speech)
 
 
 def main():

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from curation.train.infer.attention import NextTokens
 from curation.train.infer.engine import Engine, Request
-from curation.train.infer.qwen3 import NextTokens, Qwen3Decoder, Sizes
+from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import GREEDY, PAPER, Allowed, Sampling
+from curation.train.infer.weights import Sizes
 from tests.support.checkpoints.speech import random_qwen3
 
 VOCABULARY, END = 600, 7
@@ -67,12 +69,16 @@ def generate(library, batch, penalty, limit=30):
     return [row[: row.index(END)] if END in row else row for row in rows]
 
 
-@pytest.mark.parametrize("slots", [2, 16])
+@pytest.mark.parametrize(
+    ("slots", "settings"),
+    [(2, {}), (16, {}), (5, {"prompt_tokens": 7}), (3, {"fixed": True}), (16, {"fixed": True, "prompt_tokens": 7})],
+)
 @pytest.mark.parametrize("sampling", [GREEDY, PENALISED], ids=["greedy", "penalised"])
-def test_answers_are_those_of_the_library(pair, sampling, slots):
+def test_answers_are_those_of_the_library(pair, sampling, slots, settings):
     library, decoder = pair
     batch = prompts([5, 1, 40, 9, 90, 3, 17])
-    answers = Engine(decoder, slots, 200).run([Request(prompt, ALLOWED, 30, sampling) for prompt in batch])
+    engine = Engine(decoder, slots, 200, **settings)
+    answers = engine.run([Request(prompt, ALLOWED, 30, sampling) for prompt in batch])
     assert len({tuple(answer.ids) for answer in answers}) == len(batch)
     if sampling is GREEDY:
         assert [answer.ids for answer in answers] == generate(library, batch, 1.0)
@@ -108,7 +114,8 @@ def test_requests_come_and_go_without_touching_one_another(decoder, data):
     pieces = zip(prompts(lengths, seed=sum(lengths)), limits, samplings, strict=True)
     requests = [Request(prompt, ALLOWED, limit, sampling) for prompt, limit, sampling in pieces]
     alone = [Engine(decoder, 1, 64).run([request])[0].ids for request in requests]
-    engine = Engine(decoder, data.draw(st.integers(1, 3)), 64)
+    settings = {"fixed": data.draw(st.booleans()), "prompt_tokens": data.draw(st.sampled_from([1, 5, 2048]))}
+    engine = Engine(decoder, data.draw(st.integers(1, 3)), 64, **settings)
     order = data.draw(st.permutations(range(len(requests))))
     cancelled = data.draw(st.sets(st.sampled_from(range(len(requests)))))
     streams, heard = {}, {index: [] for index in order}
@@ -159,6 +166,93 @@ def test_seeds_decide_and_nothing_else(decoder):
     other = Request(prompt, ALLOWED, 25, Sampling(temperature=1.0, seed=5))
     answers = Engine(decoder, 8, 64).run([*same, other])
     assert answers[0].ids == answers[1].ids == answers[2].ids != answers[3].ids
+
+
+class Failing:
+    """A decoder that fails at a call, as a device that is out of memory does: in the middle, with its cache written."""
+
+    def __init__(self, decoder, calls, error):
+        self.decoder, self.calls, self.error = decoder, calls, error
+
+    def __getattr__(self, name):
+        return getattr(self.decoder, name)
+
+    def forward(self, ids, rows, cache):
+        return self._failing(self.decoder.forward(ids, rows, cache))
+
+    def decode(self, place, cache):
+        return self._failing(self.decoder.decode(place, cache))
+
+    def _failing(self, out):
+        self.calls -= 1
+        if self.calls == 0:
+            raise self.error
+        return out
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_failed_step_ends_its_own_requests_only(decoder, fixed):
+    requests = [Request(prompt, ALLOWED, 30, PENALISED) for prompt in prompts([3, 8, 5, 6])]
+    alone = [Engine(decoder, 1, 64).run([request])[0].ids for request in requests]
+    failing = Failing(decoder, 4, torch.OutOfMemoryError("no memory"))
+    engine = Engine(failing, 2, 64, fixed=fixed)
+    answers = [engine.submit(request) for request in requests]
+    with pytest.raises(torch.OutOfMemoryError, match="no memory"):
+        list(engine.follow(answers[0]))
+    for answer in answers[:2]:
+        assert (answer.finished, answer.error) == ("failed", failing.error)
+        assert 0 < len(answer.ids) < 30
+    assert [list(engine.follow(answer)) for answer in answers[2:]] == alone[2:]
+    assert engine.cache.num_free == 2
+    assert [answer.ids for answer in engine.run(requests)] == alone
+
+
+def test_a_prompt_that_fails_does_not_stop_running_requests_where_it_is_read_apart(decoder):
+    running, long = (Request(prompt, ALLOWED, 30, PENALISED) for prompt in prompts([3, 60]))
+    alone = Engine(decoder, 1, 64).run([running])[0].ids
+    failing = Failing(decoder, 0, RuntimeError("no memory"))
+    engine = Engine(failing, 2, 64, fixed=True)
+    stream = engine.stream(running)
+    heard = [next(stream), next(stream)]
+    failing.calls = 1
+    late = engine.submit(long)
+    assert heard + list(stream) == alone
+    assert late.finished == "failed"
+    with pytest.raises(RuntimeError, match="no memory"):
+        next(engine.follow(late))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
+def test_a_failed_run_leaves_nothing_behind(decoder, error):
+    batch = [Request(prompt, ALLOWED, 30) for prompt in prompts([3, 8, 5, 6, 7])]
+    engine = Engine(Failing(decoder, 3, error), 2, 64)
+    with pytest.raises(type(error)):
+        engine.run(batch)
+    assert engine.cache.num_free == 2
+    assert not engine._waiting
+    assert not engine._running
+    assert [len(answer.ids) > 0 for answer in engine.run(batch)] == [True] * 5
+
+
+def test_a_run_with_a_request_that_is_refused_leaves_nothing_behind(decoder):
+    engine = Engine(decoder, 1, 64)
+    good, bad = (Request(prompt, ALLOWED, 5) for prompt in prompts([3, 64]))
+    with pytest.raises(ValueError, match="do not fit"):
+        engine.run([good, good, bad])
+    assert not engine._waiting
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_requests_of_several_tasks_share_a_step(decoder, fixed):
+    texts = Allowed(range(300), (END, 550))
+    mixed = [
+        Request(prompt, allowed, 20, sampling)
+        for prompt, allowed, sampling in zip(
+            prompts([3, 8, 21, 2]), [ALLOWED, texts] * 2, [PENALISED, GREEDY, PAPER, PENALISED], strict=True
+        )
+    ]
+    alone = [Engine(decoder, 1, 64).run([request])[0].ids for request in mixed]
+    assert [answer.ids for answer in Engine(decoder, 4, 64, fixed=fixed).run(mixed)] == alone
 
 
 def test_an_answer_never_outgrows_the_cache(decoder):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.train.infer.kv_cache import KvCache
+from curation.train.infer.kv_cache import KvCache, Room
 
 
 def cache(slots=3):
@@ -45,7 +45,7 @@ def test_tokens_are_stored_at_their_slot_layer_and_position():
     own = cache()
     keys, values = torch.randn(3, 2, 4), torch.randn(3, 2, 4)
     slots, positions = torch.tensor([0, 2, 2]), torch.tensor([4, 0, 1])
-    own.write(1, slots, positions, keys, values)
+    Room(own.keys[1], own.values[1], slots, positions).write(keys, values)
     for token, (slot, position) in enumerate(zip(slots, positions, strict=True)):
         assert torch.equal(own.keys[1][slot, :, position], keys[token])
         assert torch.equal(own.values[1][slot, :, position], values[token])
