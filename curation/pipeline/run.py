@@ -18,9 +18,8 @@ from typing import Any
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.manifests import index
-from curation.manifests.inputs.changes import to_label
-from curation.manifests.inputs.ids import read_roots, write_roots
-from curation.manifests.inputs.listing import Listing
+from curation.manifests.inputs.changes import listed, to_label
+from curation.manifests.inputs.ids import write_roots
 from curation.manifests.inputs.skipped import record_skipped
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.runs import read_runs
@@ -106,8 +105,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     known = {source.id: source for source in plan.sources()}
-    listing = Listing(inputs, read_roots(out), config.inputs.allow)
-    found = listing.distinct() if inputs else []
+    found, listing = listed(out, inputs, known, config.inputs.allow)
     todo = [(item.source, item.size) for item in to_label(found, known, listing.roots)]
     edition, failed = _to_retry(out, plan) if retry_failed else (0, {})
     for source, _ in todo:

@@ -5,13 +5,15 @@ passed through only; where they change, nothing is labelled again, and a warning
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from curation.core.counts import counted
 from curation.core.errors import ConfigError
 from curation.core.file_state import is_other_content
-from curation.manifests.inputs.ids import Roots
-from curation.manifests.inputs.listing import Input
+from curation.core.storage import Storage
+from curation.manifests.inputs.ids import Roots, read_roots
+from curation.manifests.inputs.listing import Input, Listing
 from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,31 @@ log = logging.getLogger(__name__)
 LABELLED = ("language", "speaker", "transcript", "offset", "duration", "track")
 """Values that shards and labels follow from."""
 EXAMPLES = 3
+
+
+def listed(out: Storage, names: Sequence[str], known: Mapping[str, Source], allow: list[str] | None) -> "Found":
+    """List the inputs of a build that knows these sources. Raises ConfigError as `Listing` does."""
+    listing = Listing(names, read_roots(out), allow)
+    found = listing.distinct() if names else []
+    if listing.roots.moved and not _same_files(found, known):
+        for folder, gone in listing.roots.moved.items():
+            log.warning("%s is not %s, which is gone: its files are others, and new recordings", folder, gone)
+        listing = Listing(names, read_roots(out), allow, may_be_moved=False)
+        found = listing.distinct()
+    return Found(found, listing)
+
+
+class Found(NamedTuple):
+    """The inputs of a build, sorted by id, and the listing that they are from."""
+
+    inputs: list[Input]
+    listing: Listing
+
+
+def _same_files(found: Iterable[Input], known: Mapping[str, Source]) -> bool:
+    """Whether all known recordings that are in another place now are the same for certain."""
+    pairs = ((known[item.source.id], item.source) for item in found if item.source.id in known)
+    return all(old.version and old.version == new.version for old, new in pairs if old.path != new.path)
 
 
 def to_label(found: Iterable[Input], known: Mapping[str, Source], roots: Roots) -> list[Input]:

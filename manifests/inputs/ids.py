@@ -33,10 +33,12 @@ class Roots:
 
     names: dict[str, str] = field(default_factory=dict)
     """By path or URL."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Roots that `add` took for earlier ones, which are gone: those by path or URL."""
 
     def add(self, folders: Iterable[str], exists: Callable[[str], bool] = lambda _: True) -> None:
         """Name further folders. One that lies in another root has none of its own; one whose root of the same name is
-        gone, as `exists` says, is that root, which was moved.
+        gone, as `exists` says, is taken to be that root, which was moved.
         """
         new: dict[str, None] = {}
         for folder in sorted(set(folders), key=lambda path: (path.count("/"), path)):
@@ -45,6 +47,7 @@ class Roots:
             moved = self._moved(folder, exists)
             if moved is not None:
                 self.names[folder] = self.names[moved]
+                self.moved[folder] = moved
             else:
                 new[folder] = None
         if not self.names and len(new) == 1:

@@ -123,12 +123,13 @@ class Argument:
 
     def _rows(self, path: str, folder: str, roots: Roots, allowed: Allowed) -> Iterator[Input]:
         fs, _ = self._fs_and_path
-        name = _url(fs, path)
+        name, audio = _url(fs, path), ""
         with fs.open(path, "rb") as file:
             for number, values in rows_of(file, name):
                 row = ManifestRow(values, f"{name}, row {number}")
                 written = row.path
-                full = resolved(fs, folder, written)
+                audio = audio or _audio_folder(fs, folder, values)
+                full = resolved(fs, audio, written)
                 allowed.check(full, _url(fs, folder), row.where)
                 source = row.source(full, roots.id_of(full, written, _url(fs, folder)))
                 if "://" not in source.path:
@@ -150,14 +151,21 @@ class Argument:
 class Listing:
     """The inputs of a build, listed while they are iterated over. Raises ConfigError for one that cannot be read."""
 
-    def __init__(self, names: Iterable[str], roots: Roots | None = None, allow: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        roots: Roots | None = None,
+        allow: list[str] | None = None,
+        *,
+        may_be_moved: bool = True,
+    ) -> None:
         self.arguments = [Argument(name) for name in names]
         self._allowed = Allowed((argument.name for argument in self.arguments), allow)
         self.roots = roots if roots is not None else Roots()
         """Also those of earlier runs."""
         self.skipped: dict[str, ByReason] = {argument.name: {} for argument in self.arguments}
         """What was left out so far, by input."""
-        self.roots.add((argument.root for argument in self.arguments), _exists)
+        self.roots.add((argument.root for argument in self.arguments), _exists if may_be_moved else lambda _: True)
 
     def __iter__(self) -> Iterator[Input]:
         for argument in self.arguments:
@@ -222,6 +230,12 @@ def _check_equal(item: Input, other: Input) -> None:
             f"or give each an id"
         )
         raise ConfigError(msg)
+
+
+def _audio_folder(fs: Any, folder: str, values: Mapping[str, Any]) -> str:
+    """The folder that paths of a manifest are relative to: its own, or `clips` in it for tables of Common Voice."""
+    clips = posixpath.join(folder, "clips")
+    return clips if "client_id" in values and fs.isdir(clips) else folder
 
 
 def _exists(folder: str) -> bool:

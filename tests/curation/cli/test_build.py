@@ -187,6 +187,11 @@ def test_a_lock_is_taken_by_force(labelled):
         (["build", "IN", "-o", "FILE"], "cannot be an output folder"),
         (["build", "IN", "-o", "FILE/out"], "cannot be an output folder"),
         (["build", "nope://x", "-o", "OUT"], "nope://x: Protocol not known"),
+        (["build", "IN", "-o", ""], "the output has no name"),
+        (["build", "", "-o", "OUT"], "an input has no name"),
+        (["build", "IN", "-o", "s3://bucket/x"], "Install s3fs"),
+        (["build", "IN", "-o", "OUT", "--config", "TWICE"], "'decode' stands twice"),
+        (["build", "IN", "-o", "OUT", "--set", "diarize.min_seconds=30"], "above max_seconds"),
         (["build", "IN", "-o", "nope://x"], "nope://x: Protocol not known"),
         (["summary", "OUT"], "holds no finished build"),
         (["summary", "FILE"], "holds no finished build"),
@@ -196,7 +201,8 @@ def test_a_lock_is_taken_by_force(labelled):
 def test_wrong_usage_and_configuration_exit_with_2_and_the_reason(arguments, reason, tmp_path):
     write_recordings(tmp_path / "IN", ["a"], seconds=0.1)
     (tmp_path / "FILE").touch()
-    places = {name: tmp_path / name for name in ("IN", "OUT", "FILE", "FILE/out")}
+    (tmp_path / "TWICE").write_text("decode: {min_peak: 0.1}\ndecode: {min_peak: 0.2}")
+    places = {name: tmp_path / name for name in ("IN", "OUT", "FILE", "FILE/out", "TWICE")}
     assert reason in message(curation(*(places.get(part, part) for part in arguments), code=2))
     assert not (tmp_path / "OUT/staging").exists()
 

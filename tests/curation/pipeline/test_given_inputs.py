@@ -9,11 +9,11 @@ import pytest
 from curation.core.errors import ConfigError
 from curation.pipeline.run import build
 from tests.support.builds import rows, seconds_by_recording, toy_build, toy_config, write_recordings
-from tests.support.toy import toy_stages
+from tests.support.toy import slow_toy_stages, toy_stages
 
 
 def again(out, *inputs, **options):
-    return build(toy_config(), [str(item) for item in inputs], str(out), make_stages=toy_stages, **options)
+    return build(toy_config(), [str(item) for item in inputs], str(out), **{"make_stages": toy_stages, **options})
 
 
 def test_what_is_left_out_stands_in_the_summary(tmp_path, capsys):
@@ -53,15 +53,24 @@ def test_a_build_goes_on_where_its_corpus_was_moved(tmp_path):
     assert toy_build(tmp_path / "new/in", tmp_path / "out").recordings == 2
 
 
+def test_another_folder_of_the_same_name_is_another_corpus_even_where_the_first_is_gone(tmp_path, caplog):
+    """Day after day recordings are processed and removed; equal sizes do not make two recordings one."""
+    write_recordings(tmp_path / "day1/wavs", ["alpha"])
+    toy_build(tmp_path / "day1/wavs", tmp_path / "out")
+    shutil.copytree(tmp_path / "day1/wavs", tmp_path / "day2/wavs", copy_function=shutil.copy)
+    os.utime(tmp_path / "day2/wavs/alpha.wav", (1, 1))
+    shutil.rmtree(tmp_path / "day1")
+    assert toy_build(tmp_path / "day2/wavs", tmp_path / "out").recordings == 2
+    assert "its files are others, and new recordings" in caplog.text
+    assert toy_build(tmp_path / "day2/wavs", tmp_path / "out").recordings == 2
+
+
 def test_what_failed_is_tried_where_the_corpus_is_now(tmp_path):
-    write_recordings(tmp_path / "old/in", ["alpha"])
-    whole = (tmp_path / "old/in/alpha.wav").read_bytes()
-    (tmp_path / "old/in/alpha.wav").write_bytes(b"")
+    write_recordings(tmp_path / "old/in", ["raise"])
     assert toy_build(tmp_path / "old/in", tmp_path / "out").failed_recordings == 1
     (tmp_path / "new").mkdir()
     shutil.move(tmp_path / "old/in", tmp_path / "new/in")
-    (tmp_path / "new/in/alpha.wav").write_bytes(whole)
-    summary = toy_build(tmp_path / "new/in", tmp_path / "out", retry_failed=True)
+    summary = again(tmp_path / "out", tmp_path / "new/in", retry_failed=True, make_stages=slow_toy_stages)
     assert (summary.recordings, summary.failed_recordings) == (1, 0)
 
 

@@ -163,6 +163,20 @@ def test_the_same_values_from_two_manifests_are_one_recording_and_others_an_erro
         list_inputs(names)
 
 
+def test_tables_of_common_voice(folder):
+    """The recordings are in `clips` beside the table."""
+    (folder / "clips").mkdir()
+    (folder / "clips/x_1.mp3").write_bytes(b"1")
+    header = ["client_id", "path", "sentence", "up_votes", "locale"]
+    rows = [header, ["fe2a", "x_1.mp3", '"Ja," sagte er.', "2", "de"]]
+    (folder / "validated.tsv").write_text("\n".join(map("\t".join, rows)) + "\n")
+    (item,) = list_inputs([str(folder / "validated.tsv")])
+    source = item.source
+    assert source.path == str(folder / "clips/x_1.mp3")
+    assert (source.speaker, source.language, source.transcript) == ("fe2a", "de", '"Ja," sagte er.')
+    assert source.id in {other.source.id for other in list_inputs([str(folder)])}
+
+
 def listing(folder, *rows):
     (folder / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return Listing([str(folder / "m.jsonl")])
