@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from curation.core.declarations import Declared, Use
+from curation.core.errors import StorageError
 from curation.manifests.records import Recording, fail
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
     if stage.batched and len(live) > 1:
         try:
             stage.process(live)
+        except StorageError:
+            raise
         except Exception:
             log.exception("stage %s failed on a batch of %d recordings: retrying each alone", stage.name, len(live))
         else:
@@ -75,6 +78,8 @@ def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
 def _run_alone(stage: Stage, recording: Recording) -> None:
     try:
         stage.process([recording])
+    except StorageError:
+        raise
     except Exception as error:
         log.exception("stage %s failed on %s", stage.name, recording.source.path)
         recording.verdict = fail(stage.name, error)

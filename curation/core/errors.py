@@ -35,4 +35,6 @@ class DataError(UserError, ValueError):
 
 
 class StorageError(UserError, OSError):
-    """Files cannot be written: no space, no permission, no network."""
+    """Files cannot be read or written: no answer, no space, no permission. The message names the place."""
+
+    exit_code = 4

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from curation.core.errors import UserError
+from curation.core.errors import StorageError, UserError
+from curation.core.faults import persistently
 from curation.core.storage import file_system
 
 TAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5")
@@ -39,14 +40,23 @@ class FileState:
 
     @classmethod
     def at(cls, path: str) -> Self:
-        """Of a path or URL as it is now; empty where that cannot be found out: opening the file will say why."""
+        """Of a path or URL as it is now; empty where that cannot be found out: opening the file will say why.
+
+        Raises StorageError where its store does not answer.
+        """
         try:
-            if "://" not in path:
-                return cls.of_stat(os.stat(path))  # noqa: PTH116 - a Path would normalise the name
-            fs, name = file_system(path)
-            return cls.of_info(fs.info(name))
+            return persistently(lambda: cls._at(path), path)
+        except StorageError:
+            raise
         except (OSError, ValueError, NotImplementedError, UserError):
             return cls()
+
+    @classmethod
+    def _at(cls, path: str) -> Self:
+        if "://" not in path:
+            return cls.of_stat(os.stat(path))  # noqa: PTH116 - a Path would normalise the name
+        fs, name = file_system(path)
+        return cls.of_info(fs.info(name))
 
 
 def is_other_content(before: str, now: str) -> bool:

@@ -1,5 +1,7 @@
 """Files of a build, local or on any fsspec file system, written atomically: a reader sees all of a file or none.
 
+What the storage refuses is tried again for a minute (`core.faults`); then StorageError ends the build.
+
 out = Storage("/data/corpus")          # or s3://bucket/corpus
 out.write_bytes("notes/one.json", b"{}")
 """
@@ -23,9 +25,11 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.core.errors import ConfigError, DataError, StorageError, UserError
+from curation.core.faults import is_storage_fault, persistently
 from curation.core.parquet import TableWriter, encoding
 
 Record = TypeVar("Record")
+Result = TypeVar("Result")
 
 _REMEDIES = {
     errno.ENOSPC: "free some space",
@@ -78,15 +82,20 @@ class Storage:
             raise ValueError(msg)
         return posixpath.join(self._fs_and_base[1], name)
 
+    def _try(self, action: Callable[[], Result]) -> Result:
+        """Every access to the file system. Raises StorageError where it does not answer for a minute."""
+        return persistently(action, self.root)
+
     def exists(self, name: str) -> bool:
         """Whether a file of this name is there."""
-        return bool(self._fs_and_base[0].exists(self.path(name)))
+        fs, path = self._fs_and_base[0], self.path(name)
+        return bool(self._try(lambda: fs.exists(path)))
 
     def names(self, folder: str) -> list[str]:
         """Sorted base names of the finished files in a sub-folder; empty if there is no such folder."""
         fs, _ = self._fs_and_base
         try:
-            listing = fs.ls(self.path(folder), detail=False, refresh=True)
+            listing = self._try(lambda: fs.ls(self.path(folder), detail=False, refresh=True))
         except (FileNotFoundError, NotADirectoryError):
             return []
         found = (posixpath.basename(item.rstrip("/")) for item in listing)
@@ -96,14 +105,14 @@ class Storage:
         """Delete a file; nothing happens if it is not there."""
         fs, _ = self._fs_and_base
         try:
-            fs.rm_file(self.path(name))
+            self._try(lambda: fs.rm_file(self.path(name)))
         except FileNotFoundError:
             return
 
     def remove_folder(self, folder: str) -> None:
         """Delete a sub-folder with everything in it; nothing happens if it is not there."""
         with suppress(FileNotFoundError):
-            self._fs_and_base[0].rm(self.path(folder), recursive=True)
+            self._try(lambda: self._fs_and_base[0].rm(self.path(folder), recursive=True))
 
     def remove_if_empty(self, folder: str) -> None:
         """Delete a sub-folder that holds nothing; only local file systems have such folders."""
@@ -115,14 +124,18 @@ class Storage:
         """Open for reading. FileNotFoundError if it is not there."""
         path = self.path(name)
         try:
-            return cast("BinaryIO", self._fs_and_base[0].open(path, "rb"))
+            return cast("BinaryIO", self._try(lambda: self._fs_and_base[0].open(path, "rb")))
         except NotADirectoryError as error:
             raise FileNotFoundError(error.errno, error.strerror, path) from error
 
     def read_bytes(self, name: str) -> bytes:
         """The whole content. FileNotFoundError if it is not there."""
-        with self.open(name) as file:
-            return file.read()
+
+        def read() -> bytes:
+            with self.open(name) as file:
+                return file.read()
+
+        return self._try(read)
 
     def read_json(self, name: str, remedy: str = "restore it from a copy") -> Any:
         """The content, parsed. FileNotFoundError if it is not there; DataError, with the remedy, if it is damaged."""
@@ -145,12 +158,22 @@ class Storage:
 
         Files that need not survive a power failure skip the fsync (`durable=False`), which costs milliseconds.
         """
-        if not self.is_local:
-            with self._writing(name):
-                self._fs_and_base[0].pipe_file(self.path(name), bytes(content))
-            return
-        with self._appearing(name, durable=durable) as file:
-            file.write(content)
+        fs, path = self._fs_and_base[0], self.path(name)
+
+        def write() -> None:
+            if not self.is_local:
+                fs.pipe_file(path, bytes(content))
+                return
+            try:
+                with self._appearing(name, durable=durable) as file:
+                    file.write(content)
+            except StorageError as error:
+                if error.__cause__ is not None and is_storage_fault(error.__cause__):
+                    raise error.__cause__ from None  # it may pass
+                raise
+
+        with self._writing(name):
+            self._try(write)
 
     @contextmanager
     def _appearing(self, name: str, *, durable: bool = True) -> Iterator[BinaryIO]:
@@ -160,7 +183,7 @@ class Storage:
                 yield cast("BinaryIO", _NamedFile(copy, self._writing, tempfile.gettempdir()))
                 with self._writing(name):
                     copy.flush()
-                    self._fs_and_base[0].put_file(copy.name, self.path(name))
+                    self._try(lambda: self._fs_and_base[0].put_file(copy.name, self.path(name)))
             return
         target = Path(self.path(name))
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")  # threads write too

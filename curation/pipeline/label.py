@@ -8,9 +8,12 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import StorageError
 from curation.core.file_state import FileState
+from curation.core.patient_file import PatientFile, has_folder
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import staging
 from curation.manifests.error_rates import ErrorRate, error_rates
@@ -23,6 +26,7 @@ from curation.pipeline.guard.quarantine import Attempt, Crash, Quarantine
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import BatchLabelled, Job
 from curation.stages.base import Stage, run_stage
+from curation.stages.decode.media import open_binary
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
 
@@ -72,6 +76,12 @@ class UnitDecoder:
         """The spans of a unit; of a recording that is tried again those that failed, if its file is the same."""
         for planned in unit.sources:
             source = replace(planned, version=FileState.at(planned.path).version)
+            if planned.version and not source.version and not has_folder(planned.path):
+                msg = (
+                    f"{planned.path}: the folder from which it was listed is away: bring it back, and run the same "
+                    f"command again; nothing is lost"
+                )
+                raise StorageError(msg)
             again = unit.stretches.get(source.id) if source.version and source.version == planned.version else None
             for span in self._of_source(source, attempt):
                 if again is None or any(_meets(span, stretch) for stretch in again):
@@ -81,7 +91,7 @@ class UnitDecoder:
         if source.id in attempt.victims:
             yield from self._up_to_crash(source, attempt.victims[source.id])
             return
-        spans = decode_spans(source, self._job.config.decode)
+        spans = self._decoded(source)
         for number in itertools.count():
             if attempt.careful:
                 attempt.note(source.id, "decode", spans=number)
@@ -89,6 +99,12 @@ class UnitDecoder:
             if span is None:
                 return
             yield span
+
+    def _decoded(self, source: Source) -> Iterator[Recording]:
+        def patient(path: str) -> BinaryIO:
+            return cast("BinaryIO", PatientFile(path, open_binary))
+
+        return decode_spans(source, self._job.config.decode, open_file=patient)
 
     def _watched(self, spans: Iterator[Recording], source: Source, attempt: Attempt) -> Recording | None:
         if self._watchdog is None:
@@ -99,7 +115,7 @@ class UnitDecoder:
     def _up_to_crash(self, source: Source, crash: Crash) -> Iterator[Recording]:
         """The spans that were decoded before the recording killed its worker, then one failed row for the rest."""
         end, span = 0, None
-        for span in itertools.islice(decode_spans(source, self._job.config.decode), crash.spans):
+        for span in itertools.islice(self._decoded(source), crash.spans):
             span.last = False
             end = span.end
             yield span

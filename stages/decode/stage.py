@@ -18,6 +18,7 @@ from pydantic import Field
 from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Declared, Resources
+from curation.core.errors import StorageError
 from curation.core.settings import Section, later_field
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.blocks import MediaError
@@ -82,6 +83,8 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
         with open_media(source.path, open_file or open_binary, track) as media:
             spans.media = media.info
             yield from _decode(media, spans)
+    except StorageError:
+        raise
     except Exception as error:  # noqa: BLE001 - file systems and FFmpeg raise anything; it belongs to this source
         log.warning("decode failed on %s: %s", source.path, error)
         yield spans.failure(explain(error), missing=0)
@@ -110,6 +113,8 @@ def _decode(media: Media, spans: "_Spans") -> Iterator[Recording]:
     while True:
         try:
             piece = next(pieces, None)
+        except StorageError:
+            raise
         except Exception as error:  # noqa: BLE001 - see decode_spans; audio before the error is used
             log.warning("%s failed after %.2f s: %s", spans.source.path, spans.received / SAMPLE_RATE, error)
             broken = explain(error)

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from fsspec.implementations.memory import MemoryFileSystem
 
+from curation.core import patient_file
 from curation.manifests.records import Recording
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.run import build
@@ -216,7 +217,8 @@ class Flaky:
         return self._file.read(size)
 
 
-def test_a_read_error_in_one_run_and_a_whole_decode_in_the_next_do_not_mix(folder, tmp_path, fragile):
+def test_a_read_error_in_one_run_and_a_whole_decode_in_the_next_do_not_mix(folder, tmp_path, fragile, monkeypatch):
+    monkeypatch.setattr(patient_file, "DELAYS", (0.0,))
     fsspec.register_implementation("flaky", FlakyFileSystem, clobber=True)
     fragile.broken = set()
     remote = fsspec.filesystem("flaky")

@@ -1,0 +1,102 @@
+"""Which errors are faults of the storage, and that these are tried again."""
+
+import errno
+
+import pytest
+
+from curation.core import faults
+from curation.core.errors import StorageError, UserError
+from curation.core.faults import is_storage_fault, persistently
+
+
+class ClientError(Exception):
+    """As botocore's, which is not needed here."""
+
+    def __init__(self, status):
+        super().__init__(str(status))
+        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+ClientError.__module__ = "botocore.exceptions"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(faults, "DELAYS", (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError("gone"),
+        TimeoutError("slow"),
+        OSError(errno.EIO, "Input/output error"),
+        OSError(errno.ESTALE, "Stale file handle"),
+        ClientError(503),
+        ClientError(429),
+        StorageError("away"),
+    ],
+    ids=str,
+)
+def test_faults_of_the_storage(error):
+    assert is_storage_fault(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "absent"),
+        PermissionError(errno.EACCES, "forbidden"),
+        ClientError(404),
+        ClientError(403),
+        ValueError("damaged"),
+        RuntimeError("CUDA out of memory"),
+        OSError("a sentence without a number"),
+        UserError("yours"),
+    ],
+    ids=str,
+)
+def test_other_faults(error):
+    assert not is_storage_fault(error)
+
+
+def test_damaged_media_are_no_fault_of_the_storage():
+    import av
+
+    assert not is_storage_fault(av.error.OSError(errno.EIO, "Input/output error"))
+
+
+class Failing:
+    """Raises the errors one after the other, then gives 7."""
+
+    def __init__(self, *errors):
+        self.errors, self.calls = list(errors), 0
+
+    def __call__(self):
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return 7
+
+
+def test_what_passes_is_tried_again():
+    action = Failing(ConnectionError("one"), OSError(errno.EIO, "two"))
+    assert (persistently(action, "s3://x"), action.calls) == (7, 3)
+
+
+def test_what_does_not_pass_ends_with_the_place_and_the_remedy():
+    with pytest.raises(
+        StorageError, match=r"s3://x cannot be read or written .*three.* run the same command again"
+    ) as it:
+        persistently(Failing(*map(ConnectionError, ("one", "two", "three", "four"))), "s3://x")
+    assert it.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), FileNotFoundError("absent"), OSError(errno.ENOSPC, "No space left on device")], ids=str
+)
+def test_other_errors_are_raised_at_once(error):
+    action = Failing(error)
+    with pytest.raises(type(error)):
+        persistently(action, "x")
+    assert action.calls == 1
