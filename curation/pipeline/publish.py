@@ -8,13 +8,14 @@ shards read the payload of the kept segments only.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,10 +41,10 @@ from curation.pipeline.provenance import labelled_build, write_config
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
 
 GROUPS_PER_LEDGER_PART = 256
+PIECE_SECONDS = 1800.0
+"""Speech whose texts, words and audio are in memory at once while a shard is written."""
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
-
-Item = TypeVar("Item")
 
 
 def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
@@ -220,22 +221,23 @@ class ShardWriter:
             }
         )
         with self.labelled.out.table_writer(f"{shards.FOLDER}/{file}", schema, self.row_group_rows) as writer:
-            for rows in _ahead(lambda item: self._rows_of(task.shard, *item), task.groups):
+            for rows in _ahead(rows for item in task.groups for rows in self._rows_of(task.shard, *item)):
                 writer.add(rows)
                 tally.add(rows)
         return ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
 
-    def _rows_of(self, shard: int, group: RecordingGroup, before: int) -> pa.Table:
-        """What a group gives to the shard; it may share its utterances with the shards beside."""
+    def _rows_of(self, shard: int, group: RecordingGroup, before: int) -> Iterator[pa.Table]:
+        """What a group gives to the shard, in pieces; it may share its utterances with the shards beside."""
         out, selection = self.labelled.out, self.labelled.stored(group)
         kept = selection.kept
         mine = filtered(kept, shards.shard_of(_lengths(kept), before, self.cut.samples, self.cut.count) == shard)
-        if not mine.num_rows:
-            return schemas.SHARDS.empty_table()
         columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
         file = selection.spans["file"].take(mine["row"]).to_numpy()
-        streams = tokens.streams_of(out, group.files, self.fingerprint, mine["id"], file) if self.fingerprint else None
-        return shards.shard_rows(mine, payload(out, group, selection.spans, mine, columns), streams)
+        for start, end in pieces(file, _lengths(mine)):
+            part, streams = mine.slice(start, end - start), None
+            if self.fingerprint:
+                streams = tokens.streams_of(out, group.files, self.fingerprint, part["id"], file[start:end])
+            yield shards.shard_rows(part, payload(out, group, selection.spans, part, columns), streams)
 
 
 @dataclass
@@ -259,18 +261,31 @@ class _Tally:
         return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, dict(sorted(self.languages.items())))
 
 
-def _lengths(segments: pa.Table) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _lengths(segments: pa.Table) -> npt.NDArray[np.int64]:
     """Samples of each segment."""
     return np.asarray(segments["end"].to_numpy() - segments["start"].to_numpy())
 
 
-def _ahead(work: Callable[[Item], pa.Table], items: Sequence[Item]) -> Iterator[pa.Table]:
-    """The results in order, each computed while the previous one is used: reading and writing overlap."""
+def pieces(file: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """First and last row (exclusive) of stretches of utterances that are read at once.
+
+    `file` is the staging file of each, `lengths` its samples. A stretch ends with the last one of a file, so that no
+    file is read twice, once it is long enough: recordings of a day, with audio, then take little memory.
+    """
+    start, samples = 0, 0
+    for row, length in enumerate(lengths.tolist()):
+        if row > start and samples >= PIECE_SECONDS * SAMPLE_RATE and file[row] != file[row - 1]:
+            yield start, row
+            start, samples = row, 0
+        samples += length
+    if len(lengths):
+        yield start, len(lengths)
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The tables, each made while the previous one is used: reading and writing overlap."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = None
-        for item in items:
-            waiting, ready = pool.submit(work, item), waiting
-            if ready is not None:
-                yield ready.result()
-        if waiting is not None:
-            yield waiting.result()
+        waiting = pool.submit(next, tables, None)
+        while (ready := waiting.result()) is not None:
+            waiting = pool.submit(next, tables, None)
+            yield ready

@@ -75,7 +75,7 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
     A span carries audio, or a verdict: `failed` with reason `decode` (not decodable, no audio stream, nothing in
     it, samples that are not numbers, the part of a broken or truncated file that is missing), or `rejected` with
     reason `decode.min_peak` (silent) or `decode.track` (other audio tracks of the file, behind its end). Never raises
-    for faults of the media or its storage.
+    for faults of the media; the files of `open_file` may raise StorageError.
     """
     spans = _Spans(source, config)
     track = config.track if source.track is None else source.track

@@ -11,7 +11,7 @@ KINDS = [
     (DataError, ValueError, 2),
     (ModelError, RuntimeError, 1),
     (LockError, RuntimeError, 1),
-    (StorageError, OSError, 1),
+    (StorageError, OSError, 4),
 ]
 
 
