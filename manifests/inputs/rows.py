@@ -107,8 +107,9 @@ class ManifestRow:
         return identifier
 
     def _language(self) -> str:
+        written = self._text(LANGUAGE_COLUMNS)
         try:
-            return language_code(self._text(LANGUAGE_COLUMNS))
+            return language_code(written)
         except ValueError as error:
             msg = (
                 f"{self.where}: {self._column(LANGUAGE_COLUMNS)}: {error}: write its name or its ISO 639 code (English,"

@@ -8,6 +8,7 @@ import json
 import math
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -164,8 +165,8 @@ def _checked_header(names: list[str]) -> list[str]:
 def _record(header: list[str], fields: list[str], number: int) -> dict[str, Any]:
     if len(fields) != len(header):
         msg = (
-            f"{len(fields)} fields where the header has {len(header)} ({', '.join(header)}): put a field that holds "
-            f"the separator into quotes"
+            f"{len(fields)} fields where the header has {len(header)} ({', '.join(header)}): in CSV a field "
+            f"with a comma stands in quotes, in TSV no field holds a tab"
         )
         raise TableError(number, msg)
     broken = next((name for name, value in zip(header, fields, strict=True) if "\n" in value), None)
@@ -204,8 +205,10 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {_plain(str(name)): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):  # Arrow gives maps as tuples
         return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, int) else str(value)

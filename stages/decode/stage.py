@@ -82,6 +82,8 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
     try:
         with open_media(source.path, open_file or open_binary, track) as media:
             spans.media = media.info
+            if media.other_tracks and source.track is None:
+                log.warning("%s has %d more audio tracks, which are not read", source.path, len(media.other_tracks))
             yield from _decode(media, spans)
     except StorageError:
         raise

@@ -45,6 +45,7 @@ def test_other_names_of_a_column_are_read_and_passed_on(names, field):
     [
         ({"language": "Elbonian"}, "row 3: language: 'Elbonian' is no language: write its name or its ISO 639 code"),
         ({"lang": 7}, "row 3: lang: '7' is no language"),
+        ({"language": ["en"]}, "^m.jsonl, row 3: language: expected a text, found list$"),
         ({"speaker": ["ann"]}, "row 3: speaker: expected a text, found list"),
         ({"id": {"a": 1}}, "row 3: id: expected a text, found dict"),
         ({"id": "a/b"}, "row 3: id 'a/b' may hold only"),

@@ -2,6 +2,8 @@
 
 import io
 import json
+from datetime import date
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -79,6 +81,23 @@ def test_numbers_that_are_none_are_missing_in_every_format():
     assert values(sink.getvalue(), "m.parquet") == expected
     lines = '{"path": "a", "snr": NaN, "more": [Infinity, 1.0]}\n{"path": "b", "snr": 7.5, "more": null}'
     assert values(lines, "m.jsonl") == expected
+
+
+def test_values_of_arrow_are_those_of_json():
+    sink = io.BytesIO()
+    table = pa.table(
+        {
+            "number": pa.array([Decimal("7.0"), Decimal("7.5")]),
+            "day": [date(2024, 2, 3), None],
+            "map": pa.array([[("a", 1.0)], None], pa.map_(pa.string(), pa.float64())),
+            "kind": pa.array(["x", "y"]).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, sink)
+    assert values(sink.getvalue(), "m.parquet") == [
+        {"number": 7.0, "day": "2024-02-03", "map": [["a", 1.0]], "kind": "x"},
+        {"number": 7.5, "day": None, "map": None, "kind": "y"},
+    ]
 
 
 HALF = '{"path": "b", "text": "\\ud83d"}'

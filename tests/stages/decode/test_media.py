@@ -231,3 +231,12 @@ def test_what_is_in_the_original_is_what_was_decoded(tmp_path):
     row = only(decode(path))
     np.testing.assert_array_equal(row.original, soundfile.read(path, dtype="float32")[0])
     np.testing.assert_array_equal(row.original, row.audio)
+
+
+@pytest.mark.parametrize("suffix", ["ul", "al", "sw", "ub", "sb", "uw"])
+def test_samples_without_a_header_are_refused(tmp_path, suffix):
+    """FFmpeg takes them by their suffix, at 44.1 kHz whatever they are."""
+    (tmp_path / f"x.{suffix}").write_bytes((tone(2.0) * 10_000).astype(np.int16).tobytes())
+    row = only(decode(tmp_path / f"x.{suffix}"))
+    assert row.verdict.status == "failed"
+    assert "does not say its sample rate: convert it" in row.verdict.detail

@@ -137,8 +137,9 @@ def test_each_track_can_be_named(two_tracks):
     assert "no audio track 2: the file has 2" in row.verdict.detail
 
 
-def test_tracks_that_are_not_read_are_accounted_for(two_tracks):
+def test_tracks_that_are_not_read_are_accounted_for(two_tracks, caplog):
     first, other = cut(two_tracks)
+    assert f"{two_tracks} has 1 more audio tracks, which are not read" in caplog.text
     np.testing.assert_array_equal(first.audio, WAVE.astype(np.float32))
     assert (other.verdict.status, other.verdict.reason) == ("rejected", "decode.track")
     assert "audio track 1: to read it, name it in a manifest" in other.verdict.detail
