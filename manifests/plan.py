@@ -15,11 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core.storage import Storage
+from curation.core.errors import DataError
+from curation.core.storage import Storage, damage_named
 from curation.manifests import schemas
 from curation.manifests.records import Source
 
 FOLDER = "plan"
+REMEDY = (
+    "restore it from a copy; if it is of another version of this software, build with that one, or into another folder"
+)
 MIB = 2**20
 
 
@@ -100,8 +104,19 @@ class Plan:
 
 
 def read_plan(out: Storage) -> Plan:
-    """The plan of a build; without generations where none is written yet."""
-    return Plan([table for _, table in out.iter_tables(FOLDER)])
+    """The plan of a build; without generations where none is written yet. Raises DataError where one is damaged."""
+    generations = []
+    for name in out.names(FOLDER):
+        if name.endswith(".parquet"):
+            path = f"{out.root}/{FOLDER}/{name}"
+            with damage_named(path, REMEDY):
+                table = out.read_table(f"{FOLDER}/{name}")
+            missing = sorted({*schemas.PLAN.names} - {*table.column_names})
+            if missing:
+                msg = f"{path} has no column {missing[0]}: {REMEDY}"
+                raise DataError(msg)
+            generations.append(table)
+    return Plan(generations)
 
 
 def extend_plan(

@@ -73,7 +73,7 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     for path, played in files.values():
         write_wave(path, played)
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"a training utterance, {row['id']} by {row['speaker']}")
+    console.print(f"a training utterance, which the model has learned by heart: {row['id']} by {row['speaker']}")
     console.print(f"  its text               {row['text']}", markup=False)
     console.print(f"  transcribed            {heard}", markup=False)
     console.print(f"  spoken, Whisper hears  {understood}", markup=False)

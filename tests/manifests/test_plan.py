@@ -1,8 +1,10 @@
 """Plans: every recording is in exactly one unit of a generation, and the latest counts."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests.plan import Plan, extend_plan, read_plan
 from curation.manifests.records import Source
@@ -95,3 +97,18 @@ def test_a_unit_may_be_just_full(tmp_path):
     )
     assert [len(unit.sources) for unit in plan.units(range(9))] == [2, 2]
     assert Storage(str(tmp_path)).read_table("plan/generation-000.parquet").schema.equals(PLAN)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [("cut off", "is damaged"), ("another version", "has no column stretches")]
+)
+def test_a_plan_that_cannot_be_read_is_named_with_the_remedy(tmp_path, damage, reason):
+    out = Storage(str(tmp_path))
+    extend_plan(out, Plan([]), [(Source("a", "a.wav"), 1)], unit_files=1, unit_bytes=1)
+    (name,) = out.names("plan")
+    if damage == "cut off":
+        out.write_bytes(f"plan/{name}", out.read_bytes(f"plan/{name}")[:-20])
+    else:
+        out.write_table(f"plan/{name}", out.read_table(f"plan/{name}").drop_columns(["stretches"]))
+    with pytest.raises(DataError, match=rf"plan/{name} {reason}.*build with that one, or into another folder"):
+        read_plan(out)
