@@ -9,6 +9,7 @@ import pytest
 from curation.core.errors import ConfigError
 from curation.pipeline.run import build
 from tests.support.builds import rows, seconds_by_recording, toy_build, toy_config, write_recordings
+from tests.support.dummies import noise, write_tracks
 from tests.support.toy import slow_toy_stages, toy_stages
 
 
@@ -121,6 +122,18 @@ def test_segments_of_one_file_are_recordings(tmp_path):
     published = rows(tmp_path / "out", "shards")
     assert {(row["source_offset"], row["transcript"]) for row in published} == {(0.0, "0"), (2.5, "2.5")}
     assert {row["source_track"] for row in published} == {None}
+
+
+def test_every_audio_track_is_in_the_ledger(tmp_path):
+    (tmp_path / "in").mkdir()
+    path = write_tracks(tmp_path / "in/x.mkv", [0.1 * noise(3.0, 1), 0.1 * noise(3.0, 2)])
+    lines = {(line.status, line.reason): line.seconds for line in toy_build(tmp_path / "in", tmp_path / "one").lines}
+    assert lines["rejected", "decode.track"] == pytest.approx(3.0, abs=0.01)
+    assert sum(lines.values()) == pytest.approx(6.0, abs=0.01)
+    (tmp_path / "m.jsonl").write_text("\n".join(json.dumps({"path": str(path), "track": n}) for n in (0, 1)))
+    both = toy_build(tmp_path / "m.jsonl", tmp_path / "both")
+    assert (both.recordings, both.seconds) == (2, 6.0)
+    assert {row["source_track"] for row in rows(tmp_path / "both", "shards")} == {0, 1}
 
 
 def test_the_speaker_of_a_dialogue_is_not_one(manifest, tmp_path):

@@ -1,6 +1,5 @@
 """Segments of files: exactly the samples that offset and duration say, each accounted for."""
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +11,7 @@ from curation.stages.decode.media import MIN_SEEK_SECONDS, open_binary
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import DecodeConfig, decode_spans
 from tests.support.decoded import assert_accounted, only, similarity, total_seconds
-from tests.support.dummies import encode, noise, speech, write_wav
+from tests.support.dummies import encode, noise, speech, write_tracks, write_wav
 
 
 def cut(path, offset=None, duration=None, track=None, open_file=None, **config):
@@ -113,17 +112,8 @@ def test_what_a_part_should_have():
 
 @pytest.fixture
 def two_tracks(tmp_path):
-    """As `ffmpeg -i a -i b -map 0:a -map 1:a x.mkv`: 3 s of one wave, 2 s of another."""
-    path = tmp_path / "x.mkv"
-    with av.open(str(path), "w") as container:
-        streams = [container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono") for _ in range(2)]
-        for stream, wave in zip(streams, (WAVE, WAVE[::-1][: 2 * SAMPLE_RATE]), strict=True):
-            frame = av.AudioFrame.from_ndarray((wave[None] * 32768).astype(np.int16), "s16", "mono")
-            frame.sample_rate = SAMPLE_RATE
-            frame.pts = 0
-            for packet in (*stream.encode(frame), *stream.encode(None)):
-                container.mux(packet)
-    return path
+    """3 s of one wave, 2 s of another."""
+    return write_tracks(tmp_path / "x.mkv", [WAVE, WAVE[::-1][: 2 * SAMPLE_RATE]])
 
 
 def test_each_track_can_be_named(two_tracks):
