@@ -20,12 +20,13 @@ field for its section in `BuildConfig`; or the same class in a package of your o
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from curation.core.declarations import Declared, Use
 from curation.core.errors import StorageError
-from curation.manifests.records import Recording, fail
+from curation.manifests.records import Recording, Verdict, fail
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +60,57 @@ class Stage(Declared, ABC):
         """Process the recordings in place. None of them has a verdict."""
 
 
+class Branched(Stage):
+    """A stage whose adapters work on the same recordings apart from each other: on a cluster, each has workers of its
+    own.
+    """
+
+    batched = True
+
+    @property
+    @abstractmethod
+    def branches(self) -> Sequence[str]:
+        """A name for each. The first may write into the recordings what the others read; the others only read."""
+
+    @abstractmethod
+    def setup_branch(self, name: str) -> None:
+        """Load the models of a branch."""
+
+    @abstractmethod
+    def branch(self, name: str, batch: Sequence[Recording]) -> list[Any]:
+        """What a branch finds: one result for each recording."""
+
+    @abstractmethod
+    def join(self, batch: Sequence[Recording], found: Mapping[str, Sequence[Any]]) -> None:
+        """Put together what each branch found in the recordings."""
+
+    def setup(self) -> None:
+        """Load the models of all branches."""
+        for name in self.branches:
+            self.setup_branch(name)
+
+    def process(self, batch: Sequence[Recording]) -> None:
+        """All branches one after the other."""
+        self.join(batch, {name: self.branch(name, batch) for name in self.branches})
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Stands for the result of a recording on which a branch raised."""
+
+    detail: str
+
+
 def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
     """Run `stage` on the recordings without a verdict; a recording on which it raises becomes `failed`."""
+    _run(stage, stage.process, batch)
+
+
+def _run(stage: Stage, process: Callable[[Sequence[Recording]], None], batch: Sequence[Recording]) -> None:
     live = [recording for recording in batch if recording.verdict is None]
     if stage.batched and len(live) > 1:
         try:
-            stage.process(live)
+            process(live)
         except StorageError:
             raise
         except Exception:
@@ -72,16 +118,50 @@ def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
         else:
             return
     for recording in live:
-        _run_alone(stage, recording)
+        try:
+            process([recording])
+        except StorageError:
+            raise
+        except Exception as error:
+            log.exception("stage %s failed on %s", stage.name, recording.source.path)
+            _give_up(recording, fail(stage.name, error))
 
 
-def _run_alone(stage: Stage, recording: Recording) -> None:
+def run_branch(stage: Branched, name: str, batch: Sequence[Recording]) -> list[Any]:
+    """The results of a branch: one for each recording, None for those with a verdict, and `Broken` where it raises."""
+    live = [recording for recording in batch if recording.verdict is None]
+    found = iter(_branch(stage, name, live))
+    return [None if recording.verdict is not None else next(found) for recording in batch]
+
+
+def _branch(stage: Branched, name: str, live: Sequence[Recording]) -> list[Any]:
     try:
-        stage.process([recording])
+        return stage.branch(name, live) if live else []
     except StorageError:
         raise
     except Exception as error:
-        log.exception("stage %s failed on %s", stage.name, recording.source.path)
-        recording.verdict = fail(stage.name, error)
-        recording.segments = []
-        recording.audio = recording.original = None
+        if len(live) > 1:
+            return [result for recording in live for result in _branch(stage, name, [recording])]
+        log.exception("%s of stage %s failed on %s", name, stage.name, live[0].source.path)
+        return [Broken(f"{type(error).__name__}: {error}")]
+
+
+def run_join(stage: Branched, batch: Sequence[Recording], found: Mapping[str, Sequence[Any]]) -> None:
+    """Let `stage` put together what its branches found; a recording on which one of them raised becomes `failed`."""
+    for number, recording in enumerate(batch):
+        broken = [found[name][number] for name in stage.branches if isinstance(found[name][number], Broken)]
+        if recording.verdict is None and broken:
+            _give_up(recording, fail(stage.name, broken[0].detail))
+    places = {id(recording): number for number, recording in enumerate(batch)}
+
+    def join(live: Sequence[Recording]) -> None:
+        mine = [places[id(recording)] for recording in live]
+        stage.join(live, {name: [results[number] for number in mine] for name, results in found.items()})
+
+    _run(stage, join, batch)
+
+
+def _give_up(recording: Recording, verdict: Verdict) -> None:
+    recording.verdict = verdict
+    recording.segments = []
+    recording.audio = recording.original = None

@@ -117,7 +117,10 @@ def _print(made: "BuildPlan") -> None:
     machines, workers = made.machines, counted(made.workers, "worker")
     lines = [
         f"{machines.cpus:g} CPUs, {machines.gpus:g} GPUs",
-        f"{workers}, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs",
+        f"{workers}, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs"
+        if not made.pools
+        else f"{workers} in {len(made.pools)} pools"
+        + (f", the slowest is {made.slowest_pool}" * bool(made.slowest_pool)),
         f"memory: about {needed_gib(made):.1f} GiB "
         + (
             f"({made.worker_gib:.1f} GiB measured for one worker)"
@@ -126,17 +129,32 @@ def _print(made: "BuildPlan") -> None:
         )
         + f", {made.limit_gib:.0f} GiB at most",
     ]
-    if made.worker_gpus:
+    if made.worker_gpus and not made.pools:
         lines.append(f"GPU memory: about {made.worker_gpu_gib:.1f} GiB for each worker, of {machines.gpu_gib:g} GiB")
     lines.append(f"calibration: {made.calibration}")
     if made.hours_per_1000 is not None:
         lines.append(f"1,000 hours of speech: about {made.hours_per_1000:.1f} hours, on CPUs like the ones here")
+    if made.pools:
+        _print_pools(made)
     for line in lines:
         console.print(line, highlight=False)
     for note in made.notes:
         console.print(f"note: {note}", highlight=False)
     for problem in made.problems:
         console.print(f"[red]problem:[/] {problem}", highlight=False)
+
+
+def _print_pools(made: "BuildPlan") -> None:
+    from rich.table import Table
+
+    table = Table("pool", "stages", title_justify="left")
+    for name in ("workers", "CPUs", "GPUs", "GiB", "x real time"):
+        table.add_column(name, justify="right")
+    for pool in made.pools:
+        figures = [f"{pool.workers}", f"{pool.cpus:g}", f"{pool.gpus:.3g}", f"{pool.memory_gib:.1f}"]
+        factor = "" if pool.factor is None else f"{pool.factor:.4f}"
+        table.add_row(pool.name, ", ".join(pool.stages), *figures, factor)
+    table_console().print(table, crop=False)
 
 
 def _models(stage: "StagePlan") -> str:

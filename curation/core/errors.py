@@ -28,6 +28,10 @@ class LockError(UserError, RuntimeError):
     """Another process builds in the output folder. The message names it, and the remedy."""
 
 
+class WorkerError(UserError, RuntimeError):
+    """Worker processes die, do not start, or stand still. The message says what they were doing."""
+
+
 class DataError(UserError, ValueError):
     """Shards, checkpoints or recordings cannot be used as asked."""
 

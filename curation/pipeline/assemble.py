@@ -1,14 +1,12 @@
 """What a build is made of, as its configuration asks for it: the stages in order, and what they declare."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from curation.core.declarations import Declared, Note, Resources, Score, Use
 from curation.core.plugins import Registry
 from curation.models.catalogue import facts_of
-from curation.pipeline.config import BuildConfig, EngineConfig
+from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import NOTE as FALLBACK
 from curation.stages.base import Stage
 from curation.stages.decode.stage import Decode
@@ -27,8 +25,6 @@ WORKER_GIB = 0.75
 WORKER = Resources(gpus=0.0, memory_gib=WORKER_GIB)
 LEAST_CPUS = 0.1
 """What a worker reserves where decoding reserves all that its stages need."""
-RAY_STEPS = 10_000
-"""Ray counts shares of a CPU in this many steps."""
 NOTES = (Note(FALLBACK, "models that ran on the CPU because there was no GPU", "recording"),)
 """Notes of the engine itself."""
 
@@ -77,59 +73,6 @@ def worker_needs(config: BuildConfig) -> Resources:
         cpus=max(cpus, LEAST_CPUS) if engine.worker_cpus is None else engine.worker_cpus,
         gpus=max(use.resources.gpus for use in label) if engine.worker_gpus is None else engine.worker_gpus,
         memory_gib=WORKER_GIB + sum(map(memory_gib, label)),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What a machine has for workers."""
-
-    cpus: float
-    gpus: float = 0.0
-    memory_gib: float = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """How many workers there are, and what each of them reserves."""
-
-    count: int
-    each: Resources
-
-
-def fitting_workers(needs: Resources, nodes: Sequence[Node], engine: EngineConfig) -> Workers:
-    """The label workers that fit on the nodes beside a decoding task on each, or as many as are configured.
-
-    Where they would take every CPU of a node, they give up a share each, since decoding would get none and the build
-    would wait for ever. None fits where a node has no more CPUs than decoding reserves. GPUs are not needed where there
-    are none and `engine.gpu_fallback` is on.
-    """
-    if engine.gpu_fallback and not any(node.gpus for node in nodes):
-        needs = replace(needs, gpus=0.0)
-    fits = {node: _fitting(needs, node) for node in nodes if node.cpus > engine.decode_cpus}
-    shares = [(node.cpus - engine.decode_cpus) / count for node, count in fits.items() if count]
-    cpus = math.floor(min([needs.cpus, *shares]) * RAY_STEPS + 1e-6) / RAY_STEPS
-    count = sum(fits[node] for node in nodes if node in fits)
-    return Workers(min(count, engine.workers or count), replace(needs, cpus=cpus))
-
-
-def _fitting(needs: Resources, node: Node) -> int:
-    limits = [node.cpus / needs.cpus, node.memory_gib / needs.memory_gib if needs.memory_gib else math.inf]
-    if needs.gpus >= 1:
-        limits.append(node.gpus // math.ceil(needs.gpus - 1e-6))
-    elif needs.gpus > 0:
-        limits.append(node.gpus * int(1 / needs.gpus + 1e-6))  # a share is of one device
-    return int(min(limits) + 1e-6)
-
-
-def none_fits(workers: Workers, nodes: Sequence[Node]) -> str:
-    """Why there is no room for a worker, and what to change."""
-    each, most = workers.each, max(nodes, key=lambda node: (node.gpus, node.cpus), default=Node(0))
-    memory = "" if most.memory_gib == math.inf else f", {most.memory_gib:.1f} GiB of memory"
-    return (
-        f"no worker fits: each takes {each.cpus:g} CPUs (engine.worker_cpus), {each.gpus:g} GPUs (engine.worker_gpus) "
-        f"and {each.memory_gib or 0.0:.1f} GiB of memory, and the largest machine has {most.cpus:g} CPUs, "
-        f"{most.gpus:g} GPUs{memory}"
     )
 
 

@@ -51,6 +51,14 @@ class PublishConfig(Section):
     audio: bool = publish_field(False, "include each utterance's FLAC in the shards: about 0.1 GiB per hour")  # noqa: FBT003 - a default
 
 
+class PoolConfig(Section):
+    """A pool of workers of the label pass; null: what its stages and models declare, and as many as are of use."""
+
+    workers: int | None = publish_field(None, "workers in the pool", ge=1)
+    cpus: float | None = publish_field(None, "CPUs that each of them reserves", gt=0)
+    gpus: float | None = publish_field(None, "GPUs that each of them reserves; shares are rounded up to 1/m", ge=0)
+
+
 class EngineConfig(Section):
     """How the work is distributed. Nothing here changes a row."""
 
@@ -68,6 +76,15 @@ class EngineConfig(Section):
         "its models need that have `device: cuda`",
         ge=0,
     )
+    pools: Literal["auto", "fused", "separate"] = publish_field(
+        "auto",
+        "fused: each label worker runs all stages; separate: stages with models and ASR systems have workers of their "
+        "own; auto: separate where models have `device: cuda`, the machines have GPUs and room for all pools, and "
+        "`worker_cpus` and `worker_gpus` are null",
+    )
+    pool_settings: dict[str, PoolConfig] = publish_field(
+        {}, "settings of separate pools by their name, as `curation plan` shows them"
+    )
     gpu_fallback: bool = publish_field(
         False,  # noqa: FBT003 - a default
         "run models with `device: cuda` on the CPU where there is no GPU; a note in the rows says so",
@@ -75,6 +92,13 @@ class EngineConfig(Section):
     decode_cpus: float = publish_field(0.1, "CPUs that a decoding task reserves", gt=0)
     max_worker_gib: float = publish_field(4.0, "GiB of memory above which a worker process is ended", gt=0)
     timeout_seconds: float = publish_field(1800.0, "seconds after which a stage counts as hung", gt=0)
+    start_seconds: float = publish_field(
+        900.0, "seconds within which a worker process must start, or a machine for it must come", gt=0
+    )
+    stall_seconds: float = publish_field(3600.0, "seconds without any progress after which a build stops", gt=0)
+    window_gib: float | None = publish_field(
+        None, "GiB of decoded audio under way at most; null: a quarter of Ray's object stores", gt=0
+    )
     max_failed_fraction: float = publish_field(
         0.05, "exit code 3 when more than this share of the recordings failed", ge=0, le=1
     )

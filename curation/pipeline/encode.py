@@ -57,7 +57,7 @@ class BatchJudge:
     def __init__(self, job: Job) -> None:
         self._out = job.out
         self._labelled = labelled_build(job.out, job.config)
-        config, self._note = for_this_machine(job.config, only="tokenize")
+        config, self._note = for_this_machine(job.config, only=("tokenize.",))
         self._tokenizers = load_tokenizers(config.tokenize)
 
     def __call__(self, task: JudgeTask) -> BatchesJudged:

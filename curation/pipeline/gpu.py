@@ -22,14 +22,14 @@ def on_gpu(config: BuildConfig) -> list[str]:
     return [path for path, _ in _sections(config.model_dump(mode="json"))]
 
 
-def for_this_machine(config: BuildConfig, *, only: str = "", but: str = "-") -> tuple[BuildConfig, str]:
+def for_this_machine(config: BuildConfig, *, only: tuple[str, ...] = ("",)) -> tuple[BuildConfig, str]:
     """The configuration as this machine can run it, and what was changed (empty: nothing).
 
-    It looks at all sections, at `only` one, or at all `but` one. Raises ModelError where a GPU is needed, none is here,
-    and `engine.gpu_fallback` is off.
+    It looks at all sections, or `only` at those whose path begins so. Raises ModelError where a GPU is needed, none is
+    here, and `engine.gpu_fallback` is off.
     """
     values = config.model_dump(mode="json")
-    wanting = [(path, section) for path, section in _sections(values) if path.startswith(only) and path != but]
+    wanting = [(path, section) for path, section in _sections(values) if f"{path}.".startswith(only)]
     if not wanting or has_gpu():
         return config, ""
     names = ", ".join(path for path, _ in wanting)

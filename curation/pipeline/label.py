@@ -7,8 +7,8 @@ import itertools
 import logging
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, cast
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import StorageError
@@ -22,10 +22,11 @@ from curation.manifests.records import Recording, Source, fail
 from curation.manifests.staging import BatchName
 from curation.pipeline.gpu import NOTE as FALLBACK
 from curation.pipeline.gpu import for_this_machine
-from curation.pipeline.guard.quarantine import Attempt, Crash, Quarantine
+from curation.pipeline.guard.quarantine import Attempt, Crash
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import BatchLabelled, Job
-from curation.stages.base import Stage, run_stage
+from curation.pipeline.workers.operators import WHOLE, Operator
+from curation.stages.base import Branched, Stage, run_branch, run_join, run_stage
 from curation.stages.decode.media import open_binary
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
@@ -41,7 +42,27 @@ class Batch:
 
     name: BatchName
     recordings: list[Recording]
-    decode_seconds: float = 0.0
+    times: StageTimes = field(default_factory=StageTimes)
+    """Spent on it so far."""
+    heard: dict[str, list[Any]] = field(default_factory=dict)
+    """What each branch of a stage has found, one result for each recording, until the stage puts it together."""
+    warning: str = ""
+
+    @property
+    def num_samples(self) -> int:
+        """Of all recordings."""
+        return sum(item.num_samples for item in self.recordings)
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one branch of a stage has found in a batch."""
+
+    branch: str
+    results: list[Any]
+    """One for each recording."""
+    times: StageTimes
+    warning: str = ""
 
 
 class UnitDecoder:
@@ -49,28 +70,29 @@ class UnitDecoder:
 
     def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
         self._job = job
-        self._quarantine = Quarantine(job.out, job.run)
         self._watchdog = watchdog
 
-    def batches(self, unit: Unit, done: Collection[int] = ()) -> Iterator[Batch]:
+    def batches(self, unit: Unit, done: Collection[int] = (), attempt: Attempt | None = None) -> Iterator[Batch]:
         """The batches of a unit in order, without those in `done`. What a batch holds depends on nothing else."""
+        attempt = attempt or Attempt()
         limit = self._job.config.engine.batch_seconds * SAMPLE_RATE
-        with self._quarantine.attempt(f"decode-{unit.number:08d}") as attempt:
-            batch, start = Batch(BatchName(unit.number, 0), []), time.perf_counter()
-            for span in self._spans(unit, attempt):
-                seconds = time.perf_counter() - start
-                samples = sum(item.num_samples for item in batch.recordings) + span.num_samples
-                if batch.recordings and (samples > limit or len(batch.recordings) >= MAX_BATCH_ROWS):
-                    if batch.name.batch not in done:
-                        yield batch
-                    batch = Batch(BatchName(unit.number, batch.name.batch + 1), [])
-                batch.recordings.append(span)
-                batch.decode_seconds += seconds
-                start = time.perf_counter()
-            batch.name, number = replace(batch.name, last=True), batch.name.batch
-            # An earlier decode of a file that has changed since may have gone on after this batch.
-            if number not in done or not self._job.out.exists(batch.name.file):
-                yield batch
+        batch, decoding, start = Batch(BatchName(unit.number, 0), []), 0.0, time.perf_counter()
+        for span in self._spans(unit, attempt):
+            seconds = time.perf_counter() - start
+            samples = batch.num_samples + span.num_samples
+            if batch.recordings and (samples > limit or len(batch.recordings) >= MAX_BATCH_ROWS):
+                if batch.name.batch not in done:
+                    batch.times.stages["decode"] = decoding
+                    yield batch
+                batch, decoding = Batch(BatchName(unit.number, batch.name.batch + 1), []), 0.0
+            batch.recordings.append(span)
+            decoding += seconds
+            start = time.perf_counter()
+        attempt.finish()
+        batch.name, batch.times.stages["decode"] = replace(batch.name, last=True), decoding
+        # An earlier decode of a file that has changed since may have gone on after this batch.
+        if batch.name.batch not in done or not self._job.out.exists(batch.name.file):
+            yield batch
 
     def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
         """The spans of a unit; of a recording that is tried again those that failed, if its file is the same."""
@@ -93,8 +115,7 @@ class UnitDecoder:
             return
         spans = self._decoded(source)
         for number in itertools.count():
-            if attempt.careful:
-                attempt.note(source.id, "decode", spans=number)
+            attempt.note(source.id, "decode", spans=number)
             span = self._watched(spans, source, attempt)
             if span is None:
                 return
@@ -133,74 +154,112 @@ def _meets(span: Recording, stretch: Stretch) -> bool:
 
 
 class BatchLabeller:
-    """Runs the stages on batches and commits them. Models are loaded with the first batch."""
+    """Runs an operator on batches: some of the stages, or all of them; the last one commits the batch."""
 
-    def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
+    def __init__(self, job: Job, watchdog: Watchdog | None = None, operator: Operator = WHOLE) -> None:
         self._job = job
         self._out = job.out
-        self._quarantine = Quarantine(job.out, job.run)
         self._watchdog = watchdog
+        self._operator = operator
         self._stages: list[Stage] | None = None
-        self._note = ""
+        self._warning = ""
 
-    def __call__(self, batch: Batch) -> BatchLabelled:
-        """Label a batch and commit it; nothing is done where it is committed already."""
-        recordings = batch.recordings
-        errors: dict[str, ErrorRate] = {}
-        if not self._out.exists(batch.name.file):
-            with self._quarantine.attempt(str(batch.name)) as attempt:
-                times = self._run(recordings, attempt)
-                times.stages["decode"] = batch.decode_seconds
-                audio = self._job.config.engine.staging_audio
-                staging.commit(self._out, batch.name, recordings, times, audio=audio)
-                errors = error_rates(recordings)
-        return BatchLabelled(
-            name=batch.name,
-            recordings=len(recordings),
-            failed=sum(item.verdict is not None and item.verdict.status == "failed" for item in recordings),
-            errors=errors,
-            steps=int(batch.name.last),
-            audio_seconds=sum(item.num_samples for item in recordings) / SAMPLE_RATE,
-            warning=self._note,
-        )
+    def setup(self) -> None:
+        """Load the models of its stages, once. Raises ModelError."""
+        if self._stages is not None:
+            return
+        operator, config = self._operator, self._job.config
+        names = operator.stages or tuple(stage.name for stage in self._job.make_stages(config))
+        sections = operator.stages or tuple(name for name in type(config).model_fields if name != "tokenize")
+        only = tuple(f"{name}." for name in sections)
+        if operator.branch:
+            only = (f"{names[0]}.systems.{operator.branch}.",)
+        config, self._warning = for_this_machine(config, only=only)
+        stages = [stage for stage in self._job.make_stages(config) if stage.name in names]
+        for stage in stages[1:] if operator.joins else stages:
+            if operator.branch and isinstance(stage, Branched):
+                stage.setup_branch(operator.branch)
+            else:
+                stage.setup()
+        self._stages = stages
 
-    def _run(self, recordings: list[Recording], attempt: Attempt) -> StageTimes:
-        for recording in recordings:
+    def __call__(self, batch: Batch, *heard: Heard, attempt: Attempt | None = None) -> BatchLabelled | Batch | Heard:
+        """Give the batch on, or what a branch found in it; the last operator commits it, once."""
+        attempt = attempt or Attempt()
+        if self._operator.commits and self._out.exists(batch.name.file):
+            return self._report(batch, {})
+        for part in heard:
+            batch.heard[part.branch] = part.results
+            batch.times.add(part.times)
+            batch.warning = batch.warning or part.warning
+        times = self._run(batch, attempt)
+        if self._operator.branch and not self._operator.leads:
+            attempt.finish()
+            return Heard(self._operator.branch, batch.heard[self._operator.branch], times, self._warning)
+        batch.times.add(times)
+        batch.warning = batch.warning or self._warning
+        if not self._operator.commits:
+            attempt.finish()
+            return batch
+        self._commit(batch)
+        attempt.finish()
+        return self._report(batch, error_rates(batch.recordings))
+
+    def _run(self, batch: Batch, attempt: Attempt) -> StageTimes:
+        for recording in batch.recordings:
             crash = attempt.victims.get(_key(recording))
             if crash is not None:
                 recording.verdict, recording.audio = fail("worker", crash.detail), None
+                recording.segments = []
+        self.setup()
         seconds: dict[str, float] = {}
-        stages = self._loaded_stages()
         take_model_seconds()
-        for group in [[item] for item in recordings] if attempt.careful else [recordings]:
-            for stage in stages:
-                if attempt.careful:
-                    attempt.note(_key(group[0]), f"stage {stage.name}")
+        every = list(range(len(batch.recordings)))
+        for group in [[number] for number in every] if attempt.careful else [every]:
+            for stage in self._stages or []:
+                attempt.note(_key(batch.recordings[group[0]]), f"stage {stage.name}")
                 start = time.perf_counter()
-                self._watched(stage, group, attempt)
+                self._watched(stage, batch, group, attempt)
                 seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
-        for recording in recordings:
-            _check_segments(recording)
-            if self._note:
-                recording.notes[FALLBACK] = self._note
         peak = self._watchdog.peak_bytes if self._watchdog else 0
         return StageTimes(seconds, take_model_seconds(), peak)
 
-    def _watched(self, stage: Stage, group: list[Recording], attempt: Attempt) -> None:
+    def _watched(self, stage: Stage, batch: Batch, group: list[int], attempt: Attempt) -> None:
         if self._watchdog is None:
-            run_stage(stage, group)
+            self._on_group(stage, batch, group)
             return
         with self._watchdog.limit(f"stage {stage.name}", attempt.explain):
-            run_stage(stage, group)
+            self._on_group(stage, batch, group)
 
-    def _loaded_stages(self) -> list[Stage]:
-        if self._stages is None:
-            config, self._note = for_this_machine(self._job.config, but="tokenize")
-            stages = self._job.make_stages(config)
-            for stage in stages:
-                stage.setup()
-            self._stages = stages
-        return self._stages
+    def _on_group(self, stage: Stage, batch: Batch, group: list[int]) -> None:
+        recordings, branch = [batch.recordings[number] for number in group], self._operator.branch
+        if not isinstance(stage, Branched) or not (branch or self._operator.joins):
+            run_stage(stage, recordings)
+        elif branch:
+            batch.heard.setdefault(branch, []).extend(run_branch(stage, branch, recordings))
+        else:
+            found = {name: [results[number] for number in group] for name, results in batch.heard.items()}
+            run_join(stage, recordings, found)
+
+    def _commit(self, batch: Batch) -> None:
+        for recording in batch.recordings:
+            _check_segments(recording)
+            if batch.warning:
+                recording.notes[FALLBACK] = batch.warning
+        audio = self._job.config.engine.staging_audio
+        staging.commit(self._out, batch.name, batch.recordings, batch.times, audio=audio)
+
+    @staticmethod
+    def _report(batch: Batch, errors: dict[str, ErrorRate]) -> BatchLabelled:
+        return BatchLabelled(
+            name=batch.name,
+            recordings=len(batch.recordings),
+            failed=sum(item.verdict is not None and item.verdict.status == "failed" for item in batch.recordings),
+            errors=errors,
+            steps=int(batch.name.last),
+            audio_seconds=batch.num_samples / SAMPLE_RATE,
+            warning=batch.warning,
+        )
 
 
 def _check_segments(recording: Recording) -> None:

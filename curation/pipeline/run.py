@@ -29,7 +29,7 @@ from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
 from curation.pipeline.guard.lock import held
-from curation.pipeline.guard.quarantine import Quarantine
+from curation.pipeline.guard.quarantine import clear_notes
 from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
 from curation.pipeline.monitor import Monitor
@@ -86,17 +86,16 @@ def build(
     out = job.out
     with held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         plan = _plan(out, config, inputs, retry_failed=retry_failed)
-        quarantine = Quarantine(out, job.run)
-        quarantine.clear()
+        clear_notes(out)
         tell_changes(out, config)
         if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
             write_config(out, config)
-        with _started(config) as runtime:
+        with _started(job) as runtime:
             monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus), on_progress)
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
             summary = publish(job, runtime, monitor)
-        quarantine.clear()
+        clear_notes(out)
         return summary
 
 
@@ -143,13 +142,14 @@ def _to_retry(out: Storage, plan: Plan) -> tuple[int, dict[str, FailedRecording]
 
 
 @contextmanager
-def _started(config: BuildConfig) -> Iterator[Runtime]:
+def _started(job: Job) -> Iterator[Runtime]:
+    config = job.config
     if config.engine.runtime == "in-process":
         yield LocalRuntime()
         return
     from curation.pipeline.runtime.ray import RayRuntime  # Ray takes seconds to import
 
-    with RayRuntime(config.engine, worker_needs(config)) as runtime:
+    with RayRuntime(config.engine, worker_needs(config), job.out) as runtime:
         yield runtime
 
 

@@ -14,8 +14,9 @@ from curation.core.machine import allowed_cpus, free_memory
 from curation.core.storage import Storage
 from curation.models.catalogue import catalogue
 from curation.models.store import resolve, verify
-from curation.pipeline.assemble import Node, fitting_workers, steps, tokenizer_gpus, worker_needs
+from curation.pipeline.assemble import steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
+from curation.pipeline.workers.sizing import DECODERS_GIB, Node, fitting_workers
 from curation.preflight.requirements import models_of, plug_ins, requirements_of
 
 GIB = 2**30
@@ -53,8 +54,8 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
     least = fitting_workers(needs, [replace(here, memory_gib=math.inf)], config.engine)
     found = f"{here.cpus:g}, for {counted(workers, 'worker')}"
     yield Check("CPUs", least.count > 0, found, "lower engine.worker_cpus or engine.decode_cpus")
-    each = needs.memory_gib or 0.0
-    found = f"{memory:.1f} GiB free, {each:.1f} GiB needed for each worker"
+    each = (needs.memory_gib or 0.0) + DECODERS_GIB
+    found = f"{memory:.1f} GiB free, {each:.1f} GiB needed for decoding and a worker"
     yield Check("memory", memory >= each, found, "free memory, or switch off models")
     if Storage(output).is_local:
         free = shutil.disk_usage(_existing_parent(Path(output))).free / GIB

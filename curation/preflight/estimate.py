@@ -15,15 +15,20 @@ from typing import Any
 
 import psutil
 
+from curation.core.counts import counted
 from curation.core.declarations import Adapter
 from curation.core.errors import ModelError
 from curation.models.packaged_speech import TWO_CITIES, TWO_SPEAKERS
 from curation.models.store import resolve
-from curation.pipeline.assemble import Node, Step, fitting_workers, none_fits, steps, tokenizer_gpus, worker_needs
+from curation.pipeline.assemble import Step, build_stages, steps, tokenizer_gpus, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes
+from curation.pipeline.runtime.layout import FUSED, chosen_levels
+from curation.pipeline.workers.operators import Levels
+from curation.pipeline.workers.sizing import Node, fitting_workers, none_fits
 from curation.preflight.doctor import GIB
+from curation.preflight.pools import PoolPlan, audio_per_second, factors_of, plan_pools
 from curation.preflight.requirements import Model, models_of
 
 GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
@@ -86,6 +91,9 @@ class BuildPlan:
     """Memory limit of all workers together."""
     declared_gib: float
     """Memory of one worker, by what its stages declare."""
+    pools: list[PoolPlan] = field(default_factory=list)
+    """Of workers that run a part of the stages each; empty: every worker runs all."""
+    slowest_pool: str = ""
     worker_gib: float | None = None
     """Measured memory of one worker."""
     worker_gpu_gib: float = 0.0
@@ -115,22 +123,25 @@ def make_plan(
         machines=machines,
         stages=list(_stages(config)),
         workers=workers.count,
-        worker_cpus=workers.each.cpus,
-        worker_gpus=workers.each.gpus,
+        worker_cpus=workers.cpus,
+        worker_gpus=workers.needs.gpus,
         limit_gib=workers.count * config.engine.max_worker_gib,
         declared_gib=needs.memory_gib or 0.0,
     )
-    if not workers.count:
+    levels = chosen_levels(config, build_stages(config), {"": machines.node})
+    if levels != FUSED:
+        _set_pools(config, levels, plan, {})
+    elif not workers.count:
         plan.problems.append(f"{none_fits(workers, [machines.node])}: change these, --cpus or --gpus")
     unknown = [item.reference for stage in plan.stages for item in stage.models if item.gib is None]
     if unknown:
         plan.notes.append(f"size unknown, not counted: {', '.join(unknown)}")
-    plan.problems += _check(config, plan)
+    plan.problems += _check(config, plan) if levels == FUSED else _check_pools(config, levels, plan)
     if not calibrate:
         plan.calibration = "not calibrated"
         return plan
     try:
-        _calibrate(config, plan, list(samples) or packaged_speech())
+        _calibrate(config, levels, plan, list(samples) or packaged_speech())
     except ModelError as error:
         plan.calibration = f"not calibrated: {error}"
     return plan
@@ -189,7 +200,35 @@ def _gib_on_gpu(step: Step, sizes: Mapping[str, float]) -> float:
     return sum(sizes[model.reference] for model in models_of(uses))
 
 
-def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> None:
+def _set_pools(config: BuildConfig, levels: Levels, plan: BuildPlan, factors: Mapping[str, float]) -> None:
+    """Set the pools; what does not fit is a problem."""
+    plan.pools, problem, plan.slowest_pool = plan_pools(config, levels, plan.machines.node, factors)
+    plan.problems += [problem] if problem and not factors else []
+    plan.workers = sum(pool.workers for pool in plan.pools)
+    plan.declared_gib = sum(pool.workers * pool.memory_gib for pool in plan.pools) / max(1, plan.workers)
+    plan.limit_gib = plan.workers * config.engine.max_worker_gib
+
+
+def _check_pools(config: BuildConfig, levels: Levels, plan: BuildPlan) -> Iterator[str]:
+    """Whether the models of each pool fit a GPU as often as its workers share one."""
+    sizes = {model.reference: model.gib or 0.0 for stage in plan.stages for model in stage.models}
+    pools = {pool.name: pool for pool in plan.pools}
+    for operator in (operator for level in levels for operator in level):
+        pool, names = pools[operator.name], operator.stages[operator.joins :]
+        uses = [use for step in steps(config) if step.name in names for use in step.uses if use.resources.gpus]
+        if operator.branch:
+            uses = [use for use in uses if use.name == f"{names[0]}.{operator.branch}"]
+        weights = sum(sizes[model.reference] for model in models_of(tuple(uses)))
+        sharing = max(1, int(1 / pool.gpus + 1e-6)) if pool.gpus else 0
+        needed = sharing * (GPU_OVERHEAD * weights + GPU_CONTEXT_GIB)
+        if needed > plan.machines.gpu_gib * max(1.0, pool.gpus):
+            yield (
+                f"{counted(sharing, 'worker')} of the pool {pool.name} on a GPU need about {needed:.1f} GiB, it has "
+                f"{plan.machines.gpu_gib:g}: raise gpus of engine.pool_settings"
+            )
+
+
+def _calibrate(config: BuildConfig, levels: Levels, plan: BuildPlan, samples: Sequence[str]) -> None:
     """Build `samples` in this process; sets the factors, the memory and the estimate."""
     from curation.pipeline.run import build
 
@@ -211,7 +250,13 @@ def _calibrate(config: BuildConfig, plan: BuildPlan, samples: Sequence[str]) -> 
         stage.factor = factor * share if share < BUSY_SHARE else factor
     plan.worker_gib = private_bytes(psutil.Process()) / GIB
     total = sum(stage.factor or 0.0 for stage in plan.stages)
-    if plan.workers:
+    if levels != FUSED:
+        seconds = factors_of(levels, spent, summary.timing.label.models)
+        scale = (share if share < BUSY_SHARE else 1.0) / summary.seconds
+        _set_pools(config, levels, plan, {name: value * scale for name, value in seconds.items()})
+        plan.hours_per_1000 = 1000 / audio_per_second(plan.pools)
+        plan.notes.append("the pools are sized for the speed here; a build measures its own and sizes them by that")
+    elif plan.workers:
         plan.hours_per_1000 = 1000 * total / min(plan.workers, plan.machines.cpus)
     if plan.worker_gib > config.engine.max_worker_gib:
         plan.problems.append(

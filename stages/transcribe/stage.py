@@ -8,8 +8,7 @@ rejected for a fault of ours, nor kept on the evidence of fewer systems.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -19,7 +18,7 @@ from curation.core.declarations import Note, Score, Use
 from curation.core.settings import Section, threshold
 from curation.core.timing import inside_model
 from curation.manifests.records import Hypothesis, Recording, Segment, fail
-from curation.stages.base import DECIMALS, Stage
+from curation.stages.base import DECIMALS, Branched
 from curation.stages.transcribe.base import AsrSystem, LanguageIdentifier, SystemConfig
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.registry import SYSTEMS, AnySystemConfig, build_system
@@ -68,13 +67,12 @@ class TranscribeConfig(Section):
         return self
 
 
-class Transcribe(Stage):
+class Transcribe(Branched):
     """Sets language and hypotheses (in the order of the configuration) of every live segment."""
 
     name = "transcribe"
     section = TranscribeConfig
     after = "boundary"
-    batched = True
     scores = (
         Score("language.probability", "1", "of the language, where it was identified"),
         Score("transcribe.systems", "systems", "systems that gave a hypothesis"),
@@ -93,25 +91,39 @@ class Transcribe(Stage):
         """The systems."""
         return [Use(f"transcribe.{item.name}", SYSTEMS[item.kind], item) for item in section.systems]
 
-    def setup(self) -> None:
-        """Load all systems."""
-        for system in self.systems:
-            system.load()
+    @property
+    def branches(self) -> list[str]:
+        """The systems; the one that identifies languages is the first."""
+        names = [system.config.name for system in self.systems]
+        return sorted(names, key=lambda name: name != self.config.language_system)
 
-    def process(self, batch: Sequence[Recording]) -> None:
-        """Identify languages, then let every system transcribe those that it supports."""
-        for recording in batch:
-            if recording.live_segments:
-                self._set_language(recording)
+    def setup_branch(self, name: str) -> None:
+        """Load a system."""
+        self._system(name).load()
+
+    def branch(self, name: str, batch: Sequence[Recording]) -> list[list[Hypothesis | None]]:
+        """What a system hears in the live segments of each recording; None where it does not speak the language."""
+        if name == self.branches[0]:
+            for recording in batch:
+                if recording.live_segments:
+                    self._set_language(recording)
+        system = self._system(name)
         segments = [segment for recording in batch for segment in recording.live_segments]
         segments.sort(key=lambda segment: segment.num_samples)
-        heard: dict[int, list[Hypothesis]] = defaultdict(list)
-        for system in self.systems:
-            spoken = [item for item in segments if system.languages is None or item.language in system.languages]
-            for segment, hypothesis in zip(spoken, _transcribe(system, spoken), strict=True):
-                heard[id(segment)].append(_in_recording_time(hypothesis, segment.start))
-        for segment in segments:
-            self._store(segment, heard[id(segment)])
+        spoken = [item for item in segments if system.languages is None or item.language in system.languages]
+        hypotheses = map(_in_recording_time, _transcribe(system, spoken), [item.start for item in spoken])
+        heard = dict(zip(map(id, spoken), hypotheses, strict=True))
+        return [[heard.get(id(segment)) for segment in recording.live_segments] for recording in batch]
+
+    def join(self, batch: Sequence[Recording], found: Mapping[str, Sequence[Sequence[Hypothesis | None]]]) -> None:
+        """Set the hypotheses of the segments, in the order of the systems."""
+        for number, recording in enumerate(batch):
+            for place, segment in enumerate(recording.live_segments):
+                heard = [found[system.config.name][number][place] for system in self.systems]
+                self._store(segment, [item for item in heard if item is not None])
+
+    def _system(self, name: str) -> AsrSystem:
+        return next(system for system in self.systems if system.config.name == name)
 
     def _set_language(self, recording: Recording) -> None:
         """Language of all live segments, and its probability where it was identified."""

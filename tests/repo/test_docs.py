@@ -176,10 +176,11 @@ def test_functions_of_the_walks_are_in_their_files(name):
 
 def functions_of(path):
     """Names of a file's functions, and of its methods with their class."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     body = ast.parse(path.read_text(encoding="utf-8")).body
     classes = [node for node in body if isinstance(node, ast.ClassDef)]
-    methods = {f"{one.name}.{node.name}" for one in classes for node in one.body if isinstance(node, ast.FunctionDef)}
-    return methods | {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    methods = {f"{one.name}.{node.name}" for one in classes for node in one.body if isinstance(node, kinds)}
+    return methods | {node.name for node in body if isinstance(node, kinds)}
 
 
 def test_floors_are_those_of_the_contracts():

@@ -6,7 +6,7 @@ Recordings misbehave on request of their file name: `segfault`, `hang`, `memory`
 import ctypes
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.records import Edit, Hypothesis, Recording, Segment, Verdict, Word
 from curation.pipeline.config import BuildConfig
-from curation.stages.base import Stage
+from curation.stages.base import Branched, Stage
 from curation.stages.loudness import Loudness
 
 BLOCK = SAMPLE_RATE // 2
@@ -69,6 +69,33 @@ class Hear(Stage):
                 }
 
 
+class Choir(Branched):
+    """Three voices that hear a segment each in their own way; the first says what the others sing after."""
+
+    name = "choir"
+    branches = ("mid", "high", "low")
+
+    def setup_branch(self, name: str) -> None:
+        """There are no models."""
+
+    def branch(self, name: str, batch: Sequence[Recording]) -> list[list[str]]:
+        for recording in batch:
+            if name == "mid":
+                recording.notes["key"] = str(len(recording.live_segments))
+            if f"no-{name}" in recording.source.path:
+                msg = f"{name} lost its voice"
+                raise RuntimeError(msg)
+        return [
+            [f"{name}{recording.notes['key']} {segment.num_samples}" for segment in recording.live_segments]
+            for recording in batch
+        ]
+
+    def join(self, batch: Sequence[Recording], found: Mapping[str, Sequence[list[str]]]) -> None:
+        for number, recording in enumerate(batch):
+            for place, segment in enumerate(recording.live_segments):
+                segment.notes["choir"] = ", ".join(found[name][number][place] for name in ("low", "mid", "high"))
+
+
 class Misbehave(Stage):
     """Does what the file name asks for."""
 
@@ -110,3 +137,7 @@ def toy_stages(config: BuildConfig) -> list[Stage]:
 
 def slow_toy_stages(config: BuildConfig) -> list[Stage]:
     return [Loudness(config.loudness), Cut(), Slow(), Hear()]
+
+
+def choir_stages(config: BuildConfig) -> list[Stage]:
+    return [Loudness(config.loudness), Cut(), Choir(), Misbehave(), Hear()]

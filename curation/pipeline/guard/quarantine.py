@@ -1,24 +1,24 @@
-"""Records which tasks killed their worker, so that a recording that does so cannot block a build indefinitely.
+"""What is known of earlier attempts at a task that killed their worker, so that a recording cannot block a build.
 
-A worker writes an attempt record before it starts a task, and removes it afterwards. A record that exists when the task
-comes again means that the worker died. The first crash makes the worker careful: it then records each recording
-separately. A recording on which a careful worker died is given up, as `failed`.
+The driver sees that a worker died, and on which task. The next attempt at the task is careful: its worker does one
+recording at a time and leaves a note before each. A recording on which a careful worker died is given up, as `failed`.
+The watchdog leaves its reason in the same way before it ends a process.
 
-    with quarantine.attempt("00000003-000000") as attempt:
-        if attempt.careful:
-            attempt.note(recording_id)
+    attempt = Attempt(out, "label-00000003-000000")     # in the driver
+    attempt.note(recording_id)                          # in the worker
+    attempt = attempt.after_death("the process died")   # in the driver: the next one
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import partial
 
 from curation.core.records import Count, typed
 from curation.core.storage import Storage
 
 FOLDER = "attempts"
 UNEXPLAINED = "the worker process died (a crash in native code, or killed by the system, e.g. for memory)"
+MAX_UNEXPLAINED = 3
+"""Deaths that no recording is to blame for."""
 
 
 @dataclass(slots=True)
@@ -31,89 +31,82 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """An attempt record."""
+    """What a worker was doing."""
 
-    run: str
-    crashes: Count
-    victims: dict[str, Crash]
-    current: str
-    detail: str
-    spans: Count
+    detail: str = ""
+    spans: Count = 0
+    current: str = ""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at a task."""
+    """One try at a task. Without `out` nothing is noted: a process that does all itself cannot outlive a crash."""
 
-    out: Storage
-    file: str
-    run: str
-    crashes: int = 0
+    out: Storage | None = None
+    task: str = ""
+    """A name that is a valid file name."""
+    deaths: int = 0
     """Workers that died on the task in this run."""
     victims: dict[str, Crash] = field(default_factory=dict)
     """Recordings that have killed a careful worker."""
+    detail: str = ""
+    """Why the latest worker died."""
     current: str = ""
     spans: int = 0
-    doing: str = ""
 
     @property
     def careful(self) -> bool:
         """True once a worker has died on this task."""
-        return self.crashes > 0
+        return self.deaths > 0
 
-    def note(self, recording: str = "", doing: str = "", spans: int = 0) -> None:
-        """Record what comes next, in case it kills this process."""
-        self.current, self.doing, self.spans = recording, doing, spans
-        self._write(f"{UNEXPLAINED} in {doing}" if doing else UNEXPLAINED)
+    @property
+    def hopeless(self) -> bool:
+        """True where it is no recording that kills the workers."""
+        return self.deaths - len(self.victims) >= MAX_UNEXPLAINED
+
+    def note(self, recording: str, doing: str, spans: int = 0) -> None:
+        """Record what comes next, in case it kills this process. Only a careful attempt does so."""
+        if self.careful:
+            self.current, self.spans = recording, spans
+            self._write(f"{UNEXPLAINED} in {doing}")
 
     def explain(self, reason: str) -> None:
         """Record why this process is about to end itself."""
         self._write(reason)
 
+    def finish(self) -> None:
+        """Remove the note of a careful attempt that ended well."""
+        if self.careful and self.out is not None:
+            self.out.remove(self._file)
+
+    def after_death(self, detail: str = UNEXPLAINED) -> "Attempt":
+        """The next attempt; `detail` explains the death where no note does."""
+        victims, note = dict(self.victims), self._take()
+        if note.current:
+            victims[note.current] = Crash(note.detail, note.spans)
+        return Attempt(self.out, self.task, self.deaths + 1, victims, note.detail or detail)
+
+    @property
+    def _file(self) -> str:
+        return f"{FOLDER}/{self.task}.json"
+
     def _write(self, detail: str) -> None:
-        note = {
-            "run": self.run,
-            "crashes": self.crashes,
-            "victims": {key: asdict(crash) for key, crash in self.victims.items()},
-            "current": self.current,
-            "detail": detail,
-            "spans": self.spans,
-        }
-        self.out.write_json(self.file, note, durable=False)
+        if self.out is not None:
+            self.out.write_json(self._file, asdict(_Note(detail, self.spans, self.current)), durable=False)
 
-
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """The attempt records of one run of a build. Those of earlier runs are ignored: their cause may be gone."""
-
-    out: Storage
-    run: str
-
-    def clear(self) -> None:
-        """Remove the records of all runs."""
-        for name in self.out.names(FOLDER):
-            self.out.remove(f"{FOLDER}/{name}")
-        self.out.remove_if_empty(FOLDER)
-
-    @contextmanager
-    def attempt(self, task: str) -> Iterator[Attempt]:
-        """Attempt `task`, a name that is a valid file name."""
-        file = f"{FOLDER}/{task}.json"
-        attempt = self._next(file)
-        attempt.note()
-        yield attempt
-        self.out.remove(file)
-
-    def _next(self, file: str) -> Attempt:
+    def _take(self) -> _Note:
+        if self.out is None:
+            return _Note()
         try:
-            return self.out.read_record(file, lambda note: self._after(note, file), "run the same command again")
+            note = self.out.read_record(self._file, partial(typed, _Note), "run the same command again")
         except FileNotFoundError:
-            return Attempt(self.out, file, self.run)
+            return _Note()
+        self.out.remove(self._file)
+        return note
 
-    def _after(self, note: dict[str, Any], file: str) -> Attempt:
-        """The attempt that follows the one that left this record."""
-        if note.get("run") != self.run:
-            return Attempt(self.out, file, self.run)
-        left = typed(_Note, note)
-        victims = left.victims | ({left.current: Crash(left.detail, left.spans)} if left.current else {})
-        return Attempt(self.out, file, self.run, crashes=left.crashes + 1, victims=victims)
+
+def clear_notes(out: Storage) -> None:
+    """Remove the notes that killed runs have left."""
+    for name in out.names(FOLDER):
+        out.remove(f"{FOLDER}/{name}")
+    out.remove_if_empty(FOLDER)

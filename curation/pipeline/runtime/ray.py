@@ -1,44 +1,64 @@
-"""Runs the work of a build on Ray Data, on this machine or on a cluster.
+"""Runs the work of a build on Ray, on this machine or on a cluster: the workers of the pools are Ray's actors.
 
-Units are decoded by tasks and labelled by a pool of actors; batches of recordings pass between them. Resuming needs no
-state of Ray: a batch is done when its staging file exists, so that tasks may be repeated or lost.
+Ray places processes and carries batches between them; which worker gets what is decided in `pool`, `crew` and `flow`.
+Resuming needs no state of Ray: a batch is done when its staging file exists, so that calls may be repeated or lost.
 """
 
+import asyncio
 import logging
 import os
 import sys
-import warnings
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 import ray
-import ray.data
+from ray.autoscaler.sdk import request_resources
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    ActorUnschedulableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+)
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.core.declarations import Resources
-from curation.core.errors import ConfigError, UserError
+from curation.core.errors import UserError, WorkerError
 from curation.core.machine import allowed_cpus
+from curation.core.storage import Storage
 from curation.manifests.plan import Unit
-from curation.pipeline.assemble import Node, Workers, fitting_workers, none_fits
 from curation.pipeline.config import EngineConfig
-from curation.pipeline.guard.watchdog import GIB, Watchdog
+from curation.pipeline.guard.watchdog import GIB
 from curation.pipeline.job import BatchLabelled, Job, Result, Task
-from curation.pipeline.label import BatchLabeller, UnitDecoder
+from curation.pipeline.runtime.crew import Crew
+from curation.pipeline.runtime.flow import DECODE, Flow, Window
+from curation.pipeline.runtime.layout import FUSED, Layout, PoolLayout, chosen_levels
+from curation.pipeline.runtime.pool import DiedError, LostError, Pool
 from curation.pipeline.runtime.transfer import packed, unpacked
+from curation.pipeline.runtime.work import Decoding, Labelling, Reply, Tasks
+from curation.pipeline.workers.operators import WHOLE, Levels
+from curation.pipeline.workers.sizing import Node
 
-TASKS_PER_CPU = 16
-BLOCK_BYTES = 2**16  # every batch of recordings is a block of its own, so that all workers get some
+STORE_SHARE = 0.25
+"""Of Ray's object stores, for decoded audio under way unless `engine.window_gib` says otherwise."""
+COPIES = 3
+"""Of a decoded batch at the same time: as it was decoded, as it is now, and the operator's result."""
+DEATH_SECONDS = 60.0
+"""Within which Ray knows why a process cannot be reached."""
 
 
 class RayRuntime:
     """The runtime `ray`: a context that joins a cluster, or starts Ray on this machine."""
 
-    def __init__(self, config: EngineConfig, worker: Resources) -> None:
+    def __init__(self, config: EngineConfig, worker: Resources, out: Storage) -> None:
         """`worker`: what a label worker reserves (`curation.pipeline.assemble.worker_needs`)."""
-        self._config, self._worker = config, worker
+        self._config, self._worker, self._out = config, worker, out
         self._joined = config.address or os.environ.get("RAY_ADDRESS")
 
     def __enter__(self) -> Self:
@@ -46,16 +66,15 @@ class RayRuntime:
             ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
         else:
             _start_here()
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.target_max_block_size = BLOCK_BYTES
+        if self._joined and self._config.workers:
+            request_resources(bundles=[_bundle(self._worker)] * self._config.workers)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._joined and self._config.workers:
+            request_resources(bundles=[])
         ray.shutdown()
 
     @property
@@ -65,15 +84,26 @@ class RayRuntime:
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
         """See `job.Runtime`."""
-        tasks = [(unit, sorted(done.get(unit.number, ()))) for unit in units]
-        batches = self._dataset(tasks).map_batches(
-            _decode,
-            fn_kwargs={"job": job},
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=self._config.decode_cpus,
-        )
-        yield from self._on_actors(batches, partial(_watched_labeller, job), self._worker.gpus)
+        levels = chosen_levels(job.config, job.make_stages(job.config), _nodes())
+        layout = self._layout_of(levels)
+        operators = {operator.name: operator for level in levels for operator in level}
+        makers: dict[str, Callable[[], Any]] = {DECODE: partial(Decoding, job)}
+        makers |= {name: partial(Labelling, job, operator) for name, operator in operators.items()}
+        pools = {
+            name: Pool(name, partial(self._start, make, layout, name), at_once=1 if name == DECODE else 2)
+            for name, make in makers.items()
+        }
+        if isinstance(layout, PoolLayout):
+            layout.pools = pools
+        crew = Crew(pools, layout, self._config, self._out)
+        store = ray.cluster_resources().get("object_store_memory", 0.0) * STORE_SHARE / COPIES
+        window = Window(store if self._config.window_gib is None else self._config.window_gib * GIB, layout.workers)
+        yield from crew.results(partial(Flow(crew, levels, window, self._out).run, units, done))
+
+    def _layout_of(self, levels: Levels) -> Layout | PoolLayout:
+        if levels == FUSED:
+            return self._layout(self._worker, WHOLE.name)
+        return PoolLayout(self._config, levels, _nodes, may_grow=self._may_grow)
 
     def map(
         self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpus: float = 0.0
@@ -83,51 +113,152 @@ class RayRuntime:
         if len(every) == 1 and not gpus:
             yield make_worker()(every[0])
             return
-        yield from self._on_actors(self._dataset(every), make_worker, gpus)
+        needs, name = replace(self._worker, gpus=gpus), "publish"
+        layout = self._layout(needs, name)
+        pool = Pool(name, partial(self._start, partial(Tasks, self._config, make_worker), layout, name))
+        crew = Crew({name: pool}, layout, self._config, self._out)
 
-    def _dataset(self, tasks: list[Any]) -> Any:
-        """The tasks in as many blocks as give every CPU several: a block is one task of Ray's."""
-        cpus = max(1, int(self.num_cpus))
-        size = max(1, len(tasks) // (cpus * TASKS_PER_CPU))
-        return ray.data.from_arrow([packed(tasks[start : start + size]) for start in range(0, len(tasks), size)])
+        async def do(number: int) -> None:
+            reply = await crew.attempted(pool, f"{number:08d}", every[number], rank=(number,))
+            crew.queue.put_nowait(reply.result)
 
-    def _on_actors(
-        self, dataset: Any, make_worker: Callable[[], Callable[[Task], Result]], gpus: float
-    ) -> Iterator[Result]:
-        workers = self._workers(gpus)
-        results = dataset.map_batches(
-            _Actor,
-            fn_constructor_kwargs={"make_worker": make_worker},
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=workers.each.cpus,
-            num_gpus=workers.each.gpus,
-            memory=int((workers.each.memory_gib or 0.0) * GIB),
-            compute=ray.data.ActorPoolStrategy(size=workers.count),
-        )
-        for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from _results(table)
+        async def work() -> None:
+            for number in range(len(every)):
+                await crew.room(3 * layout.workers())
+                crew.begin(do(number))
 
-    def _workers(self, gpus: float) -> Workers:
-        """As many workers as fit now; on a cluster as many as are configured, since it may scale up to them.
+        yield from crew.results(work)
 
-        A worker that does not fit yet waits while the others work.
-        """
-        nodes = [_room(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-        workers = fitting_workers(replace(self._worker, gpus=gpus), nodes, self._config)
-        if self._joined and self._config.workers:
-            return replace(workers, count=self._config.workers)
-        if not workers.count:
+    def _layout(self, needs: Resources, name: str) -> Layout:
+        return Layout(self._config, needs, name, _nodes, may_grow=self._may_grow)
+
+    @property
+    def _may_grow(self) -> bool:
+        return bool(self._joined and self._config.workers)
+
+    def _start(self, make: Callable[[], Any], layout: Layout | PoolLayout, name: str, node: str) -> "_RayWorker":
+        return _RayWorker(make, layout.each(name, node), node, self._config.start_seconds)
+
+
+class _RayWorker:
+    """A worker process: an actor on a node, see `pool.Worker`."""
+
+    def __init__(self, make: Callable[[], Any], needs: Resources, node: str, start_seconds: float) -> None:
+        options = {
+            "num_cpus": needs.cpus,
+            "num_gpus": needs.gpus,
+            "memory": int((needs.memory_gib or 0.0) * GIB),
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False),
+        }
+        self._actor = ray.remote(**options)(_Process).remote(make)
+        self._needs, self._start_seconds = needs, start_seconds
+
+    async def start(self) -> None:
+        """See `pool.Worker`."""
+        try:
+            await asyncio.wait_for(self._value(self._actor.ready.remote()), self._start_seconds)
+        except TimeoutError as error:
             msg = (
-                f"{none_fits(workers, nodes)}. On an autoscaling cluster, set engine.workers to the number of workers "
-                f"to scale to"
+                f"a worker that reserves {self._needs.cpus:g} CPUs, {self._needs.gpus:g} GPUs and "
+                f"{self._needs.memory_gib or 0.0:.1f} GiB did not start within engine.start_seconds = "
+                f"{self._start_seconds:g}: does something else use the cluster?"
             )
-            raise ConfigError(msg)
-        return workers
+            raise WorkerError(msg) from error
+        await self._value(self._actor.load.remote())
+
+    async def call(self, *arguments: Any) -> Reply:
+        """See `pool.Worker`. Pieces stay in Ray's object stores."""
+        result, piece = self._actor.call.options(num_returns=2).remote(*arguments)
+        reply: Reply = await self._value(result)
+        return replace(reply, piece=piece if reply.size else None)
+
+    def end(self) -> None:
+        """See `pool.Worker`."""
+        ray.kill(self._actor)
+
+    async def _value(self, reference: Any) -> Any:
+        """What the actor returns. Raises DiedError, LostError, and the UserError that it returns."""
+        try:
+            value = await reference
+        except ActorUnavailableError:
+            raise await self._death() from None
+        except (ActorDiedError, ActorUnschedulableError, NodeDiedError, OutOfMemoryError) as error:
+            raise _died(error) from None
+        except ObjectLostError as error:
+            raise LostError(str(error)) from None
+        if isinstance(value, UserError):
+            raise value
+        return value
+
+    async def _death(self) -> DiedError:
+        """Why the actor cannot be reached; Ray knows a little later than it notices."""
+        end = time.monotonic() + DEATH_SECONDS
+        while time.monotonic() < end:
+            try:
+                await self._actor.ready.remote()
+            except ActorUnavailableError:
+                await asyncio.sleep(0.2)
+            except (ActorDiedError, ActorUnschedulableError, NodeDiedError, OutOfMemoryError) as error:
+                return _died(error)
+            else:
+                break
+        return DiedError("node", "the node could not be reached")
+
+
+def _died(error: Exception) -> DiedError:
+    text = str(error)
+    if isinstance(error, OutOfMemoryError):
+        return DiedError("memory", "Ray ended the worker process because its machine ran out of memory")
+    if isinstance(error, ActorDiedError) and not (error.preempted or "node has died" in text):
+        return DiedError("process", "")
+    return DiedError("node", text)
+
+
+class _Process:
+    """Holds one worker and its models for the life of a process.
+
+    A UserError is returned as a result: Ray would bury one that is raised here under errors of its own.
+    """
+
+    def __init__(self, make: Callable[[], Callable[..., Reply]]) -> None:
+        self._make = make
+
+    def ready(self) -> None:
+        """Say that the process runs."""
+
+    def load(self) -> UserError | None:
+        """Make the worker, with its models."""
+        try:
+            self._worker = self._make()
+        except UserError as error:
+            return error
+        return None
+
+    def call(self, *arguments: Any) -> tuple[Reply | UserError, pa.Table | None]:
+        """What the worker replies, and the piece that it gives on."""
+        start = time.perf_counter()
+        try:
+            reply = self._worker(*(next(unpacked(item)) if isinstance(item, pa.Table) else item for item in arguments))
+        except UserError as error:
+            return error, None
+        piece = None if reply.piece is None else packed([reply.piece])
+        size = 0 if piece is None else piece.nbytes
+        return Reply(reply.result, size=size, seconds=time.perf_counter() - start), piece
+
+
+def _nodes() -> dict[str, Node]:
+    return {node["NodeID"]: _room(node["Resources"]) for node in ray.nodes() if node["Alive"]}
 
 
 def _room(resources: Mapping[str, float]) -> Node:
     return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), resources.get("memory", 0.0) / GIB)
+
+
+def _bundle(needs: Resources) -> dict[str, float]:
+    bundle = {"CPU": needs.cpus, "GPU": needs.gpus, "memory": (needs.memory_gib or 0.0) * GIB}
+    return {name: amount for name, amount in bundle.items() if amount}
 
 
 def _start_here() -> None:
@@ -150,45 +281,3 @@ def _start_here() -> None:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-class _Actor:
-    """Holds one worker and its models for the life of a process.
-
-    A UserError is returned as a result: Ray would bury one that is raised here under errors of its own.
-    """
-
-    def __init__(self, make_worker: Callable[[], Callable[[Any], Any]]) -> None:
-        self._worker = cache(make_worker)
-
-    def __call__(self, rows: pa.Table) -> pa.Table:
-        try:
-            worker = self._worker()
-            return packed(worker(task) for task in unpacked(rows))
-        except UserError as error:
-            return packed([error])
-
-
-def _results(table: pa.Table) -> Iterator[Any]:
-    """The results of tasks. Raises the UserError that one of them is."""
-    for result in unpacked(table):
-        if isinstance(result, UserError):
-            raise result
-        yield result
-
-
-def _watched_labeller(job: Job) -> BatchLabeller:
-    return BatchLabeller(job, job.watchdog())
-
-
-@cache
-def _decode_watchdog(job_run: str, timeout_seconds: float, max_gib: float) -> Watchdog:  # noqa: ARG001 - cache key
-    return Watchdog(timeout_seconds, max_gib)
-
-
-def _decode(rows: pa.Table, job: Job) -> Iterator[pa.Table]:
-    engine = job.config.engine
-    decoder = UnitDecoder(job, _decode_watchdog(job.run, engine.timeout_seconds, engine.max_worker_gib))
-    for unit, done in unpacked(rows):
-        for batch in decoder.batches(unit, done):
-            yield packed([batch])

@@ -1,6 +1,8 @@
 """GPUs: shared by fractions, missed with an error, or replaced by the CPU with a note in every row."""
 
 import os
+import time
+from pathlib import Path
 
 import pytest
 import ray
@@ -44,7 +46,7 @@ def test_fallback_puts_models_on_the_cpu_in_a_type_that_it_computes():
     assert note == NOTE
     assert config.transcribe.systems[0].model_dump()["device"] == "cpu"
     assert config.transcribe.systems[0].model_dump()["compute_type"] == "float32"
-    assert for_this_machine(with_cuda(gpu_fallback=True), only="tokenize")[1] == ""
+    assert for_this_machine(with_cuda(gpu_fallback=True), only=("tokenize.",))[1] == ""
 
 
 @needs_no_gpu
@@ -58,11 +60,17 @@ def test_a_build_that_fell_back_says_so_in_its_rows_and_once_in_the_log(tmp_path
 
 
 class Where(Stage):
-    """Notes which GPU the worker was given, and which process it is."""
+    """Notes which GPU the worker was given, and which process it is. Each waits for the other, that both have work."""
 
     name = "where"
 
     def process(self, batch):
+        seen = Path(batch[0].source.path).parents[1] / "processes"
+        seen.mkdir(exist_ok=True)
+        (seen / str(os.getpid())).touch()
+        end = time.monotonic() + 120
+        while len(list(seen.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
         for recording in batch:
             recording.notes |= {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES", "none"), "pid": str(os.getpid())}
 

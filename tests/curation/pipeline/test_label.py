@@ -44,7 +44,7 @@ def test_the_time_of_decoding_does_not_count_the_wait_while_a_batch_is_labelled(
     monkeypatch.setattr(label.time, "perf_counter", lambda: now[0])
     seconds = []
     for batch in UnitDecoder(job).batches(unit):
-        seconds.append(batch.decode_seconds)
+        seconds.append(batch.times.stages["decode"])
         now[0] += 100.0
     assert len(seconds) > 2
     assert set(seconds) == {0.0}

@@ -102,7 +102,7 @@ def test_workers_reserve_what_their_stages_declare(tmp_path):
         load_config(overrides=["diarize.threads=4", "engine.decode_cpus=0.5"]), Machines(16), calibrate=False
     )
     assert (plan.worker_cpus, plan.worker_gpus, plan.workers) == (3.5, 0.0, 4)
-    config = on_gpu(tmp_path, [1024], worker_cpus=None)
+    config = on_gpu(tmp_path, [1024], worker_cpus=None, pools="fused")
     plan = make_plan(config, Machines(16, 2), calibrate=False)
     assert (plan.worker_gpus, plan.workers, plan.problems) == (1.0, 2, [])
 

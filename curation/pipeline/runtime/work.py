@@ -1,0 +1,70 @@
+"""What worker processes do, one call at a time: decode, label, or a task of the publish pass."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from curation.manifests.plan import Unit
+from curation.pipeline.config import EngineConfig
+from curation.pipeline.guard.quarantine import Attempt
+from curation.pipeline.guard.watchdog import Watchdog
+from curation.pipeline.job import Job
+from curation.pipeline.label import Batch, BatchLabeller, Heard, UnitDecoder
+from curation.pipeline.workers.operators import Operator
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a call gives."""
+
+    result: Any
+    """Small, for the driver."""
+    piece: Any = None
+    """For another worker: the driver only hands it on."""
+    size: int = 0
+    """Bytes of the piece."""
+    seconds: float = 0.0
+    """That the worker took."""
+
+
+class Decoding:
+    """Decodes units; a call gives the next batch of one, and its name."""
+
+    def __init__(self, job: Job) -> None:
+        self._decoder = UnitDecoder(job, job.watchdog())
+        self._opening = -1
+        self._batches: Iterator[Batch] = iter(())
+
+    def __call__(self, attempt: Attempt, opening: int, unit: Unit, done: Collection[int]) -> Reply:
+        """The next batch without those in `done`; a new `opening` begins the unit again."""
+        if opening != self._opening:
+            self._opening = opening
+            self._batches = self._decoder.batches(unit, set(done), attempt)
+        batch = next(self._batches, None)
+        return Reply(batch and batch.name, batch)
+
+
+class Labelling:
+    """Runs an operator on batches."""
+
+    def __init__(self, job: Job, operator: Operator) -> None:
+        self._labeller = BatchLabeller(job, job.watchdog(), operator)
+        self._labeller.setup()
+
+    def __call__(self, attempt: Attempt, batch: Batch, *heard: Heard) -> Reply:
+        """The batch, what a branch found in it, or the result of the last operator."""
+        given = self._labeller(batch, *heard, attempt=attempt)
+        return Reply(None, given) if isinstance(given, Batch | Heard) else Reply(given)
+
+
+class Tasks:
+    """Does tasks of the publish pass."""
+
+    def __init__(self, engine: EngineConfig, make_worker: Callable[[], Callable[[Any], Any]]) -> None:
+        self._watchdog = Watchdog(engine.timeout_seconds, engine.max_worker_gib)
+        self._worker = make_worker()
+
+    def __call__(self, attempt: Attempt, task: Any) -> Reply:
+        """The result of a task."""
+        with self._watchdog.limit(f"the task {attempt.task}", attempt.explain):
+            return Reply(self._worker(task))
