@@ -90,9 +90,10 @@ def calls(engine, batch, body, tokens=8):
     """Print what a step calls on the host and runs on the device, from a few steps behind the prompts."""
     from torch.profiler import ProfilerActivity, profile
 
-    answers = [engine.submit(Request(prompt, Allowed(body, ()), tokens + 3)) for prompt in batch]
+    answers = [engine.submit(Request(prompt, Allowed(body, ()), tokens + 20)) for prompt in batch]
     stream = engine.follow(answers[0])
-    next(stream), next(stream)
+    while len(min(answers, key=lambda answer: len(answer.ids)).ids) < 2:
+        next(stream)
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         for _ in range(tokens):
             next(stream)
