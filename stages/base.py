@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 DECIMALS = 4
 """Stored probabilities and scores are rounded to this many decimals."""
+NOISE_DECIMALS = 9
+"""Scores with a threshold keep this many: only the noise of floating point may not decide."""
 
 
 class Stage(Declared, ABC):

@@ -24,7 +24,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Note, Score
 from curation.core.settings import Section, model_field, threshold
 from curation.manifests.records import Hypothesis, Recording, Segment
-from curation.stages.base import DECIMALS, Stage
+from curation.stages.base import DECIMALS, NOISE_DECIMALS, Stage
 from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
 from curation.stages.consensus.vote import Combined, Distances, Method, combine
 from curation.text.normalize import Normalizer, normalizer_for
@@ -122,8 +122,8 @@ class Consensus(Stage):
         )
         calibrated = loaded.calibration.confidence(found.evidence) if found.words else 0.0
         segment.text = found.combined.text
-        segment.scores["confidence"] = round(found.combined.confidence, DECIMALS)
-        segment.scores["confidence.calibrated"] = round(calibrated, DECIMALS)
+        segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
+        segment.scores["confidence.calibrated"] = round(calibrated, NOISE_DECIMALS)
         segment.scores["text.words"] = found.words
         segment.notes["consensus.normalizer"] = normalizer.name
         segment.notes["consensus.unit"] = normalizer.unit
@@ -216,7 +216,7 @@ def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates)
     segment.scores["pwer.systems"] = count
     if count < 2:
         return
-    segment.scores["pwer"] = round(pairwise_wer(rates), DECIMALS)
+    segment.scores["pwer"] = round(pairwise_wer(rates), NOISE_DECIMALS)
     for place, hypothesis in enumerate(answered):
         both_ways = rates[place].sum() + rates[:, place].sum()
         segment.scores[f"pwer.{hypothesis.system}"] = round(float(both_ways) / (2 * (count - 1)), DECIMALS)

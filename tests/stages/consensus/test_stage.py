@@ -259,3 +259,12 @@ def test_the_rate_of_each_system_is_its_mean_with_the_others(sentences):
         others = [other for index, other in enumerate(sentences) if index != place]
         both_ways = [rate(one, other) + rate(other, one) for other in others]
         assert scores[f"pwer.s{place}"] == pytest.approx(sum(both_ways) / (2 * len(others)), abs=1e-4)
+
+
+def test_pwer_meets_its_threshold_as_it_is():
+    """Rounded to four decimals, 1500 errors in 10,001 words would be 0.15, which is rejected."""
+    words = ["".join(letters) for letters in itertools.islice(itertools.product("bdgkz", repeat=6), 10_001)]
+    other = [f"{word}q" if place < 1_500 else word for place, word in enumerate(words)]
+    pwer = agreed([" ".join(words), " ".join(other)]).scores["pwer"]
+    assert pwer == pytest.approx(1_500 / 10_001, abs=1e-8)
+    assert pwer < 0.15
