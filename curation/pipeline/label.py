@@ -8,12 +8,12 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import StorageError
 from curation.core.file_state import FileState
-from curation.core.patient_file import PatientFile, has_folder
+from curation.core.patient_file import has_folder
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import staging
 from curation.manifests.error_rates import ErrorRate, error_rates
@@ -27,7 +27,6 @@ from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import BatchLabelled, Job
 from curation.pipeline.workers.operators import WHOLE, Operator
 from curation.stages.base import Branched, Stage, run_branch, run_join, run_stage
-from curation.stages.decode.media import open_binary
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
 
@@ -113,19 +112,13 @@ class UnitDecoder:
         if source.id in attempt.victims:
             yield from self._up_to_crash(source, attempt.victims[source.id])
             return
-        spans = self._decoded(source)
+        spans = decode_spans(source, self._job.config.decode)
         for number in itertools.count():
             attempt.note(source.id, "decode", spans=number)
             span = self._watched(spans, source, attempt)
             if span is None:
                 return
             yield span
-
-    def _decoded(self, source: Source) -> Iterator[Recording]:
-        def patient(path: str) -> BinaryIO:
-            return cast("BinaryIO", PatientFile(path, open_binary))
-
-        return decode_spans(source, self._job.config.decode, open_file=patient)
 
     def _watched(self, spans: Iterator[Recording], source: Source, attempt: Attempt) -> Recording | None:
         if self._watchdog is None:
@@ -136,7 +129,7 @@ class UnitDecoder:
     def _up_to_crash(self, source: Source, crash: Crash) -> Iterator[Recording]:
         """The spans that were decoded before the recording killed its worker, then one failed row for the rest."""
         end, span = 0, None
-        for span in itertools.islice(self._decoded(source), crash.spans):
+        for span in itertools.islice(decode_spans(source, self._job.config.decode), crash.spans):
             span.last = False
             end = span.end
             yield span

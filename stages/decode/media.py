@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from curation.audio.formats import HEADERLESS, NO_PROTOCOLS
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.names import existing
+from curation.core.patient_file import PatientFile
 from curation.manifests.records import MediaInfo
 from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, mono
 from curation.stages.decode.containers import counts_samples, declared_seconds, riff_seconds, undeclared_seconds
@@ -44,6 +45,11 @@ def open_binary(path: str) -> BinaryIO:
 
     file: BinaryIO = fsspec.open(path, "rb").open()
     return file
+
+
+def open_patiently(path: str) -> BinaryIO:
+    """The same, for reading over a moment without an answer of the storage. Raises StorageError for a longer one."""
+    return cast("BinaryIO", PatientFile(path, open_binary))
 
 
 @dataclass(frozen=True, slots=True)

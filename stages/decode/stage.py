@@ -22,7 +22,7 @@ from curation.core.errors import StorageError
 from curation.core.settings import Section, later_field
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.blocks import MediaError
-from curation.stages.decode.media import Gap, Media, OpenFile, open_binary, open_media
+from curation.stages.decode.media import Gap, Media, OpenFile, open_media, open_patiently
 from curation.stages.decode.segment import Part
 
 log = logging.getLogger(__name__)
@@ -75,12 +75,12 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
     A span carries audio, or a verdict: `failed` with reason `decode` (not decodable, no audio stream, nothing in
     it, samples that are not numbers, the part of a broken or truncated file that is missing), or `rejected` with
     reason `decode.min_peak` (silent) or `decode.track` (other audio tracks of the file, behind its end). Never raises
-    for faults of the media; the files of `open_file` may raise StorageError.
+    for faults of the media; raises StorageError where the storage does not answer.
     """
     spans = _Spans(source, config)
     track = config.track if source.track is None else source.track
     try:
-        with open_media(source.path, open_file or open_binary, track) as media:
+        with open_media(source.path, open_file or open_patiently, track) as media:
             spans.media = media.info
             if media.other_tracks and source.track is None:
                 log.warning("%s has %d more audio tracks, which are not read", source.path, len(media.other_tracks))
