@@ -26,6 +26,8 @@ class PatientFile:
     def __init__(self, path: str, open_file: Callable[[str], BinaryIO]) -> None:
         self._path, self._open = path, open_file
         self._file = self._patiently(lambda: open_file(path))
+        self.name = getattr(self._file, "name", "<none>")
+        """FFmpeg takes the format of a file without a header from it."""
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes."""

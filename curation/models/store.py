@@ -59,6 +59,32 @@ def resolve(reference: str, *, fetch: bool = True) -> Path:
     return path
 
 
+def identity(reference: str) -> str:
+    """What tells the content of a model from another one's under the same reference.
+
+    The commit of an `hf:` reference, a digest of a `path:`; empty where the reference itself fixes the content, or
+    where the model is not on this machine.
+    """
+    plain, pin = split_pin(reference)
+    scheme, _, rest = plain.partition(":")
+    if pin or scheme not in {"hf", "path"} or (scheme == "hf" and "@" in rest):
+        return ""
+    try:
+        path = resolve(plain, fetch=False)
+    except ModelError:
+        return ""
+    return path.name if scheme == "hf" else _digest(path)
+
+
+def _digest(path: Path) -> str:
+    """Hex SHA-256 of a file, or of the names and the content of all files of a folder."""
+    if path.is_file():
+        return sha256_of(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def split_pin(reference: str) -> tuple[str, str]:
     """A reference without its pin, and the SHA-256 in lower case; empty where there is no pin."""
     plain, mark, pin = reference.rpartition("#sha256=")

