@@ -130,8 +130,8 @@ def test_the_failed_fraction_that_is_allowed_is_a_setting(half_failed, fraction,
 def test_failed_recordings_are_processed_again_on_request_only(half_failed):
     folder, _ = half_failed
     (folder / "bad.wav").write_bytes((folder / "good.wav").read_bytes())
-    curation("build", folder / "*.wav", "-o", folder / "out", *IN_PROCESS, code=3)
-    mended = curation("build", folder / "*.wav", "-o", folder / "out", *IN_PROCESS, "--retry-failed", "--json")
+    curation("build", "-o", folder / "out", *IN_PROCESS, code=3)
+    mended = curation("build", "-o", folder / "out", *IN_PROCESS, "--retry-failed", "--json")
     assert json.loads(mended.stdout)["failed_recordings"] == 0
 
 
