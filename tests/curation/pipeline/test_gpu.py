@@ -13,7 +13,7 @@ from curation.pipeline.config import BuildConfig, load_config
 from curation.pipeline.gpu import for_this_machine, has_gpu, on_gpu
 from curation.stages.base import Stage
 from tests.support.builds import rows, table, toy_build, toy_config, write_recordings
-from tests.support.toy import toy_stages
+from tests.support.toy import choir_stages, toy_stages
 
 NOTE = "no GPU: ran on the CPU: transcribe.systems.w"
 needs_no_gpu = pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
@@ -95,6 +95,24 @@ def test_two_workers_share_a_gpu_and_leave_room_for_decoding(cluster, tmp_path):
     staged = [dict(notes) for notes in table(tmp_path / "out", "staging")["notes"].to_pylist()]
     assert {note["gpu"] for note in staged} == {"0"}
     assert len({note["pid"] for note in staged}) == 2
+
+
+def test_pools_of_their_own_give_the_rows_of_one_process(cluster, tmp_path):
+    """A system on half the GPU, the others without; the stages before and after them in pools of their own."""
+    source = write_recordings(tmp_path / "in", ["alpha", "beta", "no-low", "gamma", "raise"])
+    settings = "{mid: {gpus: 0.4, cpus: 0.2}, high: {cpus: 0.2}, low: {cpus: 0.2}, cut: {cpus: 0.2}, hear: {cpus: 0.2}}"
+    config = toy_config("ray", address=cluster.address, pools="separate", pool_settings=settings)
+    toy_build(source, tmp_path / "out", config, make_stages=choir_stages)
+    toy_build(source, tmp_path / "expected", make_stages=choir_stages)
+    for folder in ("staging", "ledger", "shards"):
+        assert table(tmp_path / "out", folder).equals(table(tmp_path / "expected", folder))
+
+
+def test_a_pool_without_room_is_named_at_the_start(cluster, tmp_path):
+    source = write_recordings(tmp_path / "in", ["alpha"])
+    config = toy_config("ray", address=cluster.address, pools="separate")
+    with pytest.raises(ConfigError, match=r"no room for the pool \w+: 1 x 1 CPUs.*engine.pool_settings"):
+        toy_build(source, tmp_path / "out", config, make_stages=choir_stages)
 
 
 def test_more_gpu_than_there_is_is_refused(cluster, tmp_path):
