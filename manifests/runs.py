@@ -1,13 +1,26 @@
 """The time of each run of a build: `runs/ID.json`, updated during the run, so that a killed run counts too."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from curation.core.records import Finite, typed
+from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 
 FOLDER = "runs"
+
+
+@dataclass(slots=True)
+class PoolTimes:
+    """What the workers of a pool have done with their time in the label pass: seconds, added over the workers."""
+
+    workers: Count = 0
+    """The most that there were at a time."""
+    busy: Finite = 0.0
+    waiting: Finite = 0.0
+    """For input."""
+    blocked: Finite = 0.0
+    """By what comes after them: as much is under way as `engine.window_gib` allows."""
 
 
 @dataclass(slots=True)
@@ -23,6 +36,8 @@ class RunRecord:
     pass_seconds: dict[str, Finite] = field(default_factory=dict)
     publish_model_seconds: dict[str, Finite] = field(default_factory=dict)
     """Seconds inside the tokenizers, by `stage.model`, over all workers."""
+    pools: dict[str, PoolTimes] = field(default_factory=dict)
+    """By the name of the pool; empty where the build runs in one process."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -33,6 +48,7 @@ class RunRecord:
             "pass": self.current_pass,
             "pass_seconds": self.pass_seconds,
             "publish_model_seconds": self.publish_model_seconds,
+            "pools": {name: asdict(times) for name, times in self.pools.items()},
         }
 
     @classmethod

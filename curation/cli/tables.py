@@ -1,5 +1,6 @@
 """Results as tables on standard output; `--json` has the same values."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from curation.cli.options import table_console
 from curation.core.counts import counted
+from curation.manifests.runs import PoolTimes
 from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
 from curation.manifests.summary import Summary, Timing
 from curation.models.catalogue import catalogue
@@ -97,6 +99,22 @@ def _print_time(console: Console, timing: Timing) -> None:
     table.add_section()
     table.add_row("total", f"{sum(stages.values()):.1f}", f"{sum(models.values()):.1f}", share(sum(models.values())))
     console.print(table)
+    print_pools(console, next((run.pools for run in reversed(timing.runs) if run.pools), {}))
+
+
+def print_pools(console: Console, pools: Mapping[str, PoolTimes]) -> None:
+    """What the workers of the label pass have done with their time; nothing where it ran in one process."""
+    if not pools:
+        return
+    table = Table(title="time of the workers of the label pass", title_justify="left")
+    table.add_column("pool")
+    for name in ("workers", "busy", "waiting for input", "blocked by output"):
+        table.add_column(name, justify="right")
+    for name, times in pools.items():
+        every = max(times.busy + times.waiting + times.blocked, 1e-9)
+        shares = [f"{part / every:.0%}" for part in (times.busy, times.waiting, times.blocked)]
+        table.add_row(name, str(times.workers), *shares)
+    console.print(table)
 
 
 def print_status(state: BuildState) -> None:
@@ -106,6 +124,7 @@ def print_status(state: BuildState) -> None:
     seen = f"latest run: {state.phase}, last heartbeat {hours(state.idle_seconds)} ago"
     console.print(seen if state.phase else "not started")
     console.print("published" if state.published else "not published yet")
+    print_pools(console, state.pools)
 
 
 def print_checks(checks: list[Check]) -> None:

@@ -12,6 +12,7 @@ from curation.core.timing import StageTimes
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import ShardEntry
 from curation.manifests.plan import Unit
+from curation.manifests.runs import PoolTimes
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import LedgerTally
 from curation.pipeline.assemble import build_stages
@@ -125,6 +126,10 @@ class Runtime(Protocol):
     @property
     def num_cpus(self) -> float:
         """CPUs that the work is spread over."""
+        ...
+
+    def pool_times(self) -> dict[str, PoolTimes]:
+        """What the workers of the label pass have done so far, by pool; empty where there are none."""
         ...
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:

@@ -1,12 +1,12 @@
 """Keeps the record of a run (`manifests.runs`) up to date: the time of each pass, and a heartbeat."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from curation.core.storage import Storage
 from curation.core.timing import add_seconds
-from curation.manifests.runs import RunRecord, write_run
+from curation.manifests.runs import PoolTimes, RunRecord, write_run
 
 HEARTBEAT_SECONDS = 5.0
 
@@ -18,12 +18,14 @@ class Journal:
     out: Storage
     run: str
     record: RunRecord
+    pools: Callable[[], dict[str, PoolTimes]] = dict
+    """What the workers of the label pass have done so far."""
     _since: float = 0.0
 
     @classmethod
-    def begin(cls, out: Storage, run: str, cpus: float) -> "Journal":
+    def begin(cls, out: Storage, run: str, cpus: float, pools: Callable[[], dict[str, PoolTimes]] = dict) -> "Journal":
         """A run starts now."""
-        return cls(out, run, RunRecord(started=time.time(), cpus=cpus))
+        return cls(out, run, RunRecord(started=time.time(), cpus=cpus), pools)
 
     def enter(self, name: str) -> None:
         """A pass starts, and the one before it ends; an empty name ends the run."""
@@ -37,6 +39,7 @@ class Journal:
         now = time.time()
         if force or now - self.record.updated >= HEARTBEAT_SECONDS:
             self.record.updated = now
+            self.record.pools = self.pools()
             write_run(self.out, self.run, self.record)
 
     def add_models(self, seconds: Mapping[str, float]) -> None:

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from curation.core.errors import ConfigError, DataError
@@ -22,7 +22,7 @@ from curation.manifests.inputs.changes import listed, to_label
 from curation.manifests.inputs.ids import write_roots
 from curation.manifests.inputs.skipped import record_skipped
 from curation.manifests.plan import Plan, extend_plan, read_plan
-from curation.manifests.runs import read_runs
+from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
 from curation.manifests.summary import FailedRecording, Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
@@ -91,7 +91,7 @@ def build(
         if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
             write_config(out, config)
         with _started(job) as runtime:
-            monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus), on_progress)
+            monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus, runtime.pool_times), on_progress)
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
             summary = publish(job, runtime, monitor)
@@ -194,6 +194,8 @@ class BuildState:
     idle_seconds: float
     """Since the latest run's last heartbeat."""
     published: bool
+    pools: dict[str, PoolTimes] = field(default_factory=dict)
+    """Of the latest run that labelled, by name."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -212,4 +214,5 @@ def build_state(out: Storage) -> BuildState:
         phase=(runs[-1].current_pass or "done") if runs else "",
         idle_seconds=time.time() - runs[-1].updated if runs else 0.0,
         published=out.exists(index.FILE),
+        pools=next((run.pools for run in reversed(runs) if run.pools), {}),
     )

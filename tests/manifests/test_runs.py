@@ -1,13 +1,14 @@
 """Records of runs: read back as they were written, oldest first."""
 
 from curation.core.storage import Storage
-from curation.manifests.runs import RunRecord, read_runs, write_run
+from curation.manifests.runs import PoolTimes, RunRecord, read_runs, write_run
 
 
 def test_runs_are_read_back_oldest_first(tmp_path):
     out = Storage(str(tmp_path))
     first = RunRecord(100.0, 2.0, 130.0, "label", {"label": 30.0})
     second = RunRecord(200.0, 4.0, 260.0, "", {"label": 20.0, "publish": 40.0}, {"tokenize.codec": 12.5})
+    second.pools = {"decode": PoolTimes(2, 1.5, 3.0, 0.25)}
     write_run(out, "a", second)
     write_run(out, "b", first)
     assert read_runs(out) == [first, second]

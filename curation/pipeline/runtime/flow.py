@@ -4,6 +4,7 @@ At most a window of batches is under way, in bytes and in number, so that no sta
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -93,7 +94,9 @@ class Flow:
                 async with self._decoders.seat((unit.number,)) as seat:
                     opening = next(self._openings)
                     while True:
+                        start = time.monotonic()
                         await self._window.enter()
+                        self._decoders.blocked_seconds += time.monotonic() - start
                         try:
                             reply: Reply = await seat.call(attempt, opening, unit, sorted(skip))
                         except BaseException:

@@ -6,6 +6,7 @@ It gives the same rows as Ray, but cannot outlive a crash in native code or stop
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from curation.manifests.plan import Unit
+from curation.manifests.runs import PoolTimes
 from curation.pipeline.job import BatchLabelled, Job, Result, Task
 from curation.pipeline.label import BatchLabeller, UnitDecoder
 
@@ -14,6 +15,10 @@ class LocalRuntime:
     """The runtime `in-process`."""
 
     num_cpus = 1.0
+
+    def pool_times(self) -> dict[str, PoolTimes]:
+        """See `job.Runtime`."""
+        return {}
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
         """See `job.Runtime`."""

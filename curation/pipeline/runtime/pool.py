@@ -7,6 +7,7 @@ the calls are made again.
 
 import asyncio
 import heapq
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from itertools import count
 from typing import Any, Literal, Protocol
 
 from curation.core.errors import WorkerError
+from curation.manifests.runs import PoolTimes
 from curation.pipeline.runtime.work import Reply
 
 DEATHS_IN_A_ROW = 8
@@ -58,6 +60,8 @@ class _Member:
     worker: Worker
     node: str
     ready: bool = False
+    since: float = 0.0
+    """When it was ready."""
     seats: "list[Seat]" = field(default_factory=list)
 
 
@@ -69,6 +73,9 @@ class Pool:
         self.name, self.progress = name, 0
         self.calls, self.busy_seconds = 0, 0.0
         """Calls that ended well, and the seconds that workers took for them."""
+        self.blocked_seconds = 0.0
+        """That workers could not go on, because of what comes after them."""
+        self._most, self._ready_seconds = 0, 0.0
         self._start, self._at_once = start, at_once
         self._members: list[_Member] = []
         self._waiting: list[tuple[tuple[int, ...], int, asyncio.Future[Seat]]] = []
@@ -80,6 +87,7 @@ class Pool:
         """Begin a worker on a node."""
         member = _Member(self._start(node), node)
         self._members.append(member)
+        self._most = max(self._most, len(self._members))
         task = asyncio.get_running_loop().create_task(self._bring_up(member))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -147,13 +155,19 @@ class Pool:
             seat.leave()
             self._hand_out()
 
+    @property
+    def times(self) -> PoolTimes:
+        """What the workers have done so far, with those that are gone."""
+        ready = self._ready_seconds + sum(map(_ready_seconds, self._members))
+        waiting = max(0.0, ready - self.busy_seconds - self.blocked_seconds)
+        return PoolTimes(self._most, self.busy_seconds, waiting, self.blocked_seconds)
+
     def close(self) -> None:
         """End all workers."""
         for task in self._tasks:
             task.cancel()
-        for member in self._members:
-            member.worker.end()
-        self._members.clear()
+        for member in list(self._members):
+            self._remove(member)
 
     def _free_seat(self) -> "Seat | None":
         able = [member for member in self._members if member.ready and len(member.seats) < self._at_once]
@@ -183,7 +197,7 @@ class Pool:
             self._break(error)
         else:
             if member in self._members:
-                member.ready = True
+                member.ready, member.since = True, time.monotonic()
                 self.progress += 1
                 self._failed_starts = 0
                 self._hand_out()
@@ -196,8 +210,9 @@ class Pool:
         self._waiting.clear()
 
     def _remove(self, member: _Member) -> None:
-        member.ready = False
         if member in self._members:
+            self._ready_seconds += _ready_seconds(member)
+            member.ready = False
             self._members.remove(member)
             member.worker.end()
 
@@ -251,6 +266,10 @@ class Seat:
         self.settled.set()
         if not self.died:
             self._member.seats.remove(self)
+
+
+def _ready_seconds(member: _Member) -> float:
+    return time.monotonic() - member.since if member.ready else 0.0
 
 
 _order = count(1)

@@ -33,6 +33,7 @@ from curation.core.errors import UserError, WorkerError
 from curation.core.machine import allowed_cpus
 from curation.core.storage import Storage
 from curation.manifests.plan import Unit
+from curation.manifests.runs import PoolTimes
 from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import GIB
 from curation.pipeline.job import BatchLabelled, Job, Result, Task
@@ -60,6 +61,7 @@ class RayRuntime:
         """`worker`: what a label worker reserves (`curation.pipeline.assemble.worker_needs`)."""
         self._config, self._worker, self._out = config, worker, out
         self._joined = config.address or os.environ.get("RAY_ADDRESS")
+        self._pools: dict[str, Pool] = {}
 
     def __enter__(self) -> Self:
         if self._joined:
@@ -82,6 +84,10 @@ class RayRuntime:
         """CPUs of the cluster."""
         return float(ray.cluster_resources().get("CPU", 1))
 
+    def pool_times(self) -> dict[str, PoolTimes]:
+        """See `job.Runtime`."""
+        return {name: pool.times for name, pool in self._pools.items()}
+
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
         """See `job.Runtime`."""
         levels = chosen_levels(job.config, job.make_stages(job.config), _nodes())
@@ -93,6 +99,7 @@ class RayRuntime:
             name: Pool(name, partial(self._start, make, layout, name), at_once=1 if name == DECODE else 2)
             for name, make in makers.items()
         }
+        self._pools = pools
         if isinstance(layout, PoolLayout):
             layout.pools = pools
         crew = Crew(pools, layout, self._config, self._out)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from curation.core.storage import Storage
-from curation.manifests.runs import read_runs
+from curation.manifests.runs import PoolTimes, read_runs
 from curation.pipeline.journal import Journal
 
 
@@ -57,3 +57,12 @@ def test_runs_are_listed_by_their_start(tmp_path, clock):
         Journal.begin(out, name, 1.0).enter("label")
         clock[0] += 60
     assert [record.started for record in read_runs(out)] == [1000, 1060, 1120]
+
+
+def test_the_times_of_the_pools_are_in_the_record(tmp_path):
+    times = {"label": PoolTimes(2, 3.0, 1.0, 0.0)}
+    journal = Journal.begin(Storage(str(tmp_path)), "a", 1.0, lambda: times)
+    journal.enter("label")
+    times["label"] = PoolTimes(3, 9.0, 1.0, 0.0)
+    journal.enter("")
+    assert read_runs(Storage(str(tmp_path)))[0].pools == {"label": PoolTimes(3, 9.0, 1.0, 0.0)}

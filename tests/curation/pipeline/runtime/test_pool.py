@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from curation.core.errors import ModelError, WorkerError
+from curation.manifests.runs import PoolTimes
 from curation.pipeline.runtime.pool import DEATHS_IN_A_ROW, DiedError, Pool
 from curation.pipeline.runtime.work import Reply
 from tests.support.faults.machines import CrashError, Machines
@@ -182,3 +183,25 @@ def test_nodes_that_go_while_workers_start_are_none():
         return await waiting
 
     assert run(work)[0][1] == "a"
+
+
+def test_the_time_of_workers_is_busy_or_waiting_or_blocked(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("curation.pipeline.runtime.pool.time.monotonic", lambda: now[0])
+
+    class Timed(Worker):
+        async def __call__(self, task):
+            now[0] += 5.0
+            return Reply(task, seconds=5.0)
+
+    async def work(pool, _):
+        await tasks(pool, "a")
+        now[0] += 2.0
+        pool.blocked_seconds += 0.5
+        before = pool.times
+        pool.close()
+        now[0] += 100.0
+        return before, pool.times
+
+    before, after = run(work, make=Timed)
+    assert before == after == PoolTimes(workers=1, busy=5.0, waiting=1.5, blocked=0.5)
