@@ -166,7 +166,7 @@ def read_yaml(path: Path, remedy: str = "correct it") -> dict[str, Any]:
 def parse_yaml(content: bytes, origin: str, remedy: str) -> dict[str, Any]:
     """The sections of a YAML file that was read already; `origin` names it in the message of the ConfigError."""
     try:
-        values = yaml.load(content, Loader=_StrictLoader)  # noqa: S506 - a safe loader
+        values = _StrictLoader(content).get_single_data()
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
         msg = f"{origin} is not valid YAML: {error}: {remedy}"
         raise ConfigError(msg) from error
@@ -204,7 +204,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         msg = f"--set {text}: expected key=value, e.g. consensus.max_pwer=0.1"
         raise ConfigError(msg)
     try:
-        nested: Any = yaml.load(value, Loader=_StrictLoader)  # noqa: S506 - a safe loader
+        nested: Any = _StrictLoader(value).get_single_data()
     except yaml.YAMLError as error:
         msg = f"--set {text}: the value is not valid YAML ({error})"
         raise ConfigError(msg) from error

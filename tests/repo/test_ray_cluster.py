@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from curation.cli import app
+from curation.pipeline.assemble import worker_needs
 from curation.pipeline.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -127,9 +128,10 @@ def test_ray_job_runs_a_build_that_fits_its_groups():
     config = load_config(preset=options["preset"], overrides=options["overrides"])
     assert config.engine.address == "auto"
     gpu = JOB["spec"]["rayClusterSpec"]["workerGroupSpecs"][1]
-    assert config.engine.workers * config.engine.worker_gpus <= gpu["maxReplicas"]
+    needs = worker_needs(config)
+    assert 0 < config.engine.workers * needs.gpus <= gpu["maxReplicas"]
     limits = gpu["template"]["spec"]["containers"][0]["resources"]["limits"]
-    assert config.engine.worker_cpus <= float(limits["cpu"])
+    assert needs.cpus <= float(limits["cpu"])
     assert config.engine.max_worker_gib <= float(limits["memory"].removesuffix("Gi"))
 
 

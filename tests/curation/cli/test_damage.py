@@ -11,19 +11,12 @@ from curation.cli import app
 from curation.core.errors import UserError
 from curation.core.storage import Storage
 from curation.pipeline.edition import Edition
-from curation.pipeline.guard.quarantine import Quarantine
+from curation.pipeline.guard.quarantine import Attempt
 from tests.support.builds import toy_build, write_recordings
 from tests.support.commands import message
 from tests.support.damage import damaged
 
-NOTE = {
-    "run": "r",
-    "crashes": 1,
-    "victims": {"bad": {"detail": "decode", "spans": 2}},
-    "current": "worse",
-    "detail": "in decode",
-    "spans": 0,
-}
+NOTE = {"detail": "in decode", "spans": 2, "current": "worse"}
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +47,8 @@ def test_any_value_in_an_attempt_record_is_an_attempt_or_a_user_error(tmp_path_f
     out.write_json("attempts/task.json", note)
     problem = ""
     try:
-        with Quarantine(out, "r").attempt("task") as attempt:
-            assert all(crash.spans + 1 > 0 for crash in attempt.victims.values())
+        attempt = Attempt(out, "task").after_death()
+        assert all(crash.spans + 1 > 0 for crash in attempt.victims.values())
     except UserError as error:
         problem = str(error)
     assert not problem or f"{out.root}/attempts/task.json" in problem
