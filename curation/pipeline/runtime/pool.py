@@ -108,9 +108,9 @@ class Pool:
 
     @property
     def wants_more(self) -> bool:
-        """Whether calls wait for which no worker is starting."""
-        starting = sum(not member.ready for member in self._members)
-        return len(self._waiting) > starting * self._at_once or not self._members
+        """Whether there are more calls than workers: one that waits behind another could be done beside it."""
+        calls = len(self._waiting) + sum(len(member.seats) for member in self._members)
+        return calls > len(self._members) or not self._members
 
     @property
     def state(self) -> str:
