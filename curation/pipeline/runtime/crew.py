@@ -63,10 +63,10 @@ class Crew:
         self.open.add(begun)
         begun.add_done_callback(self.open.discard)
 
-    async def room(self, tasks: int) -> None:
-        """Wait until fewer parts of the work than that are open."""
-        while len(self.open) >= max(1, tasks):
-            await asyncio.wait(self.open, return_when=asyncio.FIRST_COMPLETED)
+    async def room(self, most: Callable[[], int]) -> None:
+        """Wait until fewer parts of the work are open than `most` says now; one may always be."""
+        while len(self.open) >= max(1, most()):
+            await asyncio.wait(self.open, timeout=CHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
     async def attempted(self, pool: Pool, task: str, *arguments: Any, rank: tuple[int, ...] = ()) -> Reply:
         """The result of a call, tried again where its worker dies of it. Raises WorkerError where it keeps dying."""
@@ -90,9 +90,10 @@ class Crew:
         end: Any = asyncio.current_task()
         try:
             async with self._group:
-                keepers = [self._group.create_task(self._supply()), self._group.create_task(self._watch())]
+                wanted = self._layout.wanted()  # first: how much is begun at once depends on it
+                keepers = [self._group.create_task(self._supply(wanted)), self._group.create_task(self._watch())]
                 await work()
-                await self.room(1)
+                await self.room(lambda: 1)
                 for keeper in keepers:
                     keeper.cancel()
         except BaseExceptionGroup as errors:
@@ -102,9 +103,9 @@ class Crew:
             end = first
         self.queue.put_nowait(end)
 
-    async def _supply(self) -> None:
+    async def _supply(self, wanted: Mapping[str, Mapping[str, int]]) -> None:
         """Add workers where calls wait for them and machines have room."""
-        wanted, looked = self._layout.wanted(), time.monotonic()
+        looked = time.monotonic()
         while True:
             for name, nodes in wanted.items():
                 pool = self.pools[name]

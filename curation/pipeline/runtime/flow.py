@@ -83,7 +83,7 @@ class Flow:
     async def run(self, units: Iterable[Unit], done: Mapping[int, Collection[int]]) -> None:
         """Label the units; results go into the queue of the crew."""
         for unit in units:
-            await self._crew.room(self._window.most_batches + 2 * self._decoders.size)
+            await self._crew.room(lambda: self._window.most_batches + 2 * self._decoders.size)
             self._crew.begin(self._unit(unit, done.get(unit.number, ())))
 
     async def _unit(self, unit: Unit, done: Collection[int], only: int | None = None) -> None:

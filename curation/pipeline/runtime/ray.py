@@ -38,7 +38,7 @@ from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import GIB
 from curation.pipeline.job import BatchLabelled, Job, Result, Task
 from curation.pipeline.runtime.crew import Crew
-from curation.pipeline.runtime.flow import DECODE, Flow, Window
+from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, DECODE, Flow, Window
 from curation.pipeline.runtime.layout import FUSED, Layout, PoolLayout, chosen_levels
 from curation.pipeline.runtime.pool import DiedError, LostError, Pool
 from curation.pipeline.runtime.transfer import packed, unpacked
@@ -131,7 +131,7 @@ class RayRuntime:
 
         async def work() -> None:
             for number in range(len(every)):
-                await crew.room(3 * layout.workers())
+                await crew.room(lambda: BATCHES_PER_WORKER * layout.workers())
                 crew.begin(do(number))
 
         yield from crew.results(work)

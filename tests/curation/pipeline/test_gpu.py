@@ -69,10 +69,11 @@ class Where(Stage):
         seen.mkdir(exist_ok=True)
         (seen / str(os.getpid())).touch()
         end = time.monotonic() + 120
-        while len(list(seen.iterdir())) < 2 and time.monotonic() < end:
+        while not (met := len(list(seen.iterdir())) == 2) and time.monotonic() < end:
             time.sleep(0.05)
+        notes = {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES", "none"), "pid": str(os.getpid()), "met": str(met)}
         for recording in batch:
-            recording.notes |= {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES", "none"), "pid": str(os.getpid())}
+            recording.notes |= notes
 
 
 def stages_that_say_where(config):
@@ -95,6 +96,7 @@ def test_two_workers_share_a_gpu_and_leave_room_for_decoding(cluster, tmp_path):
     staged = [dict(notes) for notes in table(tmp_path / "out", "staging")["notes"].to_pylist()]
     assert {note["gpu"] for note in staged} == {"0"}
     assert len({note["pid"] for note in staged}) == 2
+    assert {note["met"] for note in staged} == {"True"}
 
 
 def test_pools_of_their_own_give_the_rows_of_one_process(cluster, tmp_path):

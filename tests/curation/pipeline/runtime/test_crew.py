@@ -59,6 +59,35 @@ def test_all_results_come_and_workers_are_added_where_calls_wait(tmp_path):
     assert run(tmp_path, ["three together"] * 9, most=3) == (["three together"] * 9, 3)
 
 
+def test_how_much_is_begun_follows_the_machines(tmp_path):
+    """They are known a little later than the work begins, and may become more."""
+    Worker.made = []
+    asked = []
+
+    class Late(Machines):
+        def wanted(self):
+            asked.append(1)
+            return super().wanted()
+
+    machines = Late({"p": {"n": 3}})
+    pool = Pool("p", machines.starter(Worker))
+    crew = Crew({"p": pool}, machines, EngineConfig(stall_seconds=20), Storage(str(tmp_path)))
+
+    async def do(number):
+        crew.queue.put_nowait((await crew.attempted(pool, str(number), "three together")).result)
+
+    async def work():
+        for number in range(6):
+            await crew.room(lambda: 3 if asked else 0)
+            crew.begin(do(number))
+
+    assert list(crew.results(work)) == ["three together"] * 6
+
+
+def test_a_worker_comes_for_each_call_before_one_has_two(tmp_path):
+    assert run(tmp_path, ["three together"] * 3, most=3) == (["three together"] * 3, 3)
+
+
 def test_a_task_that_kills_its_worker_once_is_done_by_the_next(tmp_path):
     found, workers = run(tmp_path, ["a", "crash once", "b"], most=1)
     assert (sorted(found), workers) == (["a", "b", "crash once"], 2)
