@@ -17,6 +17,7 @@ from curation.pipeline.config import BuildConfig
 from curation.pipeline.run import build
 from curation.stages.base import Stage
 from tests.support.builds import rows, seconds_by_recording, table, toy_build, toy_config, write_recordings
+from tests.support.faults.outages import OpenFile
 from tests.support.toy import Cut, Hear
 
 
@@ -198,18 +199,10 @@ class FlakyFileSystem(MemoryFileSystem):
         return file
 
 
-class Flaky:
+class Flaky(OpenFile):
     def __init__(self, file, readable):
-        self._file, self._readable = file, readable
-
-    def __getattr__(self, name):
-        return getattr(self._file, name)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
+        super().__init__(file)
+        self._readable = readable
 
     def read(self, size=-1):
         if self._file.tell() + max(size, 0) > self._readable:

@@ -54,11 +54,11 @@ class OutageFileSystem(MemoryFileSystem):
         return Reader(file, self, path) if mode == "rb" else file
 
 
-class Reader:
-    """A file that was opened for reading."""
+class OpenFile:
+    """A file that was opened for reading; kinds of it misbehave."""
 
-    def __init__(self, file: Any, fs: OutageFileSystem, path: str) -> None:
-        self._file, self._fs, self._path = file, fs, path
+    def __init__(self, file: Any) -> None:
+        self._file = file
 
     def __getattr__(self, name):
         return getattr(self._file, name)
@@ -68,6 +68,14 @@ class Reader:
 
     def __exit__(self, *_):
         return None
+
+
+class Reader(OpenFile):
+    """Its store may be away."""
+
+    def __init__(self, file: Any, fs: OutageFileSystem, path: str) -> None:
+        super().__init__(file)
+        self._fs, self._path = fs, path
 
     def read(self, size=-1):
         self._fs.access(self._path)
