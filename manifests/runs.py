@@ -21,6 +21,8 @@ class PoolTimes:
     """For input."""
     blocked: Finite = 0.0
     """By what comes after them: as much is under way as `engine.window_gib` allows."""
+    retries: Count = 0
+    """Calls whose worker died, or whose input was lost with its node; most of them were made again."""
 
 
 @dataclass(slots=True)

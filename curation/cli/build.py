@@ -38,6 +38,17 @@ def build(  # noqa: PLR0913 - each is an option of the command
     force_unlock: Annotated[
         bool, typer.Option("--force-unlock", help="Take OUT from another build, which then stops.")
     ] = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Serve live figures there for Prometheus; without HOST, for this machine only.",
+            show_default=False,
+        ),
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Start Ray's dashboard, and print its address: engine.dashboard.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Label recordings, publish shards, account for every second.
@@ -50,6 +61,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
     from curation.pipeline.config import load_config
     from curation.pipeline.run import build as run_build
 
+    overrides = [*overrides, *(["engine.dashboard=true"] if dashboard else [])]
     settings = load_config(config, preset=preset, overrides=overrides)
     with BuildProgress(console) as progress:
         summary = run_build(
@@ -60,6 +72,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
             on_progress=progress.on_progress,
             wait_seconds=wait,
             force_unlock=force_unlock,
+            metrics=metrics,
         )
     if as_json:
         print_json(summary.to_json())

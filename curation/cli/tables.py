@@ -108,12 +108,12 @@ def print_pools(console: Console, pools: Mapping[str, PoolTimes]) -> None:
         return
     table = Table(title="time of the workers of the label pass", title_justify="left")
     table.add_column("pool")
-    for name in ("workers", "busy", "waiting for input", "blocked by output"):
+    for name in ("workers", "busy", "waiting for input", "blocked by output", "calls lost"):
         table.add_column(name, justify="right")
     for name, times in pools.items():
         every = max(times.busy + times.waiting + times.blocked, 1e-9)
         shares = [f"{part / every:.0%}" for part in (times.busy, times.waiting, times.blocked)]
-        table.add_row(name, str(times.workers), *shares)
+        table.add_row(name, str(times.workers), *shares, str(times.retries))
     console.print(table)
 
 

@@ -85,6 +85,10 @@ class EngineConfig(Section):
     pool_settings: dict[str, PoolConfig] = publish_field(
         {}, "settings of separate pools by their name, as `curation plan` shows them"
     )
+    dashboard: bool = publish_field(
+        False,  # noqa: FBT003 - a default
+        "start Ray's dashboard with Ray on this machine; its address is logged",
+    )
     gpu_fallback: bool = publish_field(
         False,  # noqa: FBT003 - a default
         "run models with `device: cuda` on the CPU where there is no GPU; a note in the rows says so",

@@ -66,6 +66,8 @@ class BatchLabelled(Done):
     failed: int = 0
     errors: dict[str, ErrorRate] = field(default_factory=dict)
     """How often models broke on it; empty where it was committed before."""
+    times: StageTimes = field(default_factory=StageTimes)
+    """Spent on it; empty where it was committed before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,18 @@ class ShardWritten(Done):
     """A shard is written."""
 
     entry: ShardEntry
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLoad:
+    """What a pool of workers has to do at this time."""
+
+    workers: int
+    """That are ready."""
+    running: int
+    """Calls that they have."""
+    queued: int
+    """Calls that wait for a worker."""
 
 
 Step = Literal["label", "judge", "ledger", "shards"]
@@ -130,6 +144,10 @@ class Runtime(Protocol):
 
     def pool_times(self) -> dict[str, PoolTimes]:
         """What the workers of the label pass have done so far, by pool; empty where there are none."""
+        ...
+
+    def pool_loads(self) -> dict[str, PoolLoad]:
+        """What each pool of workers has to do now; empty where there are none."""
         ...
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:

@@ -180,7 +180,7 @@ class BatchLabeller:
         """Give the batch on, or what a branch found in it; the last operator commits it, once."""
         attempt = attempt or Attempt()
         if self._operator.commits and self._out.exists(batch.name.file):
-            return self._report(batch, {})
+            return self._report(replace(batch, times=StageTimes()), {})
         for part in heard:
             batch.heard[part.branch] = part.results
             batch.times.add(part.times)
@@ -249,6 +249,7 @@ class BatchLabeller:
             recordings=len(batch.recordings),
             failed=sum(item.verdict is not None and item.verdict.status == "failed" for item in batch.recordings),
             errors=errors,
+            times=batch.times,
             steps=int(batch.name.last),
             audio_seconds=batch.num_samples / SAMPLE_RATE,
             warning=batch.warning,

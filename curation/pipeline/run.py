@@ -32,6 +32,7 @@ from curation.pipeline.guard.lock import held
 from curation.pipeline.guard.quarantine import clear_notes
 from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
+from curation.pipeline.metrics import served
 from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import check_label_settings, tell_changes, write_config
 from curation.pipeline.publish import publish
@@ -40,7 +41,7 @@ from curation.pipeline.runtime.local import LocalRuntime
 log = logging.getLogger(__name__)
 
 
-def build(
+def build(  # noqa: PLR0913 - the options of the command
     config: BuildConfig,
     inputs: Sequence[str],
     output: str,
@@ -50,6 +51,7 @@ def build(
     make_stages: MakeStages = build_stages,
     wait_seconds: float = 0.0,
     force_unlock: bool = False,
+    metrics: str | None = None,
 ) -> Summary:
     """Build a corpus: label what is not labelled yet, publish, and account for every second.
 
@@ -74,6 +76,8 @@ def build(
         make_stages: another function adds stages of your own to the build; with Ray, workers must be able to import it.
         wait_seconds: how long to wait while another build uses the output.
         force_unlock: take the output from another build, which then ends itself at its next step.
+        metrics: `PORT` or `HOST:PORT` at which live figures are served for Prometheus while the build runs; without a
+            host, for this machine only.
 
     Returns:
         The accounting, as in `summary.json`.
@@ -84,14 +88,16 @@ def build(
     """
     job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
     out = job.out
-    with held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
+    with served(metrics) as figures, held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         plan = _plan(out, config, inputs, retry_failed=retry_failed)
         clear_notes(out)
         tell_changes(out, config)
         if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
             write_config(out, config)
         with _started(job) as runtime:
-            monitor = Monitor(lock, Journal.begin(out, job.run, runtime.num_cpus, runtime.pool_times), on_progress)
+            figures.pool_times, figures.pool_loads = runtime.pool_times, runtime.pool_loads
+            journal = Journal.begin(out, job.run, runtime.num_cpus, runtime.pool_times)
+            monitor = Monitor(lock, journal, on_progress, figures)
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
             summary = publish(job, runtime, monitor)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from curation.manifests.plan import Unit
 from curation.manifests.runs import PoolTimes
-from curation.pipeline.job import BatchLabelled, Job, Result, Task
+from curation.pipeline.job import BatchLabelled, Job, PoolLoad, Result, Task
 from curation.pipeline.label import BatchLabeller, UnitDecoder
 
 
@@ -17,6 +17,10 @@ class LocalRuntime:
     num_cpus = 1.0
 
     def pool_times(self) -> dict[str, PoolTimes]:
+        """See `job.Runtime`."""
+        return {}
+
+    def pool_loads(self) -> dict[str, PoolLoad]:
         """See `job.Runtime`."""
         return {}
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 from curation.core.errors import WorkerError
 from curation.manifests.runs import PoolTimes
+from curation.pipeline.job import PoolLoad
 from curation.pipeline.runtime.work import Reply
 
 DEATHS_IN_A_ROW = 8
@@ -75,6 +76,8 @@ class Pool:
         """Calls that ended well, and the seconds that workers took for them."""
         self.blocked_seconds = 0.0
         """That workers could not go on, because of what comes after them."""
+        self.retries = 0
+        """Calls whose worker died, or whose input was lost."""
         self._most, self._ready_seconds = 0, 0.0
         self._start, self._at_once = start, at_once
         self._members: list[_Member] = []
@@ -115,11 +118,10 @@ class Pool:
     @property
     def state(self) -> str:
         """For a message: what it has and what waits for it."""
-        ready = sum(member.ready for member in self._members)
-        running = sum(len(member.seats) for member in self._members)
+        load = self.load
         return (
-            f"{self.name}: {ready} workers ready, {len(self._members) - ready} starting, {running} calls in progress, "
-            f"{len(self._waiting)} waiting"
+            f"{self.name}: {load.workers} workers ready, {self.size - load.workers} starting, {load.running} calls in "
+            f"progress, {load.queued} waiting"
         )
 
     async def call(self, *arguments: Any, rank: tuple[int, ...] = ()) -> Reply:
@@ -160,7 +162,14 @@ class Pool:
         """What the workers have done so far, with those that are gone."""
         ready = self._ready_seconds + sum(map(_ready_seconds, self._members))
         waiting = max(0.0, ready - self.busy_seconds - self.blocked_seconds)
-        return PoolTimes(self._most, self.busy_seconds, waiting, self.blocked_seconds)
+        return PoolTimes(self._most, self.busy_seconds, waiting, self.blocked_seconds, self.retries)
+
+    @property
+    def load(self) -> PoolLoad:
+        """What the workers have to do now."""
+        members = list(self._members)
+        ready, running = sum(member.ready for member in members), sum(len(member.seats) for member in members)
+        return PoolLoad(ready, running, len(self._waiting))
 
     def close(self) -> None:
         """End all workers."""
@@ -249,8 +258,12 @@ class Seat:
         self.begun = next(_order)
         try:
             reply: Reply = await self._member.worker.call(*arguments)
+        except LostError:
+            self._pool.retries += 1
+            raise
         except DiedError as death:
             self.died = True
+            self._pool.retries += 1
             self._pool.died(self._member, death)
             earlier = [seat for seat in self._member.seats if 0 < seat.begun < self.begun]
             self.settled.set()

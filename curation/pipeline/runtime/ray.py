@@ -36,7 +36,7 @@ from curation.manifests.plan import Unit
 from curation.manifests.runs import PoolTimes
 from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import GIB
-from curation.pipeline.job import BatchLabelled, Job, Result, Task
+from curation.pipeline.job import BatchLabelled, Job, PoolLoad, Result, Task
 from curation.pipeline.runtime.crew import Crew
 from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, DECODE, Flow, Window
 from curation.pipeline.runtime.layout import FUSED, Layout, PoolLayout, chosen_levels
@@ -45,6 +45,8 @@ from curation.pipeline.runtime.transfer import packed, unpacked
 from curation.pipeline.runtime.work import Decoding, Labelling, Reply, Tasks
 from curation.pipeline.workers.operators import WHOLE, Levels
 from curation.pipeline.workers.sizing import Node
+
+log = logging.getLogger(__name__)
 
 STORE_SHARE = 0.25
 """Of Ray's object stores, for decoded audio under way unless `engine.window_gib` says otherwise."""
@@ -62,12 +64,16 @@ class RayRuntime:
         self._config, self._worker, self._out = config, worker, out
         self._joined = config.address or os.environ.get("RAY_ADDRESS")
         self._pools: dict[str, Pool] = {}
+        """Of the label pass."""
+        self._at_work: dict[str, Pool] = {}
 
     def __enter__(self) -> Self:
         if self._joined:
-            ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
+            context = ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
         else:
-            _start_here()
+            context = _start_here(dashboard=self._config.dashboard)
+        if self._config.dashboard:
+            log.warning("Ray's dashboard: %s", f"http://{context.dashboard_url}" if context.dashboard_url else "none")
         if self._joined and self._config.workers:
             request_resources(bundles=[_bundle(self._worker)] * self._config.workers)
         return self
@@ -88,6 +94,10 @@ class RayRuntime:
         """See `job.Runtime`."""
         return {name: pool.times for name, pool in self._pools.items()}
 
+    def pool_loads(self) -> dict[str, PoolLoad]:
+        """See `job.Runtime`."""
+        return {name: pool.load for name, pool in self._at_work.items()}
+
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
         """See `job.Runtime`."""
         levels = chosen_levels(job.config, job.make_stages(job.config), _nodes())
@@ -99,7 +109,7 @@ class RayRuntime:
             name: Pool(name, partial(self._start, make, layout, name), at_once=1 if name == DECODE else 2)
             for name, make in makers.items()
         }
-        self._pools = pools
+        self._pools = self._at_work = pools
         if isinstance(layout, PoolLayout):
             layout.pools = pools
         crew = Crew(pools, layout, self._config, self._out)
@@ -123,7 +133,8 @@ class RayRuntime:
         needs, name = replace(self._worker, gpus=gpus), "publish"
         layout = self._layout(needs, name)
         pool = Pool(name, partial(self._start, partial(Tasks, self._config, make_worker), layout, name))
-        crew = Crew({name: pool}, layout, self._config, self._out)
+        self._at_work = {name: pool}
+        crew = Crew(self._at_work, layout, self._config, self._out)
 
         async def do(number: int) -> None:
             reply = await crew.attempted(pool, f"{number:08d}", every[number], rank=(number,))
@@ -268,20 +279,18 @@ def _bundle(needs: Resources) -> dict[str, float]:
     return {name: amount for name, amount in bundle.items() if amount}
 
 
-def _start_here() -> None:
-    """Start Ray on this machine, meanwhile without standard error: its C++ code would write across the progress
-    bars.
-    """
+def _start_here(*, dashboard: bool) -> Any:
+    """Start Ray here, meanwhile without standard error: its C++ code would write across the progress bars."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is wanted
             os.dup2(nowhere.fileno(), 2)
-        ray.init(
+        return ray.init(
             address="local",  # a cluster already running here is joined only with engine.address = auto
             num_cpus=allowed_cpus(),
-            include_dashboard=False,
+            include_dashboard=dashboard,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )

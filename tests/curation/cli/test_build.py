@@ -249,3 +249,10 @@ def test_schema_names_every_column():
     assert all(row["meaning"] for row in columns)
     table = curation("schema").stdout
     assert all(row["column"] in table for row in columns)
+
+
+def test_figures_that_cannot_be_served_end_the_command_before_any_work(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"nothing")
+    refused = curation("build", tmp_path / "a.wav", "-o", tmp_path / "out", "--metrics", "9400:", *IN_PROCESS, code=2)
+    assert "--metrics 9400:: figures cannot be served there" in message(refused)
+    assert not (tmp_path / "out").exists()
