@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self
 
 from pydantic import TypeAdapter
 
@@ -21,24 +21,11 @@ from curation.core.storage import Storage
 from curation.manifests import index, ledger, shards
 from curation.manifests.index import ShardIndex, read_index
 from curation.manifests.selection import JUDGED_FOLDER
-from curation.pipeline.job import Done
+from curation.pipeline.job import Result, Task
 
 FOLDER = "publish"
 FILE = f"{FOLDER}/pass.json"
 REMEDY = "remove it and run the same command again"
-
-
-class NamedTask(Protocol):
-    """A task of a publish pass."""
-
-    @property
-    def name(self) -> str:
-        """Different for each task of the pass; a valid file name."""
-        ...
-
-
-Task = TypeVar("Task", bound=NamedTask)
-Result = TypeVar("Result", bound=Done)
 
 
 @dataclass(frozen=True, slots=True)

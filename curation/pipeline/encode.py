@@ -13,9 +13,10 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import schemas, staging, tokens
 from curation.manifests.error_rates import ErrorRate, add_rates
-from curation.manifests.selection import flatten_segments
+from curation.manifests.selection import Selection, column, flatten_segments
 from curation.manifests.staging import BatchName, StagingFile
 from curation.pipeline.gpu import for_this_machine
+from curation.pipeline.guard.quarantine import current_attempt
 from curation.pipeline.job import BatchesJudged, Job
 from curation.pipeline.provenance import labelled_build
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
@@ -27,13 +28,17 @@ def encode_rows(tokenizers: DualTokenizer, ids: Sequence[str], waves: Sequence[W
         encoded = tokenizers.encode(waves)
     except Exception as error:  # noqa: BLE001 - any error belongs to the utterance that caused it
         if len(ids) == 1:
-            empty: dict[str, Any] = {"glm": None, "semantic": None, "global": None}
-            row = {"id": ids[0], **empty, "error": f"{type(error).__name__}: {error}"}
-            return pa.Table.from_pylist([row], schema=schemas.TOKENS)
+            return not_encoded(ids, f"{type(error).__name__}: {error}")
         singles = [encode_rows(tokenizers, [one], [wave]) for one, wave in zip(ids, waves, strict=True)]
         return pa.concat_tables(singles)
     rows = [{"id": one, **row, "error": ""} for one, row in zip(ids, encoded, strict=True)]
     return pa.Table.from_pylist(rows, schema=schemas.TOKENS)
+
+
+def not_encoded(ids: Sequence[str], error: str) -> pa.Table:
+    """Token rows of utterances without tokens."""
+    empty: dict[str, Any] = {"glm": None, "semantic": None, "global": None}
+    return pa.Table.from_pylist([{"id": one, **empty, "error": error} for one in ids], schema=schemas.TOKENS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,9 @@ class JudgeTask:
 class BatchJudge:
     """Judges staging files, and encodes the kept utterances in them that have no tokens yet.
 
-    The result is stored for ledger and shards: a staging file is judged here and nowhere else.
+    The result is stored for ledger and shards: a staging file is judged here and nowhere else. Where a tokenizer has
+    killed its process, the next one takes one recording at a time; the utterances of a recording that does it again are
+    `failed`.
     """
 
     def __init__(self, job: Job) -> None:
@@ -66,12 +73,13 @@ class BatchJudge:
         errors: dict[str, ErrorRate] = {}
         take_model_seconds()
         for name in task.files:
+            current_attempt().note("", f"judging {name.file}")
             with staging.opened(self._out, name) as file:
                 judged = self._labelled.judge(file)
                 times.add(file.times)
                 add_rates(errors, file.errors)
                 if self._tokenizers is not None:
-                    samples += self._encode(name, file, judged.kept, self._tokenizers)
+                    samples += self._encode(name, file, judged, self._tokenizers)
             if self._tokenizers is not None:
                 known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
@@ -84,8 +92,9 @@ class BatchJudge:
             warning=self._note if samples else "",
         )
 
-    def _encode(self, name: BatchName, file: StagingFile, kept: pa.Table, tokenizers: DualTokenizer) -> int:
+    def _encode(self, name: BatchName, file: StagingFile, judged: Selection, tokenizers: DualTokenizer) -> int:
         """Encode what is kept and has no tokens; returns its samples."""
+        kept = judged.kept
         known = tokens.read(self._out, name, tokenizers.fingerprint, ["id", "error"])
         good = known.filter(pc.equal(known["error"], ""))["id"].combine_chunks()
         missing = kept.filter(pc.invert(pc.is_in(kept["id"], value_set=good)))
@@ -93,20 +102,36 @@ class BatchJudge:
             return 0
         flat = flatten_segments(file.read([], ["audio"]))
         audio = flat["audio"].take(missing["place"])
-        tokens.add(self._out, name, tokenizers.fingerprint, encode_kept(tokenizers, missing["id"], audio))
+        recordings = column(judged.spans, "source", "id").take(missing["row"])
+        rows = encode_recordings(tokenizers, recordings, missing["id"], audio)
+        tokens.add(self._out, name, tokenizers.fingerprint, rows)
         return int(np.sum(missing["end"].to_numpy() - missing["start"].to_numpy()))
+
+
+def encode_recordings(
+    tokenizers: DualTokenizer, recordings: pa.ChunkedArray, ids: pa.ChunkedArray, audio: pa.ChunkedArray
+) -> pa.Table:
+    """Token rows of kept utterances; `recordings` says of which one each is, in case that one kills this process."""
+    attempt = current_attempt()
+    if not attempt.careful:
+        return encode_kept(tokenizers, ids, audio)
+    parts = []
+    for recording in pc.unique(recordings).to_pylist():
+        mine = pc.equal(recordings, recording)
+        if recording in attempt.victims:
+            parts.append(not_encoded(ids.filter(mine).to_pylist(), attempt.victims[recording].detail))
+            continue
+        attempt.note(recording, "tokenizing")
+        parts.append(encode_kept(tokenizers, ids.filter(mine), audio.filter(mine)))
+    attempt.note("", "storing tokens")
+    return pa.concat_tables(parts)
 
 
 def encode_kept(tokenizers: DualTokenizer, ids: pa.ChunkedArray, audio: pa.ChunkedArray) -> pa.Table:
     """Token rows of kept utterances from their ids and FLAC."""
     pairs = list(zip(ids.to_pylist(), audio.to_pylist(), strict=True))
-    error = "no audio in staging: build with engine.staging_audio"
-    lost = [
-        {"id": one, "glm": None, "semantic": None, "global": None, "error": error}
-        for one, content in pairs
-        if content is None
-    ]
-    parts = [pa.Table.from_pylist(lost, schema=schemas.TOKENS)]
+    lost = [one for one, content in pairs if content is None]
+    parts = [not_encoded(lost, "no audio in staging: build with engine.staging_audio")]
     heard = [(one, decode_flac(content)) for one, content in pairs if content is not None]
     if heard:
         parts.append(encode_rows(tokenizers, [one for one, _ in heard], [wave for _, wave in heard]))

@@ -130,7 +130,17 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 """Called at the start of each step and after each finished task, in the process that called `build`."""
 
-Task = TypeVar("Task")
+
+class NamedTask(Protocol):
+    """A task of a publish pass."""
+
+    @property
+    def name(self) -> str:
+        """Different for each task of the pass; a valid file name."""
+        ...
+
+
+Task = TypeVar("Task", bound=NamedTask)
 Result = TypeVar("Result", bound=Done)
 
 
@@ -155,7 +165,15 @@ class Runtime(Protocol):
         ...
 
     def map(
-        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpus: float = 0.0
+        self,
+        make_worker: Callable[[], Callable[[Task], Result]],
+        tasks: Iterable[Task],
+        *,
+        gpus: float = 0.0,
+        guarded: bool = False,
     ) -> Iterator[Result]:
-        """Give each task to a worker, which reserves that share of a GPU; results come in any order."""
+        """Give each task to a worker, which reserves that share of a GPU; results come in any order.
+
+        `guarded`: a task may kill its process, and tells its `current_attempt` what it does.
+        """
         ...

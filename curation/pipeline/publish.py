@@ -108,7 +108,7 @@ def _judge(
     times, gpus = StageTimes(), tokenizer_gpus(job.config)
     errors: dict[str, ErrorRate] = {}
     worker = partial(edition.once, partial(BatchJudge, job), BatchesJudged)
-    for done in monitor.follow("judge", len(tasks), runtime.map(worker, tasks, gpus=gpus)):
+    for done in monitor.follow("judge", len(tasks), runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)):
         times.add(done.label_times)
         add_rates(errors, done.label_errors)
         monitor.journal.add_models(done.model_seconds)

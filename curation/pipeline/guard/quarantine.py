@@ -4,11 +4,17 @@ The driver sees that a worker died, and on which task. The next attempt at the t
 recording at a time and leaves a note before each. A recording on which a careful worker died is given up, as `failed`.
 The watchdog leaves its reason in the same way before it ends a process.
 
+A task of the publish pass asks for its attempt with `current_attempt`.
+
     attempt = Attempt(out, "label-00000003-000000")     # in the driver
     attempt.note(recording_id)                          # in the worker
     attempt = attempt.after_death("the process died")   # in the driver: the next one
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
@@ -53,6 +59,8 @@ class Attempt:
     """Why the latest worker died."""
     current: str = ""
     spans: int = 0
+    noted: float = 0.0
+    """When this process last said what comes next, by its monotonic clock."""
 
     @property
     def careful(self) -> bool:
@@ -65,7 +73,10 @@ class Attempt:
         return self.deaths - len(self.victims) >= MAX_UNEXPLAINED
 
     def note(self, recording: str, doing: str, spans: int = 0) -> None:
-        """Record what comes next, in case it kills this process. Only a careful attempt does so."""
+        """Record what comes next, in case it kills this process: only a careful attempt does so. `recording` is empty
+        where none would be to blame.
+        """
+        self.noted = time.monotonic()
         if self.careful:
             self.current, self.spans = recording, spans
             self._write(f"{UNEXPLAINED} in {doing}")
@@ -103,6 +114,24 @@ class Attempt:
             return _Note()
         self.out.remove(self._file)
         return note
+
+
+_CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+@contextmanager
+def working_on(attempt: Attempt) -> Iterator[None]:
+    """The block does the task of the attempt."""
+    token = _CURRENT.set(attempt)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def current_attempt() -> Attempt:
+    """The attempt that this process works on; outside of worker processes one that notes nothing."""
+    return _CURRENT.get() or Attempt()
 
 
 def clear_notes(out: Storage) -> None:

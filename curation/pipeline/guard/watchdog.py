@@ -30,14 +30,20 @@ class Watchdog:
         self._timeout = timeout_seconds
         self._max_bytes = max_gib * GIB
         self._process = psutil.Process()
-        self._task: tuple[str, float, Callable[[str], None]] | None = None
+        self._task: tuple[str, Callable[[], float], Callable[[str], None]] | None = None
         self.peak_bytes = 0
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
     @contextmanager
-    def limit(self, what: str, on_kill: Callable[[str], None]) -> Iterator[None]:
-        """Apply the limits to the block, which `what` names in the explanation."""
-        self._task = (what, time.monotonic(), on_kill)
+    def limit(
+        self, what: str, on_kill: Callable[[str], None], begun: Callable[[], float] = lambda: 0.0
+    ) -> Iterator[None]:
+        """Apply the limits to the block, which `what` names in the explanation.
+
+        The time counts from its start, or from `begun` (monotonic clock) where that is later.
+        """
+        start = time.monotonic()
+        self._task = (what, lambda: max(start, begun()), on_kill)
         try:
             yield
         finally:
@@ -52,7 +58,7 @@ class Watchdog:
             if task is None:
                 continue
             what, since, on_kill = task
-            if time.monotonic() - since > self._timeout:
+            if time.monotonic() - since() > self._timeout:
                 self._end(on_kill, f"{what} did not finish within engine.timeout_seconds = {self._timeout:g}")
             if used > self._max_bytes:
                 limit = self._max_bytes / GIB

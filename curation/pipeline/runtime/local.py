@@ -36,6 +36,7 @@ class LocalRuntime:
         tasks: Iterable[Task],
         *,
         gpus: float = 0.0,  # noqa: ARG002 - this process has one or not
+        guarded: bool = False,  # noqa: ARG002 - nothing can be done here
     ) -> Iterator[Result]:
         """See `job.Runtime`."""
         return map(make_worker(), tasks)

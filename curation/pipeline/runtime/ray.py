@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
 import ray
 from ray.autoscaler.sdk import request_resources
 from ray.exceptions import (
@@ -41,8 +41,7 @@ from curation.pipeline.runtime.crew import Crew
 from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, DECODE, Flow, Window
 from curation.pipeline.runtime.layout import FUSED, Layout, PoolLayout, chosen_levels
 from curation.pipeline.runtime.pool import DiedError, LostError, Pool
-from curation.pipeline.runtime.transfer import packed, unpacked
-from curation.pipeline.runtime.work import Decoding, Labelling, Reply, Tasks
+from curation.pipeline.runtime.work import Decoding, Labelling, Process, Reply, Tasks
 from curation.pipeline.workers.operators import WHOLE, Levels
 from curation.pipeline.workers.sizing import Node
 
@@ -123,12 +122,18 @@ class RayRuntime:
         return PoolLayout(self._config, levels, _nodes, may_grow=self._may_grow)
 
     def map(
-        self, make_worker: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], *, gpus: float = 0.0
+        self,
+        make_worker: Callable[[], Callable[[Task], Result]],
+        tasks: Iterable[Task],
+        *,
+        gpus: float = 0.0,
+        guarded: bool = False,
     ) -> Iterator[Result]:
         """See `job.Runtime`. A single task is done here, since starting a process would take longer."""
-        every = list(tasks)
-        if len(every) == 1 and not gpus:
-            yield make_worker()(every[0])
+        coming = iter(tasks)
+        first = list(islice(coming, 2))
+        if len(first) < 2 and not (gpus or guarded):
+            yield from map(make_worker(), first)
             return
         needs, name = replace(self._worker, gpus=gpus), "publish"
         layout = self._layout(needs, name)
@@ -136,14 +141,14 @@ class RayRuntime:
         self._at_work = {name: pool}
         crew = Crew(self._at_work, layout, self._config, self._out)
 
-        async def do(number: int) -> None:
-            reply = await crew.attempted(pool, f"{number:08d}", every[number], rank=(number,))
+        async def do(number: int, task: Task) -> None:
+            reply = await crew.attempted(pool, task.name, task, rank=(number,))
             crew.queue.put_nowait(reply.result)
 
         async def work() -> None:
-            for number in range(len(every)):
+            for number, task in enumerate(chain(first, coming)):
                 await crew.room(lambda: BATCHES_PER_WORKER * layout.workers())
-                crew.begin(do(number))
+                crew.begin(do(number, task))
 
         yield from crew.results(work)
 
@@ -170,7 +175,7 @@ class _RayWorker:
             "max_task_retries": 0,
             "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False),
         }
-        self._actor = ray.remote(**options)(_Process).remote(make)
+        self._actor = ray.remote(**options)(Process).remote(make)
         self._needs, self._start_seconds = needs, start_seconds
 
     async def start(self) -> None:
@@ -232,38 +237,6 @@ def _died(error: Exception) -> DiedError:
     if isinstance(error, ActorDiedError) and not (error.preempted or "node has died" in text):
         return DiedError("process", "")
     return DiedError("node", text)
-
-
-class _Process:
-    """Holds one worker and its models for the life of a process.
-
-    A UserError is returned as a result: Ray would bury one that is raised here under errors of its own.
-    """
-
-    def __init__(self, make: Callable[[], Callable[..., Reply]]) -> None:
-        self._make = make
-
-    def ready(self) -> None:
-        """Say that the process runs."""
-
-    def load(self) -> UserError | None:
-        """Make the worker, with its models."""
-        try:
-            self._worker = self._make()
-        except UserError as error:
-            return error
-        return None
-
-    def call(self, *arguments: Any) -> tuple[Reply | UserError, pa.Table | None]:
-        """What the worker replies, and the piece that it gives on."""
-        start = time.perf_counter()
-        try:
-            reply = self._worker(*(next(unpacked(item)) if isinstance(item, pa.Table) else item for item in arguments))
-        except UserError as error:
-            return error, None
-        piece = None if reply.piece is None else packed([reply.piece])
-        size = 0 if piece is None else piece.nbytes
-        return Reply(reply.result, size=size, seconds=time.perf_counter() - start), piece
 
 
 def _nodes() -> dict[str, Node]:

@@ -1,15 +1,20 @@
 """What worker processes do, one call at a time: decode, label, or a task of the publish pass."""
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
+from curation.core.errors import UserError
 from curation.manifests.plan import Unit
 from curation.pipeline.config import EngineConfig
-from curation.pipeline.guard.quarantine import Attempt
+from curation.pipeline.guard.quarantine import Attempt, working_on
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import Job
 from curation.pipeline.label import Batch, BatchLabeller, Heard, UnitDecoder
+from curation.pipeline.runtime.transfer import packed, unpacked
 from curation.pipeline.workers.operators import Operator
 
 
@@ -66,5 +71,40 @@ class Tasks:
 
     def __call__(self, attempt: Attempt, task: Any) -> Reply:
         """The result of a task."""
-        with self._watchdog.limit(f"the task {attempt.task}", attempt.explain):
-            return Reply(self._worker(task))
+        limit = self._watchdog.limit(f"the task {attempt.task}", attempt.explain, lambda: attempt.noted)
+        with working_on(attempt), limit:
+            result = self._worker(task)
+        attempt.finish()
+        return Reply(result)
+
+
+class Process:
+    """Holds one worker and its models for the life of a process.
+
+    A UserError is returned as a result: Ray would bury one that is raised here under errors of its own.
+    """
+
+    def __init__(self, make: Callable[[], Callable[..., Reply]]) -> None:
+        self._make = make
+
+    def ready(self) -> None:
+        """Say that the process runs."""
+
+    def load(self) -> UserError | None:
+        """Make the worker, with its models."""
+        try:
+            self._worker = self._make()
+        except UserError as error:
+            return error
+        return None
+
+    def call(self, *arguments: Any) -> tuple[Reply | UserError, pa.Table | None]:
+        """What the worker replies, and the piece that it gives on."""
+        start = time.perf_counter()
+        try:
+            reply = self._worker(*(next(unpacked(item)) if isinstance(item, pa.Table) else item for item in arguments))
+        except UserError as error:
+            return error, None
+        piece = None if reply.piece is None else packed([reply.piece])
+        size = 0 if piece is None else piece.nbytes
+        return Reply(reply.result, size=size, seconds=time.perf_counter() - start), piece

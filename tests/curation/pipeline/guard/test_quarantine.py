@@ -4,7 +4,7 @@ import pytest
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
-from curation.pipeline.guard.quarantine import UNEXPLAINED, Attempt, Crash, clear_notes
+from curation.pipeline.guard.quarantine import UNEXPLAINED, Attempt, Crash, clear_notes, current_attempt, working_on
 
 TASK = "label-00000003-000000"
 
@@ -91,3 +91,13 @@ def test_a_damaged_note_is_named_with_the_remedy(out, content):
     out.write_bytes(f"attempts/{TASK}.json", content)
     with pytest.raises(DataError, match=rf"attempts/{TASK}\.json is damaged.*run the same command again"):
         Attempt(out, TASK).after_death()
+
+
+def test_a_task_asks_for_the_attempt_that_its_process_works_on(out):
+    attempt = Attempt(out, TASK, deaths=1)
+    with working_on(attempt):
+        current_attempt().note("a", "tokenizing")
+        assert current_attempt() is attempt
+    assert attempt.after_death().victims == {"a": Crash(f"{UNEXPLAINED} in tokenizing")}
+    current_attempt().note("b", "tokenizing")  # of nobody
+    assert out.names("attempts") == []

@@ -41,6 +41,22 @@ def test_a_process_over_a_limit_ends_with_the_reason(timeout, gib, reason):
     assert run(START + TASK, timeout=timeout, gib=gib, seconds=60) == (EXIT_CODE, reason)
 
 
+MOVING = """
+begun = [0.0]
+with watchdog.limit("the task", lambda reason: print(reason, flush=True), lambda: begun[0]):
+    for _ in range(6):
+        time.sleep(0.2)
+        begun[0] = time.monotonic()
+    print("moved", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_clock_starts_anew_where_the_task_says_that_it_goes_on():
+    code, said = run(START + MOVING, timeout=0.8, gib=1000)
+    assert (code, said) == (EXIT_CODE, "moved\nthe task did not finish within engine.timeout_seconds = 0.8\n")
+
+
 def test_the_process_ends_even_if_the_reason_cannot_be_given():
     program = (START + TASK).replace("print(reason, flush=True)", "1 / 0")
     assert run(program, timeout=0.2, gib=1000, seconds=60) == (EXIT_CODE, "")
