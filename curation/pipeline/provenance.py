@@ -6,6 +6,8 @@ config, labelled = open_labelled("corpus")      # as the build's own thresholds 
 import difflib
 import json
 import logging
+import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -14,13 +16,14 @@ from curation.core.errors import ConfigError
 from curation.core.settings import parse_yaml, to_yaml
 from curation.core.storage import Storage
 from curation.manifests.selection import LabelledBuild
-from curation.models.store import identity
+from curation.models.store import COMMIT, at_commit, identity
 from curation.pipeline.assemble import steps
 from curation.pipeline.config import BuildConfig, label_settings, validate
 from curation.pipeline.rules import rules_of
 
 log = logging.getLogger(__name__)
 
+HUB_MODEL = re.compile(r"(?P<kind>(?:[\w-]+:)?)(?P<model>hf:[\w.-]+(?:/[\w.-]+)?(?:@[\w./-]+)?)")
 LABEL_FORMAT = 2
 """Raised when what the label pass writes changes, by its files or by what the stages make of the same input."""
 CONFIG_FILE = "build.yaml"
@@ -54,6 +57,35 @@ def read_config(out: Storage) -> BuildConfig:
     except FileNotFoundError:
         msg = f"{out.root} holds no build: run `curation build` first"
         raise ConfigError(msg) from None
+
+
+def pinned(out: Storage, config: BuildConfig) -> BuildConfig:
+    """The configuration with each `hf:` model at a commit, so that all workers load the same files, now and later.
+
+    One without a revision stays at the commit with which the build began.
+    """
+    begun: dict[str, str] = {}
+    kept = [out.read_json(LABEL_FILE, LABEL_REMEDY)] if out.exists(LABEL_FILE) else []
+    for values in [*kept, _read_sections(out)] if out.exists(CONFIG_FILE) else kept:
+        _with_models(values, lambda name: begun.setdefault(name.partition("@")[0], name))
+    pins: dict[str, str] = {}
+    values = _with_models(
+        config.model_dump(mode="json"), lambda name: pins.setdefault(name, begun.get(name) or at_commit(name))
+    )
+    unknown = [name for name, pin in pins.items() if not COMMIT.fullmatch(pin.partition("@")[2])]
+    if unknown:
+        log.warning("not pinned, since neither this machine nor the hub says their commit: %s", ", ".join(unknown))
+    return validate(values, "pinned models")
+
+
+def _with_models(values: Any, change: Callable[[str], str]) -> Any:
+    """Settings with another name for each `hf:` model, also where the kind of a tokenizer stands before it."""
+    if isinstance(values, dict):
+        return {name: _with_models(value, change) for name, value in values.items()}
+    if isinstance(values, list):
+        return [_with_models(value, change) for value in values]
+    found = HUB_MODEL.fullmatch(values) if isinstance(values, str) else None
+    return values if found is None else found["kind"] + change(found["model"])
 
 
 def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> None:

@@ -34,7 +34,7 @@ from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
 from curation.pipeline.metrics import served
 from curation.pipeline.monitor import Monitor
-from curation.pipeline.provenance import check_label_settings, tell_changes, write_config
+from curation.pipeline.provenance import check_label_settings, pinned, tell_changes, write_config
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
 
@@ -89,6 +89,8 @@ def build(  # noqa: PLR0913 - the options of the command
     job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
     out = job.out
     with served(metrics) as figures, held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
+        config = pinned(out, config)
+        job = replace(job, config=config)
         plan = _plan(out, config, inputs, retry_failed=retry_failed)
         clear_notes(out)
         tell_changes(out, config)

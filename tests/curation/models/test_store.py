@@ -7,7 +7,7 @@ import pytest
 from curation.core.errors import ModelError
 from curation.models import store as models
 from curation.models.catalogue import ModelFile, catalogue
-from curation.models.store import identity, resolve, verify
+from curation.models.store import at_commit, identity, resolve, verify
 
 
 @pytest.fixture
@@ -87,3 +87,24 @@ def test_the_identity_of_a_model_is_that_of_its_content(tmp_path):
 @pytest.mark.parametrize("name", ["whisper-base", "path:/no/such", "hf:some/model@1234", "hf:not/here", "pypi:x==1:y"])
 def test_what_is_pinned_or_absent_has_no_identity(name):
     assert identity(name) == ""
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """The cache of huggingface_hub with one repository, of which `main` is a commit; the hub does not answer."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    repository = tmp_path / "models--some--model"
+    for folder, file, content in (("refs", "main", "a" * 40), (f"snapshots/{'a' * 40}", "config.json", "{}")):
+        (repository / folder).mkdir(parents=True)
+        (repository / folder / file).write_text(content)
+
+
+@pytest.mark.parametrize("name", ["hf:some/model", "hf:some/model@main", f"hf:some/model@{'a' * 40}"])
+def test_a_model_of_the_hub_gets_the_commit_that_is_here(hub_cache, name):
+    assert at_commit(name) == f"hf:some/model@{'a' * 40}"
+
+
+@pytest.mark.parametrize("name", ["hf:some/model@v2", "hf:other/model", f"hf:other/model@{'b' * 40}"])
+def test_a_commit_that_nobody_knows_is_left_open(hub_cache, name):
+    assert at_commit(name) == name

@@ -3,19 +3,23 @@
 import json
 
 import pytest
+import yaml
 
 from curation import __version__
 from curation.core.errors import ConfigError, DataError
+from curation.core.settings import override, read_yaml
 from curation.core.storage import Storage
-from curation.pipeline.config import load_config
+from curation.pipeline.config import load_config, validate
 from curation.pipeline.provenance import (
     LABEL_FORMAT,
     check_label_settings,
     open_labelled,
+    pinned,
     read_config,
     tell_changes,
     write_config,
 )
+from tests.support.builds import toy_build, toy_config, write_recordings
 
 
 @pytest.fixture
@@ -89,3 +93,57 @@ def test_damaged_label_settings_are_named_with_the_remedy(out):
     out.write_bytes("plan/settings.json", b"{")
     with pytest.raises(DataError, match=r"plan/settings\.json is damaged.*remove it and run `curation build`"):
         check_label_settings(out, load_config(), is_new=False)
+
+
+SYSTEMS = "[{kind: whisper, name: mine, model: 'hf:some/model'}, {kind: whisper, name: other, model: 'hf:other/model'}]"
+FIRST, SECOND = "a" * 40, "b" * 40
+
+
+@pytest.fixture
+def hub(tmp_path_factory, monkeypatch):
+    """Moves `main` of the repository some/model on this machine to a commit; the hub does not answer."""
+    cache = tmp_path_factory.mktemp("hub")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    def move(commit):
+        for file, content in ((f"snapshots/{commit}/model.bin", commit), ("refs/main", commit)):
+            path = cache / "models--some--model" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+    move(FIRST)
+    return move
+
+
+def hub_build(folder, *overrides):
+    """A build of one recording whose configuration names models of the hub, in its systems and in a tokenizer."""
+    config = toy_config().model_dump(mode="json") | {
+        "transcribe": {"systems": yaml.safe_load(SYSTEMS), "language_system": "mine"}
+    }
+    source = write_recordings(folder / "in", ["one"])
+    toy_build(source, folder / "out", validate(override(config, overrides), "test"))
+    return {item["name"]: item["model"] for item in read_yaml(folder / "out/build.yaml")["transcribe"]["systems"]}
+
+
+def test_models_of_the_hub_are_pinned_in_build_yaml_and_stay_so(tmp_path, hub, caplog):
+    pins = {"mine": f"hf:some/model@{FIRST}", "other": "hf:other/model"}
+    assert hub_build(tmp_path) == pins
+    assert "not pinned, since neither this machine nor the hub says their commit: hf:other/model" in caplog.text
+    caplog.clear()
+    hub(SECOND)
+    assert hub_build(tmp_path) == pins  # the build goes on with the commit that it has begun with
+    assert "settings differ" not in caplog.text
+    again = load_config(tmp_path / "out/build.yaml")
+    assert pinned(Storage(str(tmp_path / "elsewhere")), again) == again
+    with pytest.raises(ConfigError, match=rf"-.*{FIRST}\n.*\+.*{SECOND}"):
+        hub_build(tmp_path, f"transcribe.systems={SYSTEMS.replace('some/model', 'some/model@main')}")
+
+
+def test_a_tokenizer_is_pinned_behind_its_kind_and_nothing_else_is_changed(out, hub):
+    config = load_config(overrides=["tokenize.glm=glm:hf:some/model", "inputs.allow=['hf://some/model']"])
+    found = pinned(out, config)
+    assert found.tokenize.glm == f"glm:hf:some/model@{FIRST}"
+    back = found.model_copy(update={"tokenize": config.tokenize})
+    assert back == config
+    assert pinned(out, load_config()) == load_config()
