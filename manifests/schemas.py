@@ -1,7 +1,8 @@
 """Every Arrow schema of a build's files, and what the columns of the published ones mean.
 
 plan/       PLAN        which recordings there are, and which unit of work each belongs to
-staging/    STAGING     results of the label pass, segments nested in their recording; for this software only
+staging/    STAGING     spans, segments and scores of the label pass: what judging needs; for this software only
+speech/     SPEECH      the same segments with texts, words and audio: what shards need; for this software only
 tokens/     TOKENS      ids of the tokenizers, one row for each utterance; for this software only
 shards/     SHARDS      one row for each kept utterance; its columns are documented in SHARD_COLUMNS
 ledger/     LEDGER      every interval with its verdict; documented in LEDGER_COLUMNS
@@ -65,16 +66,10 @@ SEGMENT = pa.struct(
         ("speaker", pa.string()),
         ("verdict", VERDICT),
         ("scores", SCORE_MAP),
-        ("language", pa.string()),
-        ("hypotheses", pa.list_(HYPOTHESIS)),
-        ("text", pa.string()),
-        ("words", pa.list_(WORD)),
-        ("edits", pa.list_(EDIT)),
-        ("notes", NOTE_MAP),
         ("speaker_embedding", pa.list_(pa.float32())),
-        ("audio", pa.binary()),
     ]
 )
+"""The embedding is null where the recording has one span: only speakers of several spans are joined."""
 SOURCE = pa.struct(
     [
         ("id", pa.string()),
@@ -101,6 +96,25 @@ MEDIA = pa.struct(
 STRETCHES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
 """Samples of a recording that are tried again; null: the whole recording is new, or has changed."""
 PLAN = pa.schema([("unit", pa.int32()), ("stretches", STRETCHES), *SOURCE])
+SPEECH = pa.schema(
+    [
+        ("id", pa.string()),
+        ("scores", SCORE_MAP),
+        ("language", pa.string()),
+        ("hypotheses", pa.list_(HYPOTHESIS)),
+        ("text", pa.string()),
+        ("words", pa.list_(WORD)),
+        ("edits", pa.list_(EDIT)),
+        ("notes", NOTE_MAP),
+        ("speaker_embedding", pa.list_(pa.float32())),
+        ("span_source", SOURCE),
+        ("span_media", MEDIA),
+        ("span_scores", SCORE_MAP),
+        ("span_notes", NOTE_MAP),
+        ("audio", pa.binary()),
+    ]
+)
+"""`span_source` and so on are those of the span that the segment is in."""
 STAGING = pa.schema(
     [
         ("source", SOURCE),

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.storage import Storage
-from curation.manifests import schemas, staging
+from curation.manifests import staging
 from curation.manifests.plan import Plan, read_plan
 from curation.manifests.settle import Span, settled
 from curation.manifests.speakers import one_voice, with_joined_speakers
-from curation.manifests.staging import BatchName, StagingFile
+from curation.manifests.staging import BatchName, StagingFile, read_speech, taken
 from curation.manifests.verdicts import Rule, judge
 
 JUDGED_FOLDER = "judged"
@@ -32,7 +32,6 @@ JUDGED_FOLDER = "judged"
 REASON = "staging"
 """Of a recording whose rows are missing, or do not belong together."""
 _SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict"]
-_SEGMENT_COLUMNS = ["id", "start", "end", "speaker", "verdict", "scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +89,18 @@ class LabelledBuild:
         """Read and judge the recordings of a group, with further `columns` of the segments."""
         parts = []
         for name in group.files:
-            with staging.opened(self.out, name) as file:
-                parts.append(self.judge(file, columns))
+            part = self.judge(staging.read(self.out, name))
+            found = read_speech(self.out, name, part.segments, columns) if columns else part.segments.select([])
+            parts.append(Selection(part.spans, with_columns(part.segments, found)))
         return self._joined(group, parts)
 
-    def judge(self, file: StagingFile, columns: Sequence[str] = ()) -> Selection:
+    def judge(self, file: StagingFile) -> Selection:
         """Judge the segments of a staging file, in its order. Speakers are as they were labelled within each span."""
-        table = file.read(_SPAN_COLUMNS, [*_SEGMENT_COLUMNS, *columns])
-        spans, segments = table.select(_SPAN_COLUMNS), flatten_segments(table)
+        table = file.table.replace_schema_metadata()
+        segments = flatten_segments(table)
         verdicts = judge(_chunk(segments["scores"]), _chunk(segments["verdict"]), self.rules)
-        segments = segments.drop_columns(["verdict", "scores"])
-        for name in verdicts.column_names:
-            segments = segments.append_column(name, verdicts[name])
-        segments = segments.append_column("speaker_embedding", _embeddings(file, spans, segments))
-        return Selection(_numbered(spans), _numbered(segments))
+        segments = with_columns(segments.drop_columns(["verdict", "scores"]), verdicts)
+        return Selection(_numbered(table.select(_SPAN_COLUMNS)), _numbered(segments))
 
     def store(self, name: BatchName, judged: Selection) -> None:
         """Store a result of `judge`, for `stored`."""
@@ -140,24 +137,14 @@ def ordered_groups(plan: Plan) -> Iterator[RecordingGroup]:
 
 
 def payload(out: Storage, group: RecordingGroup, spans: pa.Table, chosen: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """More columns of chosen segments of a group, in their order, read from the staging files that hold any of them.
+    """Columns of `schemas.SPEECH` of chosen segments of a group, in their order.
 
-    `chosen` are rows of `Selection.segments`, `spans` the selection's. Columns of the segment come under their own
-    names, those of its span (`source`, `media`, `scores`, `notes`) as `span_source` and so on.
+    `chosen` are rows of `Selection.segments`, `spans` the selection's. Only files that hold any of them are read.
     """
-    rows = spans.select(["file", "place"]).take(chosen["row"])
-    file, span = rows["file"].to_numpy(), rows["place"].to_numpy()
-    place = chosen["place"].to_numpy()
-    parts = []
-    for number in np.unique(file):
-        mine = file == number
-        with staging.opened(out, group.files[number]) as opened:
-            table = opened.read(["source", "media", "scores", "notes"], columns)
-        part = taken(pa.Table.from_struct_array(_chunk(table["segments"]).flatten()), place[mine])
-        outer = table.drop_columns(["segments"]).take(pa.array(span[mine]))
-        for name in outer.column_names:
-            part = part.append_column(f"span_{name}", outer[name])
-        parts.append(part)
+    file = spans["file"].take(chosen["row"]).to_numpy()
+    parts = [
+        read_speech(out, group.files[number], filtered(chosen, file == number), columns) for number in np.unique(file)
+    ]
     return taken(pa.concat_tables(parts), np.argsort(np.argsort(file, kind="stable"), kind="stable"))
 
 
@@ -173,10 +160,11 @@ def filtered(table: pa.Table, mask: npt.NDArray[np.bool_]) -> pa.Table:
     return table if mask.all() else table.filter(pa.array(mask))
 
 
-def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:
-    """The rows at `places`; nothing is copied where they are all rows in order."""
-    in_order = len(places) == table.num_rows and np.array_equal(places, np.arange(len(places)))
-    return table if in_order else table.take(pa.array(places))
+def with_columns(table: pa.Table, other: pa.Table) -> pa.Table:
+    """The table with the columns of another of equal length."""
+    for name in other.column_names:
+        table = table.append_column(name, other[name])
+    return table
 
 
 def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
@@ -186,16 +174,6 @@ def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
 
 def _judged_file(name: BatchName) -> str:
     return f"{JUDGED_FOLDER}/{name}.parquet"
-
-
-def _embeddings(file: StagingFile, spans: pa.Table, segments: pa.Table) -> pa.Array:
-    """Speaker embeddings of the segments of recordings with several spans, whose speakers may be joined; else nulls."""
-    kind = schemas.SEGMENT.field("speaker_embedding").type
-    alone = pc.and_(pc.equal(spans["span"], 0), spans["last"]).to_numpy()
-    if alone.all():
-        return pa.nulls(segments.num_rows, kind)
-    found = _chunk(flatten_segments(file.read([], ["speaker_embedding"]))["speaker_embedding"])
-    return pc.if_else(pa.array(alone[segments["row"].to_numpy()]), pa.scalar(None, kind), found)
 
 
 def _numbered(table: pa.Table) -> pa.Table:

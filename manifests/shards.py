@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_NOTES, SHARD_SCORES, SHARD_WORD, SHARDS
+from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_NOTES, SHARD_SCORES, SHARD_WORD, SHARDS, SPEECH
 from curation.manifests.selection import column
 
 FOLDER = "shards"
-PAYLOAD = ("scores", "language", "hypotheses", "text", "words", "edits", "notes", "speaker_embedding", "audio")
-"""Columns of the segments that no verdict depends on but through `scores`: read of the kept ones only."""
+PAYLOAD = tuple(SPEECH.names[1:])
+"""Columns of the kept segments that are read for the shards."""
 
 
 def file_name(shard: int, count: int, edition: int = 1) -> str:

@@ -1,33 +1,37 @@
-"""The staging data set: what the label pass commits, one Parquet file for each batch of recordings.
+"""The staging data set: what the label pass commits, two Parquet files for each batch of recordings.
 
-A row is a `Recording` with its segments nested in it. A file's name is `UNIT-BATCH.parquet`, or
-`UNIT-BATCH-last.parquet` for the final batch of a unit; since files are written atomically, the names alone say what is
-done. The labelling times of a file are in its metadata, not in its rows: equal input gives equal rows.
+`staging/UNIT-BATCH.parquet`, or `UNIT-BATCH-last.parquet` for the final batch of a unit, has what judging needs: a row
+is a `Recording`, with its segments and their scores nested in it. `speech/` has a file of the same name with all that
+shards need, a row for each of these segments, in the same order: nearly all of the bytes, read where any is kept.
+
+The speech is written first. The batch is done once its staging file is there: files are written atomically, so that the
+names alone say what is done. The labelling times are in the metadata, not in the rows: equal input gives equal rows.
 """
 
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from curation.audio.flac import decode_flac, encode_flac
+from curation.audio.flac import encode_flac
 from curation.core.errors import DataError
 from curation.core.records import typed
 from curation.core.storage import Storage, damage_named
 from curation.core.timing import StageTimes
 from curation.manifests import schemas
 from curation.manifests.error_rates import ErrorRate, error_rates
-from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
+from curation.manifests.records import Edit, Hypothesis, Recording, Segment, Verdict, Word
 
 FOLDER = "staging"
-STAGING_VERSION = "1"
+SPEECH_FOLDER = "speech"
+STAGING_VERSION = "2"
+VERSION_KEY = "curation.staging"
 TIMES_KEY = "curation.timing"
 ERRORS_KEY = "curation.errors"
 """Of the file's metadata."""
@@ -51,6 +55,11 @@ class BatchName:
         """Name of its file inside the build."""
         return f"{FOLDER}/{self}.parquet"
 
+    @property
+    def speech(self) -> str:
+        """Name of the file with its texts, words and audio."""
+        return f"{SPEECH_FOLDER}/{self}.parquet"
+
     @classmethod
     def parse(cls, name: str) -> "BatchName":
         """The inverse of `str`, with or without the file's extension. DataError for any other name."""
@@ -66,11 +75,11 @@ def segment_id(source_id: str, start: int, end: int) -> str:
     return f"{source_id}-{start:010d}-{end:010d}"
 
 
-def to_row(recording: Recording, *, audio: bool) -> dict[str, Any]:
-    """A recording as the row of `schemas.STAGING`; utterance audio as FLAC if asked."""
+def to_row(recording: Recording) -> dict[str, Any]:
+    """A recording as the row of `schemas.STAGING`."""
     source = dataclasses.asdict(recording.source)
     source["extra"] = json.dumps(source["extra"], sort_keys=True, ensure_ascii=False)
-    segments = sorted(recording.segments, key=lambda segment: segment.start)
+    several = recording.span > 0 or not recording.last
     return {
         "source": source,
         "media": dataclasses.asdict(recording.media),
@@ -81,31 +90,51 @@ def to_row(recording: Recording, *, audio: bool) -> dict[str, Any]:
         "verdict": _optional(recording.verdict),
         "scores": _map(recording.scores),
         "notes": _map(recording.notes),
-        "segments": [_segment_row(segment, recording.source.id, audio=audio) for segment in segments],
-    }
-
-
-def _segment_row(segment: Segment, source_id: str, *, audio: bool) -> dict[str, Any]:
-    embedding = segment.speaker_embedding
-    return {
-        "id": segment_id(source_id, segment.start, segment.end),
-        "start": segment.start,
-        "end": segment.end,
-        "speaker": segment.speaker,
-        "verdict": _optional(segment.verdict),
-        "scores": _map(segment.scores),
-        "language": segment.language,
-        "hypotheses": [
-            {**_fields(item), "words": [_fields(word) for word in item.words], "scores": _map(item.scores)}
-            for item in segment.hypotheses
+        "segments": [
+            {
+                "id": segment_id(recording.source.id, segment.start, segment.end),
+                "start": segment.start,
+                "end": segment.end,
+                "speaker": segment.speaker,
+                "verdict": _optional(segment.verdict),
+                "scores": _map(segment.scores),
+                "speaker_embedding": _embedding(segment) if several else None,
+            }
+            for segment in _in_order(recording)
         ],
-        "text": segment.text,
-        "words": [_fields(word) for word in segment.words],
-        "edits": [_fields(edit) for edit in segment.edits],
-        "notes": _map(segment.notes),
-        "speaker_embedding": None if embedding is None else embedding.astype(np.float32),
-        "audio": encode_flac(segment.audio) if audio and segment.audio is not None else None,
     }
+
+
+def speech_rows(recording: Recording, *, audio: bool) -> list[dict[str, Any]]:
+    """Its segments as rows of `schemas.SPEECH`, in the order of `to_row`; with their audio as FLAC if asked."""
+    span = {f"span_{name}": value for name, value in to_row(recording).items()}
+    return [
+        {
+            "id": segment_id(recording.source.id, segment.start, segment.end),
+            "scores": _map(segment.scores),
+            "language": segment.language,
+            "hypotheses": [
+                {**_fields(item), "words": [_fields(word) for word in item.words], "scores": _map(item.scores)}
+                for item in segment.hypotheses
+            ],
+            "text": segment.text,
+            "words": [_fields(word) for word in segment.words],
+            "edits": [_fields(edit) for edit in segment.edits],
+            "notes": _map(segment.notes),
+            "speaker_embedding": _embedding(segment),
+            "audio": encode_flac(segment.audio) if audio and segment.audio is not None else None,
+            **{name: span[name] for name in schemas.SPEECH.names if name in span},
+        }
+        for segment in _in_order(recording)
+    ]
+
+
+def _in_order(recording: Recording) -> list[Segment]:
+    return sorted(recording.segments, key=lambda segment: segment.start)
+
+
+def _embedding(segment: Segment) -> npt.NDArray[np.float32] | None:
+    return None if segment.speaker_embedding is None else segment.speaker_embedding.astype(np.float32)
 
 
 def _fields(record: Word | Edit | Hypothesis | Verdict) -> dict[str, Any]:
@@ -120,96 +149,86 @@ def _map(values: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted(values.items())
 
 
-def from_row(row: dict[str, Any]) -> Recording:
-    """The inverse of `to_row`, with utterance audio where it was stored."""
-    source = {**row["source"], "extra": json.loads(row["source"]["extra"])}
-    return Recording(
-        source=Source(**source),
-        media=MediaInfo(**row["media"]),
-        span=row["span"],
-        offset=row["offset"],
-        num_samples=row["num_samples"],
-        last=row["last"],
-        verdict=Verdict(**row["verdict"]) if row["verdict"] else None,
-        scores=dict(row["scores"]),
-        notes=dict(row["notes"]),
-        segments=[_segment(item) for item in row["segments"]],
-    )
-
-
-def _segment(row: dict[str, Any]) -> Segment:
-    fields = {key: value for key, value in row.items() if key != "id"}
-    hypotheses = [
-        Hypothesis(**{**item, "words": [Word(**word) for word in item["words"]], "scores": dict(item["scores"])})
-        for item in row["hypotheses"]
-    ]
-    embedding = row["speaker_embedding"]
-    fields.update(
-        verdict=Verdict(**row["verdict"]) if row["verdict"] else None,
-        scores=dict(row["scores"]),
-        notes=dict(row["notes"]),
-        hypotheses=hypotheses,
-        words=[Word(**word) for word in row["words"]],
-        edits=[Edit(**edit) for edit in row["edits"]],
-        speaker_embedding=None if embedding is None else np.asarray(embedding, dtype=np.float32),
-        audio=None if row["audio"] is None else decode_flac(row["audio"]),
-    )
-    return Segment(**fields)
-
-
 def commit(out: Storage, name: BatchName, recordings: Sequence[Recording], times: StageTimes, *, audio: bool) -> None:
-    """Write the batch. It is done once its file exists; writing it again changes nothing."""
-    table = pa.Table.from_pylist([to_row(recording, audio=audio) for recording in recordings], schema=schemas.STAGING)
+    """Write the batch. It is done once its staging file exists; writing it again changes nothing."""
+    rows = [row for recording in recordings for row in speech_rows(recording, audio=audio)]
+    out.write_table(name.speech, pa.Table.from_pylist(rows, schema=schemas.SPEECH))
     errors = {name: dataclasses.asdict(rate) for name, rate in error_rates(recordings).items()}
     metadata = {
-        "curation.staging": STAGING_VERSION,
+        VERSION_KEY: STAGING_VERSION,
         TIMES_KEY: json.dumps(times.to_json(), sort_keys=True),
         ERRORS_KEY: json.dumps(errors, sort_keys=True),
     }
+    table = pa.Table.from_pylist([to_row(recording) for recording in recordings], schema=schemas.STAGING)
     out.write_table(name.file, table.replace_schema_metadata(metadata))
 
 
 @dataclass(frozen=True)
 class StagingFile:
-    """A staging file that is open for reading. Its methods raise DataError, with the remedy, where it is damaged."""
+    """A staging file that was read."""
 
     path: str
-    parquet: pq.ParquetFile
+    table: pa.Table
+    """Of `schemas.STAGING`."""
 
     @property
     def times(self) -> StageTimes:
-        """The times of labelling the batch, as passed to `commit`."""
+        """The times of labelling the batch, as passed to `commit`. Raises DataError where they are damaged."""
         return self._metadata(TIMES_KEY, StageTimes)
 
     @property
     def errors(self) -> dict[str, ErrorRate]:
-        """How often models broke on the batch (`error_rates`)."""
+        """How often models broke on the batch (`error_rates`). Raises DataError where they are damaged."""
         return self._metadata(ERRORS_KEY, dict[str, ErrorRate])
 
     def _metadata(self, key: str, kind: type[Meta]) -> Meta:
         with damage_named(self.path, REMEDY):
-            content = (self.parquet.schema_arrow.metadata or {})[key.encode()]
+            content = (self.table.schema.metadata or {})[key.encode()]
         try:
             return typed(kind, json.loads(content))
         except ValueError as error:
             msg = f"{self.path} is damaged ({key}: {error}): {REMEDY}"
             raise DataError(msg) from error
 
-    def read(self, columns: Sequence[str], segment_columns: Sequence[str] = ()) -> pa.Table:
-        """Columns of the rows, and fields of the segments nested in them (in the column `segments`)."""
-        nested = [f"segments.list.element.{name}" for name in segment_columns]
-        with damage_named(self.path, REMEDY):
-            return self.parquet.read(columns=[*columns, *nested]).replace_schema_metadata()
 
-
-@contextmanager
-def opened(out: Storage, name: BatchName) -> Iterator[StagingFile]:
-    """Open a staging file. Raises DataError, with the remedy, where it is damaged."""
+def read(out: Storage, name: BatchName) -> StagingFile:
+    """A staging file. Raises DataError, with the remedy, where it is damaged; FileNotFoundError if it is not there."""
     path = f"{out.root}/{name.file}"
-    with ExitStack() as stack:
-        with damage_named(path, REMEDY):
-            parquet = stack.enter_context(out.open_table(name.file))
-        yield StagingFile(path, parquet)
+    with damage_named(path, REMEDY):
+        table = out.read_table(name.file)
+        version = (table.schema.metadata or {})[VERSION_KEY.encode()].decode()
+    if version != STAGING_VERSION:
+        msg = f"{path} is of another version of this software: use that one, or build into another folder"
+        raise DataError(msg)
+    return StagingFile(path, table)
+
+
+def read_speech(out: Storage, name: BatchName, segments: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Columns of `schemas.SPEECH` for segments of a batch, row by row.
+
+    `segments` have `id`, and `place`: the index among all segments of the batch. Raises DataError, with the remedy,
+    where the file is damaged, not there, or of another labelling than the staging file.
+    """
+    path, place = f"{out.root}/{name.speech}", segments["place"].to_numpy()
+    remedy = f"remove {out.root}/{name.file} and run the same command again to label its batch"
+    try:
+        with damage_named(path, remedy), out.open_table(name.speech) as file:
+            table = file.read(columns=["id", *columns]).replace_schema_metadata()
+    except FileNotFoundError as error:
+        msg = f"{path} is not there: {remedy}"
+        raise DataError(msg) from error
+    whole = place.max(initial=-1) < table.num_rows
+    found = taken(table, place) if whole else table
+    if not found["id"].equals(segments["id"]):
+        msg = f"{path} has other segments than {name.file}: {remedy}"
+        raise DataError(msg)
+    return found.select(list(columns))
+
+
+def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:
+    """The rows at `places`; nothing is copied where they are all rows in order."""
+    in_order = len(places) == table.num_rows and np.array_equal(places, np.arange(len(places)))
+    return table if in_order else table.take(pa.array(places))
 
 
 def committed(out: Storage) -> list[BatchName]:

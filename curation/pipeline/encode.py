@@ -13,8 +13,8 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import schemas, staging, tokens
 from curation.manifests.error_rates import ErrorRate, add_rates
-from curation.manifests.selection import Selection, column, flatten_segments
-from curation.manifests.staging import BatchName, StagingFile
+from curation.manifests.selection import Selection, column
+from curation.manifests.staging import BatchName
 from curation.pipeline.gpu import for_this_machine
 from curation.pipeline.guard.quarantine import current_attempt
 from curation.pipeline.job import BatchesJudged, Job
@@ -74,13 +74,12 @@ class BatchJudge:
         take_model_seconds()
         for name in task.files:
             current_attempt().note("", f"judging {name.file}")
-            with staging.opened(self._out, name) as file:
-                judged = self._labelled.judge(file)
-                times.add(file.times)
-                add_rates(errors, file.errors)
-                if self._tokenizers is not None:
-                    samples += self._encode(name, file, judged, self._tokenizers)
+            file = staging.read(self._out, name)
+            judged = self._labelled.judge(file)
+            times.add(file.times)
+            add_rates(errors, file.errors)
             if self._tokenizers is not None:
+                samples += self._encode(name, judged, self._tokenizers)
                 known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
             self._labelled.store(name, judged)
@@ -92,7 +91,7 @@ class BatchJudge:
             warning=self._note if samples else "",
         )
 
-    def _encode(self, name: BatchName, file: StagingFile, judged: Selection, tokenizers: DualTokenizer) -> int:
+    def _encode(self, name: BatchName, judged: Selection, tokenizers: DualTokenizer) -> int:
         """Encode what is kept and has no tokens; returns its samples."""
         kept = judged.kept
         known = tokens.read(self._out, name, tokenizers.fingerprint, ["id", "error"])
@@ -100,8 +99,7 @@ class BatchJudge:
         missing = kept.filter(pc.invert(pc.is_in(kept["id"], value_set=good)))
         if not missing.num_rows:
             return 0
-        flat = flatten_segments(file.read([], ["audio"]))
-        audio = flat["audio"].take(missing["place"])
+        audio = staging.read_speech(self._out, name, missing, ["audio"])["audio"]
         recordings = column(judged.spans, "source", "id").take(missing["row"])
         rows = encode_recordings(tokenizers, recordings, missing["id"], audio)
         tokens.add(self._out, name, tokenizers.fingerprint, rows)

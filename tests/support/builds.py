@@ -54,6 +54,12 @@ def rows(out: Path, folder: str) -> list[dict[str, Any]]:
     return list(table(out, folder).to_pylist())
 
 
+def labelled_segments(out: Path) -> list[dict[str, Any]]:
+    """All segments that were labelled, with what staging and speech say of each."""
+    segments = [segment for row in rows(out, "staging") for segment in row["segments"]]
+    return [{**segment, **speech} for segment, speech in zip(segments, rows(out, "speech"), strict=True)]
+
+
 def seconds_by_recording(out: Path) -> dict[str, float]:
     """Seconds of each recording in the ledger."""
     grouped = table(out, "ledger").group_by("recording_id").aggregate([("seconds", "sum")])

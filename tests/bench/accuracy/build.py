@@ -21,7 +21,7 @@ from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.pipeline.run import build
 from curation.text.normalize import normalizer_for
-from tests.support.builds import rows, table
+from tests.support.builds import labelled_segments, table
 
 SAMPLE = "pkg:pyannote.audio:sample"
 
@@ -60,7 +60,7 @@ def main() -> None:
     folder = resolve(SAMPLE)
     with tempfile.TemporaryDirectory() as name:
         build(load_config(overrides=["engine.runtime=in-process"]), [str(folder / "sample.wav")], name)
-        segments = [segment for row in rows(Path(name), "staging") for segment in row["segments"]]
+        segments = labelled_segments(Path(name))
         kept = set(table(Path(name), "shards")["id"].to_pylist())
     spoken = [segment for segment in segments if segment["speaker"]]
     (reference,) = load_rttm(folder / "sample.rttm").values()

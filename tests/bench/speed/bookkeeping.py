@@ -20,10 +20,11 @@ import pyarrow as pa
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.manifests import schemas, tokens
 from curation.manifests.plan import Plan, extend_plan
 from curation.manifests.records import Hypothesis, Recording, Segment, Source, Word
-from curation.manifests.staging import BatchName, segment_id, to_row
+from curation.manifests.staging import BatchName, commit, segment_id
 from curation.pipeline.config import load_config
 from curation.pipeline.run import build
 from curation.tokenize.pair import load_tokenizers
@@ -57,24 +58,23 @@ def synthetic_segment(number: int) -> Segment:
     )
 
 
-def unit_rows(unit: int) -> list[dict]:
-    """Staging rows of one unit."""
-    rows = []
+def unit_recordings(unit: int) -> list[Recording]:
+    """Labelled recordings of one unit."""
+    made = []
     for number in range(RECORDINGS_PER_UNIT):
         source = Source(f"r{unit * RECORDINGS_PER_UNIT + number:08d}", f"/data/r{number}.wav")
         segments = [synthetic_segment(index) for index in range(SEGMENTS_PER_RECORDING)]
-        recording = Recording(source, num_samples=SEGMENTS_PER_RECORDING * STRIDE, segments=segments)
-        rows.append(to_row(recording, audio=False))
-    return rows
+        made.append(Recording(source, num_samples=SEGMENTS_PER_RECORDING * STRIDE, segments=segments))
+    return made
 
 
-def token_rows(rows: Iterable[dict], seed: int) -> Iterator[dict]:
-    """Tokens for every segment of these rows."""
+def token_rows(recordings: Iterable[Recording], seed: int) -> Iterator[dict]:
+    """Tokens for every segment of these recordings."""
     generator = np.random.default_rng(seed)
-    for row in rows:
-        for segment in row["segments"]:
+    for recording in recordings:
+        for segment in recording.segments:
             yield {
-                "id": segment_id(row["source"]["id"], segment["start"], segment["end"]),
+                "id": segment_id(recording.source.id, segment.start, segment.end),
                 "glm": generator.integers(0, 16384, 63),
                 "semantic": generator.integers(0, 8192, 249),
                 "global": generator.integers(0, 4096, 32),
@@ -88,11 +88,9 @@ def write_staging(out: Storage, segments: int, fingerprint: str) -> None:
     sources = [(Source(f"r{number:08d}", "r.wav"), 0) for number in range(units * RECORDINGS_PER_UNIT)]
     extend_plan(out, Plan([]), sources, unit_files=RECORDINGS_PER_UNIT, unit_bytes=1)
     for unit in range(units):
-        rows = unit_rows(unit)
-        name = BatchName(unit, 0, last=True)
-        timing = {"curation.timing": '{"models": {}, "peak_bytes": 0, "stages": {}}'}
-        out.write_table(name.file, pa.Table.from_pylist(rows, schema=schemas.STAGING).replace_schema_metadata(timing))
-        made = pa.Table.from_pylist(list(token_rows(rows, unit)), schema=schemas.TOKENS)
+        recordings, name = unit_recordings(unit), BatchName(unit, 0, last=True)
+        commit(out, name, recordings, StageTimes(), audio=False)
+        made = pa.Table.from_pylist(list(token_rows(recordings, unit)), schema=schemas.TOKENS)
         out.write_table(tokens.file_name(name, fingerprint), made)
 
 

@@ -21,7 +21,7 @@ from curation.stages.base import Stage
 from curation.stages.consensus.confidence import load_calibration
 from curation.stages.consensus.stage import Consensus
 from curation.stages.loudness import Loudness
-from tests.support.builds import rows, toy_build, toy_config
+from tests.support.builds import labelled_segments, rows, toy_build, toy_config
 from tests.support.dummies import tone, write_wav
 
 WORDS = ["cat", "dog", "hen", "fox", "cow", "pig", "ram", "bee", "ant", "owl"]
@@ -204,8 +204,8 @@ def test_fit_from_the_manifest_and_use_of_the_file(built):
     config = toy_config()
     own = config.model_copy(update={"consensus": config.consensus.model_copy(update={"calibration": f"path:{file}"})})
     toy_build(built / "in.jsonl", built / "again", own, make_stages=partial(stages))
-    before = {row["id"]: row["text"] for row in rows(built / "out", "staging") for row in row["segments"]}
-    after = {row["id"]: row for row in rows(built / "again", "staging") for row in row["segments"]}
+    before = {row["id"]: row["text"] for row in labelled_segments(built / "out")}
+    after = {row["id"]: row for row in labelled_segments(built / "again")}
     better = sum(after[key]["text"] == " ".join(said(int(key[1:3]))) for key in after)
     assert better > sum(text == " ".join(said(int(key[1:3]))) for key, text in before.items())
     assert all(dict(row["notes"])["consensus.calibration"].startswith("path:") for row in after.values())

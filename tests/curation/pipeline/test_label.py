@@ -10,10 +10,12 @@ from curation.manifests.plan import Unit
 from curation.manifests.records import Source
 from curation.manifests.staging import committed
 from curation.pipeline import label
+from curation.pipeline.guard import lock
 from curation.pipeline.job import Job
 from curation.pipeline.label import BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.local import LocalRuntime
-from tests.support.builds import toy_config
+from tests.support.builds import table, toy_build, toy_config, write_recordings
+from tests.support.faults.killing import Killed, KillingFileSystem
 from tests.support.toy import toy_stages
 
 
@@ -110,3 +112,30 @@ def test_the_local_runtime_labels_what_is_not_done(unit, job):
     others = {name.batch for name in first if name != first[1]}
     assert [done.name for done in runtime.label(job, [unit], {5: others})] == [first[1]]
     assert committed(job.out) == first
+
+
+def test_killed_at_any_write_of_a_batch_the_next_run_labels_it(tmp_path, monkeypatch):
+    """What a kill between the two files leaves is no part of the build, and is overwritten."""
+    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
+    recordings = write_recordings(tmp_path / "in", ["alpha", "beta", "gamma", "delta"])
+    out, folders = Storage("killing:///labelled"), ("staging", "speech", "ledger", "shards")
+    KillingFileSystem.arm(None)
+    toy_build(recordings, out.root)
+    expected = {folder: table(out.root, folder) for folder in folders}
+    names = [str(name) for name in committed(out)]
+    fatal = [number for number, path in enumerate(KillingFileSystem.steps) if path.split("/")[-2] in folders[:2]]
+    assert len(fatal) == 2 * len(names) >= 6
+    for step in fatal:
+        KillingFileSystem.store.clear()
+        KillingFileSystem.arm(step)
+        with pytest.raises(Killed):
+            toy_build(recordings, out.root)
+        KillingFileSystem.arm(None)
+        speech, staging = ({name.removesuffix(".parquet") for name in out.names(name)} for name in folders[1::-1])
+        assert staging == set(names[: len(staging)])
+        assert staging <= speech
+        for orphan in speech - staging:
+            out.write_bytes(f"speech/{orphan}.parquet", b"of a run that was killed")
+        toy_build(recordings, out.root, force_unlock=True)
+        assert all(table(out.root, folder).equals(rows) for folder, rows in expected.items())
+        assert out.names("speech") == out.names("staging")

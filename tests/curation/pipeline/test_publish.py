@@ -153,19 +153,21 @@ class CountingFileSystem(MemoryFileSystem):
 
 
 @pytest.mark.parametrize("overrides", [(), ("publish.audio=true",), ("consensus.max_pwer=0",)])
-def test_a_staging_file_is_opened_once_to_judge_and_once_for_what_is_kept(story, tmp_path, overrides):
-    """The first publish pass, tokenizing included; what is rejected is never read again."""
+def test_staging_is_read_once_and_speech_only_of_what_is_kept(story, tmp_path, overrides):
+    """The first publish pass: speech once for its tokens, once for the shards."""
     fsspec.register_implementation("counting", CountingFileSystem, clobber=True)
     CountingFileSystem.opened.clear()
     out = Storage(f"counting://{tmp_path.name}")
     build(story_config(*overrides), [str(story / "in/manifest.jsonl")], out.root, make_stages=scripted_stages)
-    opened = {name: CountingFileSystem.opened[out.path(name.file)] for name in committed(out)}
+    names = committed(out)
+    opened = {name: CountingFileSystem.opened[out.path(name.speech)] for name in names}
+    assert {CountingFileSystem.opened[out.path(name.file)] for name in names} == {1}
     published = {row for _, part in out.iter_tables("shards", ["id"]) for row in part["id"].to_pylist()}
     assert bool(published) == (overrides != ("consensus.max_pwer=0",))
     for name, times in opened.items():
         rows = out.read_table(name.file, ["segments.list.element.id"])["segments"].to_pylist()
         has_kept = any(segment["id"] in published for segments in rows for segment in segments)
-        assert times == (2 if has_kept else 1)
+        assert times == (2 if has_kept else 0)
     assert out.names("judged") == []
 
 

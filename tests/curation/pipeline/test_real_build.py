@@ -12,7 +12,7 @@ from curation.demo.recordings import write_demo_recordings
 from curation.pipeline.assemble import declared_notes, declared_scores
 from curation.pipeline.config import load_config
 from curation.pipeline.run import build
-from tests.support.builds import rows, seconds_by_recording, table
+from tests.support.builds import labelled_segments, rows, seconds_by_recording, table
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +80,9 @@ def test_published_audio_peaks_at_0_6(corpus):
 
 
 def test_every_score_and_note_is_declared_with_unit_and_meaning(corpus):
-    stored = {"recording": [], "segment": [], "hypothesis": []}
-    for row in rows(corpus, "staging"):
-        stored["recording"].append(row)
-        stored["segment"] += row["segments"]
-        stored["hypothesis"] += [item for segment in row["segments"] for item in segment["hypotheses"]]
+    stored = {"recording": rows(corpus, "staging")}
+    stored["segment"] = labelled_segments(corpus)
+    stored["hypothesis"] = [item for segment in stored["segment"] for item in segment["hypotheses"]]
     for what, records in stored.items():
         names = {name for record in records for name, _ in record["scores"]}
         known = [score for score in declared_scores() if score.of == what]

@@ -16,7 +16,7 @@ from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests.plan import read_plan
 from curation.manifests.runs import read_runs
-from curation.manifests.staging import committed, opened
+from curation.manifests.staging import committed, read
 from curation.pipeline.config import validate
 from curation.pipeline.guard.lock import FILE as LOCK_FILE
 from curation.pipeline.run import build, build_state, unfinished_units
@@ -147,10 +147,7 @@ def test_the_summary_says_where_the_time_went(reference):
     assert all(seconds > 0 for seconds in timing["label"]["stages"].values())
     out = Storage(str(reference))
     assert timing["runs"] == [run.to_json() for run in read_runs(out)]
-    parts = []
-    for name in committed(out):
-        with opened(out, name) as file:
-            parts.append(file.times.stages)
+    parts = [read(out, name).times.stages for name in committed(out)]
     assert len(parts) > 1
     for stage, seconds in timing["label"]["stages"].items():
         assert seconds == pytest.approx(sum(part[stage] for part in parts))
