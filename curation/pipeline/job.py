@@ -66,7 +66,7 @@ class BatchLabelled(Done):
     failed: int = 0
     errors: dict[str, ErrorRate] = field(default_factory=dict)
     """How often models broke on it; empty where it was committed before."""
-    times: StageTimes = field(default_factory=StageTimes)
+    times: StageTimes = field(default_factory=StageTimes, compare=False)
     """Spent on it; empty where it was committed before."""
 
 
