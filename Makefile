@@ -6,6 +6,11 @@ DEMO ?= demo
 TORCH := torch==2.13.0
 APT_PACKAGES := pocketsphinx-testdata espeak-ng
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Python compiles what is imported, once; pip would compile all of gigabytes, which takes longer than the rest of its work.
+unexport PYTHONDONTWRITEBYTECODE
+# A CPU build of torch, pinned beside what asks for torch: left to choose, pip would bring gigabytes of CUDA.
+PIP_INSTALL = { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && \
+	$(BIN)/python -m pip install --quiet --progress-bar off --no-compile $(TORCH) --editable
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
 .PHONY: help install extras system demo train-demo test test-slow lint format docs clean
@@ -20,19 +25,16 @@ help:
 
 install: $(VENV)/installed
 
-# A CPU build of torch first: anything else that asks for torch would bring gigabytes of CUDA.
 $(VENV)/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off $(TORCH)
-	$(BIN)/python -m pip install --quiet --progress-bar off --editable '.[dev]'
+	$(PIP_INSTALL) '.[dev]'
 	touch $@
 
 # What the ASR systems of the preset `paper` need, so that their adapters are tested.
 extras: $(VENV)/extras
 
-$(VENV)/extras: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --progress-bar off --editable '.[dev,nemo,seamless]'
-	touch $@
+$(VENV)/extras: pyproject.toml
+	$(PIP_INSTALL) '.[dev,nemo,seamless]'
+	touch $(VENV)/installed $@
 
 # Debian packages: real speech with transcripts, and a synthetic voice for tests.
 system:

@@ -115,6 +115,7 @@ def stage() -> Diarize:
     return stage
 
 
+@pytest.mark.slow
 def test_real_speakers_keep_their_labels_across_spans(stage):
     """A reader, another reader and a dialogue of two, coming back in other spans."""
     cities, books, talk = wave(TWO_CITIES), librivox(), wave(SAMPLE)[8 * 16_000 :]

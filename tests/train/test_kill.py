@@ -51,7 +51,7 @@ def wait_for_step(process, run, step):
     pytest.fail(f"the run ended too early:\n{(run.parent / 'killed.txt').read_text()}")
 
 
-@pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("kind", [pytest.param("ddp", marks=pytest.mark.slow), "fsdp2"])
 def test_two_processes_are_one_with_twice_the_accumulation(tmp_path, kind):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
     two = tmp_path / "two"

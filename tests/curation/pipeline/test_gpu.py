@@ -124,8 +124,8 @@ def test_more_gpu_than_there_is_is_refused(cluster, tmp_path):
 
 
 @needs_no_gpu
-def test_workers_of_a_cluster_without_gpus_fall_back(tmp_path):
+def test_workers_on_machines_without_gpus_fall_back(cluster, tmp_path):
     source = write_recordings(tmp_path / "in", ["alpha", "beta"])
-    toy_build(source, tmp_path / "out", with_cuda("ray", worker_gpus=1, gpu_fallback=True))
+    toy_build(source, tmp_path / "out", with_cuda("ray", address=cluster.address, worker_gpus=1, gpu_fallback=True))
     staged = [dict(notes) for notes in table(tmp_path / "out", "staging")["notes"].to_pylist()]
     assert [note["engine.gpu_fallback"] for note in staged] == [NOTE] * 2

@@ -52,6 +52,7 @@ def test_other_numbers_of_codes_are_refused_with_those_there_are():
         FitSettings(codes=300)
 
 
+@pytest.mark.slow
 def test_a_consistent_codec_gives_a_perturbed_copy_the_same_codes(monologue, tmp_path):
     """The same few seconds recorded again, ten times; most of the codes of a codec fitted without it change."""
     settings = replace(TINY, codes=256, steps=120, batch=4, crop=50, learning_rate=4e-3)
@@ -84,10 +85,10 @@ def test_whisper_understands_real_speech_decoded_from_its_tokens(monologue):
         pieces, _ = model.transcribe(wave, language="en", beam_size=5, condition_on_previous_text=False)
         return normalizer_for("en").clean(" ".join(piece.text for piece in pieces))
 
-    wave = monologue[: 22 * 16_000]
+    wave = monologue[: 12 * 16_000]
     codec = CompactCodec()
     decoded = codec.decode(codec.encode([wave]))[0]
     original = heard(wave)
-    assert len(original.split()) > 40
+    assert len(original.split()) > 20
     assert jiwer.wer(original, heard(decoded)) < 0.4  # 0.18 to 0.3: greedy or int8 decoding differs between CPUs
     assert np.abs(decoded).max() < 1.5

@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.core.errors import DataError
@@ -44,6 +44,7 @@ def uninterrupted(corpus):
     return take(ranks(corpus, 1), 400)
 
 
+@settings(max_examples=15)  # each opens a dozen loaders
 @given(
     legs=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 12)), min_size=1, max_size=4),
     prefetch=st.sampled_from([0, 3]),
