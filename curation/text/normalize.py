@@ -5,7 +5,9 @@ out contractions and titles, writes numbers as digits and unifies British and Am
 compared digit by digit: it joins the words "seven six three" to 763 but leaves "7, 6, 3" apart, and ASR systems differ
 in which they write, so that strings of digits would never agree. Other languages: Unicode normalisation of our own,
 because Whisper's basic one deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper
-discussion 2849). Neither unifies numbers outside English.
+discussion 2849). Neither unifies numbers outside English. Chinese is compared in one script: of a traditional character
+and its variants of Taiwan and Hong Kong, and of the simplified one, all count as the same (OpenCC's tables, character
+by character).
 """
 
 import re
@@ -19,29 +21,9 @@ Unit = Literal["word", "character"]
 
 CHARACTER_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 """Written without spaces between words, so errors are counted in characters. Korean has spaces: words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Normalizer:
-    """How texts of one language are compared: `name` and `unit` go into the record."""
-
-    name: str
-    unit: Unit
-    clean: Callable[[str], str]
-
-    def units(self, text: str) -> list[str]:
-        """The words (or characters) of a text that count when it is compared."""
-        words = self.clean(text).split()
-        return words if self.unit == "word" else list("".join(words))
-
-
-@cache
-def normalizer_for(language: str) -> Normalizer:
-    """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
-    if language == "en":
-        return Normalizer("whisper-english", "word", _whisper_english())
-    unit: Unit = "character" if language in CHARACTER_LANGUAGES else "word"
-    return Normalizer("unicode", unit, clean_unicode)
+CHINESE = frozenset({"zh", "yue"})
+IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x323AF))
+"""First and last character of the blocks of Unicode, without those that NFKC replaces."""
 
 
 def clean_unicode(text: str) -> str:
@@ -61,6 +43,50 @@ def _clean_character(character: str) -> str:
     if category == "Cf":
         return ""
     return " " if category[0] in "PSZC" else character
+
+
+@dataclass(frozen=True, slots=True)
+class Normalizer:
+    """How texts of one language are compared: `name` and `unit` go into the record."""
+
+    name: str
+    unit: Unit
+    clean: Callable[[str], str]
+    key: Callable[[str], str] = clean_unicode
+    """What is compared of a word (or character) alone, where texts are combined word by word."""
+
+    def units(self, text: str) -> list[str]:
+        """The words (or characters) of a text that count when it is compared."""
+        words = self.clean(text).split()
+        return words if self.unit == "word" else list("".join(words))
+
+
+@cache
+def normalizer_for(language: str) -> Normalizer:
+    """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
+    if language == "en":
+        return Normalizer("whisper-english", "word", _whisper_english())
+    if language in CHINESE:
+        return Normalizer("unicode-one-script", "character", clean_chinese, clean_chinese)
+    unit: Unit = "character" if language in CHARACTER_LANGUAGES else "word"
+    return Normalizer("unicode", unit, clean_unicode)
+
+
+def clean_chinese(text: str) -> str:
+    """As `clean_unicode`, with all forms of a character as one."""
+    return clean_unicode(text).translate(_one_script())
+
+
+@cache
+def _one_script() -> dict[int, str]:
+    """The simplified form of each character that has another one."""
+    from opencc import OpenCC
+
+    every = [chr(code) for first, last in IDEOGRAPHS for code in range(first, last + 1)]
+    forms = "\n".join(every)  # characters alone: what one stands for in a phrase must not depend on its neighbours
+    for table in ("hk2s", "tw2s", "t2s"):
+        forms = OpenCC(table).convert(forms)
+    return {ord(one): form for one, form in zip(every, forms.split("\n"), strict=True) if one != form}
 
 
 LEADING_ZERO = re.compile(r"(?<![\d.,])0\d+(?![.,]?\d)")

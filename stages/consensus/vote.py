@@ -14,7 +14,7 @@ weight, then that of the earlier system. Earlier: in the order of the configurat
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Hypothesis
-from curation.text.normalize import Normalizer, clean_unicode
+from curation.text.normalize import Normalizer
 
 Method = Literal["vote", "mbr"]
 
@@ -72,7 +72,7 @@ def combine(
     best = minimum_risk(distances, weights)
     order = [best, *(place for place in range(len(hypotheses)) if place != best)]
     join = "" if normalizer.unit == "character" else " "
-    surfaces = [_surface_words(hypotheses[place].text, join) for place in order]
+    surfaces = [_surface_words(hypotheses[place].text, join, normalizer.key) for place in order]
     voters = [(weights[place], _styled(hypotheses[place].text)) for place in order]
     winners = [_winner(ballots) for ballots in _places(surfaces, voters)]
     support = sum(share for _, share in winners) / len(winners) if winners else 1.0
@@ -102,12 +102,12 @@ def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float])
     return sum(confidence * weight for confidence, weight in known) / sum(weight for _, weight in known)
 
 
-def _surface_words(text: str, join: str) -> list[tuple[str, str]]:
+def _surface_words(text: str, join: str, key_of: Callable[[str], str]) -> list[tuple[str, str]]:
     """(key, surface) of each written word or character; isolated marks join the word before them."""
     pieces = text.split() if join else list(text)
     words: list[tuple[str, str]] = []
     for piece in pieces:
-        key = clean_unicode(piece)
+        key = key_of(piece)
         if key or not words:
             words.append((key, piece))
         else:

@@ -5,8 +5,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opencc import OpenCC
 
-from curation.text.normalize import clean_unicode, normalizer_for
+from curation.text.normalize import clean_chinese, clean_unicode, normalizer_for
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,45 @@ def test_languages_without_spaces_are_compared_by_character(language, text):
 @pytest.mark.parametrize("language", ["en", "fr", "ko", "hi", "vi", ""])
 def test_other_languages_are_compared_by_word(language):
     assert normalizer_for(language).unit == "word"
+
+
+@pytest.mark.parametrize("language", ["zh", "yue"])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("台灣的後來\uff0c頭髮發麵。", "台湾的后来,头发发面"),
+        ("臺灣裡面看著書為什麼", "台湾里面看着书为什么"),  # as in Taiwan
+        ("香港裏面看着書為甚麼", "香港里面看着书为甚么"),  # as in Hong Kong
+        ("乾杯\uff0c乾坤、幹部。", "干杯乾坤干部"),  # two of them have a simplified form in some words only
+        ("\uff21\uff22\uff23\uff0c\uff12\uff10\uff12\uff16年\uff01", "ABC 2026年"),  # full width
+        ("神羽", "神羽"),  # a compatibility ideograph
+    ],
+)
+def test_chinese_is_compared_in_one_script(language, one, other):
+    normalizer = normalizer_for(language)
+    assert normalizer.units(one) == normalizer.units(other)
+    assert normalizer.name == "unicode-one-script"
+
+
+SIMPLIFIED = [character for character in map(chr, range(0x4E00, 0x9FA6)) if character.encode("gb2312", "ignore")]
+
+
+@given(st.text(SIMPLIFIED, min_size=1, max_size=30), st.sampled_from(["s2t", "s2tw", "s2hk"]))
+def test_what_a_converter_writes_in_another_script_is_the_same(text, script):
+    other = OpenCC(script).convert(text)
+    assert clean_chinese(other) == clean_chinese(text)
+
+
+@given(st.text())
+def test_one_script_changes_no_number_of_characters_and_nothing_twice(text):
+    cleaned = clean_chinese(text)
+    assert len(cleaned) == len(clean_unicode(text))
+    assert clean_chinese(cleaned) == cleaned
+
+
+def test_japanese_keeps_its_characters():
+    japanese = normalizer_for("ja")
+    assert japanese.units("国体") != japanese.units("國體")
 
 
 def test_writing_habits_do_not_count():

@@ -19,6 +19,7 @@ from curation.stages.consensus.stage import (
     pairwise_wer,
     word_error_rates,
 )
+from curation.text.normalize import normalizer_for
 from tests.support.agreement import agreed, combined
 
 SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
@@ -107,7 +108,26 @@ def test_chinese_is_compared_by_character():
     assert segment.scores["pwer"] == pytest.approx(4 / 6 / 6, abs=1e-4)
     assert segment.text == "今天天气很好。"
     assert segment.notes["consensus.unit"] == "character"
-    assert segment.notes["consensus.normalizer"] == "unicode"
+    assert segment.notes["consensus.normalizer"] == "unicode-one-script"
+
+
+@pytest.mark.parametrize(
+    ("texts", "published"),
+    [
+        (["今天天氣很好。", "今天天气很好", "今天天气很好"], "今天天氣很好。"),
+        (["今天天氣很好", "今天天气很好。", "今天天氣很好"], "今天天气很好。"),
+        (["看著書\uff0c\uff12\uff10\uff12\uff16", "看着书,2026"], "看著書\uff0c\uff12\uff10\uff12\uff16"),
+    ],
+)
+def test_scripts_of_chinese_are_no_disagreement_and_the_text_is_what_a_system_wrote(texts, published):
+    segment = agreed(texts, language="zh")
+    assert segment.scores["pwer"] == 0.0
+    assert segment.text == published
+
+
+def test_systems_in_another_script_vote():
+    segment = agreed(["今天天汽很好", "今天天氣很好", "今日天气很好"], language="zh")
+    assert normalizer_for("zh").clean(segment.text) == "今天天气很好"
 
 
 def test_running_twice_gives_the_same():
