@@ -17,6 +17,8 @@ from curation.manifests.shards import edition_suffix
 
 FOLDER = "ledger"
 NON_SPEECH = "non_speech"
+ROW_GROUP_ROWS = 2**20
+"""Of a part's file."""
 
 
 def file_name(part: int, edition: int = 1) -> str:

@@ -1,21 +1,25 @@
 """The plan of a build: which recordings there are, and which unit of work each belongs to.
 
-`plan/generation-000.parquet` is written before any work. Recordings that are new or have changed come in later
-generations with higher unit numbers, and so do those of which stretches are tried again. Ids are sorted within a
-generation, so that merging the generations gives all recordings in order.
+A generation is a folder of Parquet files (`plan/generation-000/part-00000.parquet`, …) with recordings in the order of
+their ids, cut between units. `plan/generation-000.json`, which is written last, names the files with their first and
+last ids and units: a `Plan` holds no more than that, and reads what it is asked for part by part. Recordings that are
+new or have changed come in later generations with higher unit numbers, and so do those of which stretches are tried
+again. Merging the generations gives all recordings in order.
 """
 
+import heapq
 import itertools
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.errors import DataError
+from curation.core.records import Count, typed
 from curation.core.storage import Storage, damage_named
 from curation.manifests import schemas
 from curation.manifests.records import Source
@@ -24,13 +28,14 @@ FOLDER = "plan"
 REMEDY = (
     "restore it from a copy; if it is of another version of this software, build with that one, or into another folder"
 )
-MIB = 2**20
-
+UNITS_PER_PART = 256
+RECORDINGS_PER_PART = 2**16
+"""A part is full at either, and ends with a unit."""
+ROWS_AT_ONCE = 4096
+"""Rows that are Python objects at the same time while a part is read."""
 
 Stretch = tuple[int, int]
 """First sample, and one past the last."""
-RETRIES_KEY = "curation.retries"
-"""Of a generation's metadata: the edition of the corpus whose failures it tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,129 +48,215 @@ class Unit:
     """What is tried again, by recording; one that is not named is labelled as a whole."""
 
 
+class Todo(NamedTuple):
+    """A recording to be planned."""
+
+    source: Source
+    size: int = 0
+    """Bytes; 0: unknown."""
+    stretches: Sequence[Stretch] | None = None
+    """What is tried again; None: the whole recording is new, or has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A recording, as the generations together plan it."""
+
+    source: Source
+    """With its latest values."""
+    home: int
+    """The unit that labels it as a whole: the latest that does."""
+    retries: tuple[int, ...] = ()
+    """The units that try stretches of it again after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a generation: where its ids and units begin and end."""
+
+    file: str
+    first: str
+    last: str
+    first_unit: Count
+    last_unit: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The parts of a generation, in order."""
+
+    parts: list[Part]
+    retried_edition: Count = 0
+    """The edition of the corpus whose failures it tries again; 0: none."""
+
+    def part_at(self, identifier: str) -> Part | None:
+        """The part in whose stretch of ids this one is or would be."""
+        place = bisect_right(self.parts, identifier, key=lambda part: part.first)
+        return self.parts[place - 1] if place else None
+
+
 @dataclass(frozen=True)
 class Plan:
-    """All generations, oldest first; each a table of `schemas.PLAN`."""
+    """All generations, oldest first."""
 
-    generations: list[pa.Table]
+    out: Storage
+    generations: Sequence[Generation] = ()
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """Of all generations, in the order of their units."""
+        return itertools.chain.from_iterable(generation.parts for generation in self.generations)
 
     @property
     def num_units(self) -> int:
         """One more than the highest number of a unit: the number of the next."""
-        return max((pc.max(table["unit"]).as_py() + 1 for table in self.generations if table.num_rows), default=0)
+        return max((part.last_unit + 1 for part in self.parts), default=0)
 
     @property
     def retried_edition(self) -> int:
         """The latest edition of the corpus whose failures were planned again; 0: none."""
-        found = [(table.schema.metadata or {}).get(RETRIES_KEY.encode(), b"0") for table in self.generations]
-        return max(map(int, found), default=0)
+        return max((generation.retried_edition for generation in self.generations), default=0)
 
-    def homes(self) -> dict[str, int]:
-        """The unit that labels each recording as a whole: the latest that does."""
-        return {identifier: unit for identifier, unit, is_retry in self._rows() if not is_retry}
+    def cuts(self) -> list[str]:
+        """Ids at which the recordings can be divided: between two of them lies at most one part of a generation."""
+        return sorted({part.first for part in self.parts})
 
-    def retries(self) -> dict[str, list[int]]:
-        """The units that try stretches of a recording again after its home."""
-        homes, found = self.homes(), defaultdict[str, list[int]](list)
-        for identifier, unit, is_retry in self._rows():
-            if is_retry and unit > homes[identifier]:
-                found[identifier].append(unit)
-        return found
-
-    def _rows(self) -> Iterator[tuple[str, int, bool]]:
-        for table in self.generations:
-            columns = (table["id"], table["unit"], pc.is_valid(table["stretches"]))
-            yield from zip(*(column.to_pylist() for column in columns), strict=True)
-
-    def sources(self) -> Iterator[Source]:
-        """Every recording once, in the order of the generations, with its latest values."""
-        latest = {row["id"]: row for table in self.generations for row in table.to_pylist()}
-        yield from map(_source, latest.values())
-
-    def units(self, numbers: Sequence[int]) -> Iterator[Unit]:
+    def units(self, numbers: Iterable[int]) -> Iterator[Unit]:
         """The units with these numbers, in order."""
-        wanted = pa.array(sorted(numbers), pa.int32())
-        for table in self.generations:
-            part = table.filter(pc.is_in(table["unit"], wanted)).to_pylist()
-            for number, rows in itertools.groupby(part, key=lambda row: row["unit"]):
+        wanted = sorted(numbers)
+        for part in self.parts:
+            mine = wanted[bisect_left(wanted, part.first_unit) : bisect_right(wanted, part.last_unit)]
+            if not mine:
+                continue
+            table = self._read(part)
+            rows = _rows(table.filter(pc.is_in(table["unit"], pa.array(mine, pa.int32()))))
+            for number, group in itertools.groupby(rows, key=lambda row: row["unit"]):
                 unit = Unit(number, [])
-                for row in rows:
+                for row in group:
                     unit.sources.append(_source(row))
                     if row["stretches"] is not None:
                         unit.stretches[row["id"]] = [(item["start"], item["end"]) for item in row["stretches"]]
                 yield unit
 
-    def source(self, identifier: str) -> Source:
-        """A recording, with its latest values. Raises KeyError."""
-        for table in reversed(self.generations):
-            for row in table.filter(pc.equal(table["id"], identifier)).to_pylist():
-                return _source(row)
-        raise KeyError(identifier)
+    def recordings(self, first: str = "", end: str | None = None) -> Iterator[Planned]:
+        """Every recording once, sorted by id, from the id `first` up to `end`, which is not included."""
+        streams = [self._between(generation, first, end) for generation in self.generations]
+        merged = heapq.merge(*streams, key=lambda row: row["id"])  # equal ids: in the order of the generations
+        for _, group in itertools.groupby(merged, key=lambda row: row["id"]):
+            rows = list(group)
+            home = max(row["unit"] for row in rows if row["stretches"] is None)
+            yield Planned(_source(rows[-1]), home, tuple(row["unit"] for row in rows if row["unit"] > home))
+
+    def _between(self, generation: Generation, first: str, end: str | None) -> Iterator[Mapping[str, Any]]:
+        for part in generation.parts:
+            if part.last < first:
+                continue
+            if end is not None and part.first >= end:
+                return
+            table = self._read(part)
+            if part.first < first:
+                table = table.filter(pc.greater_equal(table["id"], first))
+            if end is not None and part.last >= end:
+                table = table.filter(pc.less(table["id"], end))
+            yield from _rows(table)
+
+    def _read(self, part: Part) -> pa.Table:
+        """Raises DataError where the part is damaged or gone."""
+        path = f"{self.out.root}/{FOLDER}/{part.file}"
+        try:
+            with damage_named(path, REMEDY):
+                table = self.out.read_table(f"{FOLDER}/{part.file}")
+        except FileNotFoundError:
+            msg = f"{path} is missing: {REMEDY}"
+            raise DataError(msg) from None
+        missing = sorted({*schemas.PLAN.names} - {*table.column_names})
+        if missing:
+            msg = f"{path} has no column {missing[0]}: {REMEDY}"
+            raise DataError(msg)
+        return table
 
 
 def read_plan(out: Storage) -> Plan:
     """The plan of a build; without generations where none is written yet. Raises DataError where one is damaged."""
-    generations = []
-    for name in out.names(FOLDER):
-        if name.endswith(".parquet"):
-            path = f"{out.root}/{FOLDER}/{name}"
-            with damage_named(path, REMEDY):
-                table = out.read_table(f"{FOLDER}/{name}")
-            missing = sorted({*schemas.PLAN.names} - {*table.column_names})
-            if missing:
-                msg = f"{path} has no column {missing[0]}: {REMEDY}"
-                raise DataError(msg)
-            generations.append(table)
-    return Plan(generations)
+    names = [name for name in out.names(FOLDER) if name.startswith("generation-")]
+    old = next((name for name in names if name.endswith(".parquet")), None)
+    if old is not None:
+        msg = f"{out.root}/{FOLDER}/{old} is of another version of this software: {REMEDY}"
+        raise DataError(msg)
+    records = [f"{FOLDER}/{name}" for name in names if name.endswith(".json")]
+    return Plan(out, [out.read_record(name, lambda values: typed(Generation, values), REMEDY) for name in records])
 
 
 def extend_plan(
-    out: Storage,
-    plan: Plan,
-    inputs: Sequence[tuple[Source, int]],
-    *,
-    unit_files: int,
-    unit_bytes: float,
-    stretches: Mapping[str, Sequence[Stretch]] | None = None,
-    retried_edition: int = 0,
+    out: Storage, plan: Plan, todo: Iterable[Todo], *, unit_files: int, unit_bytes: float, retried_edition: int = 0
 ) -> Plan:
-    """Plan these recordings (with their sizes in bytes) as one more generation, and write it.
+    """Plan recordings, which come sorted by id, as one more generation: it is there once its record is.
 
-    `stretches` are those of recordings of which only these are tried again, because they failed in an edition.
+    `retried_edition`: the edition in which those failed of which only stretches are tried again.
     """
-    if not inputs:
-        return plan
-    ordered = sorted(inputs, key=lambda item: item[0].id)
-    units = _group([size for _, size in ordered], unit_files, unit_bytes)
-    rows = [
-        _row(source, plan.num_units + unit, stretches or {}) for (source, _), unit in zip(ordered, units, strict=True)
+    name = f"generation-{len(plan.generations):03d}"
+    out.remove_folder(f"{FOLDER}/{name}")  # what a run that was killed has left
+    units = enumerate(_grouped(todo, unit_files, unit_bytes), start=plan.num_units)
+    parts = [
+        _write_part(out, f"{name}/part-{number:05d}.parquet", some) for number, some in enumerate(_parts_of(units))
     ]
-    schema = schemas.PLAN.with_metadata({RETRIES_KEY: str(retried_edition)} if retried_edition else None)
-    table = pa.Table.from_pylist(rows, schema=schema)
-    out.write_table(f"{FOLDER}/generation-{len(plan.generations):03d}.parquet", table)
-    return Plan([*plan.generations, table])
+    if not parts:
+        return plan
+    new = Generation(parts, retried_edition)
+    out.write_json(f"{FOLDER}/{name}.json", asdict(new))
+    return Plan(out, [*plan.generations, new])
 
 
-def _row(source: Source, unit: int, stretches: Mapping[str, Sequence[Stretch]]) -> dict[str, Any]:
-    again = stretches.get(source.id)
-    return {
-        "unit": unit,
-        "stretches": None if again is None else [{"start": start, "end": end} for start, end in again],
-        **asdict(source),
-        "extra": json.dumps(source.extra, sort_keys=True),
-    }
-
-
-def _group(sizes: Sequence[int], unit_files: int, unit_bytes: float) -> Iterator[int]:
-    """Number of the unit for each file: a unit is full at `unit_files` files or `unit_bytes` bytes."""
-    unit, files, total = 0, 0, 0
-    for size in sizes:
-        if files and (files >= unit_files or total + size > unit_bytes):
-            unit, files, total = unit + 1, 0, 0
-        files, total = files + 1, total + size
+def _grouped(todo: Iterable[Todo], unit_files: int, unit_bytes: float) -> Iterator[list[Todo]]:
+    """The recordings of each unit: it is full at `unit_files` files or `unit_bytes` bytes."""
+    unit: list[Todo] = []
+    total, last = 0, ""
+    for item in todo:
+        if item.source.id <= last:
+            msg = f"recordings to plan are not sorted: {item.source.id!r} after {last!r}"
+            raise ValueError(msg)
+        if unit and (len(unit) >= unit_files or total + item.size > unit_bytes):
+            yield unit
+            unit, total = [], 0
+        unit.append(item)
+        total, last = total + item.size, item.source.id
+    if unit:
         yield unit
 
 
-def _source(row: dict[str, Any]) -> Source:
+def _parts_of(units: Iterable[tuple[int, list[Todo]]]) -> Iterator[list[tuple[int, list[Todo]]]]:
+    part: list[tuple[int, list[Todo]]] = []
+    rows = 0
+    for unit in units:
+        part.append(unit)
+        rows += len(unit[1])
+        if len(part) >= UNITS_PER_PART or rows >= RECORDINGS_PER_PART:
+            yield part
+            part, rows = [], 0
+    if part:
+        yield part
+
+
+def _write_part(out: Storage, file: str, units: Sequence[tuple[int, list[Todo]]]) -> Part:
+    rows = [_row(number, item) for number, unit in units for item in unit]
+    out.write_table(f"{FOLDER}/{file}", pa.Table.from_pylist(rows, schema=schemas.PLAN))
+    return Part(file, rows[0]["id"], rows[-1]["id"], units[0][0], units[-1][0])
+
+
+def _row(unit: int, item: Todo) -> dict[str, Any]:
+    return {
+        "unit": unit,
+        "stretches": item.stretches and [{"start": start, "end": end} for start, end in item.stretches],
+        **asdict(item.source),
+        "extra": json.dumps(item.source.extra, sort_keys=True),
+    }
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def _source(row: Mapping[str, Any]) -> Source:
     fields = {key: value for key, value in row.items() if key not in {"unit", "stretches"}}
     return Source(**{**fields, "extra": json.loads(row["extra"])})

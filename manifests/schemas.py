@@ -3,6 +3,7 @@
 plan/       PLAN        which recordings there are, and which unit of work each belongs to
 staging/    STAGING     spans, segments and scores of the label pass: what judging needs; for this software only
 speech/     SPEECH      the same segments with texts, words and audio: what shards need; for this software only
+judged/     KEPT        the utterances that shards are written from; only while a publish pass runs
 tokens/     TOKENS      ids of the tokenizers, one row for each utterance; for this software only
 shards/     SHARDS      one row for each kept utterance; its columns are documented in SHARD_COLUMNS
 ledger/     LEDGER      every interval with its verdict; documented in LEDGER_COLUMNS
@@ -129,6 +130,18 @@ STAGING = pa.schema(
         ("segments", pa.list_(SEGMENT)),
     ]
 )
+KEPT = pa.schema(
+    [
+        ("id", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("speaker", pa.string()),
+        ("one_voice", pa.bool_()),
+        ("file", pa.string()),
+        ("place", pa.int64()),
+    ]
+)
+"""`file` is the staging file of an utterance, `place` its index among all segments there."""
 TOKENS = pa.schema(
     [
         ("id", pa.string()),

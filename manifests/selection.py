@@ -1,17 +1,15 @@
 """Opens a labelled build, judges its segments by the thresholds of a configuration, and selects the kept ones.
 
     build = LabelledBuild(out, rules, speaker_threshold=0.2)
-    for group in build.groups():
+    for group in all_groups(out):
         kept = build.select(group, ["language", "text"]).kept
 
 The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and reads it
-back for ledger and shards (`stored`).
+back for the ledger (`stored`); for the shards, which read the payload, `places` says where that is.
 """
 
-import heapq
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.storage import Storage
-from curation.manifests import staging
-from curation.manifests.plan import Plan, read_plan
+from curation.manifests import schemas, staging
+from curation.manifests.groups import RecordingGroup
+from curation.manifests.plan import read_plan
 from curation.manifests.settle import Span, settled
 from curation.manifests.speakers import one_voice, with_joined_speakers
 from curation.manifests.staging import BatchName, StagingFile, read_speech, taken
@@ -32,21 +31,6 @@ JUDGED_FOLDER = "judged"
 REASON = "staging"
 """Of a recording whose rows are missing, or do not belong together."""
 _SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict"]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingGroup:
-    """Recordings of one unit that are neighbours in the order of all recordings.
-
-    With one generation of the plan a group is a whole unit; recordings that were added later split earlier ones.
-    """
-
-    ids: tuple[str, ...]
-    """Of the recordings, sorted."""
-    units: tuple[int, ...]
-    """The unit that labelled them as a whole, and those that tried stretches of any of them again."""
-    files: tuple[BatchName, ...] = ()
-    """The staging files of these units."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +57,6 @@ class LabelledBuild:
     rules: Sequence[Rule]
     speaker_threshold: float
     """Cosine distance below which speakers of two spans of a recording are one."""
-
-    def groups(self) -> list[RecordingGroup]:
-        """All recordings that have been labelled, in the order of their ids, with the staging files of their units."""
-        units = itertools.groupby(staging.committed(self.out), key=lambda name: name.unit)
-        files = {unit: tuple(names) for unit, names in units}
-        ordered = ordered_groups(read_plan(self.out))
-        return [
-            replace(group, files=tuple(name for unit in group.units for name in files.get(unit, ())))
-            for group in ordered
-            if group.units[0] in files
-        ]
 
     def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
         """Read and judge the recordings of a group, with further `columns` of the segments."""
@@ -123,27 +96,21 @@ class LabelledBuild:
         return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
 
 
-def ordered_groups(plan: Plan) -> Iterator[RecordingGroup]:
-    """All recordings of the plan in the order of their ids."""
-    homes, retries = plan.homes(), plan.retries()
-    streams = []
-    for table in plan.generations:
-        columns = zip(table["id"].to_pylist(), table["unit"].to_pylist(), strict=True)
-        streams.append([(identifier, unit) for identifier, unit in columns if homes[identifier] == unit])
-    for unit, pairs in itertools.groupby(heapq.merge(*streams), key=lambda pair: pair[1]):
-        ids = tuple(identifier for identifier, _ in pairs)
-        again = sorted({later for identifier in ids for later in retries.get(identifier, ())})
-        yield RecordingGroup(ids, (unit, *again))
+def places(selection: Selection, group: RecordingGroup) -> pa.Table:
+    """The kept segments of a group as rows of `schemas.KEPT`, which say where in the staging files the payload is."""
+    kept = selection.kept
+    names = pa.array(map(str, group.files), pa.string())
+    file = names.take(selection.spans["file"].take(kept["row"]))
+    return kept.append_column("file", file).select(schemas.KEPT.names)
 
 
-def payload(out: Storage, group: RecordingGroup, spans: pa.Table, chosen: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Columns of `schemas.SPEECH` of chosen segments of a group, in their order.
-
-    `chosen` are rows of `Selection.segments`, `spans` the selection's. Only files that hold any of them are read.
-    """
-    file = spans["file"].take(chosen["row"]).to_numpy()
+def payload(out: Storage, kept: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Columns of `schemas.SPEECH` of kept segments (rows of `schemas.KEPT`), in their order."""
+    files = _chunk(kept["file"]).dictionary_encode()
+    file = files.indices.to_numpy()
     parts = [
-        read_speech(out, group.files[number], filtered(chosen, file == number), columns) for number in np.unique(file)
+        read_speech(out, BatchName.parse(name), filtered(kept, file == number), columns)
+        for number, name in enumerate(files.dictionary.to_pylist())
     ]
     return taken(pa.concat_tables(parts), np.argsort(np.argsort(file, kind="stable"), kind="stable"))
 
@@ -195,10 +162,10 @@ def _concatenated(parts: Sequence[Selection]) -> Selection:
 
 def _settled(selection: Selection, group: RecordingGroup, out: Storage) -> Selection:
     """The spans that count for each recording of the group, and their segments; one failed span where none do."""
-    mine: dict[str, list[Span]] = {identifier: [] for identifier in group.ids}
+    mine: dict[str, list[Span]] = {identifier: [] for identifier in group.homes}
     misplaced = _misplaced(selection)
     for identifier, span in _spans_of(selection, group.files):
-        if identifier in mine and span.row not in misplaced:
+        if span.unit >= group.homes.get(identifier, span.unit + 1) and span.row not in misplaced:
             mine[identifier].append(span)
     order: list[int] = []
     failures: list[dict[str, Any]] = []
@@ -206,8 +173,9 @@ def _settled(selection: Selection, group: RecordingGroup, out: Storage) -> Selec
         rows = settled(spans)
         if rows is None:
             rows = [selection.spans.num_rows + len(failures)]
-            failures.append(_failure(identifier, spans, out))
+            failures.append(_failure(identifier, spans))
         order += rows
+    _add_sources(failures, out)
     if not failures and order == list(range(selection.spans.num_rows)):
         return selection
     spans = pa.concat_tables([selection.spans, pa.Table.from_pylist(failures, schema=selection.spans.schema)])
@@ -240,7 +208,7 @@ def _spans_of(selection: Selection, files: Sequence[BatchName]) -> Iterator[tupl
         yield row["source"]["id"], span
 
 
-def _failure(identifier: str, spans: Sequence[Span], out: Storage) -> dict[str, Any]:
+def _failure(identifier: str, spans: Sequence[Span]) -> dict[str, Any]:
     """A row of the spans for a recording whose rows cannot be used, as long as they say that it is."""
     versions = sorted({span.version for span in spans})
     if not spans:
@@ -251,9 +219,18 @@ def _failure(identifier: str, spans: Sequence[Span], out: Storage) -> dict[str, 
         detail = "its staging files are of different decodes, and none is whole"
     verdict = {"status": "failed", "reason": REASON, "detail": f"{detail}: label it again with --retry-failed"}
     length = max((span.offset + span.length for span in spans), default=0)
-    source = {**asdict(read_plan(out).source(identifier)), "version": "", "extra": "{}"}
     place = {"span": 0, "offset": 0, "num_samples": length, "last": True, "place": 0, "file": 0}
-    return {"source": source, "verdict": verdict, **place}
+    return {"source": identifier, "verdict": verdict, **place}
+
+
+def _add_sources(failures: Sequence[dict[str, Any]], out: Storage) -> None:
+    """Put the planned sources in place of the ids in rows of failures."""
+    if not failures:
+        return
+    by_id = {row["source"]: row for row in failures}
+    for item in read_plan(out).recordings(min(by_id), f"{max(by_id)}\0"):
+        if item.source.id in by_id:
+            by_id[item.source.id]["source"] = {**asdict(item.source), "version": "", "extra": "{}"}
 
 
 def _taken_spans(selection: Selection, order: npt.NDArray[np.int64]) -> Selection:

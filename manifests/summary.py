@@ -1,7 +1,7 @@
 """The accounting of a build: hours of input, kept, rejected by reason, failed, non-speech; and where the time went."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.counts import digest
 from curation.core.errors import ConfigError
 from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
@@ -19,7 +20,7 @@ from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.skipped import ByReason
 from curation.manifests.plan import Stretch
 from curation.manifests.runs import RunRecord
-from curation.manifests.selection import Selection
+from curation.manifests.selection import Selection, column
 from curation.manifests.tokens import STREAMS
 
 FILE = "summary.json"
@@ -103,77 +104,92 @@ def read_summary(out: Storage) -> Summary:
 
 @dataclass(slots=True)
 class LedgerTally:
-    """What a part of the ledger adds to the summary. Times are samples: sums do not depend on the order."""
+    """What recordings of the ledger add to the summary. Times are samples: sums do not depend on the order."""
 
-    recordings: int
-    failed_recordings: int
-    lines: list[tuple[str, str, int, int]]
-    """Status, reason, number of intervals, their samples."""
-    named_speakers: list[str]
-    """Speakers of kept utterances whose name is from the manifest: they may be in other parts too."""
-    other_speakers: int
+    recordings: int = 0
+    failed_recordings: int = 0
+    lines: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    """By status and reason, the number of intervals and their samples."""
+    unnamed_speakers: int = 0
+    """Speakers of kept utterances without a name from the manifest (`named_speakers` gives the others)."""
 
-
-def tally(rows: pa.Table, selections: Iterable[Selection]) -> LedgerTally:
-    """Count rows of the ledger, and the speakers of the selections that they are of."""
-    samples = pc.subtract(rows["end_sample"], rows["start_sample"])
-    lines = rows.append_column("samples", samples).group_by(["status", "reason"])
-    sums = lines.aggregate([("samples", "count"), ("samples", "sum")]).to_pylist()
-    failed = rows.filter(pc.equal(rows["status"], "failed"))
-    named: set[str] = set()
-    others = 0
-    for selection in selections:
+    @classmethod
+    def of(cls, rows: pa.Table, selection: Selection) -> "LedgerTally":
+        """Count rows of the ledger, and the speakers of the selection that they are of."""
+        failed = rows.filter(pc.equal(rows["status"], "failed"))
         kept = selection.kept
-        sources = selection.spans["source"].take(kept["row"]).to_pylist()
-        names = [
-            source["speaker"] if alone else ""
-            for source, alone in zip(sources, kept["one_voice"].to_pylist(), strict=True)
-        ]
-        named.update(filter(None, names))
-        voices = zip(sources, kept["speaker"].to_pylist(), names, strict=True)
-        others += len({(source["id"], label) for source, label, name in voices if not name})
-    return LedgerTally(
-        recordings=pc.count_distinct(rows["recording_id"]).as_py(),
-        failed_recordings=pc.count_distinct(failed["recording_id"]).as_py(),
-        lines=[(row["status"], row["reason"] or "", row["samples_count"], row["samples_sum"]) for row in sums],
-        named_speakers=sorted(named),
-        other_speakers=others,
-    )
+        recording = column(selection.spans, "source", "id").take(kept["row"])
+        voices = pa.table({"recording": recording, "label": kept["speaker"]})
+        voices = voices.filter(pc.equal(_manifest_speakers(selection), ""))
+        counted = cls(
+            recordings=pc.count_distinct(rows["recording_id"]).as_py(),
+            failed_recordings=pc.count_distinct(failed["recording_id"]).as_py(),
+            unnamed_speakers=voices.group_by(["recording", "label"]).aggregate([]).num_rows,
+        )
+        samples = rows.append_column("samples", pc.subtract(rows["end_sample"], rows["start_sample"]))
+        sums = samples.group_by(["status", "reason"]).aggregate([("samples", "count"), ("samples", "sum")])
+        for row in sums.to_pylist():
+            counted._add_line(row["status"], row["reason"] or "", row["samples_count"], row["samples_sum"])
+        return counted
+
+    def add(self, other: "LedgerTally") -> None:
+        """Add what other recordings add."""
+        self.recordings += other.recordings
+        self.failed_recordings += other.failed_recordings
+        self.unnamed_speakers += other.unnamed_speakers
+        for status, reasons in other.lines.items():
+            for reason, (count, samples) in reasons.items():
+                self._add_line(status, reason, count, samples)
+
+    def _add_line(self, status: str, reason: str, count: int, samples: int) -> None:
+        before = self.lines.setdefault(status, {}).get(reason, (0, 0))
+        self.lines[status][reason] = before[0] + count, before[1] + samples
+
+
+def named_speakers(selection: Selection) -> set[int]:
+    """Digests of the speakers of kept utterances that the manifest names: they may be in other recordings too."""
+    return {digest(name) for name in pc.unique(_manifest_speakers(selection)).to_pylist() if name}
+
+
+def _manifest_speakers(selection: Selection) -> pa.Array:
+    """For each kept utterance the speaker of the manifest; empty where the recording has none, or several voices."""
+    kept = selection.kept
+    speaker = column(selection.spans, "source", "speaker").take(kept["row"])
+    return pc.if_else(kept["one_voice"], pc.fill_null(speaker, ""), "")
 
 
 def summarize(
-    tallies: Iterable[LedgerTally], index: ShardIndex, timing: Timing, errors: Mapping[str, ErrorRate]
+    tally: LedgerTally,
+    speakers: int,
+    index: ShardIndex,
+    timing: Timing,
+    errors: Mapping[str, ErrorRate],
+    skipped: ByReason,
 ) -> Summary:
-    """Add up the parts of the ledger and the shards of a corpus."""
-    count: Counter[tuple[str, str]] = Counter()
-    samples: Counter[tuple[str, str]] = Counter()
-    recordings = failed = speakers = 0
-    named: set[str] = set()
+    """The summary of a corpus: what its ledger and its shards add up to, with so many speakers."""
     languages: Counter[str] = Counter()
-    for part in tallies:
-        recordings, failed = recordings + part.recordings, failed + part.failed_recordings
-        speakers += part.other_speakers
-        named.update(part.named_speakers)
-        for status, reason, intervals, length in part.lines:
-            count[status, reason] += intervals
-            samples[status, reason] += length
     for entry in index.shards:
         languages.update(entry.languages)
+    lines = [
+        Line(status, reason, count, samples / SAMPLE_RATE)
+        for status, reasons in tally.lines.items()
+        for reason, (count, samples) in reasons.items()
+    ]
     order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3}
-    keys = sorted(count, key=lambda key: (order[key[0]], -samples[key], key[1]))
-    lines = [Line(*key, count[key], samples[key] / SAMPLE_RATE) for key in keys]
+    samples = sum(samples for reasons in tally.lines.values() for _, samples in reasons.values())
     return Summary(
-        recordings=recordings,
-        failed_recordings=failed,
-        seconds=samples.total() / SAMPLE_RATE,
-        lines=lines,
+        recordings=tally.recordings,
+        failed_recordings=tally.failed_recordings,
+        seconds=samples / SAMPLE_RATE,
+        lines=sorted(lines, key=lambda line: (order[line.status], -line.seconds, line.reason)),
         shards=len(index.shards),
         utterances=index.rows,
         kept_seconds=index.seconds,
         tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
-        speakers=speakers + len(named),
+        speakers=speakers,
         languages=dict(sorted(languages.items())),
         errors=dict(sorted(errors.items())),
+        skipped=skipped,
         timing=timing,
     )
 
@@ -182,25 +198,30 @@ def summarize(
 class FailedRecording:
     """What failed of a recording, and of which version of its file."""
 
+    id: str
     version: str
     stretches: list[Stretch] = field(default_factory=list)
 
 
 TO_THE_END = 2**62
 """End of a stretch in which decoding failed: how long the recording goes on is not known."""
+_FAILURE_COLUMNS = ["recording_id", "version", "start_sample", "end_sample", "status"]
 
 
-def failed_recordings(out: Storage, corpus: ShardIndex) -> dict[str, FailedRecording]:
-    """The recordings of a corpus in which something failed, by id, from its ledger."""
-    found: dict[str, FailedRecording] = {}
+def failed_recordings(out: Storage, corpus: ShardIndex) -> Iterator[FailedRecording]:
+    """The recordings of a corpus in which something failed, sorted by id, from its ledger."""
     for name in corpus.ledger:
-        table = out.read_table(
-            f"{ledger.FOLDER}/{name}", ["recording_id", "version", "start_sample", "end_sample", "status"]
-        )
-        following = [*table["recording_id"].to_pylist()[1:], ""]
-        for row, after in zip(table.to_pylist(), following, strict=True):
-            if row["status"] == "failed":
-                end = row["end_sample"] if after == row["recording_id"] else TO_THE_END
-                recording = found.setdefault(row["recording_id"], FailedRecording(row["version"]))
-                recording.stretches.append((row["start_sample"], max(end, row["start_sample"] + 1)))
-    return dict(sorted(found.items()))
+        table = out.read_table(f"{ledger.FOLDER}/{name}", _FAILURE_COLUMNS)
+        recording = table["recording_id"].combine_chunks()
+        is_last = pc.not_equal(recording, pa.concat_arrays([recording[1:], pa.array([""])]))
+        rows = table.append_column("is_last", is_last).filter(pc.equal(table["status"], "failed"))
+        found: FailedRecording | None = None
+        for row in rows.to_pylist():
+            if found is None or found.id != row["recording_id"]:
+                if found is not None:
+                    yield found
+                found = FailedRecording(row["recording_id"], row["version"])
+            end = TO_THE_END if row["is_last"] else row["end_sample"]
+            found.stretches.append((row["start_sample"], max(end, row["start_sample"] + 1)))
+        if found is not None:
+            yield found

@@ -5,8 +5,6 @@ They are kept by tokenizer fingerprint, so that publishing again with another th
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,25 +38,23 @@ def add(out: Storage, name: BatchName, fingerprint: str, rows: pa.Table) -> None
     out.write_table(file_name(name, fingerprint), pa.concat_tables([older, rows]).sort_by("id"))
 
 
-def streams_of(
-    out: Storage, names: Sequence[BatchName], fingerprint: str, ids: pa.ChunkedArray, file: npt.NDArray[np.int64]
-) -> pa.Table:
-    """The three streams of some utterances, in the order of `ids`; nulls for one without tokens.
+def streams_of(out: Storage, kept: pa.Table, fingerprint: str) -> pa.Table:
+    """The three streams of utterances (rows of `schemas.KEPT`), in their order; nulls for one without tokens.
 
-    `file` says in which of the batches each was labelled: a recording that was tried again may be in several.
+    A recording that was tried again may have tokens in several batches.
     """
-    parts = [schemas.TOKENS.empty_table().select(["id", *STREAMS]).append_column("file", pa.array([], pa.int64()))]
-    for number in np.unique(file):
-        known = read(out, names[number], fingerprint, ["id", *STREAMS])
-        parts.append(known.append_column("file", pa.array(np.full(known.num_rows, number))))
+    empty = schemas.TOKENS.empty_table().select(["id", *STREAMS])
+    parts = [empty.append_column("file", pa.array([], pa.string()))]
+    for name in pc.unique(kept["file"]).to_pylist():
+        known = read(out, BatchName.parse(name), fingerprint, ["id", *STREAMS])
+        parts.append(known.append_column("file", pa.array([name] * known.num_rows, pa.string())))
     known = pa.concat_tables(parts).combine_chunks()
-    wanted = _keys(ids, pa.array(file))
-    return known.take(pc.index_in(wanted, value_set=_keys(known["id"], known["file"]))).select(list(STREAMS))
+    return known.take(pc.index_in(_keys(kept), value_set=_keys(known))).select(list(STREAMS))
 
 
-def _keys(ids: pa.ChunkedArray, file: pa.Array) -> pa.Array:
+def _keys(table: pa.Table) -> pa.Array:
     """One text for an utterance of a batch."""
-    joined = pc.binary_join_element_wise(ids, pc.cast(file, pa.string()), "/")
+    joined = pc.binary_join_element_wise(table["id"], table["file"], "/")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 

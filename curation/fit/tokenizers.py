@@ -6,6 +6,7 @@ from pathlib import Path
 from curation.audio.flac import decode_flac
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError
+from curation.manifests.groups import all_groups
 from curation.pipeline.provenance import open_labelled
 from curation.tokenize.fit.pair import fit
 from curation.tokenize.fit.settings import FitSettings
@@ -31,7 +32,7 @@ def fit_on_build(
 def kept_waves(root: str) -> Iterator[tuple[str, Wave]]:
     """Id and audio of the utterances that the build's own thresholds keep, in order: what was tokenized."""
     _, build = open_labelled(root)
-    for group in build.groups():
+    for group in all_groups(build.out):
         kept = build.select(group, ["audio"]).kept
         pairs = zip(kept["id"].to_pylist(), kept["audio"].to_pylist(), strict=True)
         yield from ((name, decode_flac(content)) for name, content in pairs if content is not None)

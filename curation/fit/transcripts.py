@@ -16,6 +16,7 @@ from typing import Any
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.fit.consensus import ReferenceUtterance
+from curation.manifests.groups import all_groups
 from curation.manifests.records import Hypothesis
 from curation.pipeline.provenance import open_labelled
 from curation.text.normalize import normalizer_for
@@ -60,7 +61,7 @@ class _Recording:
 def _recordings(root: str) -> Iterator[_Recording]:
     """All recordings with their segments; spans of a long one together."""
     _, build = open_labelled(root)
-    for group in build.groups():
+    for group in all_groups(build.out):
         chosen = build.select(group, ["language", "hypotheses"])
         sources = chosen.spans["source"].to_pylist()
         segments = chosen.segments.select(["id", "start", "end", "language", "hypotheses", "row"]).to_pylist()

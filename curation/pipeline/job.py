@@ -84,11 +84,13 @@ class BatchesJudged(Done):
 class LedgerPartWritten(Done):
     """A part of the ledger is written."""
 
-    first_group: int
-    kept_samples: list[int]
-    """Of each group of recordings in the part."""
+    number: int
     file: str
+    kept_samples: int
+    """Of all its recordings."""
     tally: LedgerTally
+    speakers: list[int]
+    """See `summary.named_speakers`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

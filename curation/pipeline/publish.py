@@ -20,17 +20,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.counts import Distinct
+from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.core.version import __version__
-from curation.manifests import index, ledger, plan, schemas, shards, tokens
+from curation.manifests import index, ledger, plan, schemas, shards, staging, tokens
 from curation.manifests.error_rates import ErrorRate, add_rates
+from curation.manifests.groups import IdRange, groups, id_ranges
 from curation.manifests.index import ShardEntry, ShardIndex
 from curation.manifests.inputs.skipped import read_skipped
 from curation.manifests.runs import read_runs
-from curation.manifests.selection import LabelledBuild, RecordingGroup, filtered, payload
+from curation.manifests.selection import JUDGED_FOLDER, LabelledBuild, filtered, payload, places
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import FILE as SUMMARY
-from curation.manifests.summary import Summary, Timing, summarize, tally
+from curation.manifests.summary import LedgerTally, Summary, Timing, named_speakers, summarize
 from curation.pipeline.assemble import tokenizer_gpus
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.edition import Edition
@@ -40,7 +43,6 @@ from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import labelled_build, write_config
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
 
-GROUPS_PER_LEDGER_PART = 256
 PIECE_SECONDS = 1800.0
 """Speech whose texts, words and audio are in memory at once while a shard is written."""
 FILES_PER_TASK = 256
@@ -51,19 +53,18 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
     """Publish a new edition; returns its summary, which is written too."""
     out, config = job.out, job.config
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
-    labelled = labelled_build(out, config)
-    groups = labelled.groups()
-    names = sorted({name for group in groups for name in group.files})
+    labelled, names = labelled_build(out, config), staging.committed(out)
     edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER)))
     times, errors = _judge(job, runtime, edition, names, monitor)
-    parts = _write_ledger(labelled, runtime, edition, groups, monitor)
-    kept = [samples for part in parts for samples in part.kept_samples]
-    cut = ShardCut.of(sum(kept), config.publish.shard_hours)
-    tasks, (rows, audio) = cut.tasks(groups, kept), (config.publish.row_group_rows, config.publish.audio)
+    written = _write_ledger(labelled, runtime, edition, names, monitor)
+    cut = ShardCut.of(sum(written.kept_samples), config.publish.shard_hours)
     fingerprint = tokenizers.fingerprint if tokenizers else None
-    make_writer = partial(ShardWriter, labelled, cut, edition.number, fingerprint, rows, audio)
-    worker = partial(edition.once, make_writer, ShardWritten)
-    entries = [done.entry for done in monitor.follow("shards", len(tasks), runtime.map(worker, tasks))]
+    rows, audio = config.publish.row_group_rows, config.publish.audio
+    worker = partial(
+        edition.once, partial(ShardWriter, out, cut, edition.number, fingerprint, rows, audio), ShardWritten
+    )
+    done = runtime.map(worker, cut.tasks(written.kept_samples))
+    entries = [shard.entry for shard in monitor.follow("shards", cut.count, done)]
     new = ShardIndex(
         shards=sorted(entries, key=lambda entry: entry.file),
         row_group_rows=config.publish.row_group_rows,
@@ -71,7 +72,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
         software=__version__,
         edition=edition.number,
-        ledger=[part.file for part in parts],
+        ledger=[ledger.file_name(number, edition.number) for number in range(len(written.kept_samples))],
         thresholds={rule.field: rule.threshold for rule in labelled.rules},
     )
     monitor.lock.beat()
@@ -79,8 +80,10 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
     edition.switch(new)
     write_config(out, config)
     monitor.journal.enter("")
-    summary = summarize((part.tally for part in parts), new, Timing(times, read_runs(out)), errors)
-    summary.skipped = read_skipped(out)
+    timing = Timing(times, read_runs(out))
+    summary = summarize(
+        written.tally, written.tally.unnamed_speakers + len(written.speakers), new, timing, errors, read_skipped(out)
+    )
     out.write_json(SUMMARY, summary.to_json())
     edition.end()
     return summary
@@ -104,68 +107,95 @@ def _judge(
 ) -> tuple[StageTimes, dict[str, ErrorRate]]:
     """Judge all staging files and tokenize what is kept; returns what the files say of the label pass."""
     size = FILES_PER_TASK if job.config.tokenize is None else 1
-    tasks = [JudgeTask(names[start : start + size]) for start in range(0, len(names), size)]
+    tasks = (JudgeTask(names[start : start + size]) for start in range(0, len(names), size))
     times, gpus = StageTimes(), tokenizer_gpus(job.config)
     errors: dict[str, ErrorRate] = {}
     worker = partial(edition.once, partial(BatchJudge, job), BatchesJudged)
-    for done in monitor.follow("judge", len(tasks), runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)):
-        times.add(done.label_times)
-        add_rates(errors, done.label_errors)
-        monitor.journal.add_models(done.model_seconds)
+    done = runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
+    for part in monitor.follow("judge", -(-len(names) // size), done):
+        times.add(part.label_times)
+        add_rates(errors, part.label_errors)
+        monitor.journal.add_models(part.model_seconds)
     return times, errors
 
 
 @dataclass(frozen=True)
 class LedgerTask:
-    """A part of the ledger: these groups, of which the first has this number among all."""
+    """A part of the ledger, with these recordings."""
 
-    first_group: int
-    groups: Sequence[RecordingGroup]
+    recordings: IdRange
 
     @property
     def name(self) -> str:
         """See `edition.NamedTask`."""
-        return f"ledger-{self.first_group // GROUPS_PER_LEDGER_PART:06d}"
+        return f"ledger-{self.recordings.number:06d}"
+
+
+@dataclass
+class Ledger:
+    """What the parts of the ledger add up to."""
+
+    kept_samples: list[int]
+    """Of each part."""
+    tally: LedgerTally = field(default_factory=LedgerTally)
+    speakers: Distinct = field(default_factory=Distinct)
+    """That the manifest names; the others are no texts, and only counted."""
 
 
 def _write_ledger(
-    labelled: LabelledBuild, runtime: Runtime, edition: Edition, groups: Sequence[RecordingGroup], monitor: Monitor
-) -> list[LedgerPartWritten]:
-    """Write all parts of the ledger; returns them in order."""
-    starts = range(0, len(groups), GROUPS_PER_LEDGER_PART)
-    tasks = [LedgerTask(start, groups[start : start + GROUPS_PER_LEDGER_PART]) for start in starts]
+    labelled: LabelledBuild, runtime: Runtime, edition: Edition, names: Sequence[BatchName], monitor: Monitor
+) -> Ledger:
+    """Write all parts of the ledger."""
+    planned = plan.read_plan(labelled.out)
+    tasks = (LedgerTask(part) for part in id_ranges(planned, names))
     worker = partial(edition.once, partial(LedgerWriter, labelled, edition.number), LedgerPartWritten)
-    done = monitor.follow("ledger", len(tasks), runtime.map(worker, tasks))
-    return sorted(done, key=lambda part: part.first_group)
+    written = Ledger([0] * len(planned.cuts()))
+    for part in monitor.follow("ledger", len(written.kept_samples), runtime.map(worker, tasks)):
+        written.kept_samples[part.number] = part.kept_samples
+        written.tally.add(part.tally)
+        written.speakers.add(part.speakers)
+    return written
 
 
 @dataclass(frozen=True)
 class LedgerWriter:
-    """Writes one part of the ledger."""
+    """Writes one part of the ledger, and which utterances its recordings give to the shards."""
 
     labelled: LabelledBuild
     edition: int
 
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
-        """Write the part; the result says how many samples each of its groups keeps."""
-        selections = [self.labelled.stored(group) for group in task.groups]
-        rows = pa.concat_tables([ledger.ledger_rows(selection) for selection in selections])
-        file = ledger.file_name(task.first_group // GROUPS_PER_LEDGER_PART, self.edition)
-        self.labelled.out.write_table(f"{ledger.FOLDER}/{file}", rows)
+        """Write the part; the result says what its recordings add to the whole."""
+        out, number = self.labelled.out, task.recordings.number
+        file, tally, speakers = ledger.file_name(number, self.edition), LedgerTally(), Distinct()
+        kept = [schemas.KEPT.empty_table()]
+        with out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer:
+            for group in groups(plan.read_plan(out), task.recordings):
+                selection = self.labelled.stored(group)
+                rows = ledger.ledger_rows(selection)
+                writer.add(rows)
+                kept.append(places(selection, group))
+                tally.add(LedgerTally.of(rows, selection))
+                speakers.add(named_speakers(selection))
+        table = pa.concat_tables(kept)
+        out.write_table(_kept_file(number), table, durable=False)
+        samples = int(np.sum(_lengths(table)))
         return LedgerPartWritten(
-            first_group=task.first_group,
-            kept_samples=[int(np.sum(_lengths(selection.kept))) for selection in selections],
-            file=file,
-            tally=tally(rows, selections),
+            number=number, file=file, kept_samples=samples, tally=tally, speakers=speakers.values()
         )
+
+
+def _kept_file(number: int) -> str:
+    """What a part of the ledger gives to the shards: rows of `schemas.KEPT`."""
+    return f"{JUDGED_FOLDER}/kept-{number:06d}.parquet"
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard: its number, and the groups that it takes from, each with the samples that all groups before it keep."""
+    """A shard: its number, and the parts of the ledger that it takes from, each with the samples kept before it."""
 
     shard: int
-    groups: Sequence[tuple[RecordingGroup, int]]
+    parts: Sequence[tuple[int, int]]
 
     @property
     def name(self) -> str:
@@ -185,23 +215,21 @@ class ShardCut:
         """As many shards as hold the samples with `shard_hours` each at most."""
         return cls(max(1, math.ceil(samples / (shard_hours * 3600 * SAMPLE_RATE))), samples)
 
-    def tasks(self, groups: Sequence[RecordingGroup], kept: Sequence[int]) -> list[ShardTask]:
-        """A task for each shard; `kept` are the samples that each group keeps."""
+    def tasks(self, kept: Sequence[int]) -> Iterator[ShardTask]:
+        """A task for each shard; `kept` are the samples that each part of the ledger keeps."""
         before = np.r_[0, np.cumsum(kept)]
-        tasks = []
         for shard in range(self.count):
             low, high = self.samples * shard / self.count, self.samples * (shard + 1) / self.count
             first, last = np.searchsorted(before, low, "right") - 1, np.searchsorted(before, high, "left")
-            mine = [number for number in range(int(first), min(int(last), len(groups))) if kept[number]]
-            tasks.append(ShardTask(shard, [(groups[number], int(before[number])) for number in mine]))
-        return tasks
+            mine = [number for number in range(int(first), min(int(last), len(kept))) if kept[number]]
+            yield ShardTask(shard, [(number, int(before[number])) for number in mine])
 
 
 @dataclass(frozen=True)
 class ShardWriter:
     """Writes one shard."""
 
-    labelled: LabelledBuild
+    out: Storage
     cut: ShardCut
     edition: int
     fingerprint: str | None
@@ -220,24 +248,21 @@ class ShardWriter:
                 "curation.tokenizers": self.fingerprint or "",
             }
         )
-        with self.labelled.out.table_writer(f"{shards.FOLDER}/{file}", schema, self.row_group_rows) as writer:
-            for rows in _ahead(rows for item in task.groups for rows in self._rows_of(task.shard, *item)):
+        with self.out.table_writer(f"{shards.FOLDER}/{file}", schema, self.row_group_rows) as writer:
+            for rows in _ahead(rows for item in task.parts for rows in self._rows_of(task.shard, *item)):
                 writer.add(rows)
                 tally.add(rows)
         return ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
 
-    def _rows_of(self, shard: int, group: RecordingGroup, before: int) -> Iterator[pa.Table]:
-        """What a group gives to the shard, in pieces; it may share its utterances with the shards beside."""
-        out, selection = self.labelled.out, self.labelled.stored(group)
-        kept = selection.kept
+    def _rows_of(self, shard: int, number: int, before: int) -> Iterator[pa.Table]:
+        """What a part of the ledger gives to the shard, in pieces: it may share its utterances with others."""
+        kept = self.out.read_table(_kept_file(number)).replace_schema_metadata()
         mine = filtered(kept, shards.shard_of(_lengths(kept), before, self.cut.samples, self.cut.count) == shard)
         columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
-        file = selection.spans["file"].take(mine["row"]).to_numpy()
-        for start, end in pieces(file, _lengths(mine)):
-            part, streams = mine.slice(start, end - start), None
-            if self.fingerprint:
-                streams = tokens.streams_of(out, group.files, self.fingerprint, part["id"], file[start:end])
-            yield shards.shard_rows(part, payload(out, group, selection.spans, part, columns), streams)
+        for start, end in pieces(mine["file"].to_pylist(), _lengths(mine)):
+            part = mine.slice(start, end - start)
+            streams = tokens.streams_of(self.out, part, self.fingerprint) if self.fingerprint else None
+            yield shards.shard_rows(part, payload(self.out, part, columns), streams)
 
 
 @dataclass
@@ -266,7 +291,7 @@ def _lengths(segments: pa.Table) -> npt.NDArray[np.int64]:
     return np.asarray(segments["end"].to_numpy() - segments["start"].to_numpy())
 
 
-def pieces(file: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+def pieces(file: Sequence[Any], lengths: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """First and last row (exclusive) of stretches of utterances that are read at once.
 
     `file` is the staging file of each, `lengths` its samples. A stretch ends with the last one of a file, so that no

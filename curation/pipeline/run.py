@@ -18,13 +18,14 @@ from typing import Any
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.manifests import index
+from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.changes import listed, to_label
 from curation.manifests.inputs.ids import write_roots
 from curation.manifests.inputs.skipped import record_skipped
-from curation.manifests.plan import Plan, extend_plan, read_plan
+from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
 from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
-from curation.manifests.summary import FailedRecording, Summary, failed_recordings
+from curation.manifests.summary import Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
@@ -111,16 +112,15 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     """The plan of the build, extended by new inputs and by recordings to retry."""
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
-    known = {source.id: source for source in plan.sources()}
+    known = {item.source.id: item.source for item in plan.recordings()}
     found, listing = listed(out, inputs, known, config.inputs.allow)
-    todo = [(item.source, item.size) for item in to_label(found, known, listing.roots)]
-    edition, failed = _to_retry(out, plan) if retry_failed else (0, {})
-    for source, _ in todo:
-        failed.pop(source.id, None)
+    todo = {item.source.id: Todo(item.source, item.size) for item in to_label(found, known, listing.roots)}
+    corpus = _to_retry(out, plan) if retry_failed else None
     place = {item.source.id: item.source.path for item in found}  # of a corpus that was moved, the new one
-    for identifier, item in failed.items():
-        old = known[identifier]
-        todo.append((replace(old, path=place.get(identifier, old.path), version=item.version), 0))
+    for item in failed_recordings(out, corpus) if corpus else ():
+        old = known[item.id]
+        source = replace(old, path=place.get(item.id, old.path), version=item.version)
+        todo.setdefault(item.id, Todo(source, stretches=item.stretches))
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)
@@ -130,23 +130,22 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     return extend_plan(
         out,
         plan,
-        todo,
+        (todo[identifier] for identifier in sorted(todo)),
         unit_files=engine.unit_files,
         unit_bytes=engine.unit_mib * 2**20,
-        stretches={identifier: item.stretches for identifier, item in failed.items()},
-        retried_edition=edition,
+        retried_edition=corpus.edition if corpus else 0,
     )
 
 
-def _to_retry(out: Storage, plan: Plan) -> tuple[int, dict[str, FailedRecording]]:
-    """The edition of the corpus, and what failed in it; nothing where that is planned again already."""
+def _to_retry(out: Storage, plan: Plan) -> ShardIndex | None:
+    """The corpus of which to retry what failed; None where that is planned again already."""
     if not out.exists(index.FILE):
-        return 0, {}
+        return None
     corpus = index.read_index(out)
     if plan.retried_edition >= corpus.edition:
         log.warning("what failed in edition %d is planned again already: this run goes on with it", corpus.edition)
-        return 0, {}
-    return corpus.edition, failed_recordings(out, corpus)
+        return None
+    return corpus
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
+from curation.manifests.groups import RecordingGroup
 from curation.manifests.ledger import ConservationError, ledger_rows
-from curation.manifests.plan import Plan, extend_plan
+from curation.manifests.plan import Plan, Todo, extend_plan
 from curation.manifests.records import Recording, Segment, Source, Verdict, fail
-from curation.manifests.selection import LabelledBuild, RecordingGroup, Selection
+from curation.manifests.selection import LabelledBuild, Selection
 from curation.manifests.staging import BatchName, commit
 from curation.manifests.verdicts import Rule
 from tests.support.builds import rows as rows_of
@@ -61,9 +62,11 @@ def ledger_of(recordings, folder):
     name = BatchName(0, 0, last=True)
     commit(out, name, recordings, StageTimes(), audio=False)
     sources = {recording.source.id: recording.source for recording in recordings}
-    extend_plan(out, Plan([]), [(source, 0) for source in sources.values()], unit_files=9, unit_bytes=9)
-    ids = tuple(sorted({recording.source.id for recording in recordings}))
-    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(RecordingGroup(ids, (0,), (name,)))
+    todo = [Todo(sources[identifier]) for identifier in sorted(sources)]
+    extend_plan(out, Plan(out), todo, unit_files=9, unit_bytes=9)
+    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(
+        RecordingGroup(dict.fromkeys(sorted(sources), 0), (name,))
+    )
     return ledger_rows(selection).to_pylist()
 
 
@@ -128,7 +131,7 @@ def test_rows_that_do_not_tile_are_a_bug(tmp_path):
     name = BatchName(0, 0, last=True)
     out = Storage(str(tmp_path))
     commit(out, name, spans, StageTimes(), audio=False)
-    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(RecordingGroup(("r",), (0,), (name,)))
+    selection = LabelledBuild(out, RULES, speaker_threshold=0.5).select(RecordingGroup({"r": 0}, (name,)))
     twice = Selection(selection.spans, pa.concat_tables([selection.segments] * 2))
     with pytest.raises(ConservationError, match="intervals of recording r overlap at sample 0"):
         ledger_rows(twice)

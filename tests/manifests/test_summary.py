@@ -52,12 +52,11 @@ def index(story):
 def test_recordings_and_failures(summary, story):
     assert (summary.recordings, summary.failed_recordings, summary.failed_fraction) == (10, 3, 0.3)
     out = Storage(str(story / "out"))
-    found = failed_recordings(out, read_index(out))
-    assert list(found) == ["absent", "raises", "unsure"]
-    assert found["absent"] == FailedRecording("", [(0, TO_THE_END)])
-    assert found["raises"].stretches == [(0, TO_THE_END)]
-    assert found["unsure"].stretches == [(8_000, 16_000), (16_000, 24_000), (24_000, 32_000)]
-    assert found["unsure"].version == FileState.at(str(story / "in/unsure.wav")).version != ""
+    absent, raises, unsure = failed_recordings(out, read_index(out))
+    assert absent == FailedRecording("absent", "", [(0, TO_THE_END)])
+    assert (raises.id, raises.stretches) == ("raises", [(0, TO_THE_END)])
+    assert (unsure.id, unsure.stretches) == ("unsure", [(8_000, 16_000), (16_000, 24_000), (24_000, 32_000)])
+    assert unsure.version == FileState.at(str(story / "in/unsure.wav")).version != ""
     assert summary.seconds == 1.0 + 4.0 + 3.0 + 4.75 + 2.0 + 1.5 + 0.0 + 1.5 + 9.0 + 3.0
 
 

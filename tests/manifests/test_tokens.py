@@ -1,6 +1,5 @@
 """Token files: added to, joined by id, and errors that become verdicts."""
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -53,8 +52,9 @@ def test_streams_come_in_the_order_of_the_ids_from_all_files(out):
     tokens.add(out, FIRST, FINGERPRINT, table(a=[1], b=[2, 2]))
     tokens.add(out, SECOND, FINGERPRINT, table(c=[3]))
     tokens.add(out, SECOND, FINGERPRINT, table(a=[9]))  # it was tried again, and the first try counts
-    ids, files = pa.chunked_array([["c", "a"], ["x", "b"]]), np.array([1, 0, 1, 0])
-    found = tokens.streams_of(out, [FIRST, SECOND], FINGERPRINT, ids, files)
+    files = pa.chunked_array([[str(SECOND), str(FIRST)], [str(SECOND), str(FIRST)]])
+    kept = pa.table({"id": pa.chunked_array([["c", "a"], ["x", "b"]]), "file": files})
+    found = tokens.streams_of(out, kept, FINGERPRINT)
     assert found.column_names == list(tokens.STREAMS)
     assert found["semantic"].to_pylist() == [[3], [1], None, [2, 2]]
 

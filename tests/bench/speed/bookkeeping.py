@@ -22,7 +22,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import schemas, tokens
-from curation.manifests.plan import Plan, extend_plan
+from curation.manifests.plan import Plan, Todo, extend_plan
 from curation.manifests.records import Hypothesis, Recording, Segment, Source, Word
 from curation.manifests.staging import BatchName, commit, segment_id
 from curation.pipeline.config import load_config
@@ -85,8 +85,8 @@ def token_rows(recordings: Iterable[Recording], seed: int) -> Iterator[dict]:
 def write_staging(out: Storage, segments: int, fingerprint: str) -> None:
     """A labelled build with so many segments."""
     units = segments // (SEGMENTS_PER_RECORDING * RECORDINGS_PER_UNIT) or 1
-    sources = [(Source(f"r{number:08d}", "r.wav"), 0) for number in range(units * RECORDINGS_PER_UNIT)]
-    extend_plan(out, Plan([]), sources, unit_files=RECORDINGS_PER_UNIT, unit_bytes=1)
+    todo = (Todo(Source(f"r{number:08d}", "r.wav")) for number in range(units * RECORDINGS_PER_UNIT))
+    extend_plan(out, Plan(out), todo, unit_files=RECORDINGS_PER_UNIT, unit_bytes=1)
     for unit in range(units):
         recordings, name = unit_recordings(unit), BatchName(unit, 0, last=True)
         commit(out, name, recordings, StageTimes(), audio=False)

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.storage import Storage
+from curation.manifests import plan
 from curation.manifests.index import FILE, read_index
 from curation.manifests.summary import read_summary
 from curation.pipeline import publish
@@ -22,7 +23,7 @@ NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(publish, "GROUPS_PER_LEDGER_PART", 1)
+    monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
     monkeypatch.setattr(publish, "FILES_PER_TASK", 1)
     yield
     KillingFileSystem.arm(None)

@@ -100,9 +100,9 @@ def test_an_interrupted_retry_is_planned_once(folder, tmp_path, fragile):
         with pytest.raises(KeyboardInterrupt):
             run(folder, out, retry_failed=True, on_progress=interrupt)
     assert run(folder, out, retry_failed=True).failed_recordings == 0
-    assert len(list((out / "plan").glob("generation-*"))) == 2
+    assert len(list((out / "plan").glob("generation-*.json"))) == 2
     run(folder, out, retry_failed=True)
-    assert len(list((out / "plan").glob("generation-*"))) == 2
+    assert len(list((out / "plan").glob("generation-*.json"))) == 2
 
 
 def test_a_file_that_was_replaced_is_read_as_a_whole_in_a_retry(folder, tmp_path, fragile):

@@ -1,0 +1,90 @@
+"""Divides the recordings of a build among tasks, in the order of their ids, and each task's into groups.
+
+    for part in id_ranges(plan, committed(out)):
+        for group in groups(plan, part):
+            selection = build.stored(group)
+
+A group is as much as is in memory at once.
+"""
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from curation.core.storage import Storage
+from curation.manifests import staging
+from curation.manifests.plan import Plan, read_plan
+from curation.manifests.staging import BatchName
+
+FILES_PER_GROUP = 64
+"""Staging files: five hours of audio with the default `engine.batch_seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """The recordings with ids from `first` up to `end`, which is not included; None: all that follow."""
+
+    number: int
+    """Among the ranges of a build."""
+    first: str
+    end: str | None
+    files: Sequence[BatchName]
+    """All staging files with rows of them; others may be among these."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingGroup:
+    """Recordings that are neighbours in the order of all recordings."""
+
+    homes: Mapping[str, int]
+    """By id, sorted, the unit that labelled each as a whole last: rows of an earlier one do not count."""
+    files: tuple[BatchName, ...] = ()
+    """The staging files of these units, and of those that tried stretches again after that."""
+
+
+def id_ranges(plan: Plan, names: Sequence[BatchName]) -> Iterator[IdRange]:
+    """All recordings of a plan, in ranges of which each lies in one part of each generation.
+
+    `names`: all staging files, sorted.
+    """
+    cuts: list[str | None] = [*plan.cuts(), None]
+    for number, (first, end) in enumerate(itertools.pairwise(cuts)):
+        parts = [generation.part_at(first or "") for generation in plan.generations]
+        files: list[BatchName] = []
+        for part in parts:
+            if part is not None and part.last >= (first or ""):
+                start = bisect_left(names, part.first_unit, key=lambda name: name.unit)
+                files += names[start : bisect_right(names, part.last_unit, key=lambda name: name.unit)]
+        yield IdRange(number, first or "", end, files)
+
+
+def groups(plan: Plan, part: IdRange, most_files: int = FILES_PER_GROUP) -> Iterator[RecordingGroup]:
+    """The recordings of a range that have been labelled, in groups of so many staging files, or those of one unit."""
+    by_unit = itertools.groupby(part.files, key=lambda name: name.unit)
+    files = {unit: list(names) for unit, names in by_unit}
+    homes: dict[str, int] = {}
+    mine: dict[int, list[BatchName]] = {}
+    for item in plan.recordings(part.first, part.end):
+        if item.home not in files:
+            continue
+        new = {unit: files.get(unit, []) for unit in (item.home, *item.retries) if unit not in mine}
+        if homes and new and sum(map(len, [*mine.values(), *new.values()])) > most_files:
+            yield _group(homes, mine)
+            homes, mine = {}, {}
+            new = {unit: files.get(unit, []) for unit in (item.home, *item.retries)}
+        homes[item.source.id] = item.home
+        mine |= new
+    if homes:
+        yield _group(homes, mine)
+
+
+def all_groups(out: Storage) -> Iterator[RecordingGroup]:
+    """All recordings of a build that have been labelled, a unit or a part of one at a time."""
+    plan = read_plan(out)
+    for part in id_ranges(plan, staging.committed(out)):
+        yield from groups(plan, part, most_files=1)
+
+
+def _group(homes: dict[str, int], files: dict[int, list[BatchName]]) -> RecordingGroup:
+    return RecordingGroup(homes, tuple(name for unit in sorted(files) for name in files[unit]))
