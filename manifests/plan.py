@@ -147,6 +147,10 @@ class Plan:
             home = max(row["unit"] for row in rows if row["stretches"] is None)
             yield Planned(_source(rows[-1]), home, tuple(row["unit"] for row in rows if row["unit"] > home))
 
+    def sources(self) -> Iterator[Source]:
+        """Those of all recordings."""
+        return (item.source for item in self.recordings())
+
     def _between(self, generation: Generation, first: str, end: str | None) -> Iterator[Mapping[str, Any]]:
         for part in generation.parts:
             if part.last < first:

@@ -7,10 +7,12 @@
 The same call resumes an interrupted build; with other thresholds it only publishes.
 """
 
+import heapq
+import itertools
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -21,7 +23,9 @@ from curation.manifests import index
 from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.changes import listed, to_label
 from curation.manifests.inputs.ids import write_roots
+from curation.manifests.inputs.listing import Input, id_of
 from curation.manifests.inputs.skipped import record_skipped
+from curation.manifests.inputs.spill import joined
 from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
 from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
@@ -112,15 +116,10 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     """The plan of the build, extended by new inputs and by recordings to retry."""
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
-    known = {item.source.id: item.source for item in plan.recordings()}
-    found, listing = listed(out, inputs, known, config.inputs.allow)
-    todo = {item.source.id: Todo(item.source, item.size) for item in to_label(found, known, listing.roots)}
+    found, listing = listed(out, inputs, plan.sources, config.inputs.allow)
+    todo = to_label(found, plan.sources(), listing.roots)
     corpus = _to_retry(out, plan) if retry_failed else None
-    place = {item.source.id: item.source.path for item in found}  # of a corpus that was moved, the new one
-    for item in failed_recordings(out, corpus) if corpus else ():
-        old = known[item.id]
-        source = replace(old, path=place.get(item.id, old.path), version=item.version)
-        todo.setdefault(item.id, Todo(source, stretches=item.stretches))
+    again = _failed(out, corpus, plan, found) if corpus else iter(())
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)
@@ -130,7 +129,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     return extend_plan(
         out,
         plan,
-        (todo[identifier] for identifier in sorted(todo)),
+        _merged((Todo(item.source, item.size) for item in todo), again),
         unit_files=engine.unit_files,
         unit_bytes=engine.unit_mib * 2**20,
         retried_edition=corpus.edition if corpus else 0,
@@ -146,6 +145,21 @@ def _to_retry(out: Storage, plan: Plan) -> ShardIndex | None:
         log.warning("what failed in edition %d is planned again already: this run goes on with it", corpus.edition)
         return None
     return corpus
+
+
+def _failed(out: Storage, corpus: ShardIndex, plan: Plan, found: Iterable[Input]) -> Iterator[Todo]:
+    """What failed in a corpus; of one that was moved, at the new place."""
+    failed = joined(failed_recordings(out, corpus), plan.sources(), lambda item: item.id, lambda source: source.id)
+    for (item, old), now in joined(failed, found, lambda pair: pair[0].id, id_of):
+        if old is not None:
+            path = now.source.path if now else old.path
+            yield Todo(replace(old, path=path, version=item.version), stretches=item.stretches)
+
+
+def _merged(todo: Iterator[Todo], again: Iterator[Todo]) -> Iterator[Todo]:
+    """Both, sorted by id; of two with the same id the first, since a file that has changed begins anew."""
+    merged = heapq.merge(todo, again, key=lambda item: item.source.id)
+    return (next(same) for _, same in itertools.groupby(merged, key=lambda item: item.source.id))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ passed through only; where they change, nothing is labelled again, and a warning
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from curation.core.counts import counted
@@ -13,21 +13,33 @@ from curation.core.errors import ConfigError
 from curation.core.file_state import is_other_content
 from curation.core.storage import Storage
 from curation.manifests.inputs.ids import Roots, read_roots
-from curation.manifests.inputs.listing import Input, Listing
+from curation.manifests.inputs.listing import Input, Listing, id_of, inputs_on_disk
+from curation.manifests.inputs.skipped import Skipped
+from curation.manifests.inputs.spill import SortedOnDisk, joined
 from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
 
 LABELLED = ("language", "speaker", "transcript", "offset", "duration", "track")
 """Values that shards and labels follow from."""
-EXAMPLES = 3
 
 
-def listed(out: Storage, names: Sequence[str], known: Mapping[str, Source], allow: list[str] | None) -> "Found":
-    """List the inputs of a build that knows these sources. Raises ConfigError as `Listing` does."""
+class Found(NamedTuple):
+    """The inputs of a build, sorted by id, and the listing that they are from."""
+
+    inputs: Iterable[Input]
+    listing: Listing
+
+
+Known = Callable[[], Iterable[Source]]
+"""Gives the sources that a build knows, sorted by id."""
+
+
+def listed(out: Storage, names: Sequence[str], known: Known, allow: list[str] | None) -> Found:
+    """List the inputs of a build. Raises ConfigError as `Listing` does."""
     listing = Listing(names, read_roots(out), allow)
-    found = listing.distinct() if names else []
-    if listing.roots.moved and not _same_files(found, known):
+    found: Iterable[Input] = listing.distinct() if names else []
+    if listing.roots.moved and not _same_files(found, known()):
         for folder, gone in listing.roots.moved.items():
             log.warning("%s is not %s, which is gone: its files are others, and new recordings", folder, gone)
         listing = Listing(names, read_roots(out), allow, may_be_moved=False)
@@ -35,29 +47,27 @@ def listed(out: Storage, names: Sequence[str], known: Mapping[str, Source], allo
     return Found(found, listing)
 
 
-class Found(NamedTuple):
-    """The inputs of a build, sorted by id, and the listing that they are from."""
-
-    inputs: list[Input]
-    listing: Listing
+def with_known(found: Iterable[Input], known: Iterable[Source]) -> Iterator[tuple[Input, Source | None]]:
+    """The inputs, each with the source of its id that is known, if there is one; both are sorted by id."""
+    return joined(found, known, id_of, lambda source: source.id)
 
 
-def _same_files(found: Iterable[Input], known: Mapping[str, Source]) -> bool:
+def _same_files(found: Iterable[Input], known: Iterable[Source]) -> bool:
     """Whether all known recordings that are in another place now are the same for certain."""
-    pairs = ((known[item.source.id], item.source) for item in found if item.source.id in known)
+    pairs = ((old, item.source) for item, old in with_known(found, known) if old is not None)
     return all(old.version and old.version == new.version for old, new in pairs if old.path != new.path)
 
 
-def to_label(found: Iterable[Input], known: Mapping[str, Source], roots: Roots) -> list[Input]:
-    """The inputs that are not labelled yet as they are now; `known` are the sources of the plan by id.
+def to_label(found: Iterable[Input], known: Iterable[Source], roots: Roots) -> SortedOnDisk[Input]:
+    """The inputs that are not labelled yet as they are now; `known` are the sources of the plan, both sorted by id.
 
     Logs which known ones have other values. Raises ConfigError where a known id belongs to another recording.
     """
-    todo, corrected, passed_by, touched = [], [], [], []
-    for item in found:
-        old = known.get(item.source.id)
+    todo = inputs_on_disk()
+    corrected, passed_by, touched = Skipped(), Skipped(), Skipped()
+    for item, old in with_known(found, known):
         if old is None:
-            todo.append(item)
+            todo.add(item)
             continue
         if not roots.same_place(old.path, item.source.path):
             msg = (
@@ -66,29 +76,33 @@ def to_label(found: Iterable[Input], known: Mapping[str, Source], roots: Roots) 
             )
             raise ConfigError(msg)
         if changes := _changes(old, item):
-            todo.append(item)
-            corrected.append(f"{item.where}: {', '.join(changes)}")
+            todo.add(item)
+            corrected.add(1, [f"{item.where}: {', '.join(changes)}"])
         elif old.version and item.source.version not in {"", old.version}:
-            touched.append(item.where)
+            touched.add(1, [item.where])
         elif item.manifest and old.extra != item.source.extra:
-            passed_by.append(item.where)
-    if corrected:
-        what = counted(len(corrected), "recording")
+            passed_by.add(1, [item.where])
+    _tell(corrected, touched, passed_by)
+    return todo
+
+
+def _tell(corrected: Skipped, touched: Skipped, passed_by: Skipped) -> None:
+    if corrected.count:
+        what = counted(corrected.count, "recording")
         log.warning("%s will be labelled again, with the new values of %s", what, _some(corrected))
-    if touched:
+    if touched.count:
         log.warning(
             "%s changed at another time than when labelled, and kept the size: taken to be the same; if not, build "
             "into another output folder: %s",
-            counted(len(touched), "file"),
+            counted(touched.count, "file"),
             _some(touched),
         )
-    if passed_by:
+    if passed_by.count:
         log.warning(
             "%s: other columns have changed and keep their old values; for the new ones use another output folder: %s",
-            counted(len(passed_by), "recording"),
+            counted(passed_by.count, "recording"),
             _some(passed_by),
         )
-    return todo
 
 
 def _changes(old: Source, item: Input) -> list[str]:
@@ -105,6 +119,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _some(items: list[str]) -> str:
-    more = f"; and {len(items) - EXAMPLES} more" if len(items) > EXAMPLES else ""
-    return "; ".join(items[:EXAMPLES]) + more
+def _some(told: Skipped) -> str:
+    more = told.count - len(told.examples)
+    return "; ".join(told.examples) + (f"; and {more} more" if more else "")

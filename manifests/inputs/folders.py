@@ -134,15 +134,14 @@ class _LocalFolder:
                 else:
                     skip(self.skipped, SPECIAL, entry.path)
 
-    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
-                return list(entries)
+                yield from entries
         except OSError as error:
             if folder == self.root:
                 raise
             skip(self.skipped, UNREADABLE, f"{folder} ({error.strerror})")
-            return []
 
     def _is_new(self, entry: os.DirEntry[str]) -> bool:
         identity = _identity(entry.stat())

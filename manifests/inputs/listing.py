@@ -6,11 +6,13 @@
 Every input becomes a `Source` with an id that stays when the corpus moves.
 """
 
+import functools
+import itertools
 import logging
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, cast
 
@@ -23,6 +25,7 @@ from curation.manifests.inputs.folders import base_of, has_wildcards, is_local, 
 from curation.manifests.inputs.ids import Roots
 from curation.manifests.inputs.rows import SEGMENT_MARK, ManifestRow
 from curation.manifests.inputs.skipped import ByReason, skip
+from curation.manifests.inputs.spill import SortedOnDisk
 from curation.manifests.inputs.tables import is_manifest, rows_of
 from curation.manifests.records import Source
 
@@ -47,6 +50,23 @@ class Input:
     def where(self) -> str:
         """The place to look at, for messages."""
         return f"{self.manifest}, row {self.row}" if self.manifest else self.source.path
+
+
+def id_of(item: Input) -> str:
+    """The id of the source."""
+    return item.source.id
+
+
+def inputs_on_disk() -> SortedOnDisk[Input]:
+    """An empty list of inputs, which it sorts by id."""
+    return SortedOnDisk(id_of, _to_json, lambda values: Input(Source(*values[:-3]), *values[-3:]))
+
+
+def _to_json(item: Input) -> list[Any]:
+    return [*(getattr(item.source, name) for name in _SOURCE), item.size, item.manifest, item.row]
+
+
+_SOURCE = [field.name for field in fields(Source)]
 
 
 @dataclass(frozen=True)
@@ -171,33 +191,39 @@ class Listing:
         for argument in self.arguments:
             yield from argument.inputs(self.roots, self._allowed, self.skipped[argument.name])
 
-    def distinct(self) -> list[Input]:
+    def distinct(self) -> SortedOnDisk[Input]:
         """All inputs sorted by id. Raises ConfigError where two differ in more than who names them, or there are none.
 
         What a manifest says of a recording counts, where a folder holds it too.
         """
-        found: dict[str, Input] = {}
+        every, found = inputs_on_disk(), inputs_on_disk()
         for item in self:
-            other = found.get(item.source.id)
-            if other is None or (item.manifest and not other.manifest and item.source.path == other.source.path):
-                found[item.source.id] = item
-            else:
-                _check_equal(item, other)
-            if other is not None:
-                skip(next(iter(self.skipped.values())), REPEATED, item.where)
+            every.add(item)
+        whole: Input | None = None
+        for _, same in itertools.groupby(every, key=id_of):
+            item = functools.reduce(self._one_of, same)
+            _check_part(item, whole)
+            whole = item if item.source.offset is None else whole
+            found.add(item)
         _tell(self.skipped)
         if not found:
             names = ", ".join(argument.name for argument in self.arguments)
             msg = f"no recordings in {names or 'the inputs'}: expected audio or video files, or a manifest"
             raise ConfigError(msg)
-        ordered = sorted(found.values(), key=lambda item: item.source.id)
-        _check_parts(ordered)
-        return ordered
+        return found
+
+    def _one_of(self, item: Input, other: Input) -> Input:
+        """The one that counts of two with the same id, of which `other` was found later."""
+        skip(next(iter(self.skipped.values())), REPEATED, other.where)
+        if other.manifest and not item.manifest and other.source.path == item.source.path:
+            return other
+        _check_equal(other, item)
+        return item
 
 
 def list_inputs(names: Iterable[str]) -> list[Input]:
     """All files that the inputs name, sorted by id. Raises ConfigError with the input and the remedy."""
-    found = Listing(names).distinct()
+    found = list(Listing(names).distinct())
     part = next((item for item in found if item.source.offset is not None or item.source.track is not None), None)
     if part is not None:
         msg = f"{part.where}: only builds cut recordings out of files: name the whole file, without offset and track"
@@ -247,18 +273,14 @@ def _exists(folder: str) -> bool:
         return True
 
 
-def _check_parts(ordered: list[Input]) -> None:
-    """Raise ConfigError for a file of which there are segments, and which is a recording of its own as well."""
-    whole: Input | None = None
-    for item in ordered:
-        if whole is not None and item.source.id.startswith(f"{whole.source.id}{SEGMENT_MARK}"):
-            msg = (
-                f"{item.where} is a part of {item.source.path}, and {whole.where} is the whole of it, so that it would "
-                f"be there twice: give every row of a file an offset (0 for its beginning), or name the file only once"
-            )
-            raise ConfigError(msg)
-        if item.source.offset is None:
-            whole = item
+def _check_part(item: Input, whole: Input | None) -> None:
+    """Raise ConfigError for a segment of a file that is a recording of its own as well: it would come before this."""
+    if whole is not None and item.source.id.startswith(f"{whole.source.id}{SEGMENT_MARK}"):
+        msg = (
+            f"{item.where} is a part of {item.source.path}, and {whole.where} is the whole of it, so that it would "
+            f"be there twice: give every row of a file an offset (0 for its beginning), or name the file only once"
+        )
+        raise ConfigError(msg)
 
 
 def _url(fs: Any, path: str) -> str:

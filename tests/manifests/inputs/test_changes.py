@@ -5,14 +5,18 @@ from dataclasses import replace
 import pytest
 
 from curation.core.errors import ConfigError
-from curation.manifests.inputs.changes import to_label
+from curation.manifests.inputs import changes
 from curation.manifests.inputs.ids import Roots
 from curation.manifests.inputs.listing import Input
 from curation.manifests.records import Source
 
 OLD = Source("x", "/in/x.wav", "en", "ann", "so", {"year": 1990})
-KNOWN = {"x": OLD}
+KNOWN = [OLD]
 ROOTS = Roots({"/in": ""})
+
+
+def to_label(*arguments):
+    return list(changes.to_label(*arguments))
 
 
 def row(**values):
@@ -48,8 +52,8 @@ def test_further_columns_are_told_only(caplog):
 
 
 def test_many_changes_are_told_in_a_few_words(caplog):
-    known = {str(number): replace(OLD, id=str(number)) for number in range(9)}
-    items = [Input(replace(source, transcript="b" * 99), manifest="m", row=1) for source in known.values()]
+    known = [replace(OLD, id=str(number)) for number in range(9)]
+    items = [Input(replace(source, transcript="b" * 99), manifest="m", row=1) for source in known]
     assert to_label(items, known, ROOTS) == items
     assert "; and 6 more" in caplog.text
     assert "b" * 50 not in caplog.text
