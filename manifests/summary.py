@@ -137,9 +137,14 @@ class LedgerTally:
         self.recordings += other.recordings
         self.failed_recordings += other.failed_recordings
         self.unnamed_speakers += other.unnamed_speakers
-        for status, reasons in other.lines.items():
+        for line in other.verdicts():
+            self._add_line(*line)
+
+    def verdicts(self) -> Iterator[tuple[str, str, int, int]]:
+        """Status, reason, number of intervals and their samples."""
+        for status, reasons in self.lines.items():
             for reason, (count, samples) in reasons.items():
-                self._add_line(status, reason, count, samples)
+                yield status, reason, count, samples
 
     def _add_line(self, status: str, reason: str, count: int, samples: int) -> None:
         before = self.lines.setdefault(status, {}).get(reason, (0, 0))
@@ -170,13 +175,9 @@ def summarize(
     languages: Counter[str] = Counter()
     for entry in index.shards:
         languages.update(entry.languages)
-    lines = [
-        Line(status, reason, count, samples / SAMPLE_RATE)
-        for status, reasons in tally.lines.items()
-        for reason, (count, samples) in reasons.items()
-    ]
+    lines = [Line(status, reason, count, samples / SAMPLE_RATE) for status, reason, count, samples in tally.verdicts()]
     order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3}
-    samples = sum(samples for reasons in tally.lines.values() for _, samples in reasons.values())
+    samples = sum(samples for *_, samples in tally.verdicts())
     return Summary(
         recordings=tally.recordings,
         failed_recordings=tally.failed_recordings,

@@ -86,7 +86,7 @@ class Figures(Collector):
             elif isinstance(done, BatchesJudged):
                 self._add_times(StageTimes(models=done.model_seconds))
             elif isinstance(done, LedgerPartWritten):
-                for status, reason, _, samples in done.tally.lines:
+                for status, reason, _, samples in done.tally.verdicts():
                     self._add("curation_ledger_seconds", (status, reason), samples / SAMPLE_RATE)
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
