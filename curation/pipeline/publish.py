@@ -6,34 +6,24 @@ is written last, names it. A staging file is judged once, by the first step; the
 shards read the payload of the kept segments only.
 """
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from curation.audio.wave import SAMPLE_RATE
 from curation.core.counts import Distinct
-from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.core.version import __version__
-from curation.manifests import index, ledger, plan, schemas, shards, staging, tokens
+from curation.manifests import ledger, plan, staging
 from curation.manifests.error_rates import ErrorRate, add_rates
-from curation.manifests.groups import IdRange, groups, id_ranges
-from curation.manifests.index import ShardEntry, ShardIndex
+from curation.manifests.groups import id_ranges
+from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.skipped import read_skipped
 from curation.manifests.runs import read_runs
-from curation.manifests.selection import JUDGED_FOLDER, LabelledBuild, filtered, payload, places
+from curation.manifests.selection import LabelledBuild
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import FILE as SUMMARY
-from curation.manifests.summary import LedgerTally, Summary, Timing, named_speakers, summarize
+from curation.manifests.summary import LedgerTally, Summary, Timing, summarize
 from curation.pipeline.assemble import tokenizer_gpus
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.edition import Edition
@@ -41,10 +31,9 @@ from curation.pipeline.encode import BatchJudge, JudgeTask
 from curation.pipeline.job import BatchesJudged, Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import labelled_build, write_config
+from curation.pipeline.writers import LedgerTask, LedgerWriter, ShardCut, ShardWriter
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
 
-PIECE_SECONDS = 1800.0
-"""Speech whose texts, words and audio are in memory at once while a shard is written."""
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
 
@@ -119,18 +108,6 @@ def _judge(
     return times, errors
 
 
-@dataclass(frozen=True)
-class LedgerTask:
-    """A part of the ledger, with these recordings."""
-
-    recordings: IdRange
-
-    @property
-    def name(self) -> str:
-        """See `edition.NamedTask`."""
-        return f"ledger-{self.recordings.number:06d}"
-
-
 @dataclass
 class Ledger:
     """What the parts of the ledger add up to."""
@@ -155,162 +132,3 @@ def _write_ledger(
         written.tally.add(part.tally)
         written.speakers.add(part.speakers)
     return written
-
-
-@dataclass(frozen=True)
-class LedgerWriter:
-    """Writes one part of the ledger, and which utterances its recordings give to the shards."""
-
-    labelled: LabelledBuild
-    edition: int
-
-    def __call__(self, task: LedgerTask) -> LedgerPartWritten:
-        """Write the part; the result says what its recordings add to the whole."""
-        out, number = self.labelled.out, task.recordings.number
-        file, tally, speakers = ledger.file_name(number, self.edition), LedgerTally(), Distinct()
-        kept = [schemas.KEPT.empty_table()]
-        with out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer:
-            for group in groups(plan.read_plan(out), task.recordings):
-                selection = self.labelled.stored(group)
-                rows = ledger.ledger_rows(selection)
-                writer.add(rows)
-                kept.append(places(selection, group))
-                tally.add(LedgerTally.of(rows, selection))
-                speakers.add(named_speakers(selection))
-        table = pa.concat_tables(kept)
-        out.write_table(_kept_file(number), table, durable=False)
-        samples = int(np.sum(_lengths(table)))
-        return LedgerPartWritten(
-            number=number, file=file, kept_samples=samples, tally=tally, speakers=speakers.values()
-        )
-
-
-def _kept_file(number: int) -> str:
-    """What a part of the ledger gives to the shards: rows of `schemas.KEPT`."""
-    return f"{JUDGED_FOLDER}/kept-{number:06d}.parquet"
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """A shard: its number, and the parts of the ledger that it takes from, each with the samples kept before it."""
-
-    shard: int
-    parts: Sequence[tuple[int, int]]
-
-    @property
-    def name(self) -> str:
-        """See `edition.NamedTask`."""
-        return f"shard-{self.shard:05d}"
-
-
-@dataclass(frozen=True)
-class ShardCut:
-    """How many shards there are, and the samples that they share."""
-
-    count: int
-    samples: int
-
-    @classmethod
-    def of(cls, samples: int, shard_hours: float) -> "ShardCut":
-        """As many shards as hold the samples with `shard_hours` each at most."""
-        return cls(max(1, math.ceil(samples / (shard_hours * 3600 * SAMPLE_RATE))), samples)
-
-    def tasks(self, kept: Sequence[int]) -> Iterator[ShardTask]:
-        """A task for each shard; `kept` are the samples that each part of the ledger keeps."""
-        before = np.r_[0, np.cumsum(kept)]
-        for shard in range(self.count):
-            low, high = self.samples * shard / self.count, self.samples * (shard + 1) / self.count
-            first, last = np.searchsorted(before, low, "right") - 1, np.searchsorted(before, high, "left")
-            mine = [number for number in range(int(first), min(int(last), len(kept))) if kept[number]]
-            yield ShardTask(shard, [(number, int(before[number])) for number in mine])
-
-
-@dataclass(frozen=True)
-class ShardWriter:
-    """Writes one shard."""
-
-    out: Storage
-    cut: ShardCut
-    edition: int
-    fingerprint: str | None
-    """Of the tokenizers; None: nothing is tokenized."""
-    row_group_rows: int
-    audio: bool
-
-    def __call__(self, task: ShardTask) -> ShardWritten:
-        """Write the shard."""
-        file = shards.file_name(task.shard, self.cut.count, self.edition)
-        tally = _Tally()
-        schema = schemas.SHARDS.with_metadata(
-            {
-                "curation.format": index.FORMAT_VERSION,
-                "curation.version": __version__,
-                "curation.tokenizers": self.fingerprint or "",
-            }
-        )
-        with self.out.table_writer(f"{shards.FOLDER}/{file}", schema, self.row_group_rows) as writer:
-            for rows in _ahead(rows for item in task.parts for rows in self._rows_of(task.shard, *item)):
-                writer.add(rows)
-                tally.add(rows)
-        return ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
-
-    def _rows_of(self, shard: int, number: int, before: int) -> Iterator[pa.Table]:
-        """What a part of the ledger gives to the shard, in pieces: it may share its utterances with others."""
-        kept = self.out.read_table(_kept_file(number)).replace_schema_metadata()
-        mine = filtered(kept, shards.shard_of(_lengths(kept), before, self.cut.samples, self.cut.count) == shard)
-        columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
-        for start, end in pieces(mine["file"].to_pylist(), _lengths(mine)):
-            part = mine.slice(start, end - start)
-            streams = tokens.streams_of(self.out, part, self.fingerprint) if self.fingerprint else None
-            yield shards.shard_rows(part, payload(self.out, part, columns), streams)
-
-
-@dataclass
-class _Tally:
-    """Counts what goes into a shard, for its entry in the index."""
-
-    rows: int = 0
-    seconds: float = 0.0
-    tokens: Counter[str] = field(default_factory=Counter)
-    languages: Counter[str] = field(default_factory=Counter)
-
-    def add(self, table: pa.Table) -> None:
-        self.rows += table.num_rows
-        self.seconds += float(np.sum(table["seconds"].to_numpy()))
-        for stream in tokens.STREAMS:
-            self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
-        self.languages.update({row["values"]: row["counts"] for row in pc.value_counts(table["language"]).to_pylist()})
-
-    def entry(self, file: str, size: int, sha256: str) -> ShardEntry:
-        counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
-        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, dict(sorted(self.languages.items())))
-
-
-def _lengths(segments: pa.Table) -> npt.NDArray[np.int64]:
-    """Samples of each segment."""
-    return np.asarray(segments["end"].to_numpy() - segments["start"].to_numpy())
-
-
-def pieces(file: Sequence[Any], lengths: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """First and last row (exclusive) of stretches of utterances that are read at once.
-
-    `file` is the staging file of each, `lengths` its samples. A stretch ends with the last one of a file, so that no
-    file is read twice, once it is long enough: recordings of a day, with audio, then take little memory.
-    """
-    start, samples = 0, 0
-    for row, length in enumerate(lengths.tolist()):
-        if row > start and samples >= PIECE_SECONDS * SAMPLE_RATE and file[row] != file[row - 1]:
-            yield start, row
-            start, samples = row, 0
-        samples += length
-    if len(lengths):
-        yield start, len(lengths)
-
-
-def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The tables, each made while the previous one is used: reading and writing overlap."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, tables, None)
-        while (ready := waiting.result()) is not None:
-            waiting = pool.submit(next, tables, None)
-            yield ready

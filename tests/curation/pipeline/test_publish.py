@@ -1,26 +1,21 @@
 """The publish pass: all parts of a large build count, and an interruption never leaves an index that is not true."""
 
-import itertools
 import json
 import shutil
 from collections import Counter
 from typing import ClassVar
 
 import fsspec
-import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from hypothesis import given
-from hypothesis import strategies as st
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests.staging import committed
-from curation.pipeline import publish
 from curation.pipeline.run import build, build_state
 from tests.support.builds import rows, seconds_by_recording, table
 from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
-from tests.support.story import publish_again, story_config
+from tests.support.story import story_config
 
 MANY = 260
 """More recordings in units of their own than the 256 that one part of the ledger holds."""
@@ -197,30 +192,3 @@ def test_a_batch_that_was_lost_while_labelling_ends_the_build_with_the_remedy(st
         build(story_config("tokenize=null"), inputs, str(out), make_stages=scripted_stages, on_progress=lose)
     build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
     assert table(out, "staging").equals(table(story / "out", "staging"))
-
-
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), max_size=8), st.sampled_from([0.0, 3.0, 1800.0]))
-def test_pieces_are_all_rows_in_order_and_end_with_a_file_once_they_are_long_enough(files, seconds):
-    file = np.repeat(np.arange(len(files)), [rows for rows, _ in files])
-    lengths = np.repeat([length * 16_000 for _, length in files], [rows for rows, _ in files]).astype(np.int64)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "PIECE_SECONDS", seconds)
-        found = list(publish.pieces(file, lengths))
-    assert [row for start, end in found for row in range(start, end)] == list(range(len(file)))
-    for (start, end), _ in itertools.pairwise(found):
-        assert file[end - 1] != file[end]
-        assert lengths[start:end].sum() >= seconds * 16_000
-    for start, end in found:  # no file more than what is needed
-        assert start < end
-        before = file[start:end] < file[end - 1]
-        assert lengths[start:end][before].sum() < max(seconds * 16_000, 1)
-
-
-def test_a_recording_in_pieces_gives_the_same_shards(story, tmp_path, monkeypatch):
-    found = []
-    for seconds in (0.0, 1e9):
-        monkeypatch.setattr(publish, "PIECE_SECONDS", seconds)
-        (tmp_path / str(seconds)).mkdir()
-        found.append(table(publish_again(story, tmp_path / str(seconds), "publish.audio=true"), "shards"))
-    assert found[0].equals(found[1])
-    assert found[0]["audio"].null_count == 1  # the utterance without audio in staging
