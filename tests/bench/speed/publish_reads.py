@@ -19,7 +19,7 @@ from fsspec.spec import AbstractBufferedFile
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
-from curation.manifests.plan import Plan, extend_plan
+from curation.manifests.plan import Plan, Todo, extend_plan
 from curation.manifests.records import Recording, Segment, Source
 from curation.manifests.staging import BatchName, commit
 from curation.pipeline.config import load_config
@@ -87,8 +87,7 @@ fsspec.register_implementation("metered", MeteredFileSystem, clobber=True)
 def write_staging(out: Storage, files: int) -> int:
     """A labelled build with so many staging files; returns the seconds of all segments."""
     sources = [Source(f"r{number:08d}", "/data/r.wav") for number in range(files * RECORDINGS_PER_FILE)]
-    planned = [(source, 0) for source in sources]
-    extend_plan(out, Plan([]), planned, unit_files=RECORDINGS_PER_FILE, unit_bytes=1)
+    extend_plan(out, Plan(out), map(Todo, sources), unit_files=RECORDINGS_PER_FILE, unit_bytes=1)
     for unit in range(files):
         mine = sources[unit * RECORDINGS_PER_FILE :][:RECORDINGS_PER_FILE]
         commit(out, BatchName(unit, 0, last=True), [_recording(source) for source in mine], StageTimes(), audio=True)
