@@ -2,6 +2,7 @@
 
 import logging
 import os
+import uuid
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -52,6 +53,29 @@ def story(tmp_path_factory):
     folder = tmp_path_factory.mktemp("story")
     story_build(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_once():
+    from tests.support.faults.s3 import s3_server
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_once, monkeypatch):
+    """An S3 server in this process without faults yet."""
+    for name, value in s3_once.environment.items():
+        monkeypatch.setenv(name, value)
+    yield s3_once
+    s3_once.fault = lambda _: None
+
+
+@pytest.fixture
+def s3_bucket(s3):
+    """URL of a bucket that holds nothing."""
+    return s3.bucket(f"bucket-{uuid.uuid4().hex[:12]}")
 
 
 RAY = ("tests/curation/core/test_plugins.py", "tests/curation/pipeline/", "tests/train/test_ray.py")

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from curation.core.errors import StorageError, UserError
 from curation.core.faults import persistently
-from curation.core.storage import file_system
+from curation.core.stores.protocols import file_system
 
 TAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5")
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "Last-Modified", "modified", "created")

@@ -6,13 +6,12 @@ read, the file is at fault, and its own error is raised.
 
 import os
 import posixpath
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
-from curation.core.faults import is_storage_fault, persistently
-from curation.core.storage import file_system
+from curation.core.faults import is_storage_fault, persistently, retried
+from curation.core.stores.protocols import file_system
 
 Result = TypeVar("Result")
 
@@ -70,17 +69,7 @@ class PatientFile:
         self.close()
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
-        for delay in (*DELAYS, None):
-            try:
-                return action()
-            except Exception as error:
-                if not is_storage_fault(error):
-                    raise
-                persistently(lambda: has_folder(self._path), self._path)
-                if delay is None:
-                    raise
-                time.sleep(delay)
-        raise AssertionError  # not reached
+        return retried(action, DELAYS, lambda _: persistently(lambda: has_folder(self._path), self._path))
 
 
 def has_folder(path: str) -> bool:

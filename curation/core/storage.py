@@ -13,7 +13,7 @@ import posixpath
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,30 +27,13 @@ from fsspec.implementations.local import LocalFileSystem
 from curation.core.errors import ConfigError, DataError, StorageError, UserError
 from curation.core.faults import is_storage_fault, persistently
 from curation.core.parquet import TableWriter, encoding
+from curation.core.stores.conditional import ChangedError, ConditionalPuts
+from curation.core.stores.naming import NamedFile, writing
+from curation.core.stores.protocols import file_system, in_parts
+from curation.core.stores.ranges import RangedFile
 
 Record = TypeVar("Record")
 Result = TypeVar("Result")
-
-_REMEDIES = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EFBIG: "choose a file system that takes larger files",
-    errno.EROFS: "choose an output that can be written",
-    errno.EACCES: "choose an output that you may write",
-    errno.EPERM: "choose an output that you may write",
-}
-
-
-def file_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a path or URL, and the path in it.
-
-    Raises ConfigError for a protocol that is unknown, or whose package is not installed.
-    """
-    try:
-        return cast("tuple[fsspec.AbstractFileSystem, str]", fsspec.core.url_to_fs(url))
-    except (ValueError, ImportError) as error:
-        msg = f"{url}: {error}"
-        raise ConfigError(msg) from error
 
 
 @dataclass(frozen=True)
@@ -73,6 +56,10 @@ class Storage:
     def is_local(self) -> bool:
         """True where the folder is on this machine's own file system."""
         return isinstance(self._fs_and_base[0], LocalFileSystem)
+
+    @cached_property
+    def _conditions(self) -> ConditionalPuts | None:
+        return ConditionalPuts.of(self._fs_and_base[0])
 
     def path(self, name: str) -> str:
         """Full path of `name` inside the folder, in the form of the file system."""
@@ -111,8 +98,15 @@ class Storage:
 
     def remove_folder(self, folder: str) -> None:
         """Delete a sub-folder with everything in it; nothing happens if it is not there."""
+        fs, path = self._fs_and_base[0], self.path(folder)
+
+        def remove() -> None:
+            fs.rm(path, recursive=True)
+            if not self.is_local and fs.find(path):  # S3 says nothing of what it does not get to
+                raise OSError(errno.EBUSY, "some files are still there", path)
+
         with suppress(FileNotFoundError):
-            self._try(lambda: self._fs_and_base[0].rm(self.path(folder), recursive=True))
+            self._try(remove)
 
     def remove_if_empty(self, folder: str) -> None:
         """Delete a sub-folder that holds nothing; only local file systems have such folders."""
@@ -122,14 +116,22 @@ class Storage:
 
     def open(self, name: str) -> BinaryIO:
         """Open for reading. FileNotFoundError if it is not there."""
-        path = self.path(name)
+        fs, path = self._fs_and_base[0], self.path(name)
+        if not self.is_local:
+            file = RangedFile(
+                lambda start, end: self._try(lambda: fs.cat_file(path, start=start, end=end)),
+                lambda: self._try(lambda: int(fs.info(path)["size"])),
+            )
+            return cast("BinaryIO", file)
         try:
-            return cast("BinaryIO", self._try(lambda: self._fs_and_base[0].open(path, "rb")))
+            return cast("BinaryIO", self._try(lambda: fs.open(path, "rb")))
         except NotADirectoryError as error:
             raise FileNotFoundError(error.errno, error.strerror, path) from error
 
     def read_bytes(self, name: str) -> bytes:
         """The whole content. FileNotFoundError if it is not there."""
+        if not self.is_local:
+            return bytes(self._try(lambda: self._fs_and_base[0].cat_file(self.path(name))))
 
         def read() -> bytes:
             with self.open(name) as file:
@@ -162,7 +164,7 @@ class Storage:
 
         def write() -> None:
             if not self.is_local:
-                fs.pipe_file(path, bytes(content))
+                fs.pipe_file(path, bytes(content), **in_parts(fs, len(content)))
                 return
             try:
                 with self._appearing(name, durable=durable) as file:
@@ -172,7 +174,7 @@ class Storage:
                     raise error.__cause__ from None  # it may pass
                 raise
 
-        with self._writing(name):
+        with writing(f"{self.root}/{name}"):
             self._try(write)
 
     @contextmanager
@@ -180,19 +182,20 @@ class Storage:
         """A file to write into, which appears under `name` when the block succeeds, and only then."""
         if not self.is_local:
             with tempfile.NamedTemporaryFile() as copy:
-                yield cast("BinaryIO", _NamedFile(copy, self._writing, tempfile.gettempdir()))
-                with self._writing(name):
+                yield cast("BinaryIO", NamedFile(copy, tempfile.gettempdir()))
+                with writing(f"{self.root}/{name}"):
                     copy.flush()
-                    self._try(lambda: self._fs_and_base[0].put_file(copy.name, self.path(name)))
+                    fs, parts = self._fs_and_base[0], in_parts(self._fs_and_base[0], copy.tell())
+                    self._try(lambda: fs.put_file(copy.name, self.path(name), **parts))
             return
         target = Path(self.path(name))
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")  # threads write too
-        with self._writing(name):
+        with writing(f"{self.root}/{name}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             file = temporary.open("wb")
         try:
-            yield cast("BinaryIO", _NamedFile(file, self._writing, name))
-            with self._writing(name):
+            yield cast("BinaryIO", NamedFile(file, f"{self.root}/{name}"))
+            with writing(f"{self.root}/{name}"):
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
@@ -203,17 +206,42 @@ class Storage:
                 file.close()
             temporary.unlink(missing_ok=True)
 
-    @contextmanager
-    def _writing(self, name: str) -> Iterator[None]:
-        """Say of an error of the file system which file cannot be written, and what to do."""
-        try:
-            yield
-        except OSError as error:
-            if isinstance(error, UserError):
+    def read_version(self, name: str) -> tuple[bytes, str]:
+        """The content, and its version for `write_if`. FileNotFoundError if it is not there."""
+        conditions = self._conditions
+        return self._try(lambda: conditions.read(self.path(name))) if conditions else (self.read_bytes(name), "")
+
+    def write_if(self, name: str, content: bytes, version: str | None) -> str:
+        """Write a file only where it still has this version (None: where it is not there). Returns the new version.
+
+        Raises ChangedError where another process has written it. A file system without conditional writes (`core.
+        stores.conditional`) writes it in any case.
+        """
+        conditions, path = self._conditions, self.path(name)
+        if conditions is None:
+            self.write_bytes(name, content)
+            return ""
+        with writing(f"{self.root}/{name}"):
+            try:
+                return self._try(lambda: conditions.write(path, content, version))
+            except ChangedError:
+                with suppress(FileNotFoundError):
+                    now, version = self.read_version(name)
+                    if now == content:  # written by a try of ours whose answer was lost
+                        return version
                 raise
-            remedy = _REMEDIES.get(error.errno or 0, "see to it")
-            msg = f"{self.root}/{name} cannot be written ({error.strerror or error}): {remedy}, and run it again"
-            raise StorageError(msg) from error
+
+    def keeps_conditions(self, name: str) -> bool:
+        """Whether `write_if` does what it promises; tried on a file that is there, and is not changed by that."""
+        conditions = self._conditions
+        if conditions is None:
+            return False
+        content, _ = self.read_version(name)
+        try:
+            self._try(lambda: conditions.write(self.path(name), content, None))
+        except ChangedError:
+            return True
+        return False
 
     def write_json(self, name: str, value: Any, *, durable: bool = True) -> None:
         """JSON with sorted keys, so that equal values give equal files."""
@@ -241,7 +269,7 @@ class Storage:
                 yield pq.ParquetFile(file)
             return
         with self.open(name) as file:
-            yield pq.ParquetFile(pa.PythonFile(file, mode="r"))
+            yield pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True)  # neighbours in one request
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
@@ -253,19 +281,6 @@ class Storage:
         for name in self.names(folder):
             if name.endswith(".parquet"):
                 yield name, self.read_table(f"{folder}/{name}", columns)
-
-
-@dataclass(frozen=True)
-class _NamedFile:
-    """A file whose errors name it."""
-
-    file: Any
-    writing: Callable[[str], AbstractContextManager[None]]
-    name: str
-
-    def write(self, data: Any) -> int:
-        with self.writing(self.name):
-            return int(self.file.write(data))
 
 
 @contextmanager

@@ -64,8 +64,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
         ledger=[ledger.file_name(number, edition.number) for number in range(len(written.kept_samples))],
         thresholds={rule.field: rule.threshold for rule in labelled.rules},
     )
-    monitor.lock.beat()
-    monitor.lock.check()
+    monitor.lock.fence()
     edition.switch(new)
     write_config(out, config)
     monitor.journal.enter("")

@@ -19,7 +19,7 @@ from typing import Any, cast
 from curation.core.errors import ConfigError, UserError
 from curation.core.file_state import FileState
 from curation.core.names import printable
-from curation.core.storage import file_system
+from curation.core.stores.protocols import file_system
 from curation.manifests.inputs.allowed import Allowed
 from curation.manifests.inputs.folders import base_of, has_wildcards, is_local, matches, recordings_in
 from curation.manifests.inputs.ids import Roots

@@ -5,19 +5,34 @@ import errno
 import pytest
 
 from curation.core import faults
-from curation.core.errors import StorageError, UserError
+from curation.core.errors import ConfigError, StorageError, UserError
 from curation.core.faults import is_storage_fault, persistently
 
 
 class ClientError(Exception):
     """As botocore's, which is not needed here."""
 
-    def __init__(self, status):
-        super().__init__(str(status))
-        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
+    def __init__(self, status, code=""):
+        super().__init__(f"{status} {code}")
+        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}, "Error": {"Code": code}}
 
 
-ClientError.__module__ = "botocore.exceptions"
+class NoCredentialsError(Exception):
+    pass
+
+
+class ReadTimeoutError(Exception):
+    pass
+
+
+for kind in (ClientError, NoCredentialsError, ReadTimeoutError):
+    kind.__module__ = "botocore.exceptions"
+
+
+def translated(error, cause):
+    """As s3fs tells what botocore told."""
+    error.__cause__ = cause
+    return error
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +49,13 @@ def quick(monkeypatch):
         OSError(errno.ESTALE, "Stale file handle"),
         ClientError(503),
         ClientError(429),
+        ClientError(409, "ConditionalRequestConflict"),
+        ClientError(400, "RequestTimeout"),
+        ReadTimeoutError("slow"),
+        translated(OSError(errno.EBUSY, "busy"), ClientError(503, "SlowDown")),
+        translated(OSError(errno.EINVAL, "incomplete"), ClientError(400, "IncompleteBody")),
+        translated(PermissionError("expired"), ClientError(400, "ExpiredToken")),
+        NoCredentialsError("none"),
         StorageError("away"),
     ],
     ids=str,
@@ -49,6 +71,10 @@ def test_faults_of_the_storage(error):
         PermissionError(errno.EACCES, "forbidden"),
         ClientError(404),
         ClientError(403),
+        translated(OSError(errno.EIO, "no such tag"), ClientError(404, "NoSuchTagSet")),
+        translated(OSError(errno.EINVAL, "range"), ClientError(416, "InvalidRange")),
+        translated(PermissionError("forbidden"), ClientError(403, "AccessDenied")),
+        translated(ConfigError("yours"), ClientError(503)),
         ValueError("damaged"),
         RuntimeError("CUDA out of memory"),
         OSError("a sentence without a number"),
@@ -99,4 +125,14 @@ def test_other_errors_are_raised_at_once(error):
     action = Failing(error)
     with pytest.raises(type(error)):
         persistently(action, "x")
+    assert action.calls == 1
+
+
+@pytest.mark.parametrize(
+    "error", [NoCredentialsError("none"), translated(PermissionError("old"), ClientError(400, "ExpiredToken"))], ids=str
+)
+def test_what_waiting_does_not_mend_ends_at_once(error):
+    action = Failing(error)
+    with pytest.raises(StorageError, match=r"s3://x cannot be read or written"):
+        persistently(action, "s3://x")
     assert action.calls == 1

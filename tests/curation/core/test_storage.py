@@ -17,8 +17,10 @@ from curation.core.errors import ConfigError, StorageError
 from curation.core.storage import Storage
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def out(request, tmp_path):
+    if request.param == "s3":
+        return Storage(request.getfixturevalue("s3_bucket") + "/out")
     return Storage(str(tmp_path) if request.param == "local" else f"memory://{tmp_path.name}")
 
 
@@ -45,6 +47,26 @@ def test_a_folder_is_removed_once_it_is_empty(out):
         out.remove_if_empty("folder")
         if out.is_local:
             assert out.names(".") == []
+
+
+def test_a_folder_is_removed_with_all_that_is_in_it(out):
+    for name in ("a.json", "deeper/b.json"):
+        out.write_bytes(f"folder/{name}", b"1")
+    out.write_bytes("folder2/c.json", b"1")
+    for _ in range(2):
+        out.remove_folder("folder")
+        assert out.names("folder") == out.names("folder/deeper") == []
+    assert out.names("folder2") == ["c.json"]
+
+
+def test_what_another_process_writes_is_seen(out):
+    assert not out.exists("folder/a")
+    assert out.names("folder") == []
+    Storage(out.root).write_bytes("folder/a", b"1")
+    assert out.exists("folder/a")
+    assert out.names("folder") == ["a"]
+    Storage(out.root).remove("folder/a")
+    assert not out.exists("folder/a")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a//b"])
@@ -175,10 +197,112 @@ def test_an_output_without_a_name_is_not_the_current_folder(root):
         Storage(root)
 
 
-@pytest.mark.parametrize(
-    ("root", "message"),
-    [("s3://bucket/x", "s3://bucket/x: Install s3fs"), ("nosuch://x", "Protocol not known: nosuch")],
-)
-def test_a_place_that_cannot_be_reached_is_a_sentence(root, message):
-    with pytest.raises(ConfigError, match=message):
-        Storage(root).exists("x")
+BIG = 3 * 2**20
+
+
+def write_big(out):
+    table = pa.table({"audio": [os.urandom(2**20) for _ in range(BIG // 2**20)]})
+    with out.table_writer("big.parquet", table.schema, 1) as writer:
+        writer.add(table)
+    return table
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch):
+    monkeypatch.setattr("curation.core.stores.protocols.PART_BYTES", 2**20)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 2**20)
+
+
+@pytest.fixture
+def bucket(s3_bucket, in_small_parts):
+    return Storage(s3_bucket)
+
+
+def uploads(bucket):
+    return bucket._fs_and_base[0].list_multipart_uploads(bucket.root.removeprefix("s3://"))
+
+
+def test_a_large_object_is_written_in_parts_and_appears_whole(bucket, s3):
+    there = []
+    s3.fault = lambda request: there.append("big.parquet" in str(s3.objects())) if request.query else None
+    with s3.counted() as counts:
+        table = write_big(bucket)
+    assert bucket.read_table("big.parquet").equals(table)
+    assert counts["PUT"] >= BIG // 2**20
+    assert counts["POST"] == 2  # begin and complete
+    assert there
+    assert not any(there)
+    assert uploads(bucket) == []
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(bucket, s3, monkeypatch):
+    monkeypatch.setattr("curation.core.faults.DELAYS", (0.0,))
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
+    s3.fault = lambda request: 500 if "partNumber=2" in request.query else None
+    with pytest.raises(StorageError, match=r"s3://.* run the same command again"):
+        write_big(bucket)
+    s3.fault = lambda _: None
+    assert not bucket.exists("big.parquet")
+    assert uploads(bucket) == []
+
+
+def test_a_part_that_is_refused_is_sent_again(bucket, s3):
+    refused = iter([503, 503, "reset"])
+    s3.fault = lambda request: next(refused, None) if "partNumber=2" in request.query else None
+    table = write_big(bucket)
+    assert bucket.read_table("big.parquet").equals(table)
+
+
+@pytest.mark.parametrize("fault", [503, 500, "reset"])
+def test_a_store_that_is_busy_for_a_moment_is_waited_for(s3_bucket, s3, monkeypatch, fault):
+    monkeypatch.setattr("curation.core.faults.DELAYS", (0.0,) * 6)
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
+    out = Storage(s3_bucket)
+    busy = iter([])
+    s3.fault = lambda _: next(busy, None)
+    for act, expected in (
+        (lambda: out.write_bytes("f/a", b"1"), None),
+        (lambda: out.read_bytes("f/a"), b"1"),
+        (lambda: out.names("f"), ["a"]),
+        (lambda: out.exists("f/a"), True),
+        (lambda: out.open("f/a").read(), b"1"),
+        (lambda: out.remove("f/a"), None),
+        (lambda: out.names("f"), []),
+    ):
+        busy = iter([fault] * 3)
+        assert act() == expected
+        assert next(busy, None) is None
+
+
+def test_a_file_that_could_not_be_deleted_is_not_passed_over(s3_bucket, s3, monkeypatch):
+    monkeypatch.setattr("curation.core.faults.DELAYS", (0.0, 0.0))
+    out = Storage(s3_bucket)
+    out.write_bytes("f/a", b"1")
+    fs = out._fs_and_base[0]
+    real, calls = fs.rm, []
+
+    def silent_once(path, recursive):
+        calls.append(path)
+        if len(calls) > 1:
+            real(path, recursive=recursive)
+
+    monkeypatch.setattr(fs, "rm", silent_once)
+    out.remove_folder("f")
+    assert len(calls) == 2
+    assert out.names("f") == []
+
+
+@pytest.mark.parametrize("fault", ["no credentials", "no bucket"])
+def test_what_waiting_does_not_mend_is_said_at_once(s3_bucket, s3, monkeypatch, fault):
+    out = Storage(s3_bucket if fault == "no credentials" else "s3://no-such-bucket-here/out")
+    monkeypatch.setattr("curation.core.faults.DELAYS", (1000.0,))
+    if fault == "no credentials":
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        out._fs_and_base[0].clear_instance_cache()
+        out = Storage(s3_bucket)
+    for act in (lambda: out.read_bytes("x"), lambda: out.write_bytes("x", b"1")):
+        with pytest.raises(StorageError, match=r"(?i)credentials|bucket does not exist"):
+            act()
+    out._fs_and_base[0].clear_instance_cache()

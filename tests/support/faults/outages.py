@@ -48,6 +48,10 @@ class OutageFileSystem(MemoryFileSystem):
         self.access(rpath)
         super().put_file(lpath, rpath, *arguments, **options)
 
+    def cat_file(self, path, start=None, end=None, **options):
+        self.access(path)
+        return super().cat_file(path, start, end, **options)
+
     def _open(self, path, mode="rb", **options):
         self.access(path)
         file = super()._open(path, mode, **options)

@@ -271,7 +271,7 @@ def test_closing_ends_the_threads(corpus):
 
 
 class Counting(MemoryFileSystem):
-    """Counts the files that are opened."""
+    """Counts what is asked of each file."""
 
     protocol = "counting"
     opened: ClassVar[Counter] = Counter()
@@ -280,9 +280,9 @@ class Counting(MemoryFileSystem):
     def _strip_protocol(cls, path):
         return super()._strip_protocol(path.removeprefix("counting://"))
 
-    def _open(self, path, *args, **options):
+    def cat_file(self, path, start=None, end=None, **options):
         self.opened[path.rpartition("/")[2]] += 1
-        return super()._open(path, *args, **options)
+        return super().cat_file(path, start, end, **options)
 
 
 def test_a_training_start_opens_the_corpus_once(tmp_path):
@@ -325,6 +325,14 @@ def test_shards_can_be_anywhere(corpus):
     expected = [batch.keys for batch in epoch_of(corpus)[1]]
     for where in ("memory://corpus", "memory://corpus/shards", f"{corpus}/shards/"):
         assert [batch.keys for batch in epoch_of(where)[1]] == expected
+
+
+def test_shards_can_be_on_s3(corpus, s3_bucket):
+    remote = fsspec.filesystem("s3")
+    for path in Path(corpus, "shards").iterdir():
+        remote.pipe_file(f"{s3_bucket}/corpus/shards/{path.name}", path.read_bytes())
+    expected = [batch.keys for batch in epoch_of(corpus)[1]]
+    assert [batch.keys for batch in epoch_of(f"{s3_bucket}/corpus")[1]] == expected
 
 
 def test_a_vocabulary_for_a_corpus_has_its_codes_and_words(corpus):

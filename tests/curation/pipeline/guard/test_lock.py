@@ -2,15 +2,17 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from curation.core.errors import LockError
+from curation.core.errors import ConfigError, LockError
 from curation.core.storage import Storage
 from curation.pipeline.guard import lock as locking
 from curation.pipeline.guard.lock import FILE, held, read_holder
@@ -27,10 +29,17 @@ with held(Storage(sys.argv[1]), "other"):
 """
 
 
-@pytest.fixture(params=["local", "object store"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def out(request, tmp_path, monkeypatch):
     monkeypatch.setattr(locking, "SETTLE_SECONDS", 0.01)
+    if request.param == "s3":
+        return Storage(request.getfixturevalue("s3_bucket") + "/out")
     return Storage(str(tmp_path / "new/out") if request.param == "local" else f"memory://{tmp_path.name}")
+
+
+@pytest.fixture
+def remote(s3_bucket):
+    return Storage(f"{s3_bucket}/out")
 
 
 @pytest.fixture
@@ -163,3 +172,98 @@ def test_a_build_that_was_taken_over_ends(tmp_path, monkeypatch):
     with pytest.raises(LockError, match="taken over by process 7 on elsewhere"):
         toy_build(source, tmp_path / "out", on_progress=taken)
     assert read_holder(out).run == "old"
+
+
+def holders(out, runs, hold=0.3, tries=1):
+    """Build at once under these names; returns how long each had the lock, and its token."""
+    had = []
+
+    def build(run):
+        for _ in range(tries):
+            try:
+                with held(out, run) as lock:
+                    start = time.monotonic()
+                    time.sleep(hold)
+                    had.append((start, time.monotonic(), lock.me.token))
+            except LockError:
+                time.sleep(random.uniform(0, 2 * hold))  # noqa: S311 - no secret
+
+    threads = [threading.Thread(target=build, args=[run]) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(had)
+
+
+def exclusive(had):
+    return all(one[1] <= other[0] and one[2] < other[2] for one, other in pairwise(had))
+
+
+def test_a_put_that_is_late_lets_no_second_build_in(remote, s3, monkeypatch):
+    monkeypatch.setattr(locking, "SETTLE_SECONDS", 0.1)
+    late = iter([0.5])  # as long as five times the settling: 1.5 s of 1 s let two in
+    s3.fault = lambda request: next(late, None) if (request.method, request.path[-9:]) == ("PUT", FILE) else None
+    had = holders(remote, ["late", "other"], hold=1.0)
+    assert exclusive(had)
+    assert len(had) == 1
+
+
+def test_late_requests_let_no_two_builds_in(remote, s3, monkeypatch):
+    monkeypatch.setattr(locking, "HEARTBEAT_SECONDS", 0.05)
+    chance = random.Random(3)  # noqa: S311 - no secret
+    s3.fault = lambda _: chance.choice([None, 0.01, 0.03, 0.1])
+    had = holders(remote, ["a", "b", "c"], hold=0.05, tries=4)
+    assert exclusive(had)
+    assert len(had) >= 3
+
+
+def test_a_heartbeat_that_is_late_takes_nothing_back(remote, s3):
+    with held(remote, "first") as first:
+        s3.fault = lambda request: 0.4 if request.method == "PUT" else None
+        thread = threading.Thread(target=first.beat)
+        thread.start()
+        time.sleep(0.1)
+        s3.fault = lambda _: None
+        with held(remote, "second", force=True):
+            thread.join()
+            assert read_holder(remote).run == "second"
+            with pytest.raises(LockError, match="taken over by process"):
+                first.fence()
+    assert read_holder(remote) is None
+
+
+def test_a_build_that_slept_asks_before_its_next_step(remote, monkeypatch):
+    monkeypatch.setattr(locking, "HEARTBEAT_SECONDS", 600.0)  # asleep: its heartbeats too
+    with held(remote, "first") as first, held(remote, "second", force=True):
+        first.check()  # nothing tells it
+        with pytest.raises(LockError, match="taken over"):
+            first.fence()
+    with held(remote, "third") as third, held(remote, "fourth", force=True):
+        monkeypatch.setattr(locking, "HEARTBEAT_SECONDS", 0.0)  # that was long ago
+        with pytest.raises(LockError, match="taken over"):
+            third.check()
+
+
+def test_an_answer_that_is_lost_is_no_loss_of_the_lock(remote, s3, monkeypatch):
+    with held(remote, "mine") as lock:
+        lost = iter(["unanswered"])
+        s3.fault = lambda request: next(lost, None) if request.method == "PUT" else None
+        lock.fence()
+        lock.fence()
+    assert read_holder(remote) is None
+
+
+def test_a_store_that_ignores_conditions_is_named(remote, s3, monkeypatch, caplog):
+    monkeypatch.setattr(locking, "SETTLE_SECONDS", 0.0)
+    s3.fault = lambda _: "unconditional"
+    with held(remote, "mine") as lock:
+        assert f"nothing makes the lock of {remote.root} exact" in caplog.text
+        left_behind(remote)
+        with pytest.raises(LockError, match="taken over by process 7"):
+            lock.fence()
+
+
+def test_an_output_where_half_a_file_can_be_seen_is_refused():
+    with pytest.raises(ConfigError, match=r"^hdfs://host/x: a build cannot be written over hdfs://.*s3://"):
+        held(Storage("hdfs://host/x"), "mine").__enter__()
