@@ -98,9 +98,9 @@ class Branched(Stage):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Stands for the result of a recording on which a branch raised."""
+    """Stands for the result of a recording on which a branch raised, or which killed the worker of the branch."""
 
-    detail: str
+    verdict: Verdict
 
 
 def run_stage(stage: Stage, batch: Sequence[Recording]) -> None:
@@ -130,10 +130,10 @@ def _run(stage: Stage, process: Callable[[Sequence[Recording]], None], batch: Se
 
 
 def run_branch(stage: Branched, name: str, batch: Sequence[Recording]) -> list[Any]:
-    """The results of a branch: one for each recording, None for those with a verdict, and `Broken` where it raises."""
+    """The results of a branch: one for each recording, and `Broken` for those with a verdict or where it raises."""
     live = [recording for recording in batch if recording.verdict is None]
     found = iter(_branch(stage, name, live))
-    return [None if recording.verdict is not None else next(found) for recording in batch]
+    return [next(found) if recording.verdict is None else Broken(recording.verdict) for recording in batch]
 
 
 def _branch(stage: Branched, name: str, live: Sequence[Recording]) -> list[Any]:
@@ -145,7 +145,7 @@ def _branch(stage: Branched, name: str, live: Sequence[Recording]) -> list[Any]:
         if len(live) > 1:
             return [result for recording in live for result in _branch(stage, name, [recording])]
         log.exception("%s of stage %s failed on %s", name, stage.name, live[0].source.path)
-        return [Broken(f"{type(error).__name__}: {error}")]
+        return [Broken(fail(stage.name, error))]
 
 
 def run_join(stage: Branched, batch: Sequence[Recording], found: Mapping[str, Sequence[Any]]) -> None:
@@ -153,7 +153,7 @@ def run_join(stage: Branched, batch: Sequence[Recording], found: Mapping[str, Se
     for number, recording in enumerate(batch):
         broken = [found[name][number] for name in stage.branches if isinstance(found[name][number], Broken)]
         if recording.verdict is None and broken:
-            _give_up(recording, fail(stage.name, broken[0].detail))
+            _give_up(recording, broken[0].verdict)
     places = {id(recording): number for number, recording in enumerate(batch)}
 
     def join(live: Sequence[Recording]) -> None:

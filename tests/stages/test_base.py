@@ -2,8 +2,8 @@
 
 import pytest
 
-from curation.manifests.records import Recording, Segment, Source, Verdict
-from curation.stages.base import Stage, run_stage
+from curation.manifests.records import Recording, Segment, Source, Verdict, fail
+from curation.stages.base import Branched, Stage, run_branch, run_join, run_stage
 
 
 class Breaks(Stage):
@@ -73,3 +73,37 @@ def test_recordings_with_a_verdict_never_arrive(stage):
     assert stage.calls == [["a"]]
     assert batch[0].verdict.reason == "decode.min_peak"
     assert batch[0].segments
+
+
+class Duet(Branched):
+    """Two voices; what they hear of a recording is its name."""
+
+    name = "duet"
+    branches = ("one", "two")
+
+    def setup_branch(self, name):
+        """There are no models."""
+
+    def branch(self, name, batch):
+        if any(item.source.id == f"no-{name}" for item in batch):
+            msg = "lost its voice"
+            raise RuntimeError(msg)
+        return [item.source.id for item in batch]
+
+    def join(self, batch, found):
+        for number, item in enumerate(batch):
+            item.notes["duet"] = f"{found['one'][number]}, {found['two'][number]}"
+
+
+def test_what_kills_the_worker_of_a_branch_has_its_reason_after_the_join():
+    """Each branch has a copy of the recordings; only its own knows of the death."""
+    duet, names = Duet(), ("a", "kills", "no-two", "b")
+    copies = {name: rows(*names) for name in duet.branches}
+    copies["two"][1].verdict = fail("worker", "the worker process died in stage duet")
+    found = {name: run_branch(duet, name, copies[name]) for name in duet.branches}
+    batch = rows(*names)
+    run_join(duet, batch, found)
+    assert [item.notes.get("duet") for item in batch] == ["a, a", None, None, "b, b"]
+    assert batch[1].verdict == fail("worker", "the worker process died in stage duet")
+    assert batch[2].verdict == fail("duet", "RuntimeError: lost its voice")
+    assert not batch[1].segments
