@@ -6,7 +6,7 @@ has settings), and an entry of the catalogue for its weights. A package of your 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from curation.audio.wave import Wave
@@ -28,6 +28,16 @@ class Spoken:
     wave: Wave
     words: Sequence[str]
     language: str
+    speaker: Hashable = None
+    """Equal for utterances of one speaker in one recording, which may share statistics; None: nobody else's."""
+
+
+def by_speaker(utterances: Sequence[Spoken]) -> list[list[int]]:
+    """The indices of the utterances of each speaker, in order of the first of each."""
+    members: dict[Hashable, list[int]] = {}
+    for index, spoken in enumerate(utterances):
+        members.setdefault(index if spoken.speaker is None else (spoken.speaker,), []).append(index)
+    return list(members.values())
 
 
 Placed = list[Interval | None] | None
@@ -53,5 +63,5 @@ class Aligner(Adapter, ABC):
         """
 
     def align_all(self, utterances: Sequence[Spoken]) -> list[Placed]:
-        """The same for many at once; each result is independent of the others."""
+        """The same for many at once; a result may depend on other utterances of the same speaker and on no others."""
         return [self.align(spoken.wave, spoken.words, spoken.language) for spoken in utterances]

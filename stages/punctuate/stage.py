@@ -5,7 +5,7 @@ pauses. A text that cannot be aligned stays unchanged: no utterance is lost here
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Annotated
 
@@ -114,7 +114,7 @@ class Punctuate(Stage):
         jobs = [(item, segment) for item in batch for segment in item.live_segments if segment.text]
         originals = [revert(segment.text, segment.edits) for _, segment in jobs]
         utterances = [
-            Spoken(_wave(recording, segment), split(text).words, segment.language)
+            Spoken(_wave(recording, segment), split(text).words, segment.language, _speaker(recording, segment))
             for (recording, segment), text in zip(jobs, originals, strict=True)
         ]
         aligned = self._align(utterances)  # all or none: may be called again
@@ -153,6 +153,10 @@ class Punctuate(Stage):
                 if placed:
                     results[index] = aligner.kind, placed
         return results
+
+
+def _speaker(recording: Recording, segment: Segment) -> Hashable:
+    return (recording.source.id, recording.span, segment.speaker) if segment.speaker else None
 
 
 def _wave(recording: Recording, segment: Segment) -> Wave:

@@ -11,7 +11,7 @@ from curation.stages.punctuate.mfa.models import MfaConfig, missing
 
 GOLDEN = Path(__file__).parents[1] / "data" / "mfa" / "golden"
 MODELS = {"acoustic_model": f"path:{GOLDEN / 'acoustic.zip'}", "dictionary": f"path:{GOLDEN / 'dictionary.dict'}"}
-NOT_HERE = missing(MfaConfig(**MODELS))
+NOT_HERE = missing(MfaConfig(**MODELS, run="memory"))
 needs_mfa = pytest.mark.skipif(bool(NOT_HERE), reason=f"Montreal Forced Aligner is not here: {NOT_HERE}")
 without_mfa = pytest.mark.skipif(not NOT_HERE, reason="Montreal Forced Aligner is installed here")
 SENTENCE = "Unless to be rather cold-hearted, and rather Selfishzq \u2014 is to be ill-disposed."
@@ -19,8 +19,8 @@ SILENCE = np.zeros(5 * SAMPLE_RATE, np.float32)
 
 
 def loaded(**settings):
-    """The aligner with the golden models."""
-    aligner = MontrealForcedAligner(MfaConfig(**MODELS, **settings))
+    """The aligner with the golden models, MFA itself in this process."""
+    aligner = MontrealForcedAligner(MfaConfig(**{**MODELS, "run": "memory", **settings}))
     aligner.load()
     return aligner
 

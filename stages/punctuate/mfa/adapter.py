@@ -1,17 +1,22 @@
 """Montreal Forced Aligner 3 (McAuliffe et al., Interspeech 2017): the aligner of the paper.
 
-Two ways to run it, `punctuate.mfa.run`: `memory` keeps the models loaded in the worker (in_process.py), `command`
-starts `mfa align` for each batch (command.py). Requirements and what was tested: docs/how-to/mfa.md.
+Three ways to run it, `punctuate.mfa.run`: `direct` reads its models without MFA itself (direct/), `memory` keeps MFA
+loaded in the worker (in_process.py), `command` starts `mfa align` for each batch (command.py). Requirements and what
+was tested: docs/how-to/mfa.md.
 """
 
 from collections.abc import Sequence
 
 from curation.audio.wave import Wave
-from curation.core.declarations import Missing
+from curation.core.declarations import Missing, Resources
 from curation.stages.punctuate.base import Aligner, Placed, Spoken
 from curation.stages.punctuate.mfa.command import CommandAligner
+from curation.stages.punctuate.mfa.direct.aligner import DirectAligner
 from curation.stages.punctuate.mfa.in_process import MemoryAligner
 from curation.stages.punctuate.mfa.models import INSTALL, MfaConfig, missing
+
+Engine = DirectAligner | MemoryAligner | CommandAligner
+ENGINES: dict[str, type[Engine]] = {"direct": DirectAligner, "memory": MemoryAligner, "command": CommandAligner}
 
 
 class MontrealForcedAligner(Aligner):
@@ -19,14 +24,15 @@ class MontrealForcedAligner(Aligner):
 
     kind = "mfa"
     section = MfaConfig
+    resources = Resources(memory_gib=0.6)
 
     def __init__(self, config: MfaConfig) -> None:
         self.config = config
-        self._engine: MemoryAligner | CommandAligner | None = None
+        self._engine: Engine | None = None
 
     @classmethod
     def missing(cls, section: MfaConfig) -> Missing | None:
-        """Kaldi comes with conda only."""
+        """Nothing for `direct`; Kaldi comes with conda only."""
         problem = missing(section)
         return (
             Missing("Montreal Forced Aligner", problem, f"{INSTALL}, in the environment of curation")
@@ -53,7 +59,7 @@ class MontrealForcedAligner(Aligner):
         found = iter(engine.align_all(known))
         return [next(found) if self.speaks(spoken.language) else None for spoken in utterances]
 
-    def _loaded(self) -> MemoryAligner | CommandAligner:
-        engine = MemoryAligner(self.config) if self.config.run == "memory" else CommandAligner(self.config)
+    def _loaded(self) -> Engine:
+        engine = ENGINES[self.config.run](self.config)
         engine.load()
         return engine

@@ -1,8 +1,8 @@
 """`mfa align` over many utterances at once: for MFA in a separate environment.
 
 Each start costs more than a minute (models, database, dictionary), so it pays only for large batches. The corpus is
-a temporary folder with one .wav and one .lab for each utterance, all in one place: `--single_speaker` makes folders
-per speaker unnecessary.
+a temporary folder with one .wav and one .lab for each utterance, in a folder for each speaker: MFA takes the mean of
+the cepstra over a folder, `--single_speaker` or not.
 """
 
 import logging
@@ -10,13 +10,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.audio.files import write_wave
 from curation.core.errors import ModelError
 from curation.models.store import resolve
-from curation.stages.punctuate.base import Placed, Spoken
+from curation.stages.punctuate.base import Placed, Spoken, by_speaker
 from curation.stages.punctuate.mfa.models import MfaConfig, dictionary_file, mfa_root, missing
 from curation.stages.punctuate.mfa.textgrid import read_words
 from curation.stages.punctuate.mfa.word_times import letters, place
@@ -49,12 +49,12 @@ class CommandAligner:
         with tempfile.TemporaryDirectory() as folder:
             corpus, out = Path(folder) / "corpus", Path(folder) / "out"
             corpus.mkdir()
-            written = [index for index, spoken in enumerate(utterances) if _write(corpus / _name(index), spoken)]
-            if not written:
+            names = {index: name for index, name in _names(utterances) if _write(corpus / name, utterances[index])}
+            if not names:
                 return placed
             self._run(self.arguments(corpus, out, Path(folder) / "temporary"))
-            for index in written:
-                placed[index] = _read(out / _name(index), utterances[index])
+            for index, name in names.items():
+                placed[index] = _read(out / name, utterances[index])
         return placed
 
     def arguments(self, corpus: Path, out: Path, temporary: Path) -> list[str]:
@@ -90,8 +90,10 @@ class CommandAligner:
             raise RuntimeError(msg)
 
 
-def _name(index: int) -> str:
-    return f"u{index:06d}"
+def _names(utterances: Sequence[Spoken]) -> Iterator[tuple[int, Path]]:
+    for number, members in enumerate(by_speaker(utterances)):
+        for index in members:
+            yield index, Path(f"s{number:06d}") / f"u{index:06d}"
 
 
 def _write(path: Path, spoken: Spoken) -> bool:
@@ -99,6 +101,7 @@ def _write(path: Path, spoken: Spoken) -> bool:
     words = [word for word in spoken.words if letters(word)]
     if not words or not len(spoken.wave):
         return False
+    path.parent.mkdir(exist_ok=True)
     write_wave(path.with_suffix(".wav"), spoken.wave)
     path.with_suffix(".lab").write_text(" ".join(words) + "\n", encoding="utf-8")
     return True

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curation.core.errors import ModelError
 from curation.core.settings import Section, model_field
@@ -30,17 +30,34 @@ class MfaConfig(Section):
     dictionary: str = model_field(..., "Reference of a pronunciation dictionary (one .dict file)")
     g2p: str = model_field("", "Reference of a G2P model for words outside the dictionary; empty: spoken noise")
     language: str = Field("en", description="ISO 639-1 code of the language of these models")
-    run: Literal["memory", "command"] = Field(
-        "memory", description="memory: models stay loaded in each worker; command: `mfa align` for each batch"
+    run: Literal["direct", "memory", "command"] = Field(
+        "direct",
+        description="direct: without MFA itself; memory: MFA loaded in each worker; command: `mfa align` per batch",
+    )
+    boost_silence: float = Field(1.0, gt=0, description="Factor of the likelihood of silence, for run: direct")
+    min_fit: float = Field(
+        -7.0,
+        le=0,
+        description="Log-likelihood of a frame, relative to the best sound of the model, below which on average a text "
+        "could not be aligned, for run: direct",
     )
     command: str = Field("mfa", description="The program, for run: command; it may be in another environment")
-    beam: int = Field(10, ge=1, description="Beam of the search")
+    beam: int = Field(10, ge=1, description="Beam of the search, for run: memory and command")
     retry_beam: int = Field(40, ge=1, description="Beam of the second search, where the first fails")
     timeout_seconds: float = Field(1500.0, gt=0, description="Seconds after which `mfa align` is stopped")
+
+    @model_validator(mode="after")
+    def _check(self) -> "MfaConfig":
+        if self.g2p and self.run == "direct":
+            msg = "punctuate.mfa.g2p needs run: memory or command; run: direct aligns unknown words as spoken noise"
+            raise ValueError(msg)
+        return self
 
 
 def missing(config: MfaConfig) -> str:
     """What must be installed, with the command; empty where nothing is missing."""
+    if config.run == "direct":
+        return ""
     if config.run == "command":
         found = shutil.which(config.command)
         return "" if found else f"the program {config.command!r} is not on the PATH: {INSTALL}"

@@ -11,8 +11,9 @@ from tests.support.mfa_golden import MODELS, without_mfa
 from tests.support.real_speech import librivox, recording
 
 
-def punctuated(text, *more, language="en", **settings):
-    stage = Punctuate(PunctuateConfig(aligner="mfa", mfa=MfaConfig(**MODELS, language=language), **settings))
+def punctuated(text, *more, language="en", run="memory", **settings):
+    mfa = MfaConfig(**MODELS, language=language, run=run)
+    stage = Punctuate(PunctuateConfig(aligner="mfa", mfa=mfa, **settings))
     stage.setup()
     made = recording(librivox()[1])
     made.segments = [Segment(0, made.num_samples, language=language, text=each) for each in (text, *more)]
@@ -38,6 +39,16 @@ def test_the_language_of_the_utterance_decides_about_capitals(stand_in):
     """The stand-in finds no pauses, so the full stop goes; German nouns keep their capital."""
     assert punctuated("It was. House and home").text == "It was house and home"
     assert punctuated("Es war. Haus und Hof", language="de").text == "Es war Haus und Hof"
+
+
+def test_without_mfa_its_models_are_enough():
+    """MFA has a pause of 200 ms after not, and none of 300 ms."""
+    first, second = punctuated("He was not, an ill disposed young man.", "hello", run="direct")
+    assert (first.notes["punctuate.aligner"], second.notes["punctuate.aligner"]) == ("mfa", "none")
+    assert first.text == "He was not, an ill disposed young man."
+    assert [round(word.start / SAMPLE_RATE, 1) for word in first.words][:4] == [0.2, 0.3, 0.6, 1.1]
+    with pytest.raises(ValueError, match=r"punctuate\.mfa\.g2p needs run: memory or command"):
+        MfaConfig(**MODELS, g2p="path:g2p.zip")
 
 
 @without_mfa

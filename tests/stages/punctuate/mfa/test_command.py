@@ -22,8 +22,10 @@ assert options[options.index("--beam") + 1] == "10" and "--single_speaker" in op
 assert str(Path(sys.argv[0]).parent) == os.environ["PATH"].split(":")[0] and os.environ["MFA_ROOT_DIR"]
 Path(out).mkdir()
 Path(LOG).write_text(json.dumps(words))
-texts = {path.stem: path.read_text().split() for path in sorted(Path(corpus).glob("*.lab"))}
-assert {stem + ".wav" for stem in texts} == {path.name for path in Path(corpus).glob("*.wav")}
+folders = [len(list(path.glob("*.lab"))) for path in sorted(Path(corpus).iterdir())]
+Path(LOG + ".speakers").write_text(json.dumps(folders))
+texts = {str(path.relative_to(corpus))[:-4]: path.read_text().split() for path in sorted(Path(corpus).glob("*/*.lab"))}
+assert {stem + ".wav" for stem in texts} == {str(path.relative_to(corpus)) for path in Path(corpus).rglob("*.wav")}
 if any("broken" in text for text in texts.values()):
     sys.exit("database is locked")
 texts = {stem: text for stem, text in texts.items() if "mismatch" not in text}
@@ -32,6 +34,7 @@ if not texts:
 for stem, text in texts.items():
     entries = [[0.2 * n, 0.2 * n + 0.2, word.lower().strip(",.")] for n, word in enumerate(text)]
     tiers = {"words": {"type": "interval", "entries": entries}}
+    (Path(out) / stem).parent.mkdir(exist_ok=True)
     (Path(out) / (stem + ".json")).write_text(json.dumps({"start": 0, "end": 5, "tiers": tiers}))
 """
 
@@ -56,6 +59,13 @@ def test_a_batch_goes_through_one_start_of_the_program(program, tmp_path):
     placed = aligner.align_all(batch)
     assert [starts(one) if one else None for one in placed] == [[0.0, None, 0.2], None, None, None, [0.0, 0.2]]
     assert json.loads((tmp_path / "log").read_text())[0] == "align"
+
+
+def test_each_speaker_has_a_folder_of_his_own(program, tmp_path):
+    """MFA subtracts the mean of a folder: nobody's result may depend on others in the batch."""
+    batch = [Spoken(SILENCE, ["it"], "en", speaker) for speaker in ("a", "b", None, "a", None)]
+    assert all(loaded(run="command", command=str(program)).align_all(batch))
+    assert json.loads((tmp_path / "log.speakers").read_text()) == [2, 1, 1, 1]
 
 
 def test_a_batch_of_which_nothing_fits_is_a_result(program):

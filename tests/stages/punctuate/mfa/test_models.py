@@ -54,14 +54,23 @@ def test_resolving_with_a_pin(tmp_path):
         resolve(f"path:{path}#sha256={'0' * 64}")
 
 
+PAPER = {"preset": "paper"}
+
+
 @without_mfa
-def test_doctor_names_mfa_and_its_models_with_the_commands(store):
-    found = {check.what: check for check in examine(load_config(preset="paper"), str(store))}
+def test_doctor_names_mfa_where_it_runs(store):
+    run = load_config(**PAPER, overrides=["punctuate.mfa.run=memory", "punctuate.mfa.g2p=path:g2p.zip"])
+    found = {check.what: check for check in examine(run, str(store))}
     check = found["Montreal Forced Aligner"]
     assert not check.ok
     assert INSTALL in check.remedy
     assert "pocketsphinx takes its place" in check.remedy
+    for config in (load_config(**PAPER), load_config()):
+        assert "Montreal Forced Aligner" not in {check.what for check in examine(config, str(store))}
+
+
+def test_doctor_names_its_models_with_the_commands(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = {check.what: check for check in examine(load_config(**PAPER), str(store))}
     remedies = [check.remedy for what, check in found.items() if "pretrained_models" in what]
-    kinds = ("acoustic", "dictionary", "g2p")
-    assert sorted(remedies) == [f"mfa model download {kind} english_us_arpa" for kind in kinds]
-    assert "Montreal Forced Aligner" not in {check.what for check in examine(load_config(), str(store))}
+    assert sorted(remedies) == [f"mfa model download {kind} english_us_arpa" for kind in ("acoustic", "dictionary")]

@@ -1,0 +1,1 @@
+"""Montreal Forced Aligner's models, aligned without Montreal Forced Aligner: its files, features, graph and search."""
