@@ -11,12 +11,15 @@ from curation.audio.wave import Wave
 from curation.core.declarations import Missing, Resources
 from curation.stages.punctuate.base import Aligner, Placed, Spoken
 from curation.stages.punctuate.mfa.command import CommandAligner
-from curation.stages.punctuate.mfa.direct.aligner import DirectAligner
+from curation.stages.punctuate.mfa.direct.aligner import DirectAligner, unreadable
 from curation.stages.punctuate.mfa.in_process import MemoryAligner
 from curation.stages.punctuate.mfa.models import INSTALL, MfaConfig, missing
 
 Engine = DirectAligner | MemoryAligner | CommandAligner
 ENGINES: dict[str, type[Engine]] = {"direct": DirectAligner, "memory": MemoryAligner, "command": CommandAligner}
+
+
+OTHER = "get other models, or set punctuate.mfa.run to memory or command"
 
 
 class MontrealForcedAligner(Aligner):
@@ -32,7 +35,10 @@ class MontrealForcedAligner(Aligner):
 
     @classmethod
     def missing(cls, section: MfaConfig) -> Missing | None:
-        """Nothing for `direct`; Kaldi comes with conda only."""
+        """For `direct`, models that can be read so; else MFA itself, which comes with conda only."""
+        if section.run == "direct":
+            problem = unreadable(section)
+            return Missing("models of Montreal Forced Aligner", problem, OTHER) if problem else None
         problem = missing(section)
         return (
             Missing("Montreal Forced Aligner", problem, f"{INSTALL}, in the environment of curation")

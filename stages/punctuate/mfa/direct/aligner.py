@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ModelError
 from curation.models.store import resolve
 from curation.stages.punctuate.base import Placed, Spoken, by_speaker
 from curation.stages.punctuate.mfa.direct.acoustic import load_model
@@ -31,6 +32,20 @@ MAX_CELLS = 2**29
 """Frames times states of one utterance: about two minutes of speech, 10 s of computing. Longer ones are not aligned."""
 FIT_EVERY = 4
 """Each n-th frame is compared with all sounds of the model."""
+
+
+def unreadable(config: MfaConfig) -> str:
+    """Why the models cannot be used; empty where they can, and where they are not on this machine."""
+    try:
+        for reference in (config.acoustic_model, config.dictionary):
+            resolve(reference, fetch=False)
+    except ModelError:
+        return ""  # that is said of each model by itself
+    try:
+        DirectAligner(config).load()
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 class DirectAligner:

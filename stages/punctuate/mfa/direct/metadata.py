@@ -54,7 +54,7 @@ def read_metadata(files: Mapping[str, bytes], name: str) -> Metadata:
     """The metadata in the files of a model, `name` for messages. Raises ModelError where it cannot be used here."""
     given = _given(files, name)
     try:
-        return _metadata(given, files)
+        return _metadata(given, files, name)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, ModelError):
             raise
@@ -77,10 +77,10 @@ def _given(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     return given
 
 
-def _metadata(given: dict[str, Any], files: Mapping[str, bytes]) -> Metadata:
+def _metadata(given: dict[str, Any], files: Mapping[str, bytes], name: str) -> Metadata:
     features = given.get("features", {})
     features = features if isinstance(features, dict) else {}  # "mfcc+deltas" of the first versions
-    _refuse(given, features)
+    _refuse(given, features, name)
     silence, unknown = str(given.get("optional_silence_phone", "sil")), str(given.get("oov_phone", "spn"))
     by_position = _by_position(given)
     splices = "lda.mat" in files
@@ -112,7 +112,7 @@ def _metadata(given: dict[str, Any], files: Mapping[str, bytes]) -> Metadata:
     )
 
 
-def _refuse(given: dict[str, Any], features: dict[str, Any]) -> None:
+def _refuse(given: dict[str, Any], features: dict[str, Any], name: str) -> None:
     """Say what this reader cannot do, before anything goes wrong quietly."""
     architecture = given.get("architecture", "gmm-hmm")
     kind = features.get("type", features.get("feature_type", "mfcc"))
@@ -127,7 +127,7 @@ def _refuse(given: dict[str, Any], features: dict[str, Any]) -> None:
     elif rate != 16000:
         problem = f"it hears {rate} Hz, not 16000"
     if problem:
-        msg = f"this acoustic model cannot be read directly: {problem}; set punctuate.mfa.run to memory or command"
+        msg = f"{name} cannot be read directly: {problem}; set punctuate.mfa.run to memory or command"
         raise ModelError(msg)
 
 

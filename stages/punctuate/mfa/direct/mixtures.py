@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from curation.stages.punctuate.mfa.direct.kaldi import Floats, Ints, KaldiFile
 
-BLOCK = 512
+BLOCK = 256
 """Frames whose Gaussians are computed at once: bounds the memory of long utterances."""
 
 
@@ -57,8 +57,8 @@ class Mixtures:
     def best(self, features: Floats) -> Floats:
         """Of each frame, the log-likelihood under the best Gaussian of all, weighted, shape (frames,)."""
         found = np.empty(len(features), np.float32)
-        for at in range(0, len(features), BLOCK // 8):
-            block = features[at : at + BLOCK // 8]
+        for at in range(0, len(features), BLOCK // 4):
+            block = features[at : at + BLOCK // 4]
             each = block @ self.scaled_means.T - np.square(block) @ (0.5 * self.precisions.T) + self.constants
             found[at : at + len(block)] = each.max(axis=1)
         return found

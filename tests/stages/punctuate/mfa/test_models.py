@@ -10,6 +10,7 @@ from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.preflight.doctor import examine
 from curation.stages.punctuate.mfa.models import INSTALL, model_folder
+from tests.support.checkpoints.tiny_mfa import tiny_files, write_tiny
 from tests.support.mfa_golden import GOLDEN, MODELS, loaded, without_mfa
 
 
@@ -74,3 +75,23 @@ def test_doctor_names_its_models_with_the_commands(store, monkeypatch, tmp_path)
     found = {check.what: check for check in examine(load_config(**PAPER), str(store))}
     remedies = [check.remedy for what, check in found.items() if "pretrained_models" in what]
     assert sorted(remedies) == [f"mfa model download {kind} english_us_arpa" for kind in ("acoustic", "dictionary")]
+
+
+def test_doctor_says_of_a_model_that_it_cannot_be_read(store, tmp_path):
+    """Pitch features, a dictionary that is none; nothing where all is well or not here yet."""
+
+    def said(acoustic, dictionary):
+        models = [f"punctuate.mfa.acoustic_model=path:{acoustic}", f"punctuate.mfa.dictionary=path:{dictionary}"]
+        config = load_config(**PAPER, overrides=models)
+        found = {check.what: check for check in examine(config, str(store))}
+        return found.get("models of Montreal Forced Aligner")
+
+    acoustic, dictionary = GOLDEN / "acoustic.zip", GOLDEN / "dictionary.dict"
+    assert said(acoustic, dictionary) is None
+    assert said(tmp_path / "not-here.zip", dictionary) is None
+    files = {**tiny_files(), "meta.json": b'{"version": "2.0.6", "features": {"use_pitch": true}}'}
+    pitch = said(write_tiny(tmp_path / "pitch.zip", files), dictionary)
+    assert "pitch.zip cannot be read directly: it uses pitch features" in pitch.found
+    assert "pocketsphinx takes its place" in pitch.remedy
+    (tmp_path / "empty.dict").write_text("")
+    assert "empty.dict is empty" in said(acoustic, tmp_path / "empty.dict").found
