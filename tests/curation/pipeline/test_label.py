@@ -1,5 +1,11 @@
 """Units become batches that depend on nothing but the unit; a batch is committed once."""
 
+import multiprocessing
+import os
+import re
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -11,9 +17,12 @@ from curation.manifests.records import Source
 from curation.manifests.staging import committed
 from curation.pipeline import label
 from curation.pipeline.guard import lock
+from curation.pipeline.guard.quarantine import Attempt
+from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import Job
 from curation.pipeline.label import BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.local import LocalRuntime
+from curation.stages.base import Stage
 from tests.support.builds import table, toy_build, toy_config, write_recordings
 from tests.support.faults.killing import Killed, KillingFileSystem
 from tests.support.toy import toy_stages
@@ -139,3 +148,38 @@ def test_killed_at_any_write_of_a_batch_the_next_run_labels_it(tmp_path, monkeyp
         toy_build(recordings, out.root, force_unlock=True)
         assert all(table(out.root, folder).equals(rows) for folder, rows in expected.items())
         assert out.names("speech") == out.names("staging")
+
+
+class Treacherous(Stage):
+    """Ends its process at one recording, or never ends."""
+
+    name = "treacherous"
+
+    def __init__(self, how):
+        self._how = how
+
+    def process(self, batch):
+        if any(recording.source.id == "r1" for recording in batch):
+            self._how()
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [(lambda: os._exit(1), "worker process died .* in stage treacherous"), (lambda: time.sleep(60), "timeout_seconds")],
+    ids=["dies", "hangs"],
+)
+def test_the_next_attempt_knows_the_recording_at_which_a_careful_worker_died(unit, job, how, reason):
+    job = replace(job, make_stages=lambda config: [*toy_stages(config), Treacherous(how)])
+    batch = next(iter(UnitDecoder(job).batches(unit)))
+    attempt = Attempt(job.out, "label-0", deaths=1)
+
+    def work():
+        BatchLabeller(job, Watchdog(timeout_seconds=0.3, max_gib=1000))(batch, attempt=attempt)
+
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode not in {0, None}
+    (name, crash), *others = attempt.after_death().victims.items()
+    assert (name, others) == ("r1#0", [])
+    assert re.search(reason, crash.detail)
