@@ -13,6 +13,8 @@ MAX_DECLARED_SECONDS = 1000 * 3600.0
 
 _COUNTING = {"aiff", "au", "caf", "flac", "mov", "ogg", "w64", "wav"}
 _MATROSKA = {"matroska", "webm"}
+_DECLARING_ENDS = _MATROSKA | {"ogg"}
+"""Containers that declare the time stamp at which they end, and not a length."""
 _UNKNOWN_DATA_BYTES = 0x7FFF0000
 """A WAV written to a pipe declares a data size near 2^31 (SoX) or 2^32 (FFmpeg): its writer could not know it."""
 _TAGS = (b"ID3", b"TAG", b"APETAGEX")
@@ -24,26 +26,58 @@ _PCM_TAGS = {1, 3, 6, 7, 0xFFFE}
 """Integer PCM, float, A-law, mu-law, extensible."""
 
 
+def origin_seconds(container: Any) -> float | None:
+    """Time stamp (s) at which a file begins: the earliest of its audio and video streams, as players count."""
+    starts = [
+        float(stream.start_time * stream.time_base)
+        for stream in container.streams
+        if stream.type in {"audio", "video"} and stream.start_time is not None and not _is_picture(stream)
+    ]
+    return min(starts, default=None)
+
+
 def declared_seconds(container: Any, stream: Any, riff: float | None) -> float | None:
-    """Return what the stream declares, or the container where it holds only this stream; None if unknown.
+    """Return where the stream ends on the file's clock, as it declares, or the container where it holds only this
+    stream; None if unknown.
 
     `riff` is the result of `riff_seconds`: FFmpeg itself uses the file size of a WAV, which hides a truncation.
     """
+    origin = origin_seconds(container) or 0.0
     seconds = riff
     if seconds is None and stream.duration is not None and stream.time_base is not None:
-        seconds = float(stream.duration * stream.time_base)
-    if seconds is None and container.duration is not None and len(container.streams) == 1:
-        seconds = container.duration / 1e6
+        seconds = float(stream.duration * stream.time_base) - origin
+        if not _names(container) & _DECLARING_ENDS and stream.start_time is not None:
+            seconds += float(stream.start_time * stream.time_base)
+    if seconds is None and len(container.streams) == 1:
+        seconds = whole_seconds(container)
     return seconds if seconds is not None and 0.0 < seconds <= MAX_DECLARED_SECONDS else None
+
+
+def whole_seconds(container: Any) -> float | None:
+    """Seconds that the file as a whole declares; None where it does not."""
+    if container.duration is None:
+        return None
+    ends = _names(container) & _DECLARING_ENDS
+    return float(container.duration / 1e6 - ((origin_seconds(container) or 0.0) if ends else 0.0))
 
 
 def counts_samples(container: Any, stream: Any) -> bool:
     """Whether the declared duration counts samples."""
-    names = set(container.format.name.split(","))
+    names = _names(container)
     if "mp3" in names:
         # FFmpeg sets the start time to the encoder delay of the Info/Xing header, which also counts the frames.
         return bool(stream.start_time)
     return bool(names & _COUNTING) or (bool(names & _MATROSKA) and len(container.streams) == 1)
+
+
+def _names(container: Any) -> set[str]:
+    return set(container.format.name.split(","))
+
+
+def _is_picture(stream: Any) -> bool:
+    import av
+
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def riff_seconds(file: BinaryIO) -> float | None:

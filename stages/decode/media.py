@@ -4,6 +4,7 @@ Files are opened here and handed to FFmpeg as byte streams, never as names: a pa
 protocols, and a playlist cannot make it open anything else. Memory stays bounded whatever a header declares.
 """
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,20 +13,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+
 from curation.audio.formats import HEADERLESS, NO_PROTOCOLS
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.names import existing
 from curation.core.patient_file import PatientFile
 from curation.manifests.records import MediaInfo
 from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, mono
-from curation.stages.decode.containers import counts_samples, declared_seconds, riff_seconds, undeclared_seconds
+from curation.stages.decode.clock import Clock, Decoded, Gap, Unread
+from curation.stages.decode.containers import (
+    counts_samples,
+    declared_seconds,
+    origin_seconds,
+    riff_seconds,
+    undeclared_seconds,
+    whole_seconds,
+)
+from curation.stages.decode.ogg import in_pages
 
 OpenFile = Callable[[str], BinaryIO]
 
 MAX_GAPS = 100
 """Number of damaged places after which the rest of a file is skipped."""
-MIN_GAP_SECONDS, MAX_GAP_SECONDS = 0.1, 600.0
-"""Jumps of the time stamps: shorter ones are jitter of the muxer (or a lost packet), longer ones damaged stamps."""
 MAX_PACKET_SECONDS = 10.0
 """No codec puts more into one packet; a longer one is a damaged header."""
 
@@ -52,14 +62,6 @@ def open_patiently(path: str) -> BinaryIO:
     return cast("BinaryIO", PatientFile(path, open_binary))
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A place where audio is missing: how many samples at 16 kHz (0: unknown), and why."""
-
-    samples: int
-    error: str
-
-
 @dataclass(slots=True)
 class Media:
     """The best audio stream of an open file."""
@@ -73,6 +75,8 @@ class Media:
     """Seconds that each other audio track declares, by its number among the audio tracks."""
     undeclared: float = 0.0
     """Seconds of audio behind the end that the header declares, which FFmpeg does not read."""
+    origin: float | None = None
+    """Time stamp (s) at which the recording begins, with the file's earliest stream; None: there are no stamps."""
     first_sample: int = 0
     """Place in the file, at 16 kHz, of what `pieces` gives first; known when it does."""
 
@@ -82,7 +86,7 @@ class Media:
         return round((self.info.seconds or 0.0) * SAMPLE_RATE)
 
     def pieces(self, begin: int = 0) -> Iterator[Wave | Gap]:
-        """Mono blocks of about `BLOCK_SECONDS` in order, with a `Gap` where audio is missing.
+        """Mono blocks of about `BLOCK_SECONDS` in order, on the recording's clock, with a `Gap` where it is damaged.
 
         The first is `first_sample`: 0, or where `begin` is far from it and the container can be searched, a place
         before `begin` (samples at 16 kHz).
@@ -93,84 +97,62 @@ class Media:
         if self.stream.codec_context is None:
             msg = "FFmpeg has no decoder for the audio stream: convert the file"
             raise MediaError(msg)
-        joiner = Joiner()
+        joiner, gaps = Joiner(), 0
         try:
-            for part in self._frames_from(begin / SAMPLE_RATE):
-                if isinstance(part, Gap):
-                    yield joiner.flush()
-                    yield part
-                else:
-                    yield from joiner.feed(mono(part), part.sample_rate)
+            for part in self._placed(begin / SAMPLE_RATE):
+                if not isinstance(part, Gap):
+                    yield from joiner.feed(part.wave, part.rate)
+                    continue
+                yield joiner.flush()
+                yield part
+                gaps += 1
+                if gaps > MAX_GAPS:
+                    msg = f"more than {MAX_GAPS} damaged places: the rest is skipped; fetch the file again"
+                    raise MediaError(msg)
         except Exception:
             yield joiner.flush()
             raise
         yield joiner.flush()
 
-    def _frames_from(self, begin: float) -> Iterator[Any]:
-        """As `_frames`, from the beginning or from a place before `begin` (s), which is set as `first_sample`."""
-        start = float((self.stream.start_time or 0) * (self.stream.time_base or 0))
+    def _placed(self, begin: float) -> Iterator[Decoded | Gap]:
+        """What is decoded, from the beginning or from a place before `begin` (s), which is set as `first_sample`."""
+        origin = self.origin or 0.0
         if begin > MIN_SEEK_SECONDS and set(self.info.container.split(",")) & SEARCHABLE:
-            self.container.seek(round((start + begin - PREROLL_SECONDS) * 1e6))
-            frames = self._frames()
-            first = next(frames, None)
-            time = None if first is None or isinstance(first, Gap) else first.time
-            if time is not None and time - start <= begin:
-                self.first_sample = round((time - start) * SAMPLE_RATE)
-                yield first
-                yield from frames
+            self.container.seek(round((origin + begin - PREROLL_SECONDS) * 1e6))
+            items = self._decoded()
+            first = next(items, None)
+            if first is not None and first.time is not None and 0.0 <= first.time - origin <= begin:
+                position = first.time - origin
+                self.first_sample = round(position * SAMPLE_RATE)
+                yield from Clock(origin, position).placed(itertools.chain([first], items))
                 return
-            self.container.seek(round(start * 1e6))
-        yield from self._frames()
+            self.container.seek(round(origin * 1e6))
+        items = self._decoded()
+        if self.info.container == "ogg":
+            items = in_pages(items, (self.info.seconds or 0.0) + origin)
+        yield from Clock(self.origin).placed(items)
 
-    def _frames(self) -> Iterator[Any]:
-        """Decoded frames, with a `Gap` before each that does not follow on the one before it."""
+    def _decoded(self) -> Iterator[Decoded]:
+        """Each frame that is decoded, and each packet that the decoder refuses."""
         import av
 
-        clock, gaps = _Clock(), 0
+        unread, rate, waiting = Unread(), self.info.sample_rate or SAMPLE_RATE, 0
+        alone = len(self.container.streams) == 1  # else the packets of other streams stand between
         for packet in self.container.demux(self.stream):
+            size = packet.size
+            waiting += unread.before(packet.pos, size) if alone else 0
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:  # nothing is read here: the packet or its codec is bad
-                clock.lose(_packet_seconds(packet), f"damaged audio ({error.strerror}): fetch the file again")
+                seconds, fault = _packet_seconds(packet), f"damaged audio ({error.strerror}): fetch the file again"
+                time = None if packet.pts is None else float(packet.pts * packet.time_base)
+                yield Decoded(time, np.zeros(0, np.float32), rate, seconds, size, waiting, packet.pos or -1, fault)
+                waiting = 0
                 continue
             for frame in frames:
-                if (gap := clock.gap_before(frame)) is not None:
-                    gaps += 1
-                    yield gap
-                yield frame
-            if gaps > MAX_GAPS:
-                msg = f"more than {MAX_GAPS} damaged places: the rest is skipped; fetch the file again"
-                raise MediaError(msg)
-        if clock.error:
-            yield Gap(round(clock.lost * SAMPLE_RATE), clock.error)
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Finds holes: packets that were lost, and time stamps that jump where a demuxer skipped damage silently."""
-
-    lost: float = 0.0
-    error: str = ""
-    _end: float | None = None
-    """Time stamp, in seconds, at which the next frame should start."""
-
-    def lose(self, seconds: float, error: str) -> None:
-        self.lost, self.error = self.lost + seconds, error
-
-    def gap_before(self, frame: Any) -> Gap | None:
-        """The hole before this frame, if there is one; accepts the frame as valid."""
-        hole, error, start = self.lost, self.error, frame.time
-        if start is not None and self._end is not None:
-            hole = start - self._end
-        if hole >= MIN_GAP_SECONDS and not error:
-            error = "damaged audio (packets are missing): fetch the file again"
-        if start is None:
-            start = (self._end or 0.0) + self.lost
-        self._end = start + frame.samples / frame.sample_rate
-        self.lost, self.error = 0.0, ""
-        if not error:
-            return None
-        return Gap(round(hole * SAMPLE_RATE) if 0.0 < hole <= MAX_GAP_SECONDS else 0, error)
+                wave, rate = mono(frame), frame.sample_rate
+                yield Decoded(frame.time, wave, rate, len(wave) / rate, size, waiting, packet.pos or -1)
+                size = waiting = 0
 
 
 @contextmanager
@@ -196,7 +178,8 @@ def open_media(path: str, open_file: OpenFile = open_binary, track: int | None =
         seconds = declared_seconds(container, stream, riff)
         info = _describe(container, stream, seconds)
         others = _other_tracks(container, stream)
-        yield Media(container, stream, info, counts_samples(container, stream), others, undeclared)
+        counted, origin = counts_samples(container, stream), origin_seconds(container)
+        yield Media(container, stream, info, counted, others, undeclared, origin)
 
 
 def _chosen(container: Any, track: int | None) -> Any:
@@ -213,9 +196,8 @@ def _chosen(container: Any, track: int | None) -> Any:
 
 
 def _other_tracks(container: Any, stream: Any) -> dict[int, float | None]:
-    whole = None if container.duration is None else container.duration / 1e6
     return {
-        number: declared_seconds(container, other, None) or whole
+        number: declared_seconds(container, other, None) or whole_seconds(container)
         for number, other in enumerate(container.streams.audio)
         if other.index != stream.index
     }

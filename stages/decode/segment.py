@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import MediaInfo, Source
-from curation.stages.decode.media import Gap, Media
+from curation.stages.decode.clock import Gap
+from curation.stages.decode.media import Media
 
 
 @dataclass(frozen=True, slots=True)

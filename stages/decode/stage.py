@@ -22,7 +22,8 @@ from curation.core.errors import StorageError
 from curation.core.settings import Section, later_field
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.blocks import MediaError
-from curation.stages.decode.media import Gap, Media, OpenFile, open_media, open_patiently
+from curation.stages.decode.clock import Gap
+from curation.stages.decode.media import Media, OpenFile, open_media, open_patiently
 from curation.stages.decode.segment import Part
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Media: formats of real encoders, scales of samples, channels, jumps of the time stamps, playlists."""
+"""Media: formats of real encoders, scales of samples, channels, playlists."""
 
 import struct
 import warnings
@@ -11,7 +11,7 @@ from scipy.signal import correlate
 from curation.audio.wave import SAMPLE_RATE
 from curation.stages.decode.media import open_media
 from tests.support.decoded import SECONDS, SPEECH, decode, only, similarity, total_seconds
-from tests.support.dummies import dialogue, encode, encode_at, tone, write_wav
+from tests.support.dummies import dialogue, encode, tone, write_wav
 
 FORMATS = [
     # name, codec, rate, layout, least correlation with the source (8 kHz and 8 bits lose something)
@@ -113,54 +113,6 @@ def test_flac_has_the_values_that_libsndfile_reads(tmp_path, subtype):
     soundfile.write(tmp_path / "a.flac", SPEECH, SAMPLE_RATE, subtype=subtype)
     expected, _ = soundfile.read(tmp_path / "a.flac", dtype="float64")
     np.testing.assert_allclose(only(decode(tmp_path / "a.flac")).audio, expected, atol=1e-7)
-
-
-# Time stamps
-
-
-def rows_of_a_jump(tmp_path, seconds):
-    """Two halves of speech, the second `seconds` later than it should be."""
-    half = 2 * SAMPLE_RATE
-    path = encode_at(tmp_path / "a.mkv", [(0.0, SPEECH[:half]), (2.0 + seconds, SPEECH[half : 2 * half])])
-    return decode(path, max_missing_seconds=1e9, max_missing_fraction=1e9)
-
-
-@pytest.mark.parametrize("seconds", [0.12, 0.5, 2.0, 590.0])
-def test_what_is_missing_between_two_time_stamps_is_a_failed_row_of_its_length(tmp_path, seconds):
-    before, lost, after = rows_of_a_jump(tmp_path, seconds)
-    assert (lost.verdict.status, lost.num_samples) == ("failed", round(seconds * SAMPLE_RATE))
-    assert "packets are missing" in lost.verdict.detail
-    assert after.offset == round((2.0 + seconds) * SAMPLE_RATE)
-    np.testing.assert_allclose(before.audio, SPEECH[: 2 * SAMPLE_RATE], atol=1e-4)
-    np.testing.assert_allclose(after.audio, SPEECH[2 * SAMPLE_RATE : 4 * SAMPLE_RATE], atol=1e-4)
-
-
-def test_jitter_of_the_muxer_is_no_gap(tmp_path):
-    np.testing.assert_allclose(only(rows_of_a_jump(tmp_path, 0.08)).audio, SPEECH[: 4 * SAMPLE_RATE], atol=1e-4)
-
-
-def test_a_jump_of_more_than_ten_minutes_is_a_damaged_stamp_and_no_time(tmp_path):
-    rows = rows_of_a_jump(tmp_path, 610.0)
-    assert [row.num_samples for row in rows[:3]] == [2 * SAMPLE_RATE, 0, 2 * SAMPLE_RATE]
-    assert rows[1].verdict.status == "failed"
-
-
-def scattered(tmp_path, gaps):
-    """Packets of 20 ms with `gaps` holes of 0.38 s between them."""
-    blocks = [(number * 0.4, SPEECH[number * 320 : number * 320 + 320]) for number in range(gaps + 1)]
-    return decode(encode_at(tmp_path / "a.mkv", blocks))
-
-
-def test_after_a_hundred_damaged_places_the_rest_is_given_up(tmp_path):
-    enough, many = scattered(tmp_path, 100), scattered(tmp_path, 130)
-    assert sum(row.verdict is None for row in enough) == 101
-    assert enough[-1].verdict is None
-    assert sum(row.verdict is None for row in many) <= 102
-    assert many[-1].verdict.status == "failed"
-    assert "more than 100 damaged places" in many[-1].verdict.detail
-    assert many[-1].end == pytest.approx(
-        130.05 * 0.4 * SAMPLE_RATE, abs=0.1 * SAMPLE_RATE
-    )  # all of it is accounted for
 
 
 # What FFmpeg must not open

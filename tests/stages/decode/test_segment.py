@@ -10,7 +10,7 @@ from curation.manifests.records import MediaInfo, Source
 from curation.stages.decode.media import MIN_SEEK_SECONDS, open_binary
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import DecodeConfig, decode_spans
-from tests.support.decoded import assert_accounted, only, similarity, total_seconds
+from tests.support.decoded import assert_accounted, only, remux, similarity, total_seconds
 from tests.support.dummies import encode, noise, speech, write_tracks, write_wav
 
 
@@ -65,6 +65,21 @@ def test_a_late_segment_is_the_same_as_in_the_whole(tmp_path, name, codec, rate,
     assert row.num_samples == 4 * SAMPLE_RATE
     places = [round(begin * SAMPLE_RATE) + shift for shift in {-off, 0, off}]
     assert max(similarity(row.audio, whole[place:]) for place in places) > 0.98  # AAC makes up some of its noise
+
+
+def test_a_segment_of_a_file_without_packets_in_its_pauses_is_that_of_the_whole(tmp_path):
+    path = remux(
+        encode(tmp_path / "a.mkv", LONG, "flac", 16_000), tmp_path / "b.mkv", lambda _, s: s + 5 + 40 * (s > 20.0)
+    )
+    whole = np.concatenate([row.audio for row in cut(path)])
+    assert len(whole) == pytest.approx(len(LONG) + 40 * SAMPLE_RATE, abs=0.01 * SAMPLE_RATE)
+    for begin in (50.0, 59.5, 63.0):
+        row = only(cut(path, begin, 4.0))
+        place = round(begin * SAMPLE_RATE)
+        assert (row.audio is None) == (not whole[place : place + 4 * SAMPLE_RATE].any())
+        if row.audio is not None:
+            shifted = [whole[place + shift : place + shift + 4 * SAMPLE_RATE] for shift in range(-16, 17)]
+            assert max(similarity(row.audio, wave) for wave in shifted) > 0.999  # Matroska counts milliseconds
 
 
 def test_the_beginning_of_a_long_file_is_not_read_for_a_late_segment(tmp_path):
