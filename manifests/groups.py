@@ -60,14 +60,12 @@ def id_ranges(plan: Plan, names: Sequence[BatchName]) -> Iterator[IdRange]:
 
 
 def groups(plan: Plan, part: IdRange, most_files: int = FILES_PER_GROUP) -> Iterator[RecordingGroup]:
-    """The recordings of a range that have been labelled, in groups of so many staging files, or those of one unit."""
+    """The recordings of a range in groups of so many staging files, or those of one unit."""
     by_unit = itertools.groupby(part.files, key=lambda name: name.unit)
     files = {unit: list(names) for unit, names in by_unit}
     homes: dict[str, int] = {}
     mine: dict[int, list[BatchName]] = {}
     for item in plan.recordings(part.first, part.end):
-        if item.home not in files:
-            continue
         new = {unit: files.get(unit, []) for unit in (item.home, *item.retries) if unit not in mine}
         if homes and new and sum(map(len, [*mine.values(), *new.values()])) > most_files:
             yield _group(homes, mine)
@@ -80,7 +78,7 @@ def groups(plan: Plan, part: IdRange, most_files: int = FILES_PER_GROUP) -> Iter
 
 
 def all_groups(out: Storage) -> Iterator[RecordingGroup]:
-    """All recordings of a build that have been labelled, a unit or a part of one at a time."""
+    """All recordings of a build, a unit or a part of one at a time."""
     plan = read_plan(out)
     for part in id_ranges(plan, staging.committed(out)):
         yield from groups(plan, part, most_files=1)

@@ -90,7 +90,8 @@ class LabelledBuild:
         return self._joined(group, parts)
 
     def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
-        selection = _settled(_concatenated(parts), group, self.out)
+        nothing = StagingFile("", schemas.STAGING.empty_table())
+        selection = _settled(_concatenated(parts or [self.judge(nothing)]), group, self.out)
         ids = column(selection.spans, "source", "id").to_pylist()
         segments = with_joined_speakers(selection.segments, ids, self.speaker_threshold)
         return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from curation.core.errors import ConfigError, DataError
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests import index
 from curation.manifests.index import ShardIndex
@@ -119,7 +119,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     found, listing = listed(out, inputs, plan.sources, config.inputs.allow)
     todo = to_label(found, plan.sources(), listing.roots)
     corpus = _to_retry(out, plan) if retry_failed else None
-    again = _failed(out, corpus, plan, found) if corpus else iter(())
+    again = _failed(out, corpus, plan, found, todo) if corpus else iter(())
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)
@@ -129,7 +129,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     return extend_plan(
         out,
         plan,
-        _merged((Todo(item.source, item.size) for item in todo), again),
+        heapq.merge((Todo(item.source, item.size) for item in todo), again, key=lambda item: item.source.id),
         unit_files=engine.unit_files,
         unit_bytes=engine.unit_mib * 2**20,
         retried_edition=corpus.edition if corpus else 0,
@@ -147,19 +147,16 @@ def _to_retry(out: Storage, plan: Plan) -> ShardIndex | None:
     return corpus
 
 
-def _failed(out: Storage, corpus: ShardIndex, plan: Plan, found: Iterable[Input]) -> Iterator[Todo]:
-    """What failed in a corpus; of one that was moved, at the new place."""
+def _failed(
+    out: Storage, corpus: ShardIndex, plan: Plan, found: Iterable[Input], todo: Iterable[Input]
+) -> Iterator[Todo]:
+    """What failed in a corpus and is not to be labelled anyway; of one that was moved, at the new place."""
     failed = joined(failed_recordings(out, corpus), plan.sources(), lambda item: item.id, lambda source: source.id)
-    for (item, old), now in joined(failed, found, lambda pair: pair[0].id, id_of):
-        if old is not None:
+    placed = joined(failed, found, lambda pair: pair[0].id, id_of)
+    for ((item, old), now), anyway in joined(placed, todo, lambda pair: pair[0][0].id, id_of):
+        if old is not None and anyway is None:
             path = now.source.path if now else old.path
             yield Todo(replace(old, path=path, version=item.version), stretches=item.stretches)
-
-
-def _merged(todo: Iterator[Todo], again: Iterator[Todo]) -> Iterator[Todo]:
-    """Both, sorted by id; of two with the same id the first, since a file that has changed begins anew."""
-    merged = heapq.merge(todo, again, key=lambda item: item.source.id)
-    return (next(same) for _, same in itertools.groupby(merged, key=lambda item: item.source.id))
 
 
 @contextmanager
@@ -175,7 +172,7 @@ def _started(job: Job) -> Iterator[Runtime]:
 
 
 def _label(job: Job, runtime: Runtime, plan: Plan, monitor: Monitor) -> None:
-    """Label the units that are not done. Raises DataError where some are still not committed after that."""
+    """Label the units that are not done."""
     waiting, done = unfinished_units(job.out, plan)
     if not waiting:
         return
@@ -183,24 +180,22 @@ def _label(job: Job, runtime: Runtime, plan: Plan, monitor: Monitor) -> None:
     breaker = Breaker(job.config.engine.max_error_fraction)
     for batch in monitor.follow("label", len(waiting), runtime.label(job, plan.units(waiting), done)):
         breaker.add(batch.errors)
-    still, _ = unfinished_units(job.out, plan)
-    if still:
-        msg = f"{len(still)} units were not committed, the first is {still[0]}: run the same command again"
-        raise DataError(msg)
 
 
 def unfinished_units(out: Storage, plan: Plan) -> tuple[list[int], dict[int, set[int]]]:
-    """Units that still have batches to do, and for each unit the batches that are committed."""
+    """Units that still have batches to do, and for those that were begun the batches that are committed."""
+    whole: set[int] = set()
     done: dict[int, set[int]] = {}
-    lasts: dict[int, set[int]] = {}
-    for name in committed(out):
-        done.setdefault(name.unit, set()).add(name.batch)
-        if name.last:
-            lasts.setdefault(name.unit, set()).add(name.batch)
-    # Two decodes of a file that was changed or broken meanwhile may each have left a last batch: one has to be whole.
-    whole = {unit for unit, ends in lasts.items() if any(done[unit].issuperset(range(end)) for end in ends)}
-    waiting = [unit for unit in range(plan.num_units) if unit not in whole]
-    return waiting, {unit: done[unit] for unit in waiting if unit in done}
+    for unit, names in itertools.groupby(committed(out), key=lambda name: name.unit):
+        batches = list(names)
+        found = {name.batch for name in batches}
+        # Two decodes of a file that was changed or broken meanwhile may each have left a last batch: one has to be
+        # whole.
+        if any(found.issuperset(range(name.batch)) for name in batches if name.last):
+            whole.add(unit)
+        else:
+            done[unit] = found
+    return [unit for unit in range(plan.num_units) if unit not in whole], done
 
 
 @dataclass(slots=True)

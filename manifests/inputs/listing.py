@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, cast
 
 from curation.core.errors import ConfigError, UserError
@@ -63,10 +64,10 @@ def inputs_on_disk() -> SortedOnDisk[Input]:
 
 
 def _to_json(item: Input) -> list[Any]:
-    return [*(getattr(item.source, name) for name in _SOURCE), item.size, item.manifest, item.row]
+    return [*_values(item.source), item.size, item.manifest, item.row]
 
 
-_SOURCE = [field.name for field in fields(Source)]
+_values = attrgetter(*(field.name for field in fields(Source)))
 
 
 @dataclass(frozen=True)

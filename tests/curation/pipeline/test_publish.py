@@ -11,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
+from curation.manifests.plan import read_plan
 from curation.manifests.staging import committed
 from curation.pipeline.run import build, build_state
 from tests.support.builds import rows, seconds_by_recording, table
@@ -180,15 +181,19 @@ def test_a_damaged_staging_file_is_named_and_labelled_anew_once_it_is_removed(st
         assert table(out, folder).equals(table(story / "out", folder))
 
 
-def test_a_batch_that_was_lost_while_labelling_ends_the_build_with_the_remedy(story, tmp_path):
+def test_a_unit_that_was_lost_while_labelling_is_failed_rows_and_labelled_by_the_same_command(story, tmp_path):
     out = tmp_path / "out"
 
     def lose(progress):
-        for path in (out / "staging").glob("00000000-*-last.parquet"):
+        for path in (out / "staging").glob("00000000-*"):
             path.unlink()
 
-    inputs = [str(story / "in/manifest.jsonl")]
-    with pytest.raises(DataError, match="1 units were not committed, the first is 0: run the same command again"):
-        build(story_config("tokenize=null"), inputs, str(out), make_stages=scripted_stages, on_progress=lose)
-    build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
+    inputs, config = [str(story / "in/manifest.jsonl")], story_config("tokenize=null")
+    lost = {source.id for unit in read_plan(Storage(str(story / "out"))).units([0]) for source in unit.sources}
+    summary = build(config, inputs, str(out), make_stages=scripted_stages, on_progress=lose)
+    found = [row for row in rows(out, "ledger") if row["recording_id"] in lost]
+    assert {row["recording_id"] for row in found} == lost
+    assert {(row["status"], row["reason"]) for row in found} == {("failed", "staging")}
+    assert summary.recordings == 10
+    build(config, [], str(out), make_stages=scripted_stages)
     assert table(out, "staging").equals(table(story / "out", "staging"))
