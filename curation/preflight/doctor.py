@@ -112,6 +112,9 @@ def _licence(facts: Weights) -> str:
 def _fetch(reference: str) -> str:
     if reference.startswith("path:"):
         known = PRETRAINED.search(reference)
-        return f"mfa model download {known[1]} {known[2]}" if known else f"put it there: {reference}"
+        found = f"mfa model download {known[1]} {known[2]}, or docs/how-to/mfa.md" if known else ""
+        return found or f"put it there: {reference}"
+    if reference.startswith("store:"):
+        return "curation models import FILE_OR_URL"
     package = catalogue()[reference].package if reference in catalogue() else ""
     return f"pip install {package}" if package else f"curation models fetch {reference}"

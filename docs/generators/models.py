@@ -4,7 +4,8 @@ from generators.tables import number, table
 
 FETCHED = """# Models
 
-Models are named by a reference: a name of the catalogue, `hf:REPO@REVISION` or `path:FOLDER`, each with an optional
+Models are named by a reference: a name of the catalogue, `hf:REPO@REVISION`, `path:FOLDER` or
+`store:NAME` (what `curation models import` copied), each with an optional
 `#sha256=…`. Adapters of [plug-in packages](../how-to/plug-ins.md) bring facts of their own models.
 
 ## Fetched by name

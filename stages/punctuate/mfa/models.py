@@ -96,8 +96,18 @@ def model_folder(reference: str) -> Path:
 
 
 def dictionary_file(reference: str) -> Path:
-    """The dictionary's file. Raises ModelError for another file, e.g. the YAML file of several dictionaries."""
+    """The dictionary's file, or the only one of MFA's repository on a hub.
+
+    Raises ModelError for any other file, e.g. the YAML file of several dictionaries.
+    """
     path = resolve(reference)
+    inside = sorted((path / "dictionary").glob("*.dict"))
+    if len(inside) == 1:
+        return inside[0]
+    if inside:
+        names = ", ".join(file.name for file in inside)
+        msg = f"punctuate.mfa.dictionary: {path} has several, name one of them with path: ({names})"
+        raise ModelError(msg)
     if not path.is_file() or path.suffix.lower() not in {".dict", ".txt"}:
         msg = f"punctuate.mfa.dictionary: {path} is not one dictionary file (.dict or .txt)"
         raise ModelError(msg)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.models.catalogue import catalogue
-from curation.models.store import store_root
+from curation.models.store import resolve, store_root
 from tests.support.commands import curation, message
 
 SMALL = "ge2e-speaker-encoder"
@@ -43,6 +43,16 @@ def test_fetch_prints_where_each_model_is():
 def test_fetch_takes_names_and_references(store, tmp_path):
     told = curation("models", "fetch", SMALL, f"path:{tmp_path}").stdout
     assert told == f"{SMALL}: {store / SMALL}\npath:{tmp_path}: {tmp_path}\n"
+
+
+def test_import_prints_the_pinned_name(store, tmp_path):
+    (tmp_path / "a.dict").write_text("a AH\n")
+    place, reference = curation("models", "import", str(tmp_path / "a.dict"), "--name", "b.dict").stdout.splitlines()
+    assert Path(place).read_text() == "a AH\n"
+    assert resolve(reference) == Path(place)
+    assert "has SHA-256" in message(
+        curation("models", "import", str(tmp_path / "a.dict"), "--sha256", "0" * 64, code=1)
+    )
 
 
 def test_fetch_of_an_unknown_model_is_explained():

@@ -33,6 +33,7 @@ def read_model(path: Path) -> dict[str, bytes]:
 
 
 def _from_folder(folder: Path) -> dict[str, bytes]:
+    folder = folder / "acoustic" if (folder / "acoustic").is_dir() else folder  # MFA's repositories on a hub
     found = [folder / name for name in MEMBERS if (folder / name).is_file()]
     _limit(sum(file.stat().st_size for file in found), folder)
     return {file.name: file.read_bytes() for file in found}

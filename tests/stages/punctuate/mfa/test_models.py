@@ -3,14 +3,16 @@
 import hashlib
 import zipfile
 
+import numpy as np
 import pytest
 
 from curation.core.errors import ModelError
 from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.preflight.doctor import examine
-from curation.stages.punctuate.mfa.models import INSTALL, model_folder
-from tests.support.checkpoints.tiny_mfa import tiny_files, write_tiny
+from curation.stages.punctuate.mfa.adapter import MontrealForcedAligner
+from curation.stages.punctuate.mfa.models import INSTALL, MfaConfig, dictionary_file, model_folder
+from tests.support.checkpoints.tiny_mfa import tiny_files, tone, write_tiny
 from tests.support.mfa_golden import GOLDEN, MODELS, loaded, without_mfa
 
 
@@ -74,7 +76,9 @@ def test_doctor_names_its_models_with_the_commands(store, monkeypatch, tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     found = {check.what: check for check in examine(load_config(**PAPER), str(store))}
     remedies = [check.remedy for what, check in found.items() if "pretrained_models" in what]
-    assert sorted(remedies) == [f"mfa model download {kind} english_us_arpa" for kind in ("acoustic", "dictionary")]
+    assert sorted(remedies) == [
+        f"mfa model download {kind} english_us_arpa, or docs/how-to/mfa.md" for kind in ("acoustic", "dictionary")
+    ]
 
 
 def test_doctor_says_of_a_model_that_it_cannot_be_read(store, tmp_path):
@@ -95,3 +99,20 @@ def test_doctor_says_of_a_model_that_it_cannot_be_read(store, tmp_path):
     assert "pocketsphinx takes its place" in pitch.remedy
     (tmp_path / "empty.dict").write_text("")
     assert "empty.dict is empty" in said(acoustic, tmp_path / "empty.dict").found
+
+
+def test_a_repository_of_a_hub_has_both(store, tmp_path):
+    """Folders acoustic and dictionary, as MFA lays them out."""
+    write_tiny(tmp_path / "tiny.zip", files := tiny_files())
+    for folder, contents in (("acoustic", files), ("dictionary", {"english.dict": b"lo LO\n"})):
+        (tmp_path / "repository" / folder).mkdir(parents=True)
+        for name, content in contents.items():
+            (tmp_path / "repository" / folder / name).write_bytes(content)
+    both = f"path:{tmp_path / 'repository'}"
+    aligner = MontrealForcedAligner(MfaConfig(acoustic_model=both, dictionary=both))
+    aligner.load()
+    wave = np.concatenate([tone(0, 0.3), tone(300, 0.3), tone(0, 0.3)])
+    assert aligner.align(wave, ["lo"], "en")
+    (tmp_path / "repository/dictionary/british.dict").write_text("lo LO\n")
+    with pytest.raises(ModelError, match=r"has several, name one .*british\.dict, english\.dict"):
+        dictionary_file(both)
