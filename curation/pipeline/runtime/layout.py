@@ -67,6 +67,8 @@ class Layout:
         """`name`: of the pool of workers with these `needs`; `nodes`: what there is now; `may_grow`: more may come."""
         self._config, self._needs, self._name, self._nodes = config, needs, name, nodes
         self._deadline = Deadline(config, may_grow=may_grow)
+        self.pools: dict[str, Pool] = {}
+        """Those that there are, for the time that their calls take."""
         self._shares: dict[str, dict[str, Share]] = {}
 
     def wanted(self) -> dict[str, dict[str, int]]:
@@ -77,11 +79,18 @@ class Layout:
         shares = dict(zip(nodes, workers.shares, strict=True))
         self._shares = {self._name: shares}
         if self._name == WHOLE.name:
-            self._shares[DECODE] = {node: decoding(share, self._config) for node, share in shares.items()}
+            load = self._decoding_load()
+            self._shares[DECODE] = {node: decoding(share, self._config, load) for node, share in shares.items()}
         return {
             name: {node: share.count for node, share in shares.items() if share.count}
             for name, shares in self._shares.items()
         }
+
+    def _decoding_load(self) -> float:
+        """Seconds of decoding for each second of labelling; 0 as long as it is not known."""
+        if not all(name in self.pools and self.pools[name].calls >= MEASURED_CALLS for name in (DECODE, self._name)):
+            return 0.0
+        return self.pools[DECODE].seconds / max(self.pools[self._name].seconds, 1e-9)
 
     @staticmethod
     def _problem(workers: Workers, nodes: Sequence[Node]) -> str:

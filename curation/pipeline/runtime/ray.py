@@ -109,8 +109,7 @@ class RayRuntime:
             for name, make in makers.items()
         }
         self._pools = self._at_work = pools
-        if isinstance(layout, PoolLayout):
-            layout.pools = pools
+        layout.pools = pools
         crew = Crew(pools, layout, self._config, self._out)
         store = ray.cluster_resources().get("object_store_memory", 0.0) * STORE_SHARE / COPIES
         window = Window(store if self._config.window_gib is None else self._config.window_gib * GIB, layout.workers)

@@ -1,52 +1,39 @@
-"""Transfers objects between the processes of a run: pickled into one binary column, with few copies of their waves.
+"""Transfers objects between the processes of a run, with one copy of their waves on each side.
 
-    table = packed([batch])
-    batch, = unpacked(table)
+    piece = packed(batch)       # Ray copies its buffers into its object store
+    batch = unpacked(piece)
 
-A wave leaves the pickle as a buffer of its own (protocol 5) and comes back in one copy of its own, which may be written
+A wave leaves the pickle as a buffer of its own (protocol 5) and comes back in a copy of its own, which may be written
 into; Ray's object store hands out memory that may not. Only what our own processes of this run have packed is read.
 """
 
 import pickle
-import struct
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 
-COLUMN = "payload"
-_COUNT = struct.Struct("<Q")
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An object on its way."""
 
+    head: bytes
+    """Its pickle."""
+    buffers: tuple[pickle.PickleBuffer, ...]
+    """Its waves, not copied; after its way, what Ray has in their place."""
 
-def packed(objects: Iterable[Any]) -> pa.Table:
-    """One row for each object."""
-    rows = [_pack(item) for item in objects]
-    if len(rows) != 1:
-        return pa.table({COLUMN: pa.array(rows, pa.large_binary())})
-    offsets = pa.array([0, len(rows[0])], pa.int64())
-    array = pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, offsets.buffers()[1], pa.py_buffer(rows[0])])
-    return pa.table({COLUMN: array})
-
-
-def unpacked(table: pa.Table) -> Iterator[Any]:
-    """The objects, in order."""
-    for value in table[COLUMN]:
-        yield _unpack(memoryview(value.as_buffer()))
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of it."""
+        return len(self.head) + sum(memoryview(buffer).nbytes for buffer in self.buffers)
 
 
-def _pack(item: Any) -> bytes:
+def packed(item: Any) -> Piece:
+    """The object, to be sent before it is changed."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
-    parts: list[bytes | memoryview] = [head, *(buffer.raw() for buffer in buffers)]
-    sizes = b"".join(_COUNT.pack(memoryview(part).nbytes) for part in parts)
-    return b"".join([_COUNT.pack(len(parts)), sizes, *parts])
+    return Piece(head, tuple(buffers))
 
 
-def _unpack(data: memoryview) -> Any:
-    count = _COUNT.unpack_from(data)[0]
-    sizes = [_COUNT.unpack_from(data, _COUNT.size * (place + 1))[0] for place in range(count)]
-    parts, start = [], _COUNT.size * (count + 1)
-    for size in sizes:
-        parts.append(data[start : start + size])
-        start += size
-    return pickle.loads(parts[0], buffers=[bytearray(part) for part in parts[1:]])  # noqa: S301 - see above
+def unpacked(piece: Piece) -> Any:
+    """The object anew."""
+    return pickle.loads(piece.head, buffers=[bytearray(buffer) for buffer in piece.buffers])  # noqa: S301 - see above

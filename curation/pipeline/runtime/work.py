@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from curation.core.errors import UserError
 from curation.manifests.plan import Unit
 from curation.pipeline.config import EngineConfig
@@ -14,7 +12,7 @@ from curation.pipeline.guard.quarantine import Attempt, working_on
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import Job
 from curation.pipeline.label import Batch, BatchLabeller, Heard, UnitDecoder
-from curation.pipeline.runtime.transfer import packed, unpacked
+from curation.pipeline.runtime.transfer import Piece, packed, unpacked
 from curation.pipeline.workers.operators import Operator
 
 
@@ -98,13 +96,13 @@ class Process:
             return error
         return None
 
-    def call(self, *arguments: Any) -> tuple[Reply | UserError, pa.Table | None]:
+    def call(self, *arguments: Any) -> tuple[Reply | UserError, Piece | None]:
         """What the worker replies, and the piece that it gives on."""
         start = time.perf_counter()
         try:
-            reply = self._worker(*(next(unpacked(item)) if isinstance(item, pa.Table) else item for item in arguments))
+            reply = self._worker(*(unpacked(item) if isinstance(item, Piece) else item for item in arguments))
         except UserError as error:
             return error, None
-        piece = None if reply.piece is None else packed([reply.piece])
+        piece = None if reply.piece is None else packed(reply.piece)
         size = 0 if piece is None else piece.nbytes
         return Reply(reply.result, size=size, seconds=time.perf_counter() - start), piece

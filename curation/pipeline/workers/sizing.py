@@ -12,7 +12,8 @@ RAY_STEPS = 10_000
 DECODERS_GIB = 0.4
 """Main memory of decoding on a machine."""
 WORKERS_PER_DECODER = 8
-"""Label workers that one decoding process certainly feeds: decoding takes a hundredth of the time of the models."""
+"""Label workers that one decoding process feeds, as long as nothing is measured: with models it takes a hundredth of
+their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,18 @@ def _share(needs: Resources, node: Node, decode_cpus: float) -> Share:
     return Share(count, replace(needs, cpus=math.floor(cpus * RAY_STEPS + 1e-6) / RAY_STEPS))
 
 
-def decoding(share: Share, engine: EngineConfig) -> Share:
-    """The decoding processes beside the workers of a machine; together they reserve `engine.decode_cpus`."""
+def decoding(share: Share, engine: EngineConfig, load: float = 0.0) -> Share:
+    """The decoding processes beside the workers of a machine.
+
+    `load`: seconds of decoding for each second of labelling, once it is known. There are as many as it takes that no
+    worker waits for them, at most one for each; all together would reserve `engine.decode_cpus`.
+    """
     if not share.count:
         return Share(0, Resources(cpus=engine.decode_cpus, gpus=0.0))
-    count = 1 + share.count // WORKERS_PER_DECODER
-    cpus = math.floor(engine.decode_cpus / count * RAY_STEPS) / RAY_STEPS
-    return Share(count, Resources(cpus=cpus, gpus=0.0, memory_gib=DECODERS_GIB / count))
+    count = max(1 + share.count // WORKERS_PER_DECODER, min(share.count, math.ceil(share.count * load)))
+    most = max(count, share.count)
+    cpus = math.floor(engine.decode_cpus / most * RAY_STEPS) / RAY_STEPS
+    return Share(count, Resources(cpus=cpus, gpus=0.0, memory_gib=DECODERS_GIB / most))
 
 
 def none_fits(workers: Workers, nodes: Sequence[Node]) -> str:

@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
 from curation.pipeline.runtime.pool import DiedError, LostError
-from curation.pipeline.runtime.transfer import packed, unpacked
+from curation.pipeline.runtime.transfer import Piece, packed, unpacked
 from curation.pipeline.runtime.work import Reply
 
 
@@ -91,9 +89,9 @@ class Process:
     async def _work(self, *arguments: Any) -> Reply:
         async with self._one:
             self._raise_death()
-            self._machines.fate(self, has_piece=any(isinstance(item, pa.Table) for item in arguments))
+            self._machines.fate(self, has_piece=any(isinstance(item, Piece) for item in arguments))
             self._raise_death()
-            inputs = [next(unpacked(item)) if isinstance(item, pa.Table) else item for item in arguments]
+            inputs = [unpacked(item) if isinstance(item, Piece) else item for item in arguments]
             try:
                 reply = self._worker(*inputs)
                 if asyncio.iscoroutine(reply):
@@ -103,7 +101,7 @@ class Process:
                 self._raise_death()
             if reply.piece is None:
                 return reply
-            piece = packed([reply.piece])
+            piece = packed(reply.piece)
             return replace(reply, piece=piece, size=piece.nbytes)
 
     def _raise_death(self) -> None:

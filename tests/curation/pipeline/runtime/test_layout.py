@@ -6,6 +6,7 @@ from curation.core.declarations import Resources
 from curation.core.errors import ConfigError
 from curation.pipeline.config import EngineConfig
 from curation.pipeline.runtime.layout import Layout
+from curation.pipeline.runtime.pool import Pool
 from curation.pipeline.workers.sizing import Node
 
 
@@ -18,7 +19,21 @@ def test_the_label_pass_has_decoders_on_each_node_that_labels():
     assert machines.wanted() == {"label": {"small": 2, "large": 16}, "decode": {"small": 1, "large": 3}}
     assert machines.workers() == 18
     assert machines.each("label", "small").cpus == 0.95
-    assert machines.each("decode", "large").cpus == pytest.approx(0.0333)
+    assert machines.each("decode", "large").cpus == pytest.approx(0.0062)
+
+
+@pytest.mark.parametrize(("load", "decoders"), [(0.01, 3), (0.5, 8), (1.2, 16)])
+def test_decoders_come_where_workers_would_wait_for_them(load, decoders):
+    """Once both are measured; together they reserve no more than before."""
+    machines = layout({"n": Node(16)})
+    machines.pools = {name: Pool(name, start=None) for name in ("label", "decode")}
+    first = machines.wanted()
+    for _ in range(3):
+        assert machines.wanted() == first
+        machines.pools["label"].ended_well(2.0)
+        machines.pools["decode"].ended_well(2.0 * load)
+    assert machines.wanted() == {"label": {"n": 16}, "decode": {"n": decoders}}
+    assert machines.each("decode", "n").cpus * decoders <= 0.1
 
 
 def test_other_steps_decode_nothing():

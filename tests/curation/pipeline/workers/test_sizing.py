@@ -70,12 +70,19 @@ shares = st.floats(0.01, 8.0)
 machines = st.builds(Node, st.integers(0, 96), st.integers(0, 8), st.floats(0.5, 512))
 
 
-@given(shares, st.sampled_from([0, 0.25, 0.3, 0.5, 1, 2]), st.floats(0.1, 8), st.lists(machines, max_size=4), shares)
-def test_workers_and_decoding_fit_together_on_each_machine(cpus, gpus, memory, nodes, decode):
+@given(
+    shares,
+    st.sampled_from([0, 0.25, 0.3, 0.5, 1, 2]),
+    st.floats(0.1, 8),
+    st.lists(machines, max_size=4),
+    shares,
+    st.floats(0, 9),
+)
+def test_workers_and_decoding_fit_together_on_each_machine(cpus, gpus, memory, nodes, decode, load):
     needs, engine = Resources(cpus, gpus, memory), EngineConfig(decode_cpus=decode)
     workers = fitting_workers(needs, nodes, engine)
     for node, share in zip(nodes, workers.shares, strict=True):
-        decoders = decoding(share, engine)
+        decoders = decoding(share, engine, load)
         every = [(share.count, share.each), (decoders.count, decoders.each)]
         assert bool(share.count) == bool(decoders.count)
         assert sum(count * each.cpus for count, each in every) <= node.cpus + 1e-9
