@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.errors import DataError
-from curation.core.records import Count, typed
+from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage, damage_named
 from curation.manifests import schemas
 from curation.manifests.records import Source
@@ -46,6 +46,8 @@ class Unit:
     sources: list[Source]
     stretches: dict[str, list[Stretch]] = field(default_factory=dict)
     """What is tried again, by recording; one that is not named is labelled as a whole."""
+    batch_seconds: float = 300.0
+    """Audio of a batch with several spans, at most."""
 
 
 class Todo(NamedTuple):
@@ -86,6 +88,8 @@ class Generation:
     """The parts of a generation, in order."""
 
     parts: list[Part]
+    batch_seconds: Finite
+    """Of its units."""
     retried_edition: Count = 0
     """The edition of the corpus whose failures it tries again; 0: none."""
 
@@ -124,19 +128,22 @@ class Plan:
     def units(self, numbers: Iterable[int]) -> Iterator[Unit]:
         """The units with these numbers, in order."""
         wanted = sorted(numbers)
-        for part in self.parts:
-            mine = wanted[bisect_left(wanted, part.first_unit) : bisect_right(wanted, part.last_unit)]
-            if not mine:
-                continue
-            table = self._read(part)
-            rows = _rows(table.filter(pc.is_in(table["unit"], pa.array(mine, pa.int32()))))
-            for number, group in itertools.groupby(rows, key=lambda row: row["unit"]):
-                unit = Unit(number, [])
-                for row in group:
-                    unit.sources.append(_source(row))
-                    if row["stretches"] is not None:
-                        unit.stretches[row["id"]] = [(item["start"], item["end"]) for item in row["stretches"]]
-                yield unit
+        for generation in self.generations:
+            for part in generation.parts:
+                mine = wanted[bisect_left(wanted, part.first_unit) : bisect_right(wanted, part.last_unit)]
+                if mine:
+                    yield from self._units_of(part, mine, generation.batch_seconds)
+
+    def _units_of(self, part: Part, numbers: Sequence[int], batch_seconds: float) -> Iterator[Unit]:
+        table = self._read(part)
+        rows = _rows(table.filter(pc.is_in(table["unit"], pa.array(numbers, pa.int32()))))
+        for number, group in itertools.groupby(rows, key=lambda row: row["unit"]):
+            unit = Unit(number, [], batch_seconds=batch_seconds)
+            for row in group:
+                unit.sources.append(_source(row))
+                if row["stretches"] is not None:
+                    unit.stretches[row["id"]] = [(item["start"], item["end"]) for item in row["stretches"]]
+            yield unit
 
     def recordings(self, first: str = "", end: str | None = None) -> Iterator[Planned]:
         """Every recording once, sorted by id, from the id `first` up to `end`, which is not included."""
@@ -192,7 +199,14 @@ def read_plan(out: Storage) -> Plan:
 
 
 def extend_plan(
-    out: Storage, plan: Plan, todo: Iterable[Todo], *, unit_files: int, unit_bytes: float, retried_edition: int = 0
+    out: Storage,
+    plan: Plan,
+    todo: Iterable[Todo],
+    *,
+    unit_files: int,
+    unit_bytes: float,
+    batch_seconds: float = 300.0,
+    retried_edition: int = 0,
 ) -> Plan:
     """Plan recordings, which come sorted by id, as one more generation: it is there once its record is.
 
@@ -206,7 +220,7 @@ def extend_plan(
     ]
     if not parts:
         return plan
-    new = Generation(parts, retried_edition)
+    new = Generation(parts, batch_seconds, retried_edition)
     out.write_json(f"{FOLDER}/{name}.json", asdict(new))
     return Plan(out, [*plan.generations, new])
 

@@ -134,6 +134,7 @@ def _print(made: "BuildPlan") -> None:
     lines.append(f"calibration: {made.calibration}")
     if made.hours_per_1000 is not None:
         lines.append(f"1,000 hours of speech: about {made.hours_per_1000:.1f} hours, on CPUs like the ones here")
+    lines.append(f"10 million recordings, 100,000 hours: at most {made.staging_files:,} staging files")
     if made.pools:
         _print_pools(made)
     for line in lines:

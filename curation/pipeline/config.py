@@ -99,7 +99,8 @@ class EngineConfig(Section):
     start_seconds: float = publish_field(
         900.0, "seconds within which a worker process must start, or a machine for it must come", gt=0
     )
-    stall_seconds: float = publish_field(3600.0, "seconds without any progress after which a build stops", gt=0)
+    # A worker may need hours for a batch of 2700 s, and all may have begun at the same time.
+    stall_seconds: float = publish_field(14400.0, "seconds without any progress after which a build stops", gt=0)
     window_gib: float | None = publish_field(
         None, "GiB of decoded audio under way at most; null: a quarter of Ray's object stores", gt=0
     )
@@ -109,9 +110,20 @@ class EngineConfig(Section):
     max_error_fraction: float = publish_field(
         0.2, "the build stops when an ASR system or a stage raised on more than this share of what it got", ge=0, le=1
     )
-    unit_files: int = Field(4, description="files that are planned as one unit of work, at most", ge=1)
-    unit_mib: float = Field(64.0, description="MiB of input in one unit of work, at most", gt=0)
-    batch_seconds: float = Field(300.0, description="seconds of audio that are labelled and committed together", gt=0)
+    unit_files: int | None = Field(
+        None,
+        description="recordings in one unit of work, at most; null: from 1 to 263, by how many there are",
+        ge=1,
+    )
+    unit_mib: float | None = Field(
+        None, description="MiB of input in one unit of work, at most; null: 64 for each recording", gt=0
+    )
+    batch_seconds: float | None = Field(
+        None,
+        description="seconds of audio that are committed together, and labelled together; null: from 300 to 2700, by "
+        "how many recordings there are, labelled in groups of 300",
+        gt=0,
+    )
     staging_audio: bool = Field(
         True,  # noqa: FBT003 - a default
         description="keep utterance audio (FLAC) in staging: without it nothing can be tokenized",

@@ -6,7 +6,7 @@
 import itertools
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,7 +32,8 @@ from curation.stages.decode.stage import decode_spans
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH_ROWS = 64
+GROUP_SECONDS = 300.0
+"""Audio of a batch that goes through the stages together, where `engine.batch_seconds` does not say."""
 
 
 @dataclass(slots=True)
@@ -74,12 +75,11 @@ class UnitDecoder:
     def batches(self, unit: Unit, done: Collection[int] = (), attempt: Attempt | None = None) -> Iterator[Batch]:
         """The batches of a unit in order, without those in `done`. What a batch holds depends on nothing else."""
         attempt = attempt or Attempt()
-        limit = self._job.config.engine.batch_seconds * SAMPLE_RATE
+        limit = unit.batch_seconds * SAMPLE_RATE
         batch, decoding, start = Batch(BatchName(unit.number, 0), []), 0.0, time.perf_counter()
         for span in self._spans(unit, attempt):
             seconds = time.perf_counter() - start
-            samples = batch.num_samples + span.num_samples
-            if batch.recordings and (samples > limit or len(batch.recordings) >= MAX_BATCH_ROWS):
+            if batch.recordings and batch.num_samples + span.num_samples > limit:
                 if batch.name.batch not in done:
                     batch.times.stages["decode"] = decoding
                     yield batch
@@ -207,8 +207,9 @@ class BatchLabeller:
         self.setup()
         seconds: dict[str, float] = {}
         take_model_seconds()
-        every = list(range(len(batch.recordings)))
-        for group in [[number] for number in every] if attempt.careful else [every]:
+        most = (self._job.config.engine.batch_seconds or GROUP_SECONDS) * SAMPLE_RATE
+        every = [[number] for number in range(len(batch.recordings))]
+        for group in every if attempt.careful else _groups(batch.recordings, most):
             for stage in self._stages or []:
                 attempt.note(_key(batch.recordings[group[0]]), f"stage {stage.name}")
                 start = time.perf_counter()
@@ -254,6 +255,19 @@ class BatchLabeller:
             audio_seconds=batch.num_samples / SAMPLE_RATE,
             warning=batch.warning,
         )
+
+
+def _groups(recordings: Sequence[Recording], most: float) -> Iterator[list[int]]:
+    """Numbers of recordings that have `most` samples together at most, or are one."""
+    group, total = list[int](), 0
+    for number, recording in enumerate(recordings):
+        if group and total + recording.num_samples > most:
+            yield group
+            group, total = [], 0
+        group.append(number)
+        total += recording.num_samples
+    if group:
+        yield group
 
 
 def _check_segments(recording: Recording) -> None:

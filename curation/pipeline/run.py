@@ -42,6 +42,7 @@ from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import check_label_settings, pinned, tell_changes, write_config
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
+from curation.pipeline.workers.units import Sizes
 
 log = logging.getLogger(__name__)
 
@@ -125,13 +126,15 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
         raise ConfigError(msg)
     write_roots(out, listing.roots)
     record_skipped(out, listing.skipped)
-    engine = config.engine
+    failed = sum(1 for _ in failed_recordings(out, corpus)) if corpus else 0
+    sizes = Sizes.of(config.engine, len(todo) + failed)
     return extend_plan(
         out,
         plan,
         heapq.merge((Todo(item.source, item.size) for item in todo), again, key=lambda item: item.source.id),
-        unit_files=engine.unit_files,
-        unit_bytes=engine.unit_mib * 2**20,
+        unit_files=sizes.unit_files,
+        unit_bytes=sizes.unit_bytes,
+        batch_seconds=sizes.batch_seconds,
         retried_edition=corpus.edition if corpus else 0,
     )
 

@@ -27,12 +27,15 @@ from curation.pipeline.guard.watchdog import private_bytes
 from curation.pipeline.runtime.layout import FUSED, chosen_levels
 from curation.pipeline.workers.operators import Levels
 from curation.pipeline.workers.sizing import Node, fitting_workers, none_fits
+from curation.pipeline.workers.units import Sizes
 from curation.preflight.doctor import GIB
 from curation.preflight.pools import PoolPlan, audio_per_second, factors_of, plan_pools
 from curation.preflight.requirements import Model, models_of
 
 GPU_OVERHEAD, GPU_CONTEXT_GIB = 1.25, 1.0
 """Rule of thumb: activations beside the weights, and what each process takes for its context."""
+MANY, MANY_SECONDS = 10_000_000, 100_000 * 3600.0
+"""Recordings of a large corpus, and their audio."""
 BUSY_SHARE = 0.75
 """Share of a core below which a calibration on one thread was slowed down by other processes."""
 
@@ -91,6 +94,8 @@ class BuildPlan:
     """Memory limit of all workers together."""
     declared_gib: float
     """Memory of one worker, by what its stages declare."""
+    staging_files: int
+    """That 10 million recordings with 100,000 hours would make, at most."""
     pools: list[PoolPlan] = field(default_factory=list)
     """Of workers that run a part of the stages each; empty: every worker runs all."""
     slowest_pool: str = ""
@@ -127,6 +132,9 @@ def make_plan(
         worker_gpus=workers.needs.gpus,
         limit_gib=workers.count * config.engine.max_worker_gib,
         declared_gib=needs.memory_gib or 0.0,
+        staging_files=Sizes.of(config.engine, MANY).most_staging_files(
+            MANY, MANY_SECONDS, config.decode.max_span_seconds
+        ),
     )
     levels = chosen_levels(config, build_stages(config), {"": machines.node})
     if levels != FUSED:

@@ -54,6 +54,13 @@ def test_units_are_bounded_and_complete(names, sizes, unit_files, tmp_path_facto
         assert (table["unit"][0].as_py(), table["unit"][-1].as_py()) == (part.first_unit, part.last_unit)
 
 
+def test_a_unit_has_the_size_of_batches_of_its_generation(tmp_path):
+    out = Storage(str(tmp_path))
+    extended(out, "ab")
+    extended(out, "cde", batch_seconds=2700.0)
+    assert [unit.batch_seconds for unit in read_plan(out).units(range(9))] == [300.0, 2700.0, 2700.0]
+
+
 @given(data=st.data(), generations=st.lists(ids, min_size=1, max_size=3))
 def test_a_stretch_of_the_recordings_is_what_all_generations_say_of_it(data, generations, tmp_path_factory):
     """Against a dictionary: the latest unit of a recording is its home, and generations merge in the order of ids."""

@@ -2,9 +2,9 @@
 
     python -m tests.bench.speed.publish_reads                # 60 staging files of 5 minutes with audio
 
-The store is in memory, and read as `s3fs` reads: a HEAD when a file is opened, and ranges of at least 5 MiB, as far as
-the file goes. The staging rows are synthetic, with texts, words, embeddings and FLAC of noise; everything after them is
-the real publish pass, in one process and without tokenizers.
+The store is in memory. A file that is opened is read as `s3fs` does, in ranges of at least 5 MiB after a HEAD; ranges
+that are asked for by their places are what they are. The staging rows are synthetic, with texts, words, embeddings and
+FLAC of noise; everything after them is the real publish pass, in one process and without tokenizers.
 """
 
 import argparse

@@ -42,6 +42,11 @@ def test_plan_shows_what_json_has():
     assert all(stage["name"] in told for stage in values["stages"])
 
 
+def test_plan_says_how_many_staging_files_a_large_corpus_makes():
+    files = json.loads(curation(*QUICK, "--json").stdout)["staging_files"]
+    assert f"10 million recordings, 100,000 hours: at most {files:,} staging files" in curation(*QUICK).stdout
+
+
 def test_plan_ends_with_1_where_the_configuration_does_not_fit():
     told = curation(*QUICK, "--set", "engine.worker_gpus=1", code=1).stdout
     assert "problem: no worker fits" in told

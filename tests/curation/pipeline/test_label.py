@@ -13,14 +13,14 @@ import soundfile
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.manifests.plan import Unit
-from curation.manifests.records import Source
-from curation.manifests.staging import committed
+from curation.manifests.records import Recording, Source
+from curation.manifests.staging import BatchName, committed
 from curation.pipeline import label
 from curation.pipeline.guard import lock
 from curation.pipeline.guard.quarantine import Attempt
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import Job
-from curation.pipeline.label import BatchLabeller, UnitDecoder
+from curation.pipeline.label import Batch, BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.stages.base import Stage
 from tests.support.builds import table, toy_build, toy_config, write_recordings
@@ -38,7 +38,7 @@ def unit(tmp_path_factory):
         wave = 0.3 * generator.standard_normal(seconds * SAMPLE_RATE)
         soundfile.write(folder / f"{number}.wav", wave, SAMPLE_RATE)
         sources.append(Source(f"r{number}", str(folder / f"{number}.wav")))
-    return Unit(5, sources)
+    return Unit(5, sources, batch_seconds=8)
 
 
 @pytest.fixture
@@ -92,11 +92,31 @@ def test_the_last_batch_is_made_where_only_one_that_was_not_the_last_is_there(un
     assert [batch.name for batch in UnitDecoder(job).batches(unit, done=numbers)] == [last.name]
 
 
-def test_many_short_recordings_are_more_than_one_batch(unit, job):
-    count = label.MAX_BATCH_ROWS + 6
-    short = Unit(0, [Source(f"s{number:03d}", "/no/such.wav") for number in range(count)])
-    sizes = [len(batch.recordings) for batch in UnitDecoder(job).batches(short)]
-    assert sizes == [label.MAX_BATCH_ROWS, 6]
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (None, {(0,), (1, 2), (3,)}),
+        (5.0, {(0,), (1,), (2,), (3,)}),
+        (7.0, {(0, 1), (2,), (3,)}),
+        (99.0, {(0, 1, 2, 3)}),
+    ],
+)
+def test_a_batch_goes_through_the_stages_in_groups(job, monkeypatch, seconds, expected):
+    """Of `engine.batch_seconds`, or of what is not too much for the memory of models: then a batch may be larger."""
+    monkeypatch.setattr(label, "GROUP_SECONDS", 6.0)
+    made = [Recording(Source(f"r{n}", "r.wav"), num_samples=s * SAMPLE_RATE) for n, s in enumerate((4, 3, 3, 5))]
+    found = set()
+
+    class Watching(Stage):
+        name, batched = "watching", True
+
+        def process(self, batch):
+            found.add(tuple(int(item.source.id[1:]) for item in batch))
+
+    config = job.config.model_copy(update={"engine": job.config.engine.model_copy(update={"batch_seconds": seconds})})
+    labeller = BatchLabeller(replace(job, config=config, make_stages=lambda _: [Watching()]))
+    labeller(Batch(BatchName(0, 0, last=True), made))
+    assert found == expected
 
 
 def test_a_batch_that_is_committed_is_not_labelled_again(unit, job):

@@ -107,6 +107,12 @@ def test_workers_reserve_what_their_stages_declare(tmp_path):
     assert (plan.worker_gpus, plan.workers, plan.problems) == (1.0, 2, [])
 
 
+@pytest.mark.parametrize(("overrides", "number"), [((), 188_023), (("engine.unit_files=4",), 2_650_000)])
+def test_staging_files_of_a_large_corpus(overrides, number):
+    """Four files in a unit are 2.5 million of them."""
+    assert make_plan(load_config(overrides=overrides), Machines(2), calibrate=False).staging_files == number
+
+
 def test_sizes_come_from_the_disk_or_are_marked_as_estimates(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.bin").write_bytes(bytes(1000))

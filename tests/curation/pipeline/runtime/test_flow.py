@@ -27,7 +27,7 @@ from tests.support.toy import Choir, choir_stages
 
 
 def a_job(out) -> Job:
-    return Job(toy_config(batch_seconds=6), str(out), "this-run", choir_stages)
+    return Job(toy_config(), str(out), "this-run", choir_stages)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def units(tmp_path_factory):
     write_recordings(folder, ["alpha", "beta no-high", "gamma", "delta no-mid no-low", "eta raise"])
     write_recordings(folder, ["long", "longer", "longest"], seconds=9)
     sources = [Source(path.stem, str(path)) for path in sorted(folder.iterdir())]
-    return [Unit(number, sources[number * 2 : number * 2 + 2]) for number in range(4)]
+    return [Unit(number, sources[number * 2 : number * 2 + 2], batch_seconds=6) for number in range(4)]
 
 
 class Expected:
