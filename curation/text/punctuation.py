@@ -2,8 +2,8 @@
 """Where punctuation goes and where it does not, given the pauses between words. Pure text; no audio, no models.
 
 Source: the GPA paper, section on data curation: a comma at pauses of at least 300 ms, no punctuation where the
-pause is shorter than 50 ms. What must not change (abbreviations, numbers, hyphens, quotations, brackets) and the
-repair of capitals are our own.
+pause is shorter than 50 ms. What must not change (abbreviations, numbers, hyphens, quotations, brackets), phrases
+without commas, the evidence of other writings and the repair of capitals are our own.
 
 A text is cut into words and the gaps around them, so that joining them restores the text exactly:
 
@@ -15,8 +15,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from curation.manifests.records import Edit
+from curation.text.phrases import inside_phrase, is_subject, opens_clause
 
 SENTENCE_MARKS = ".?!…。？！"
 MARKS = SENTENCE_MARKS + ",;:，、；：،؛؟।"
@@ -87,20 +89,54 @@ def split(text: str) -> Pieces:
     return Pieces(words, [*gaps, text[end:]])
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What decides on a mark."""
+
+    insert_ms: float = 300
+    """Shortest pause that gets a comma where a writing has a mark, or where no writing tells."""
+    remove_ms: float = 50
+    """Pause below which a mark is removed."""
+    unwritten_ms: float = 700
+    """Shortest pause before a conjunction that gets a comma where no writing has a mark."""
+    keep_share: float = 0.6
+    """Share of the writings from which a mark stays whatever the pause."""
+
+    def wants(self, pause: float, share: float | None, following: str, language: str) -> bool:
+        """Whether a pause outside a phrase gets a comma."""
+        if share == 0:
+            return pause >= max(self.insert_ms, self.unwritten_ms) and opens_clause(following, language)
+        return pause >= self.insert_ms
+
+    def drops(self, pause: float, share: float | None, *, inside: bool, subject: bool) -> bool:
+        """Whether a mark is removed: without a pause, or inside a phrase; never one that most writings have.
+
+        A mark before a subject stays where any writing has it: there a clause begins.
+        """
+        if share is None:
+            return pause < self.remove_ms
+        return share < self.keep_share and (inside or (pause < self.remove_ms and not subject))
+
+
+PAPER = Limits()
+
+
 def refine(
     text: str,
     pauses_ms: Sequence[float | None],
     *,
     language: str = "",
-    insert_ms: float = 300,
-    remove_ms: float = 50,
+    limits: Limits = PAPER,
+    shares: Sequence[float | None] = (),
     evidence: Sequence[str] = (),
 ) -> tuple[str, list[Edit]]:
     """Insert and remove punctuation by the pauses, and repair the capital after a removed full stop.
 
     `pauses_ms[i]` is the pause after word i of `split(text)`, None where it is unknown; a pause after the last word
-    is ignored. `evidence` are other transcripts of the same speech, which distinguish names from sentence starts.
-    Returns the new text and its edits in order, see `replay`. Raises ValueError when the pauses do not fit the words.
+    is ignored. `shares[i]` is the share of other writings with a mark after word i (`written.mark_shares`), None or
+    left out where none tells. `evidence` are other transcripts of the same speech, which distinguish names from
+    sentence starts. Returns the new text and its edits in order, see `replay`. Raises ValueError when the pauses do
+    not fit the words.
     """
     pieces = split(text)
     if len(pauses_ms) < len(pieces.words) - 1:
@@ -109,11 +145,15 @@ def refine(
     comma = COMMAS.get(language.partition("-")[0].lower(), ",")
     forms = mid_sentence_forms([text, *evidence])
     edits = []
-    for index, pause in enumerate(pauses_ms[: len(pieces.words) - 1]):
-        gap, following = pieces.gaps[index + 1], pieces.words[index + 1]
-        if pause is not None and pause >= insert_ms and (new := with_comma(gap, comma)) != gap:
+    for index, (before, following) in enumerate(pairwise(pieces.words)):
+        pause, share = pauses_ms[index], shares[index] if shares else None
+        if pause is None:
+            continue
+        gap, inside = pieces.gaps[index + 1], inside_phrase(before, following, language)
+        if not inside and limits.wants(pause, share, following, language) and (new := with_comma(gap, comma)) != gap:
             edits.append(Edit("insert", gap, new, index, pause))
-        if pause is not None and pause < remove_ms and (new := without_marks(pieces, index)) != gap:
+        subject = is_subject(following, language)
+        if limits.drops(pause, share, inside=inside, subject=subject) and (new := without_marks(pieces, index)) != gap:
             edits.append(Edit("remove", gap, new, index, pause))
             if ends_sentence(gap) and not ends_sentence(new) and not keeps_capital(following, forms, language):
                 edits.append(Edit("recase", following, following[0].lower() + following[1:], index + 1, pause))

@@ -30,7 +30,7 @@ ATTEMPTS = ({"silprob": 1.0, "wip": 0.65}, {"silprob": 0.005, "wip": 1e4})
 0.005): more of the short pauses are found. But the search ends in the best state, final or not, and a path that matches
 the last words to silence can win; the second attempt rewards words."""
 FILLERS = {"<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]"}
-TOKEN = re.compile(r"(?:[$€£](?=\d))?[^\W_]+(?:['.,:][^\W_]+)*|[%$€£&+@=]")
+TOKEN = re.compile(r"(?:[$€£](?=\d))?[^\W_]+(?:['.,:][^\W_]+)*|[%$€£&+@=°]")
 
 
 class PocketSphinx(Aligner):

@@ -26,6 +26,7 @@ SYMBOLS = {
     "+": "plus",
     "@": "at",
     "=": "equals",
+    "°": "degrees",
 }
 
 # Longest match first. `c` and `g` before e, i, y, and the silent final e, are handled in `spell`.
@@ -111,7 +112,7 @@ def pronounce(word: str, lookup: Lookup) -> list[str]:
     """
     ways = [""]
     spoken = re.sub(r"^([$€£])(.+)", r"\2\1", word.replace(",", ""))
-    for piece in re.findall(r"\d+|[^\W\d_]+|[%$€£&+@=]|\.(?=\d)", spoken):
+    for piece in re.findall(r"\d+|[^\W\d_]+|[%$€£&+@=°]|\.(?=\d)", spoken):
         options = _piece(piece, lookup)
         ways = [f"{way} {option}".strip() for way in ways for option in options][:8]
     return [way for way in dict.fromkeys(ways) if way]

@@ -1,17 +1,17 @@
 """Punctuate: commas where the speaker pauses, none where speech flows, by the word times of a forced aligner.
 
-Source: the GPA paper, section on data curation. The rules are in curation/text/punctuation.py; this file finds the
-pauses. A text that cannot be aligned stays unchanged: no utterance is lost here.
+Source: the GPA paper, section on data curation. The rules are in curation/text/punctuation.py; pauses.py finds the
+pauses, and what the ASR systems wrote there is evidence. A text that cannot be aligned stays unchanged: no utterance
+is lost here.
 """
 
 import logging
 from collections.abc import Hashable, Sequence
-from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.audio.wave import Wave
 from curation.core.declarations import Note, Use
 from curation.core.errors import ModelError
 from curation.core.kinds import NONE, KindOf, Options, OptionsOf, make, section_for
@@ -21,8 +21,10 @@ from curation.manifests.records import Recording, Segment, Word
 from curation.stages.base import Stage
 from curation.stages.punctuate.base import Aligner, Interval, Placed, Spoken
 from curation.stages.punctuate.mfa.models import MfaConfig
+from curation.stages.punctuate.pauses import pauses_ms, spoken_words
 from curation.stages.punctuate.registry import ALIGNERS
-from curation.text.punctuation import refine, revert, split
+from curation.text.punctuation import PAPER, Limits, refine, revert, split
+from curation.text.written import mark_shares
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,28 @@ class PunctuateConfig(Section):
         {}, "Settings of aligners that have some, by their kind"
     )
     mfa: MfaConfig | None = Field(default=None, description="Models and settings of the aligner mfa")
-    insert_pause_ms: float = Field(default=300.0, gt=0, description="Shortest pause that gets a comma, in ms")
-    remove_pause_ms: float = Field(default=50.0, ge=0, description="Pause below which punctuation is removed, in ms")
+    insert_pause_ms: float = Field(
+        default=PAPER.insert_ms,
+        gt=0,
+        description="Shortest pause that gets a comma where an ASR system wrote a mark, or none writes marks, in ms",
+    )
+    unwritten_pause_ms: float = Field(
+        default=PAPER.unwritten_ms,
+        gt=0,
+        description="Shortest pause before a conjunction that gets a comma where no ASR system wrote a mark, in ms",
+    )
+    remove_pause_ms: float = Field(
+        default=PAPER.remove_ms, ge=0, description="Pause below which punctuation is removed, in ms"
+    )
+    keep_share: float = Field(
+        default=PAPER.keep_share,
+        ge=0,
+        description="Share of the ASR systems, of those that write marks, from which a mark stays without a pause, "
+        "0..1; above 1: only pauses count",
+    )
+    max_speech_ms: float = Field(
+        default=80.0, ge=0, description="Speech that a pause may hold, in ms; with more it is none"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "PunctuateConfig":
@@ -60,6 +82,11 @@ class PunctuateConfig(Section):
     def kinds(self) -> list[str]:
         """The aligners to try, in order."""
         return [kind for kind in dict.fromkeys((self.aligner, self.fallback)) if kind != NONE]
+
+    @property
+    def limits(self) -> Limits:
+        """For `refine`."""
+        return Limits(self.insert_pause_ms, self.remove_pause_ms, self.unwritten_pause_ms, self.keep_share)
 
     @property
     def settings(self) -> dict[str, Section | None]:
@@ -114,25 +141,26 @@ class Punctuate(Stage):
         jobs = [(item, segment) for item in batch for segment in item.live_segments if segment.text]
         originals = [revert(segment.text, segment.edits) for _, segment in jobs]
         utterances = [
-            Spoken(_wave(recording, segment), split(text).words, segment.language, _speaker(recording, segment))
+            Spoken(_wave(recording, segment), spoken_words(split(text)), segment.language, _speaker(recording, segment))
             for (recording, segment), text in zip(jobs, originals, strict=True)
         ]
         aligned = self._align(utterances)  # all or none: may be called again
-        for (_, segment), text, (name, placed) in zip(jobs, originals, aligned, strict=True):
-            self._refine(segment, text, name, placed)
+        for (_, segment), spoken, text, (name, placed) in zip(jobs, utterances, originals, aligned, strict=True):
+            segment.notes["punctuate.aligner"] = name
+            self._refine(segment, text, spoken.wave, placed)
 
-    def _refine(self, segment: Segment, original: str, aligner: str, placed: Placed) -> None:
-        segment.notes["punctuate.aligner"] = aligner
+    def _refine(self, segment: Segment, original: str, wave: Wave, placed: Placed) -> None:
         if placed is None:
             segment.text, segment.edits = original, []
             return
+        writings = [hypothesis.text for hypothesis in segment.hypotheses]
         segment.text, segment.edits = refine(
             original,
-            pauses_ms(placed),
+            pauses_ms(placed, wave, self.config.max_speech_ms),
             language=segment.language,
-            insert_ms=self.config.insert_pause_ms,
-            remove_ms=self.config.remove_pause_ms,
-            evidence=[hypothesis.text for hypothesis in segment.hypotheses],
+            limits=self.config.limits,
+            shares=mark_shares(original, writings) if self.config.keep_share <= 1 else (),
+            evidence=writings,
         )
         segment.words = timed_words(split(segment.text).words, placed, segment)
 
@@ -161,14 +189,6 @@ def _speaker(recording: Recording, segment: Segment) -> Hashable:
 
 def _wave(recording: Recording, segment: Segment) -> Wave:
     return segment.audio if segment.audio is not None else recording.slice(segment.start, segment.end)
-
-
-def pauses_ms(placed: Sequence[Interval | None]) -> list[float | None]:
-    """The pause after each word but the last, in ms; None beside a word without a place."""
-    return [
-        max(0, right.start - left.end) * 1000 / SAMPLE_RATE if left and right else None
-        for left, right in pairwise(placed)
-    ]
 
 
 def timed_words(words: Sequence[str], placed: Sequence[Interval | None], segment: Segment) -> list[Word]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curation.text.punctuation import refine, replay, revert, split
+from curation.text.phrases import LANGUAGES, inside_phrase
+from curation.text.punctuation import Limits, refine, replay, revert, split
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
 FLUENT, PAUSE, BETWEEN = 10.0, 400.0, 150.0
@@ -54,10 +55,10 @@ def test_fluent_speech_loses_marks(text, expected):
     ("text", "language", "expected"),
     [
         ("yes no", "en", "yes, no"),
-        ("yes. no? well-known don't stop", "en", "yes. no? well-known, don't, stop"),
-        ('the "big" house (old) fell', "en", 'the, "big", house (old), fell'),
+        ("yes. no? well-known books stop", "en", "yes. no? well-known, books, stop"),
+        ('see "big" house (old) fell', "en", 'see, "big", house (old), fell'),
         ("she — home", "en", "she — home"),
-        ("20% of it", "en", "20%, of, it"),
+        ("20% more it", "en", "20%, more, it"),
         ("你好我", "zh", "你，好，我"),
         ("はい元気", "ja", "は、い、元、気"),
         ("ไทย ดี", "th", "ไทย ดี"),
@@ -70,6 +71,7 @@ def test_pauses_get_commas(text, language, expected):
 def test_limits_are_inclusive_where_the_paper_says_so():
     assert refine("a b", [300.0])[0] == "a, b"
     assert refine("a b", [299.9])[0] == "a b"
+    assert refine("a b", [200.0], limits=Limits(insert_ms=200))[0] == "a, b"
     assert refine("a, b", [50.0])[0] == "a, b"
     assert refine("a, b", [49.9])[0] == "a b"
     assert refine("a, b c", [None, None]) == ("a, b c", [])
@@ -153,11 +155,13 @@ def test_properties(text, data, language):
     pause = st.sampled_from([None, 0.0, 49.0, 50.0, 200.0, 300.0, 900.0])
     count = len(pieces.words)
     pauses = [0.0] * count if data is None else data.draw(st.lists(pause, min_size=count, max_size=count))
-    refined, edits = refine(text, pauses, language=language)
+    share = st.sampled_from([None, 0.0, 0.4, 1.0])
+    shares = () if data is None else data.draw(st.lists(share, min_size=count, max_size=count))
+    refined, edits = refine(text, pauses, language=language, shares=shares)
     assert [word.casefold() for word in split(refined).words] == [word.casefold() for word in pieces.words]
     assert replay(text, edits) == refined
     assert revert(refined, edits) == text
-    assert refine(refined, pauses, language=language) == (refined, [])
+    assert refine(refined, pauses, language=language, shares=shares) == (refined, [])
     assert split(refined).gaps[0] == pieces.gaps[0]
     assert split(refined).gaps[-1] == pieces.gaps[-1]
 
@@ -174,7 +178,7 @@ def test_real_pauses_of_a_reading():
     pauses = [(after[0] - before[1]) * 1000 for before, after in pairwise(words)][: len(pieces.words) - 1]
     refined, _ = refine(text, pauses, language="en")
     assert refined == (
-        "It, was the best of times, it was the worst of times, it was the age of wisdom. It was the age of "
+        "It was the best of times, it was the worst of times, it was the age of wisdom. It was the age of "
         "foolishness, it was the epoch of belief"
     )
 
@@ -236,3 +240,63 @@ def test_marks_of_any_script_belong_to_the_word(letter, mark):
 @pytest.mark.parametrize("text", ["यह है वह नहीं", "ที่ นี่", "مُحَمَّد قال", "தமிழ் மொழி", "cafe\u0301 ne\u0301e"])
 def test_words_with_vowel_signs_and_accents_are_whole(text):
     assert split(text).words == text.split()
+
+
+@pytest.mark.parametrize(
+    ("share", "pause", "text", "expected"),
+    [
+        (1 / 3, 300.0, "so we", "so, we"),  # one of three systems wrote a mark: the pause is one
+        (0.0, 600.0, "house stands", "house stands"),  # none did: the speaker looks for a word
+        (0.0, 900.0, "house stands", "house stands"),
+        (0.0, 699.0, "house but", "house but"),
+        (0.0, 700.0, "house but", "house, but"),  # … or a clause begins
+        (1.0, 299.0, "so we", "so we"),
+        (2 / 3, 0.0, "Lord, as", "Lord, as"),  # most systems wrote it
+        (0.5, 0.0, "Lord, as", "Lord as"),
+        (0.5, 50.0, "Lord, as", "Lord, as"),
+        (0.5, 0.0, "woman, he", "woman, he"),  # before a subject
+        (0.0, 0.0, "woman, he", "woman, he"),
+        (1 / 3, 400.0, "a, house", "a house"),  # inside a phrase
+        (1.0, 400.0, "a, house", "a, house"),
+    ],
+)
+def test_marks_of_other_systems_are_evidence(share, pause, text, expected):
+    refined, edits = refine(text, [pause], language="en", shares=[share])
+    assert refined == expected
+    assert revert(refined, edits) == text
+
+
+def test_limits_of_the_evidence():
+    """Each is used as it is set."""
+    marked, bare = {"language": "en", "shares": [0.5]}, {"language": "en", "shares": [0.0]}
+    assert refine("Lord, as", [0.0], limits=Limits(keep_share=0.5), **marked)[0] == "Lord, as"
+    assert refine("house but", [400.0], limits=Limits(unwritten_ms=400), **bare)[0] == "house, but"
+    assert refine("house but", [400.0], limits=Limits(unwritten_ms=100, insert_ms=500), **bare)[0] == "house but"
+
+
+LISTED = sorted(LANGUAGES)
+PAUSES = st.sampled_from([None, 0.0, 49.0, 50.0, 300.0, 900.0, 5000.0])
+
+
+@given(st.data(), st.sampled_from(LISTED))
+def test_no_comma_comes_into_a_phrase_whatever_the_pause(data, language):
+    lists = LANGUAGES[language]
+    closed = sorted(lists.binds | lists.leans | lists.follows | lists.subjects | lists.opens | lists.pronouns)
+    words = data.draw(st.lists(st.sampled_from([*closed, "Haus", "go"]), max_size=8))
+    shares = data.draw(st.lists(st.sampled_from([None, 0.0, 0.5, 1.0]), min_size=8, max_size=8))
+    text = " ".join(words)
+    pauses = data.draw(st.lists(PAUSES, min_size=8, max_size=8))
+    words = split(text).words
+    refined, edits = refine(text, pauses * 2, language=language, shares=shares * 2)
+    assert split(refined).words == words
+    assert revert(refined, edits) == text
+    for edit in edits:
+        assert edit.kind == "insert"
+        assert not inside_phrase(words[edit.position], words[edit.position + 1], language)
+
+
+@given(TEXTS, st.sampled_from([*LISTED, "ja", ""]), st.sampled_from([None, 50.0, 200.0, 299.0]))
+def test_a_text_without_pauses_is_unchanged(text, language, pause):
+    count = len(split(text).words)
+    assert refine(text, [pause] * count, language=language) == (text, [])
+    assert refine(text, [pause] * count, language=language, shares=[1.0] * count) == (text, [])

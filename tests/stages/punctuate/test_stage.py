@@ -209,3 +209,56 @@ def test_an_utterance_without_audio_of_its_own_is_cut_from_the_recording(stage):
     other.segments[0].audio = None
     stage.process([other])
     assert other.segments[0].words == made.segments[0].words
+
+
+def written(*texts):
+    return [Hypothesis(str(number), text) for number, text in enumerate(texts)]
+
+
+def test_what_the_systems_wrote_is_evidence():
+    """There are pauses after `worst of times` and `age of wisdom`, none after `the age of`."""
+    bare = READING.replace(",", "").replace(".", "")
+    agreed = read(hypotheses=written(READING, READING, bare)).text  # all that write marks
+    assert "the age of. Foolishness" in agreed
+    assert "worst of times it was" in agreed  # nobody wrote a mark: a search for words
+    others = written(READING, *[READING.replace("of. F", "of f").replace("times it", "times, it")] * 2)
+    assert "the age of foolishness" in read(hypotheses=others).text
+    low = read(hypotheses=others, keep_share=0.3).text
+    assert "the age of. Foolishness" in low
+    assert "worst of times, it was" in low
+    alone = read(hypotheses=written(READING), keep_share=2).text
+    assert "the age of foolishness" in alone
+    assert "worst of times, it was" in alone
+
+
+def test_a_long_pause_before_a_conjunction_gets_a_comma_that_nobody_wrote():
+    said = "It was the best of times it was the worst of times and was the"  # `it was the`, after a pause
+    for limit, expected in ((700.0, "times and"), (300.0, "times, and")):
+        stage = Punctuate(PunctuateConfig(unwritten_pause_ms=limit))
+        stage.setup()
+        made = spoken(wave(TWO_CITIES)[4800 : round(5.6 * SAMPLE_RATE)], said)
+        made.segments[0].hypotheses = written(f"{said}.")
+        stage.process([made])
+        assert expected in made.segments[0].text
+
+
+def test_a_pause_that_holds_speech_gets_no_comma():
+    """A sound of 120 ms as loud as the voice, in a real pause."""
+    samples = wave(TWO_CITIES)[4800 : round(5.6 * SAMPLE_RATE)].copy()
+    said = "It was the best of times it was the worst of times it was the"
+    made = spoken(samples, said)
+    stage = Punctuate()
+    stage.setup()
+    stage.process([made])
+    before, after = made.segments[0].words[11:13]
+    assert "worst of times, it" in made.segments[0].text
+    middle = (before.end + after.start) // 2
+    samples[middle - 960 : middle + 960] = samples[before.start : before.start + 1920]
+    texts = []
+    for limit in (80.0, 1e6):
+        stage.config = PunctuateConfig(max_speech_ms=limit)
+        made = spoken(samples, said)
+        stage.process([made])
+        texts.append(made.segments[0].text)
+    assert "worst of times it" in texts[0]
+    assert "worst of times, it" in texts[1]
