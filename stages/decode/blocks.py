@@ -1,4 +1,4 @@
-"""Decoded frames become blocks of mono float32 at 16 kHz."""
+"""Decoded frames of any number of channels become blocks of mono float32 at 16 kHz."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +11,17 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Hz. Outside of it a header is damaged, and a resampler for it could need gigabytes."""
 MAX_CHANNELS = 64
-BLOCK_SECONDS = 1.0
-"""Decoded frames (20 ms or so) are joined to blocks of this length before they are resampled."""
+MAX_COMPARED = 8
+"""Channels. Of more the mean is taken, whether they cancel out or not."""
+CANCELLED = 0.1
+"""Energy of the mean of channels, as a share of what it is where they have nothing in common. Below it, in a block of a
+second, they cancel out: for two channels of equal strength, a correlation below -0.9."""
+FAR_STRONGER = 4.0
+"""Energy, relative to the first channel."""
 LOUDEST = 1e10
 """Float samples beyond it are noise of a damaged file; files in 16- and 32-bit integer units stay below."""
+Channels = npt.NDArray[np.float32]
+"""(channels, samples), full scale 1."""
 _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
@@ -22,54 +29,86 @@ class MediaError(ValueError):
     """The file cannot be used; the message names the cause and the remedy."""
 
 
-def mono(frame: Any) -> Wave:
-    """Mean of the channels of a decoded frame: (samples,) float32, full scale 1; NaN where it is not a number."""
+def planes(frame: Any) -> Channels:
+    """The channels of a decoded frame: (channels, samples) float32, full scale 1; NaN where it is not a number."""
     _check(frame.sample_rate, frame.layout.nb_channels)
     data: npt.NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
-        data = data.reshape(-1, frame.layout.nb_channels).T  # (channels, samples)
+        data = data.reshape(-1, frame.layout.nb_channels).T
     kind = data.dtype.str[1:]
-    if kind == "u1":
-        data = data.astype(np.float32) - 128.0
     with np.errstate(invalid="ignore", over="ignore"):  # damaged float samples
-        wave = data.mean(axis=0, dtype=np.float64) / _FULL_SCALE.get(kind, 1.0)
-    if kind in {"f4", "f8"}:
+        wave = np.array(data, dtype=np.float32, order="C")
+    if kind == "u1":
+        wave -= np.float32(128.0)
+    if kind in _FULL_SCALE:
+        wave /= np.float32(_FULL_SCALE[kind])
+    else:
         wave[~(np.abs(wave) <= LOUDEST)] = np.nan
-    return np.asarray(wave, dtype=np.float32)
+    return wave if len(wave) <= MAX_COMPARED else np.asarray(wave.mean(axis=0, keepdims=True), np.float32)
+
+
+def mixed(wave: Channels) -> Wave:
+    """One channel of several: (channels, samples) -> (samples,).
+
+    It is their mean; where they cancel out (one is the other upside down), the first, or one that is far stronger.
+    """
+    first: Wave = wave[0]
+    if len(wave) == 1:
+        return first
+    total: Wave = wave.sum(axis=0)
+    energy = np.array([np.dot(channel, channel) for channel in wave])
+    if np.dot(total, total) < CANCELLED * energy.sum():
+        best: Wave = wave[int(np.argmax(energy))]
+        return best if energy.max() > FAR_STRONGER * energy[0] else first
+    return total / np.float32(len(wave))
 
 
 class Joiner:
-    """Joins frames to blocks and resamples them; a new resampler starts where the sample rate changes."""
+    """Joins frames to blocks of a second of the recording's clock, makes one channel of each, and resamples it.
+
+    Blocks begin at whole seconds wherever reading began. A new resampler starts where the sample rate changes.
+    """
 
     def __init__(self) -> None:
         self._rate = 0
         self._resampler: Any = None
-        self._frames: list[Wave] = []
-        self._waiting = 0
+        self._frames: list[Channels] = []
 
-    def feed(self, wave: Wave, rate: int) -> Iterator[Wave]:
-        """Add (samples,) at `rate` Hz; yields the blocks at 16 kHz that it completes."""
+    def feed(self, wave: Channels, rate: int, time: float) -> Iterator[Wave]:
+        """Add (channels, samples) at `rate` Hz, from `time` (s) on; yields the blocks at 16 kHz that it completes."""
         if rate != self._rate:
             yield self.flush()
             self._rate, self._resampler = rate, _resampler(rate)
-        self._frames.append(wave)
-        self._waiting += len(wave)
-        if self._waiting >= BLOCK_SECONDS * rate:
+        while wave.shape[1]:
+            left = rate - round(time * rate) % rate
+            self._frames.append(wave[:, :left])
+            if wave.shape[1] < left:
+                return
             yield self._resample(last=False)
+            wave, time = wave[:, left:], time + left / rate
 
     def flush(self) -> Wave:
         """What is left of the samples so far, at 16 kHz."""
         return self._resample(last=True)
 
     def _resample(self, *, last: bool) -> Wave:
-        wave = np.concatenate([*self._frames, np.zeros(0, np.float32)])
-        self._frames, self._waiting = [], 0
+        wave = mixed(_joined(self._frames))
+        self._frames = []
         if self._resampler is None:
             return wave
         resampled: Wave = self._resampler.resample_chunk(wave, last=last)
         if last:
             self._rate, self._resampler = 0, None
         return resampled
+
+
+def _joined(frames: list[Channels]) -> Channels:
+    """Frames one after the other; silence has one channel, whatever the others have."""
+    most = max(map(len, frames), default=1)
+    if any(len(frame) not in {1, most} for frame in frames):
+        frames, most = [mixed(frame)[None] for frame in frames], 1
+    same = [np.broadcast_to(frame, (most, frame.shape[1])) for frame in frames]
+    return np.concatenate([*same, np.zeros((most, 0), np.float32)], axis=1)
 
 
 def _resampler(rate: int) -> Any:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.audio.wave import SAMPLE_RATE
+from curation.stages.decode.blocks import Channels
 
 JITTER_SECONDS = 0.015
 """Stamps that are later than the audio before them by less than this are rounded, or jitter: they add nothing. The
@@ -38,9 +39,9 @@ class Decoded:
     """What a packet gave: audio, or an error."""
 
     time: float | None
-    """Time stamp (s) of its first sample; None where the file has none."""
-    wave: Wave
-    """(samples,) mono at `rate`; empty where the decoder refused the packet."""
+    """Time stamp (s) of its first sample, None where the file has none; its place in the recording once it has one."""
+    wave: Channels
+    """(channels, samples) at `rate`; empty where the decoder refused the packet."""
     rate: int
     seconds: float
     """Length; 0 where it is not known."""
@@ -103,6 +104,7 @@ class Clock:
             self._unread += item.size - round(item.seconds * self._bytes_per_second)
             return
         yield from self._end_gap()
+        item.time = self.position
         self.position += item.seconds
         self._unread, self._bytes, self._heard = 0, self._bytes + item.size, self._heard + item.seconds
         yield item
@@ -148,11 +150,11 @@ class Clock:
 
     def _silent(self, seconds: float, rate: int) -> Iterator[Decoded]:
         left = round(seconds * rate)
-        self.position += left / rate
         self._silence += left / rate
         while left > 0:
             block = min(left, rate)
-            yield Decoded(None, np.zeros(block, np.float32), rate, block / rate)
+            yield Decoded(self.position, np.zeros((1, block), np.float32), rate, block / rate)
+            self.position += block / rate
             left -= block
 
 

@@ -20,7 +20,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.names import existing
 from curation.core.patient_file import PatientFile
 from curation.manifests.records import MediaInfo
-from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, mono
+from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, planes
 from curation.stages.decode.clock import Clock, Decoded, Gap, Unread
 from curation.stages.decode.containers import (
     counts_samples,
@@ -86,7 +86,7 @@ class Media:
         return round((self.info.seconds or 0.0) * SAMPLE_RATE)
 
     def pieces(self, begin: int = 0) -> Iterator[Wave | Gap]:
-        """Mono blocks of about `BLOCK_SECONDS` in order, on the recording's clock, with a `Gap` where it is damaged.
+        """Mono blocks of about a second in order, on the recording's clock, with a `Gap` where it is damaged.
 
         The first is `first_sample`: 0, or where `begin` is far from it and the container can be searched, a place
         before `begin` (samples at 16 kHz).
@@ -101,7 +101,7 @@ class Media:
         try:
             for part in self._placed(begin / SAMPLE_RATE):
                 if not isinstance(part, Gap):
-                    yield from joiner.feed(part.wave, part.rate)
+                    yield from joiner.feed(part.wave, part.rate, part.time or 0.0)
                     continue
                 yield joiner.flush()
                 yield part
@@ -146,12 +146,12 @@ class Media:
             except av.FFmpegError as error:  # nothing is read here: the packet or its codec is bad
                 seconds, fault = _packet_seconds(packet), f"damaged audio ({error.strerror}): fetch the file again"
                 time = None if packet.pts is None else float(packet.pts * packet.time_base)
-                yield Decoded(time, np.zeros(0, np.float32), rate, seconds, size, waiting, packet.pos or -1, fault)
+                yield Decoded(time, np.zeros((1, 0), np.float32), rate, seconds, size, waiting, packet.pos or -1, fault)
                 waiting = 0
                 continue
             for frame in frames:
-                wave, rate = mono(frame), frame.sample_rate
-                yield Decoded(frame.time, wave, rate, len(wave) / rate, size, waiting, packet.pos or -1)
+                wave, rate = planes(frame), frame.sample_rate
+                yield Decoded(frame.time, wave, rate, wave.shape[1] / rate, size, waiting, packet.pos or -1)
                 size = waiting = 0
 
 

@@ -79,22 +79,26 @@ def encode(
     bit_rate: int = 0,
     **options: str,
 ) -> Path:
-    """Encode 16 kHz speech with FFmpeg; the container follows from the suffix. All channels carry the same audio."""
+    """Encode 16 kHz speech with FFmpeg; the container follows from the suffix. All channels carry the same audio, or
+    (channels, samples) their own.
+    """
     import av
 
-    resampled = soxr.resample(wave, SAMPLE_RATE, rate, quality="VHQ") if rate != SAMPLE_RATE else wave
+    resampled = np.atleast_2d(wave)
+    if rate != SAMPLE_RATE:
+        resampled = np.stack([soxr.resample(channel, SAMPLE_RATE, rate, quality="VHQ") for channel in resampled])
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         if bit_rate:
             stream.bit_rate = bit_rate
         picture = container.add_stream("mpeg4", rate=10, width=64, height=64, pix_fmt="yuv420p") if video else None
-        channels = np.repeat(resampled[None], stream.codec_context.channels, axis=0)
+        channels = np.broadcast_to(resampled, (stream.codec_context.channels, resampled.shape[1]))
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="fltp", layout=layout)
         frame.sample_rate, frame.pts = rate, 0
         frames = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate).resample(frame)
         for audio in [*frames, None]:
             container.mux(stream.encode(audio))
-        for number in range(round(len(wave) / SAMPLE_RATE * 10) if picture else 0):
+        for number in range(round(np.shape(wave)[-1] / SAMPLE_RATE * 10) if picture else 0):
             image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), number % 255, np.uint8), format="rgb24")
             container.mux(picture.encode(image))
         container.mux(picture.encode(None) if picture else [])

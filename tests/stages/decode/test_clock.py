@@ -19,13 +19,14 @@ def heard(stamps, origin=0.0, rate=RATE):
     """What the clock makes of frames of 20 ms: the k-th holds k + 1."""
     samples = round(FRAME * rate)
     items = [
-        Decoded(time, np.full(samples, number + 1, np.float32), rate, FRAME, 100) for number, time in enumerate(stamps)
+        Decoded(time, np.full((1, samples), number + 1, np.float32), rate, FRAME, 100)
+        for number, time in enumerate(stamps)
     ]
     return list(Clock(origin).placed(items))
 
 
 def wave_of(parts):
-    return np.concatenate([part.wave for part in parts])
+    return np.concatenate([part.wave[0] for part in parts])
 
 
 def assert_whole(wave, count):
@@ -95,17 +96,17 @@ def test_a_drift_of_the_stamps_is_followed():
 
 def test_packets_that_the_decoder_refuses_are_a_gap_of_their_length():
     """Between 1 s of silence before, and 2 s of silence after."""
-    empty = np.zeros(0, np.float32)
+    empty = np.zeros((1, 0), np.float32)
     bad = [Decoded(1.02 + number * FRAME, empty, RATE, FRAME, 100, error="bad") for number in range(2)]
-    good = [Decoded(time, np.ones(SAMPLES, np.float32), RATE, FRAME, 100) for time in (0.0, 3.06)]
+    good = [Decoded(time, np.ones((1, SAMPLES), np.float32), RATE, FRAME, 100) for time in (0.0, 3.06)]
     first, before, gap, *after, last = Clock(0.0).placed([good[0], *bad, good[1]])
-    assert (first.wave[0], before.seconds, last.wave[0]) == (1, 1.0, 1)
+    assert (first.wave[0, 0], before.seconds, last.wave[0, 0]) == (1, 1.0, 1)
     assert gap == Gap(round(2 * FRAME * SAMPLE_RATE), "bad")
     assert sum(part.seconds for part in after) == pytest.approx(2.0)
 
 
 def test_a_refused_packet_of_unknown_length_fails_up_to_the_next_audio():
-    empty, good = np.zeros(0, np.float32), np.ones(SAMPLES, np.float32)
+    empty, good = np.zeros((1, 0), np.float32), np.ones((1, SAMPLES), np.float32)
     items = [Decoded(0.0, good, RATE, FRAME, 100), Decoded(None, empty, RATE, 0.0, 9, error="bad")]
     _, gap, _ = Clock(0.0).placed([*items, Decoded(0.5, good, RATE, FRAME, 100)])
     assert gap == Gap(round(0.48 * SAMPLE_RATE), "bad")
@@ -120,11 +121,11 @@ def test_bytes_that_belong_to_no_packet_are_counted():
 
 def test_what_came_before_an_error_is_given():
     def items():
-        yield Decoded(0.0, np.ones(SAMPLES, np.float32), RATE, FRAME)
+        yield Decoded(0.0, np.ones((1, SAMPLES), np.float32), RATE, FRAME)
         raise OSError("gone")  # noqa: EM101
 
     placed = Clock(0.0).placed(items())
-    assert next(placed).wave[0] == 1
+    assert next(placed).wave[0, 0] == 1
     with pytest.raises(OSError, match="gone"):
         next(placed)
 

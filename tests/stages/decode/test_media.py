@@ -67,6 +67,16 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(row.audio, (left + right) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("b.mp3", "libmp3lame"), ("c.opus", "libopus")])
+def test_channels_that_cancel_out_are_not_lost(tmp_path, name, codec):
+    """One is the other upside down, as a wrongly wired cable makes it."""
+    both = np.stack([SPEECH, -SPEECH])
+    row = only(decode(encode(tmp_path / name, both, codec, 48_000, "stereo")))
+    assert row.verdict is None
+    assert similarity(row.audio, SPEECH) > 0.99
+    assert np.abs(row.audio).max() == pytest.approx(np.abs(SPEECH).max(), rel=0.2)
+
+
 def test_attached_picture_is_no_hindrance(tmp_path):
     path = encode(tmp_path / "a.mp3", SPEECH, "libmp3lame", 44_100)
     picture = b"\x00image/jpeg\x00\x03\x00" + b"\xff\xd8\xff\xe0 no real picture"

@@ -10,7 +10,7 @@ from curation.stages.decode.ogg import in_pages
 def page(place, times, unread=0):
     first = [unread] + [0] * (len(times) - 1)
     return [
-        Decoded(time, np.zeros(20, np.float32), 1000, 0.02, 10, bytes_, place)
+        Decoded(time, np.zeros((1, 20), np.float32), 1000, 0.02, 10, bytes_, place)
         for time, bytes_ in zip(times, first, strict=True)
     ]
 
