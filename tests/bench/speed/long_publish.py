@@ -1,6 +1,7 @@
 """Publishing a recording of many hours with its audio: peak memory of each kind of process.
 
     python -m tests.bench.speed.long_publish --hours 24          # 288 spans of 5 minutes, in one process and on Ray
+    python -m tests.bench.speed.long_publish --spans 9           # in batches of 2700 s, as of ten million recordings
 
 The staging rows are synthetic: an utterance of 5 s every 6 s, with texts, words, embeddings and FLAC of noise. The
 publish pass is the real one, without tokenizers. In one process, the peak is the operating system's own figure. On Ray,
@@ -31,10 +32,11 @@ SEGMENTS = SPAN_SECONDS * SAMPLE_RATE // STRIDE
 NOISE = (0.03 * np.random.default_rng(0).standard_normal(LENGTH)).astype(np.float32)
 
 
-def write_staging(out: Storage, spans: int) -> None:
-    """A labelled build of one recording, with a batch for each span."""
+def write_staging(out: Storage, spans: int, in_batch: int) -> None:
+    """A labelled build of one recording, in batches of so many spans."""
     source = Source("long", "/data/long.wav")
     extend_plan(out, Plan(out), [Todo(source)], unit_files=1, unit_bytes=1)
+    batch: list[Recording] = []
     for number in range(spans):
         segments = [synthetic_segment(index) for index in range(number * SEGMENTS, (number + 1) * SEGMENTS)]
         for index, segment in enumerate(segments):
@@ -42,7 +44,10 @@ def write_staging(out: Storage, spans: int) -> None:
         length = SPAN_SECONDS * SAMPLE_RATE
         last = number == spans - 1
         span = Recording(source, span=number, offset=number * length, num_samples=length, last=last, segments=segments)
-        commit(out, BatchName(0, number, last), [span], StageTimes(), audio=True)
+        batch.append(span)
+        if last or len(batch) == in_batch:
+            commit(out, BatchName(0, number // in_batch, last), batch, StageTimes(), audio=True)
+            batch.clear()
 
 
 def publish(folder: str, runtime: str) -> None:
@@ -58,13 +63,14 @@ def publish(folder: str, runtime: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--spans", type=int, default=1, help="in a batch")
     parser.add_argument("--publish", nargs=2, metavar=("FOLDER", "RUNTIME"), help="what a child process does")
     arguments = parser.parse_args()
     if arguments.publish:
         publish(*arguments.publish)
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_staging(Storage(folder), round(arguments.hours * 3600 / SPAN_SECONDS))
+        write_staging(Storage(folder), round(arguments.hours * 3600 / SPAN_SECONDS), arguments.spans)
         for runtime in ("in-process", "ray"):
             peaks = peak_memory([sys.executable, "-m", "tests.bench.speed.long_publish", "--publish", folder, runtime])
             for name, gib in sorted(peaks.items()):
