@@ -5,9 +5,11 @@ out contractions and titles, writes numbers as digits and unifies British and Am
 compared digit by digit: it joins the words "seven six three" to 763 but leaves "7, 6, 3" apart, and ASR systems differ
 in which they write, so that strings of digits would never agree. Other languages: Unicode normalisation of our own,
 because Whisper's basic one deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper
-discussion 2849). Neither unifies numbers outside English. Chinese is compared in one script: of a traditional character
-and its variants of Taiwan and Hong Kong, and of the simplified one, all count as the same (OpenCC's tables, character
-by character).
+discussion 2849). Neither unifies numbers outside English.
+
+A language with two scripts is compared in one. Chinese: a traditional character, its variants of Taiwan and Hong Kong,
+and the simplified one count as the same (OpenCC's tables, character by character). Serbian and Bosnian: Cyrillic as
+Latin. Persian and Urdu: the Arabic forms of yeh and kaf, which keyboards write, as their own.
 """
 
 import re
@@ -21,7 +23,12 @@ Unit = Literal["word", "character"]
 
 CHARACTER_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 """Written without spaces between words, so errors are counted in characters. Korean has spaces: words."""
-CHINESE = frozenset({"zh", "yue"})
+CHINESE, SERBIAN, PERSIAN = frozenset({"zh", "yue"}), frozenset({"sr", "bs", "sh"}), frozenset({"fa", "ur"})
+LATIN = str.maketrans(
+    dict(zip("абвгдђежзијклмнопрстћуфхцчш", "abvgdđežzijklmnoprstćufhcčš", strict=True))
+    | {"љ": "lj", "њ": "nj", "џ": "dž"}
+)
+FARSI = str.maketrans({"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9"})
 IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x323AF))
 """First and last character of the blocks of Unicode, without those that NFKC replaces."""
 
@@ -66,19 +73,19 @@ def normalizer_for(language: str) -> Normalizer:
     """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
     if language == "en":
         return Normalizer("whisper-english", "word", _whisper_english())
-    if language in CHINESE:
-        return Normalizer("unicode-one-script", "character", clean_chinese, clean_chinese)
     unit: Unit = "character" if language in CHARACTER_LANGUAGES else "word"
-    return Normalizer("unicode", unit, clean_unicode)
+    if language not in CHINESE | SERBIAN | PERSIAN:
+        return Normalizer("unicode", unit, clean_unicode)
+    forms = _simplified() if language in CHINESE else LATIN if language in SERBIAN else FARSI
 
+    def clean(text: str) -> str:
+        return clean_unicode(text).translate(forms)
 
-def clean_chinese(text: str) -> str:
-    """As `clean_unicode`, with all forms of a character as one."""
-    return clean_unicode(text).translate(_one_script())
+    return Normalizer("unicode-one-script", unit, clean, clean)
 
 
 @cache
-def _one_script() -> dict[int, str]:
+def _simplified() -> dict[int, str]:
     """The simplified form of each character that has another one."""
     from opencc import OpenCC
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opencc import OpenCC
 
-from curation.text.normalize import clean_chinese, clean_unicode, normalizer_for
+from curation.text.normalize import clean_unicode, normalizer_for
 
 
 @pytest.mark.parametrize(
@@ -102,20 +102,45 @@ def test_chinese_is_compared_in_one_script(language, one, other):
     assert normalizer.name == "unicode-one-script"
 
 
+CHINESE = normalizer_for("zh")
 SIMPLIFIED = [character for character in map(chr, range(0x4E00, 0x9FA6)) if character.encode("gb2312", "ignore")]
 
 
 @given(st.text(SIMPLIFIED, min_size=1, max_size=30), st.sampled_from(["s2t", "s2tw", "s2hk"]))
 def test_what_a_converter_writes_in_another_script_is_the_same(text, script):
     other = OpenCC(script).convert(text)
-    assert clean_chinese(other) == clean_chinese(text)
+    assert CHINESE.clean(other) == CHINESE.clean(text)
 
 
 @given(st.text())
 def test_one_script_changes_no_number_of_characters_and_nothing_twice(text):
-    cleaned = clean_chinese(text)
+    cleaned = CHINESE.clean(text)
     assert len(cleaned) == len(clean_unicode(text))
-    assert clean_chinese(cleaned) == cleaned
+    assert CHINESE.clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        (
+            "sr",
+            "Љубазни фењерџија чађавог лица хоће да ми покаже штос.",
+            "ljubazni fenjerdžija čađavog lica hoće da mi pokaže štos",
+        ),
+        ("bs", "Ђак њише џез", "đak njiše džez"),
+        ("fa", "\u0643\u062a\u0627\u0628\u064a", "\u06a9\u062a\u0627\u0628\u06cc"),
+        ("ur", "\u0643\u064a", "\u06a9\u06cc"),
+    ],
+)
+def test_other_languages_of_two_scripts_are_compared_in_one(language, one, other):
+    normalizer = normalizer_for(language)
+    assert normalizer.units(one) == normalizer.units(other)
+    assert [normalizer.key(word) for word in one.split()] == [normalizer.key(word) for word in other.split()]
+
+
+def test_scripts_of_other_languages_are_what_they_are():
+    assert normalizer_for("ru").units("да") == ["да"]
+    assert normalizer_for("ar").units("\u0643\u064a") == ["\u0643\u064a"]
 
 
 def test_japanese_keeps_its_characters():
