@@ -8,7 +8,7 @@ was tested: docs/how-to/mfa.md.
 from collections.abc import Sequence
 
 from curation.audio.wave import Wave
-from curation.core.declarations import Missing, Resources
+from curation.core.declarations import Missing, Resources, Weights
 from curation.stages.punctuate.base import Aligner, Placed, Spoken
 from curation.stages.punctuate.mfa.command import CommandAligner
 from curation.stages.punctuate.mfa.direct.aligner import DirectAligner, unreadable
@@ -28,6 +28,15 @@ class MontrealForcedAligner(Aligner):
     kind = "mfa"
     section = MfaConfig
     resources = Resources(memory_gib=0.6)
+    weights = tuple(
+        Weights(reference, f"MFA's models of US English in ARPAbet: {what}", "CC-BY-4.0")
+        for reference, what in (
+            ("path:~/Documents/MFA/pretrained_models/acoustic/english_us_arpa.zip", "acoustic model"),
+            ("path:~/Documents/MFA/pretrained_models/dictionary/english_us_arpa.dict", "dictionary"),
+            ("path:~/Documents/MFA/pretrained_models/g2p/english_us_arpa.zip", "G2P"),
+            ("hf:MontrealCorpusTools/english_us_arpa", "acoustic model, dictionary and G2P"),
+        )
+    )
 
     def __init__(self, config: MfaConfig) -> None:
         self.config = config

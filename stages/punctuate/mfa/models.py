@@ -35,6 +35,10 @@ class MfaConfig(Section):
         description="direct: without MFA itself; memory: MFA loaded in each worker; command: `mfa align` per batch",
     )
     boost_silence: float = Field(1.0, gt=0, description="Factor of the likelihood of silence, for run: direct")
+    adapt_to_speakers: bool = Field(
+        default=False,
+        description="Adapt the features to each speaker of a recording with 5 s of speech, for run: direct",
+    )
     min_fit: float = Field(
         -7.0,
         le=0,

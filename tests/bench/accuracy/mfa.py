@@ -13,7 +13,6 @@ import re
 import resource
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -25,11 +24,10 @@ import soxr
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.store import resolve
-from curation.stages.punctuate.base import Spoken
-from curation.stages.punctuate.mfa.direct.aligner import ACOUSTIC_SCALE, DirectAligner
-from curation.stages.punctuate.mfa.direct.graph import SILENCE, build
-from curation.stages.punctuate.mfa.direct.kaldi import Floats
-from curation.stages.punctuate.mfa.direct.search import best_path
+from curation.stages.punctuate.base import Spoken, by_speaker
+from curation.stages.punctuate.mfa.direct.aligner import Alignment, DirectAligner
+from curation.stages.punctuate.mfa.direct.features import cepstra, features
+from curation.stages.punctuate.mfa.direct.graph import SILENCE
 from curation.stages.punctuate.mfa.models import MfaConfig
 from curation.stages.punctuate.pocketsphinx import PocketSphinx
 from tests.support.real_speech import TWO_CITIES
@@ -68,21 +66,24 @@ class Utterance:
         return Spoken(self.wave, [text for _, _, text in self.words], "en", self.speaker)
 
 
-def phones_of(aligner: DirectAligner, utterance: Utterance, found: Floats) -> tuple[list[tuple[float, float]], float]:
+def phones_of(alignment: Alignment) -> tuple[list[tuple[float, float]], float]:
     """Times of the phones of words, and the log-likelihood per frame."""
-    words = [
-        aligner._lexicon.pronunciations(token.entry)
-        for token in aligner._normaliser.tokens(" ".join(utterance.spoken.words))
-    ]
-    graph = build(
-        words, aligner._lexicon.ends, aligner.model.meta.phones[aligner.model.meta.silence], aligner.model.states
-    )
-    best = best_path(graph, aligner.model.mixtures.log_likelihoods(found, graph.densities) * ACOUSTIC_SCALE)
-    assert best is not None
-    path, score = best
+    graph, path = alignment.graph, alignment.path
     edges = [0, *(np.flatnonzero(np.diff(graph.phone[path])) + 1).tolist(), len(path)]
     spans = [(start * FRAME, end * FRAME) for start, end in pairwise(edges) if graph.word[path[start]] != SILENCE]
-    return spans, score / ACOUSTIC_SCALE / len(path)
+    return spans, alignment.log_likelihood / len(path)
+
+
+def alignments(aligner: DirectAligner, utterances: Sequence[Utterance]) -> dict[str, Alignment]:
+    """The best path of each recording."""
+    found = {}
+    for group in by_speaker([each.spoken for each in utterances]):
+        members = [utterances[index] for index in group]
+        tokens = [aligner._normaliser.tokens(" ".join(each.spoken.words)) for each in members]
+        model = aligner.model
+        inputs = features([cepstra(each.wave, model.meta) for each in members], model.meta, model.lda)
+        found |= zip([each.name for each in members], aligner._search_all(tokens, inputs), strict=True)
+    return found
 
 
 def equal(found: Sequence[Sequence[float]], wanted: Sequence[Interval]) -> int:
@@ -100,14 +101,7 @@ def agreement(folder: Path, resampler: str) -> None:
             Utterance(folder, row, resampler) for row in sorted(csv.DictReader(file), key=lambda row: row["file"])
         ]
     placed = aligner.align_all([each.spoken for each in utterances])
-    sounds: dict[str, Floats] = {}
-    speakers = defaultdict(list)
-    for each in utterances:
-        speakers[each.speaker].append(each)
-    for members in speakers.values():
-        sounds |= zip(
-            [each.name for each in members], aligner._features([each.spoken for each in members]), strict=True
-        )
+    paths = alignments(aligner, utterances)
     print(
         f"two_cities by {resampler}\n"
         "| recording | words | pauses | phones | log-likelihood | MFA's |\n|---|---|---|---|---|---|"
@@ -116,7 +110,7 @@ def agreement(folder: Path, resampler: str) -> None:
     for each, places in zip(utterances, placed, strict=True):
         assert places is not None
         times = [(one.start / SAMPLE_RATE, one.end / SAMPLE_RATE) for one in places if one]
-        phones, likelihood = phones_of(aligner, each, sounds[each.name])
+        phones, likelihood = phones_of(paths[each.name])
         gaps = [[after[0] - before[1] > FRAME / 2 for before, after in pairwise(rows)] for rows in (times, each.words)]
         same = [gap for gap, other in zip(*gaps, strict=True) if other and gap]
         counts = np.array(
@@ -216,11 +210,27 @@ def least(aligner: DirectAligner | PocketSphinx, given: Sequence[Spoken]) -> flo
     return min(found)
 
 
+def adaptation(folder: Path) -> None:
+    """Print how far edges move where features are adapted to speakers, as MFA does without --single_speaker."""
+    with (folder / "csv" / "alignment_analysis.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["file"] != "oov"]
+    given = [Utterance(folder, row, "polyphase").spoken for row in rows]
+    edges = []
+    for adapt in (False, True):
+        aligner = DirectAligner(config(folder, adapt_to_speakers=adapt))
+        aligner.load()
+        placed = aligner.align_all(given)
+        edges.append([edge for places in placed for one in places or () if one for edge in (one.start, one.end)])
+    moved = np.abs(np.diff(np.array(edges), axis=0)[0]) * 1000 // SAMPLE_RATE
+    print(f"adapted to speakers: {(moved > 0).sum()} of {len(moved)} edges move, by at most {moved.max()} ms")
+
+
 def main() -> None:
     """Print all tables."""
     folder = Path(sys.argv[1])
     for resampler in ("soxr", "polyphase"):
         agreement(folder, resampler)
+    adaptation(folder)
     wrong_texts(folder)
     speed(folder)
 

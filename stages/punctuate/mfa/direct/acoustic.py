@@ -28,12 +28,14 @@ class PhoneStates:
 
 
 class AcousticModel:
-    """The model for alignment without speaker adaptation, as `mfa align --single_speaker` and its first pass use it."""
+    """One model of an archive; without `adapted` the one for features as they are, as `mfa align --single_speaker` and
+    its first pass use it.
+    """
 
-    def __init__(self, files: Mapping[str, bytes], name: str) -> None:
+    def __init__(self, files: Mapping[str, bytes], name: str, *, adapted: bool = False) -> None:
         self.name = name
         self.meta: Metadata = read_metadata(files, name)
-        member = UNADAPTED if UNADAPTED in files else ADAPTED
+        member = UNADAPTED if UNADAPTED in files and not adapted else ADAPTED
         file = KaldiFile(files[member], f"{member} of {name}")
         self.transitions, self.mixtures = Transitions(file), Mixtures(file)
         self.tree = Tree(KaldiFile(files["tree"], f"tree of {name}"))
@@ -88,9 +90,15 @@ class AcousticModel:
         self.mixtures.boost((density for density, phones in shared if phones <= self.silences), factor)
 
 
-def load_model(path: Path, boost_silence: float = 1.0) -> AcousticModel:
-    """The model in a .zip of MFA or its folder. Raises ModelError where it cannot be used."""
-    model = AcousticModel(read_model(path), str(path))
+def load_models(path: Path, boost_silence: float = 1.0, *, both: bool = False) -> list[AcousticModel]:
+    """The model in a .zip of MFA or its folder; with `both`, also the one for features that are adapted to a speaker,
+    where there is one. Raises ModelError where it cannot be used.
+    """
+    files = read_model(path)
+    made = [AcousticModel(files, str(path))]
+    if both and UNADAPTED in files:
+        made.append(AcousticModel(files, str(path), adapted=True))
     if boost_silence != 1:
-        model.boost_silence(boost_silence)
-    return model
+        for model in made:
+            model.boost_silence(boost_silence)
+    return made

@@ -44,12 +44,15 @@ def window(meta: Metadata) -> int:
 
 
 def width(meta: Metadata, lda: Floats | None) -> int:
-    """Values of a frame. Raises ModelError where the matrix does not fit the cepstra."""
+    """Values of a frame. Raises ModelError where the matrix does not fit the cepstra, or cannot be."""
     if meta.splice is None or lda is None:
         return meta.coefficients * (ORDER + 1)
     joined = meta.coefficients * (sum(meta.splice) + 1)
     if lda.shape[1] not in {joined, joined + 1}:
         msg = f"lda.mat takes {lda.shape[1]} values, {sum(meta.splice) + 1} frames have {joined}"
+        raise ModelError(msg)
+    if not np.isfinite(lda).all():
+        msg = "lda.mat has values that are no numbers"
         raise ModelError(msg)
     return len(lda)
 
@@ -130,11 +133,6 @@ def _window(length: int) -> Matrix:
 @cache
 def _filters(size: int, bins: int, low: float, high: float) -> Matrix:
     """Triangular mel filters, shape (size / 2, bins)."""
-    nyquist = SAMPLE_RATE / 2
-    high = high if high > 0 else nyquist + high
-    if not (bins > 2 and 0 <= low < high <= nyquist):
-        msg = f"the model's mel filters ({bins} from {low} to {high} Hz) are impossible"
-        raise ModelError(msg)
     edges = np.linspace(_mel(low), _mel(high), bins + 2)
     mels = _mel(np.arange(size // 2) * SAMPLE_RATE / size)[:, None]
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]

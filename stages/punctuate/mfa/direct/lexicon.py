@@ -133,25 +133,24 @@ def _pronunciation(meta: Metadata, phones: tuple[int, ...], values: list[float])
         cost=abs(math.log(max(probability if probability is not None else 1.0, LEAST))),
         before_silence=-math.log(with_silence) if with_silence else 0.0,
         before_none=-math.log(without) if without else 0.0,
-        after_silence=_cost(after),
+        after_silence=_cost(after) if after else 0.0,
         after_none=_cost(1 - after) if after else 0.0,
     )
 
 
 def _ends(meta: Metadata) -> Ends:
+    """As in kalpy, what is 0 or absent costs nothing, and corrections never make an end cheaper."""
     first = meta.initial_silence_probability
     silence, none = meta.final_silence_correction, meta.final_non_silence_correction
     return Ends(
-        first_silence=_cost(first),
+        first_silence=_cost(first) if first else 0.0,
         first_none=_cost(1 - first) if first else 0.0,
-        last_silence=max(0.0, _cost(silence or 1.0)),
-        last_none=max(0.0, _cost(none or 1.0) if silence else 0.0),
+        last_silence=max(0.0, _cost(silence)) if silence else 0.0,
+        last_none=max(0.0, _cost(none)) if silence and none else 0.0,
         optional=bool(meta.silence_probability),
     )
 
 
 def _cost(probability: float) -> float:
-    """0 costs nothing, as in kalpy; what cannot be costs infinitely much."""
-    if probability < 0 or math.isnan(probability):
-        return math.inf
-    return -math.log(probability) if probability > 0 else 0.0
+    """What cannot be costs infinitely much."""
+    return -math.log(probability) if probability > 0 else math.inf

@@ -5,7 +5,8 @@ meta.yaml, and leave much of it out.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,9 @@ from curation.core.errors import ModelError
 
 POSITIONS = ("_S", "_B", "_E", "_I")
 """Suffixes of position-dependent phones: alone in a word, at its beginning, at its end, inside."""
-OLD = ("0.9.0", "1.0.0")
+FIRST_VERSION = "0.9.0"
+NYQUIST = 8000.0
+MAX_BINS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,12 @@ def _metadata(given: dict[str, Any], files: Mapping[str, bytes], name: str) -> M
     silence, unknown = str(given.get("optional_silence_phone", "sil")), str(given.get("oov_phone", "spn"))
     by_position = _by_position(given)
     splices = "lda.mat" in files
-    return Metadata(
+    high = float(features.get("high_frequency", 7800))
+    meta = Metadata(
         frame_shift_ms=float(features.get("frame_shift", 10)),
         frame_length_ms=float(features.get("frame_length", 25)),
         low_hz=float(features.get("low_frequency", 20)),
-        high_hz=float(features.get("high_frequency", 7800)),
+        high_hz=high if high > 0 else NYQUIST + high,
         mel_bins=int(features.get("num_mel_bins", 23)),
         coefficients=int(features.get("num_coefficients", 13)),
         lifter=float(features.get("cepstral_lifter", 22)),
@@ -106,10 +110,36 @@ def _metadata(given: dict[str, Any], files: Mapping[str, bytes], name: str) -> M
         by_position=by_position,
         silence_probability=float(given.get("silence_probability", 0.5)),
         initial_silence_probability=float(given.get("initial_silence_probability", 0.5)),
-        final_silence_correction=given.get("final_silence_correction"),
-        final_non_silence_correction=given.get("final_non_silence_correction"),
+        final_silence_correction=_optional(given.get("final_silence_correction")),
+        final_non_silence_correction=_optional(given.get("final_non_silence_correction")),
         phones=_phones(given, files, [silence, unknown], by_position=by_position),
     )
+    for problem in _impossible(meta):
+        raise ValueError(problem)
+    return meta
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _impossible(meta: Metadata) -> Iterator[str]:
+    """What no model can have; the features would fail, or be no numbers."""
+    if not 1 <= meta.frame_shift_ms <= meta.frame_length_ms <= 1000:
+        yield f"frames of {meta.frame_length_ms} ms every {meta.frame_shift_ms} ms"
+    if not (2 < meta.mel_bins <= MAX_BINS and 0 < meta.coefficients <= meta.mel_bins):
+        yield f"{meta.coefficients} coefficients of {meta.mel_bins} mel bins"
+    if not 0 <= meta.low_hz < meta.high_hz <= NYQUIST:
+        yield f"mel bins from {meta.low_hz} to {meta.high_hz} Hz"
+    if not (math.isfinite(meta.preemphasis) and math.isfinite(meta.lifter) and math.isfinite(meta.energy_floor)):
+        yield "features that are no numbers"
+    if meta.splice and not all(0 <= side <= MAX_BINS for side in meta.splice):
+        yield f"{meta.splice} neighbours of a frame"
+    if not all(0 <= each <= 1 for each in (meta.silence_probability, meta.initial_silence_probability)):
+        yield f"a probability of silence of {meta.silence_probability} or {meta.initial_silence_probability}"
+    corrections = (meta.final_silence_correction, meta.final_non_silence_correction)
+    if not all(each is None or 0 <= each < math.inf for each in corrections):
+        yield f"corrections of silence of {corrections}"
 
 
 def _refuse(given: dict[str, Any], features: dict[str, Any], name: str) -> None:
@@ -132,7 +162,7 @@ def _refuse(given: dict[str, Any], features: dict[str, Any], name: str) -> None:
 
 
 def _by_position(given: dict[str, Any]) -> bool:
-    old = str(given.get("version", OLD[0])) < "2.0"
+    old = str(given.get("version", FIRST_VERSION)) < "2.0"
     if "dictionaries" not in given:
         return bool(given.get("position_dependent_phones", True))
     default = given.get("position_dependent_phones", old)

@@ -54,6 +54,14 @@ class Mixtures:
             found[at : at + BLOCK] = best + np.log(total)
         return found
 
+    def shares(self, features: Floats, density: int) -> Floats:
+        """The probability of each Gaussian of a density, shape (frames, Gaussians)."""
+        rows = slice(self.starts[density], self.starts[density + 1])
+        each = features @ self.scaled_means[rows].T - np.square(features) @ (0.5 * self.precisions[rows].T)
+        each += self.constants[rows]
+        found = np.exp(each - each.max(axis=1, keepdims=True))
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
+
     def best(self, features: Floats) -> Floats:
         """Of each frame, the log-likelihood under the best Gaussian of all, weighted, shape (frames,)."""
         found = np.empty(len(features), np.float32)

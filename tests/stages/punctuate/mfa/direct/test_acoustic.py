@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.core.errors import ModelError
-from curation.stages.punctuate.mfa.direct.acoustic import AcousticModel, load_model
+from curation.stages.punctuate.mfa.direct.acoustic import AcousticModel, load_models
 from curation.stages.punctuate.mfa.direct.archive import read_model
 from tests.support.checkpoints.tiny_mfa import matrix, mixtures, number, tiny_files, token
 from tests.support.mfa_golden import GOLDEN
@@ -18,7 +18,7 @@ TINY = tiny_files()
 
 
 def test_the_golden_model():
-    model = load_model(GOLDEN / "acoustic.zip")
+    model = load_models(GOLDEN / "acoustic.zip")[0]
     assert len(model.mixtures) == 392
     assert model.mixtures.dimension == 40
     assert (model.tree.width, model.tree.central) == (3, 1)
@@ -92,6 +92,7 @@ def test_a_damaged_file_never_raises_anything_else(name, data):
         ({"tree": TINY["tree"].replace(token("ToPdf"), token("Other"))}, "expected ToPdf, found 'Other'"),
         ({"tree": TINY["tree"].replace(number(3, 1), number(5, 2), 1)}, "a window of 5 phones, 2 before"),
         ({"lda.mat": b"\0B" + matrix(np.zeros((13, 50)))}, "lda.mat takes 50 values, 7 frames have 91"),
+        ({"lda.mat": b"\0B" + matrix(np.full((13, 91), np.nan))}, "lda.mat has values that are no numbers"),
         ({"lda.mat": b"\0B" + matrix(np.zeros((13, 91)))}, "features have 13 values a frame, its densities 39"),
     ],
 )

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from curation.stages.punctuate.mfa.direct.acoustic import load_model
+from curation.stages.punctuate.mfa.direct.acoustic import load_models
 from curation.stages.punctuate.mfa.direct.features import as_stored, cepstra, features
 from curation.stages.punctuate.mfa.direct.graph import build
 from curation.stages.punctuate.mfa.direct.lexicon import Lexicon
@@ -115,7 +115,7 @@ def test_neighbours_are_joined_and_reduced():
 
 def test_log_likelihoods_are_those_that_mfa_printed():
     """Of five sentences, per frame; the path's costs count too."""
-    model = load_model(GOLDEN / "acoustic.zip")
+    model = load_models(GOLDEN / "acoustic.zip")[0]
     lexicon = Lexicon(GOLDEN / "dictionary.dict", model)
     files = sorted((GOLDEN / "json").glob("sense*.json"))
     with (GOLDEN / "alignment_analysis.csv").open() as file:

@@ -73,6 +73,15 @@ def test_the_ends_of_an_utterance(tmp_path, model):
     assert not ends.optional
 
 
+def test_what_is_certain_leaves_nothing_to_its_contrary(tmp_path):
+    (tmp_path / "a.dict").write_text("lo 1 1 LO\n")
+    model = AcousticModel(tiny_files(initial_silence_probability=1.0), "tiny")
+    lexicon = Lexicon(tmp_path / "a.dict", model)
+    assert (lexicon.ends.first_silence, lexicon.ends.first_none) == (0, math.inf)
+    (way,) = lexicon.pronunciations("lo")
+    assert (way.after_silence, way.after_none) == (0, math.inf)
+
+
 def test_phones_by_position(tmp_path):
     model = AcousticModel(tiny_files(by_position=True), "tiny")
     (tmp_path / "a.dict").write_text("a LO HI LO\nb LO\n")

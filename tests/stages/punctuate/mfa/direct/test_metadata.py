@@ -1,6 +1,7 @@
 """Metadata of models, new and old, and the models that cannot be read directly."""
 
 import json
+import math
 
 import pytest
 
@@ -60,6 +61,31 @@ def test_numbers_of_phones_are_the_stored_ones():
 def test_what_cannot_be_read_directly(given, reason):
     with pytest.raises(ModelError, match=f"{reason}.*set punctuate.mfa.run to memory or command"):
         read({"version": "3.0.0", **given})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"features": {"frame_shift": 0}},
+        {"features": {"frame_shift": 30, "frame_length": 25}},
+        {"features": {"num_coefficients": 30}},
+        {"features": {"num_mel_bins": 10**9, "num_coefficients": 13}},
+        {"features": {"low_frequency": 9000}},
+        {"features": {"high_frequency": -8000}},
+        {"features": {"preemphasis_coefficient": math.nan}},
+        {"silence_probability": 1.5},
+        {"initial_silence_probability": math.nan},
+        {"final_silence_correction": -1},
+        {"final_non_silence_correction": "little"},
+    ],
+)
+def test_impossible_metadata_are_refused_before_anything_is_aligned(given):
+    with pytest.raises(ModelError, match=r"the metadata of model\.zip cannot be used"):
+        read(given)
+
+
+def test_a_highest_frequency_may_count_from_the_top():
+    assert read({"features": {"high_frequency": -200}}).high_hz == 7800
 
 
 @pytest.mark.parametrize(
