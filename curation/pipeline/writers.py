@@ -64,7 +64,7 @@ class LedgerWriter:
                 tally.add(LedgerTally.of(rows, selection))
                 speakers.add(named_speakers(selection))
         table = pa.concat_tables(kept)
-        out.write_table(_kept_file(number), table, durable=False)
+        out.write_table(_kept_file(number), table)
         samples = int(np.sum(_lengths(table)))
         return LedgerPartWritten(
             number=number, file=file, kept_samples=samples, tally=tally, speakers=speakers.values()
