@@ -62,7 +62,7 @@ class Fitted:
 def _normalizer(language: str) -> Normalizer:
     """The normaliser of a language, cached: the same texts recur for every subset and weight."""
     normalizer = normalizer_for(language)
-    return Normalizer(normalizer.name, normalizer.unit, lru_cache(maxsize=100_000)(normalizer.clean))
+    return Normalizer(normalizer.name, normalizer.unit, lru_cache(maxsize=100_000)(normalizer.spans))
 
 
 def fit_consensus(utterances: Sequence[ReferenceUtterance], method: Method = "vote", about: str = "") -> Fitted:

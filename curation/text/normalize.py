@@ -1,23 +1,28 @@
-"""Text normalisation before words are compared, by language.
+"""Text normalisation before words are compared, by language: one segmentation for the comparison and for the vote.
 
-English: the normaliser of the Whisper paper (appendix C), as implemented by the whisper-normalizer package; it spells
-out contractions and titles, writes numbers as digits and unifies British and American spelling. Numbers are then
-compared digit by digit: it joins the words "seven six three" to 763 but leaves "7, 6, 3" apart, and ASR systems differ
-in which they write, so that strings of digits would never agree. Other languages: Unicode normalisation of our own,
-because Whisper's basic one deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper
-discussion 2849). Neither unifies numbers outside English.
+A text is cut into spans; each holds what is written and what is compared of it, so that what wins a vote is always
+written as a system wrote it. A number is one span, however many words it has: its parts mean nothing apart.
+
+English: see `curation.text.english`. Other languages: Unicode normalisation of our own, because Whisper's basic one
+deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper discussion 2849); numbers of
+Chinese and Japanese are values too (`curation.text.chinese_numbers`). Numbers of the others are not unified.
 
 A language with two scripts is compared in one. Chinese: a traditional character, its variants of Taiwan and Hong Kong,
 and the simplified one count as the same (OpenCC's tables, character by character). Serbian and Bosnian: Cyrillic as
 Latin. Persian and Urdu: the Arabic forms of yeh and kaf, which keyboards write, as their own.
+
+Tags of what is not speech ("[MUSIC PLAYING]", "(laughs)") are no words in any language.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Literal
+
+from curation.text.chinese_numbers import find_numbers
+from curation.text.english import read_english
 
 Unit = Literal["word", "character"]
 
@@ -31,6 +36,104 @@ LATIN = str.maketrans(
 FARSI = str.maketrans({"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9"})
 IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x323AF))
 """First and last character of the blocks of Unicode, without those that NFKC replaces."""
+TAG = re.compile(r"\[[^\]\d]*\]|\([^)\d]*\)|<[^>\d]*>|\{[^}\d]*\}|（[^）\d]*）|【[^】\d]*】|［[^］\d]*］|[♩-♯]+")  # noqa: RUF001
+"""Brackets with digits hold what was said, as in "(555) 1234"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One or more whole written words (or characters) that are compared, and win or lose a vote, together."""
+
+    written: str
+    tokens: tuple[str, ...]
+    """What is compared; empty for words that do not count, such as "um"."""
+    key: tuple[str, ...]
+    """What votes: the tokens, or the word that does not count."""
+    number: bool = False
+
+
+def merged(spans: Sequence[Span], join: str) -> Span:
+    """Neighbours as one span."""
+    return Span(
+        join.join(span.written for span in spans),
+        tuple(token for span in spans for token in span.tokens),
+        tuple(word for span in spans for word in span.key),
+        any(span.number for span in spans),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Normalizer:
+    """How texts of one language are compared: `name` and `unit` go into the record."""
+
+    name: str
+    unit: Unit
+    spans: Callable[[str], Sequence[Span]]
+    """The segmentation of a text without tags; joined with `join`, what is written is the text."""
+
+    @property
+    def join(self) -> str:
+        """What stands between two spans."""
+        return "" if self.unit == "character" else " "
+
+    def units(self, text: str) -> list[str]:
+        """The words (or characters) of a text that count when it is compared; a number counts by its digits."""
+        return [token for span in self.spans(text) for token in span.tokens]
+
+    def clean(self, text: str) -> str:
+        """The units as a text."""
+        return self.join.join(self.units(text))
+
+
+@cache
+def normalizer_for(language: str) -> Normalizer:
+    """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
+    if language == "en":
+        return Normalizer("whisper-english", "word", _english)
+    clean = cleaner_for(language)
+    name = "unicode" if clean is clean_unicode else "unicode-one-script"
+    if language in CHINESE or language == "ja":
+        return Normalizer(name, "character", partial(_with_numbers, clean=clean))
+    return by_piece(name, "character" if language in CHARACTER_LANGUAGES else "word", clean)
+
+
+@cache
+def cleaner_for(language: str) -> Callable[[str], str]:
+    """What is compared of a text in another language than English, but for numbers: `clean_unicode`, in one script."""
+    if language not in CHINESE | SERBIAN | PERSIAN:
+        return clean_unicode
+    forms = _simplified() if language in CHINESE else LATIN if language in SERBIAN else FARSI
+    return lambda text: clean_unicode(text).translate(forms)
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """The simplified form of each character that has another one."""
+    from opencc import OpenCC
+
+    every = [chr(code) for first, last in IDEOGRAPHS for code in range(first, last + 1)]
+    forms = "\n".join(every)  # characters alone: what one stands for in a phrase must not depend on its neighbours
+    for table in ("hk2s", "tw2s", "t2s"):
+        forms = OpenCC(table).convert(forms)
+    return {ord(one): form for one, form in zip(every, forms.split("\n"), strict=True) if one != form}
+
+
+def by_piece(name: str, unit: Unit, clean: Callable[[str], str]) -> Normalizer:
+    """A normaliser that cleans each word (or character) without regard to its neighbours."""
+
+    def read(piece: str) -> _Piece:
+        tokens = _tokens(clean(piece), unit)
+        return piece, tokens, bool(tokens) and tokens[0][0].isdecimal()
+
+    def spans(text: str) -> list[Span]:
+        return _with_marks(map(read, _pieces(without_tags(text), unit)), unit)
+
+    return Normalizer(name, unit, spans)
+
+
+def without_tags(text: str) -> str:
+    """The text without tags of what is not speech; as it is where there are none."""
+    return " ".join(TAG.sub(" ", text).split()) if TAG.search(text) else text
 
 
 def clean_unicode(text: str) -> str:
@@ -52,68 +155,63 @@ def _clean_character(character: str) -> str:
     return " " if category[0] in "PSZC" else character
 
 
-@dataclass(frozen=True, slots=True)
-class Normalizer:
-    """How texts of one language are compared: `name` and `unit` go into the record."""
-
-    name: str
-    unit: Unit
-    clean: Callable[[str], str]
-    key: Callable[[str], str] = clean_unicode
-    """What is compared of a word (or character) alone, where texts are combined word by word."""
-
-    def units(self, text: str) -> list[str]:
-        """The words (or characters) of a text that count when it is compared."""
-        words = self.clean(text).split()
-        return words if self.unit == "word" else list("".join(words))
+@lru_cache(maxsize=1000)
+def _english(text: str) -> Sequence[Span]:
+    """Kept for the vote, which reads each text again."""
+    words = without_tags(text).split()
+    read, at = [], 0
+    for count, tokens, number in read_english(words):
+        read.append((" ".join(words[at : at + count]), tokens, number))
+        at += count
+    return _with_marks(read, "word")
 
 
-@cache
-def normalizer_for(language: str) -> Normalizer:
-    """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
-    if language == "en":
-        return Normalizer("whisper-english", "word", _whisper_english())
-    unit: Unit = "character" if language in CHARACTER_LANGUAGES else "word"
-    if language not in CHINESE | SERBIAN | PERSIAN:
-        return Normalizer("unicode", unit, clean_unicode)
-    forms = _simplified() if language in CHINESE else LATIN if language in SERBIAN else FARSI
-
-    def clean(text: str) -> str:
-        return clean_unicode(text).translate(forms)
-
-    return Normalizer("unicode-one-script", unit, clean, clean)
+def _with_numbers(text: str, clean: Callable[[str], str]) -> list[Span]:
+    """Characters; each number is one span."""
+    text = without_tags(text)
+    read: list[_Piece] = []
+    at = 0
+    for start, end, value in [*find_numbers(text), (len(text), len(text), "")]:
+        between = _pieces(text[at:start], "character")
+        read += [(piece, _tokens(clean(piece), "character"), False) for piece in between]
+        read += [(text[start:end], tuple(value), True)] if value else []
+        at = end
+    return _with_marks(read, "character")
 
 
-@cache
-def _simplified() -> dict[int, str]:
-    """The simplified form of each character that has another one."""
-    from opencc import OpenCC
-
-    every = [chr(code) for first, last in IDEOGRAPHS for code in range(first, last + 1)]
-    forms = "\n".join(every)  # characters alone: what one stands for in a phrase must not depend on its neighbours
-    for table in ("hk2s", "tw2s", "t2s"):
-        forms = OpenCC(table).convert(forms)
-    return {ord(one): form for one, form in zip(every, forms.split("\n"), strict=True) if one != form}
-
-
-LEADING_ZERO = re.compile(r"(?<![\d.,])0\d+(?![.,]?\d)")
-"""Digits that are not a quantity; the package would drop their zeros."""
+def _pieces(text: str, unit: Unit) -> list[str]:
+    """Words at spaces; or characters, each with the marks that compose with it."""
+    if unit == "word":
+        return text.split()
+    pieces: list[str] = []
+    for character in " ".join(text.split()):
+        if pieces and unicodedata.combining(character) and _composes(pieces[-1], character):
+            pieces[-1] += character
+        else:
+            pieces.append(character)
+    return pieces
 
 
-def _whisper_english() -> Callable[[str], str]:
-    from whisper_normalizer.english import EnglishTextNormalizer
-
-    english: Callable[[str], str] = EnglishTextNormalizer()
-
-    def clean(text: str) -> str:
-        apart = LEADING_ZERO.sub(lambda digits: " ".join(digits[0]), unicodedata.normalize("NFKC", text))
-        words = (_digits_apart(word) for word in english(apart).split())
-        # It leaves a lone mark where a text ends in "..." or "$".
-        return " ".join(word for word in words if any(character.isalnum() for character in word))
-
-    return clean
+def _composes(one: str, other: str) -> bool:
+    return unicodedata.normalize("NFKC", one + other) != one + other
 
 
-def _digits_apart(word: str) -> str:
-    """A number as its digits; it writes a single 1 as "one", every other digit as a digit."""
-    return "1" if word == "one" else " ".join(word) if word.isdecimal() else word
+def _tokens(cleaned: str, unit: Unit) -> tuple[str, ...]:
+    return tuple(cleaned.split()) if unit == "word" else tuple(cleaned.replace(" ", ""))
+
+
+_Piece = tuple[str, tuple[str, ...], bool]
+"""What is written, what is compared of it, and whether it is a number."""
+
+
+def _with_marks(pieces: Iterable[_Piece], unit: Unit) -> list[Span]:
+    """Spans; marks that stand alone join the word before them."""
+    join = "" if unit == "character" else " "
+    spans: list[Span] = []
+    for written, tokens, number in pieces:
+        key = tokens or tuple(clean_unicode(written).split())
+        if key or not spans:
+            spans.append(Span(written, tokens, key, number))
+        else:
+            spans[-1] = merged([spans[-1], Span(written, (), ())], join)
+    return spans

@@ -3,9 +3,11 @@
 `mbr`: minimum Bayes risk; the hypothesis with the fewest expected word errors when each other hypothesis is taken as
 the reference with its weight (Goel and Byrne 2000).
 `vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words (or
-their absence) win by the sum of their weights. Words are compared without casing and punctuation. The winner is written
-as the MBR choice writes it, so that marks and capitals fit together, or, where that has another word or has no marks
-and capitals at all, as the system with the highest weight.
+their absence) win by the sum of their weights. Words are compared as pWER compares them, without casing and punctuation,
+and what one system writes as one word ("sixty-five", "didn't") is one unit in all: "sixty five" wins or loses as a
+whole, so that the text never holds half of it. The winner is written as the MBR choice writes it, so that marks and
+capitals fit together, or, where that has another word or has no marks and capitals at all, as the system with the
+highest weight.
 
 The weight of a hypothesis is that of its system (1 unless `curation consensus fit` learned another) times 0.5 to 1 by
 its confidence. Ties, whatever the number of systems: the MBR choice is the hypothesis of the higher weight, then of
@@ -14,8 +16,9 @@ weight, then that of the earlier system. Earlier: in the order of the configurat
 """
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -23,7 +26,7 @@ import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Hypothesis
-from curation.text.normalize import Normalizer
+from curation.text.normalize import Normalizer, Span, merged, without_tags
 
 Method = Literal["vote", "mbr"]
 
@@ -45,10 +48,11 @@ class Combined:
 
 @dataclass(frozen=True, slots=True)
 class _Ballot:
-    """The word of one system at one place: `key` is compared, `surface` is written; both empty: nothing here."""
+    """What one system has at one place: `key` is compared, `surface` is written; both empty: nothing here."""
 
-    key: str
+    key: tuple[str, ...]
     surface: str
+    number: bool
     weight: float
     styled: bool
     """True where the system writes marks or capitals at all."""
@@ -71,14 +75,14 @@ def combine(
     weights = [known.get(item.system, 1.0) * confidence_weight(item.confidence) for item in hypotheses]
     best = minimum_risk(distances, weights)
     order = [best, *(place for place in range(len(hypotheses)) if place != best)]
-    join = "" if normalizer.unit == "character" else " "
-    surfaces = [_surface_words(hypotheses[place].text, join, normalizer.key) for place in order]
+    spans = common_units([normalizer.spans(hypotheses[place].text) for place in order], normalizer.join)
     voters = [(weights[place], _styled(hypotheses[place].text)) for place in order]
-    winners = [_winner(ballots) for ballots in _places(surfaces, voters)]
+    places = _whole_numbers(_places(spans, voters), normalizer.join)
+    winners = [_winner(ballots) for ballots in places]
     support = sum(share for _, share in winners) / len(winners) if winners else 1.0
-    voted = join.join(surface for surface, _ in winners if surface)
+    voted = normalizer.join.join(surface for surface, _ in winners if surface)
     confidence = support * _mean_confidence(hypotheses, weights)
-    text = voted if method == "vote" else hypotheses[best].text
+    text = voted if method == "vote" else without_tags(hypotheses[best].text)
     return Combined(text, confidence, support)
 
 
@@ -102,58 +106,92 @@ def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float])
     return sum(confidence * weight for confidence, weight in known) / sum(weight for _, weight in known)
 
 
-def _surface_words(text: str, join: str, key_of: Callable[[str], str]) -> list[tuple[str, str]]:
-    """(key, surface) of each written word or character; isolated marks join the word before them."""
-    pieces = text.split() if join else list(text)
-    words: list[tuple[str, str]] = []
-    for piece in pieces:
-        key = key_of(piece)
-        if key or not words:
-            words.append((key, piece))
-        else:
-            words[-1] = (words[-1][0], words[-1][1] + join + piece)
-    return words
+def common_units(texts: Sequence[Sequence[Span]], join: str) -> list[list[Span]]:
+    """The spans of each text, where those that another text writes as one word are one: did not, where one has didn't."""
+    compounds = {span.key for spans in texts for span in spans if len(span.key) > 1}
+    return [_compounded(spans, compounds, join) for spans in texts]
+
+
+def _compounded(spans: Sequence[Span], compounds: Set[tuple[str, ...]], join: str) -> list[Span]:
+    longest = max(map(len, compounds), default=0)
+    units: list[Span] = []
+    start = 0
+    while start < len(spans):
+        key, best = spans[start].key, start + 1
+        for end in range(start + 2, len(spans) + 1):
+            key += spans[end - 1].key
+            if len(key) > longest:
+                break
+            best = end if key in compounds else best
+        units.append(spans[start] if best == start + 1 else merged(spans[start:best], join))
+        start = best
+    return units
 
 
 def _styled(text: str) -> bool:
     return text != text.lower() or any(unicodedata.category(character)[0] == "P" for character in text)
 
 
-def _places(surfaces: Sequence[list[tuple[str, str]]], voters: Sequence[tuple[float, bool]]) -> list[list[_Ballot]]:
+def _places(texts: Sequence[Sequence[Span]], voters: Sequence[tuple[float, bool]]) -> list[list[_Ballot]]:
     """The ballots at each place of the alignment with the first hypothesis, in the order of the text.
 
     Words that others have between two words of the first form separate places, counted back from the second of the two.
     """
-    skeleton = [key for key, _ in surfaces[0]]
-    slots: dict[tuple[int, int], dict[int, tuple[str, str]]] = {}
-    for place, word in enumerate(surfaces[0]):
-        slots[place, 0] = {0: word}
-    for system, words in enumerate(surfaces[1:], start=1):
-        for slot, word in _aligned(skeleton, words):
-            slots.setdefault(slot, {})[system] = word
-    nothing = ("", "")
+    slots: dict[tuple[int, int], dict[int, Span]] = {}
+    for place, span in enumerate(texts[0]):
+        slots[place, 0] = {0: span}
+    for system, spans in enumerate(texts[1:], start=1):
+        for slot, span in _aligned(texts[0], spans):
+            slots.setdefault(slot, {})[system] = span
+    nothing = Span("", (), ())
+
+    def ballot(span: Span, voter: tuple[float, bool]) -> _Ballot:
+        return _Ballot(span.key, span.written, span.number, *voter)
+
     return [
-        [_Ballot(*found.get(system, nothing), *voter) for system, voter in enumerate(voters)]
+        [ballot(found.get(system, nothing), voter) for system, voter in enumerate(voters)]
         for _, found in sorted(slots.items())
     ]
 
 
-def _aligned(skeleton: list[str], words: list[tuple[str, str]]) -> list[tuple[tuple[int, int], tuple[str, str]]]:
-    """(slot, word) of each word: slot (p, 0) is skeleton word p; (p, -k) are places for words before it."""
+def _aligned(skeleton: Sequence[Span], spans: Sequence[Span]) -> list[tuple[tuple[int, int], Span]]:
+    """(slot, span) of each span: slot (p, 0) is skeleton span p; (p, -k) are places for spans before it."""
     aligned = []
-    for step in Levenshtein.opcodes(skeleton, [key for key, _ in words]):
+    for step in Levenshtein.opcodes([span.key for span in skeleton], [span.key for span in spans]):
         count = step.dest_end - step.dest_start
         for offset in range(count):
             inserted = step.tag == "insert"
             slot = (step.src_start, offset - count) if inserted else (step.src_start + offset, 0)
-            aligned.append((slot, words[step.dest_start + offset]))
+            aligned.append((slot, spans[step.dest_start + offset]))
     return aligned
+
+
+def _whole_numbers(places: Sequence[list[_Ballot]], join: str) -> list[list[_Ballot]]:
+    """Neighbouring places with different ballots are one, with each system's stretch, where a number is among them.
+
+    Of "sixty-five people", "sixty fine people" and "sixty wine people", no place alone tells which words make the number.
+    """
+    merged: list[list[_Ballot]] = []
+    for disputed, group in groupby(places, lambda ballots: len({ballot.key for ballot in ballots}) > 1):
+        stretch = list(group)
+        if disputed and any(ballot.number for ballots in stretch for ballot in ballots):
+            merged.append([_joined(ballots, join) for ballots in zip(*stretch, strict=True)])
+        else:
+            merged += stretch
+    return merged
+
+
+def _joined(ballots: Sequence[_Ballot], join: str) -> _Ballot:
+    """The ballots of one system at several places as one."""
+    key = tuple(token for ballot in ballots for token in ballot.key)
+    surface = join.join(ballot.surface for ballot in ballots if ballot.surface)
+    return _Ballot(key, surface, any(ballot.number for ballot in ballots), ballots[0].weight, ballots[0].styled)
 
 
 def _winner(ballots: Sequence[_Ballot]) -> tuple[str, float]:
     """(surface, share of the weights) of the winning key; the first ballot is the MBR choice's."""
-    totals: dict[str, float] = {}
-    heaviest: dict[str, float] = {}
+    totals: dict[tuple[str, ...], float] = {}
+    heaviest: dict[tuple[str, ...], float] = {}
     for ballot in ballots:
         totals[ballot.key] = totals.get(ballot.key, 0.0) + ballot.weight
         heaviest[ballot.key] = max(heaviest.get(ballot.key, 0.0), ballot.weight)

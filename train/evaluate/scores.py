@@ -13,7 +13,7 @@ import jiwer
 import numpy as np
 import numpy.typing as npt
 
-from curation.text.normalize import Normalizer, clean_unicode, normalizer_for
+from curation.text.normalize import Normalizer, by_piece, clean_unicode, normalizer_for
 
 Normalization = Literal["auto", "unicode", "none"]
 RESAMPLES = 1000
@@ -64,7 +64,7 @@ def normalizer_of(language: str, choice: Normalization) -> Normalizer:
     if choice == "auto":
         return own
     clean: Callable[[str], str] = clean_unicode if choice == "unicode" else str
-    return Normalizer(choice, own.unit, clean)
+    return by_piece(choice, own.unit, clean)
 
 
 def compare(reference: str, hypothesis: str, normalizer: Normalizer) -> Comparison:

@@ -155,9 +155,9 @@ def print_speed(labelled: Sequence[ReferenceUtterance]) -> None:
         stage.process([recording])
         spent.append(time.process_time() - start)
     english = normalizer_for("en")
-    memory = {item.text: english.clean(item.text) for one in labelled for item in one.hypotheses}
-    memory |= {segment.text: english.clean(segment.text) for segment in segments}
-    remembered = replace(english, clean=memory.__getitem__)
+    memory = {item.text: english.spans(item.text) for one in labelled for item in one.hypotheses}
+    memory |= {segment.text: english.spans(segment.text) for segment in segments}
+    remembered = replace(english, spans=memory.__getitem__)
     start = time.process_time()
     for item in labelled:
         agree(item.hypotheses, remembered, item.seconds)

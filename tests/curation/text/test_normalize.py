@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opencc import OpenCC
 
-from curation.text.normalize import clean_unicode, normalizer_for
+from curation.text.normalize import clean_unicode, cleaner_for, normalizer_for, without_tags
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_what_a_converter_writes_in_another_script_is_the_same(text, script):
 
 @given(st.text())
 def test_one_script_changes_no_number_of_characters_and_nothing_twice(text):
-    cleaned = CHINESE.clean(text)
-    assert len(cleaned) == len(clean_unicode(text))
-    assert CHINESE.clean(cleaned) == cleaned
+    clean = cleaner_for("zh")
+    assert len(clean(text)) == len(clean_unicode(text))
+    assert clean(clean(text)) == clean(text)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_one_script_changes_no_number_of_characters_and_nothing_twice(text):
 def test_other_languages_of_two_scripts_are_compared_in_one(language, one, other):
     normalizer = normalizer_for(language)
     assert normalizer.units(one) == normalizer.units(other)
-    assert [normalizer.key(word) for word in one.split()] == [normalizer.key(word) for word in other.split()]
+    assert [span.key for span in normalizer.spans(one)] == [span.key for span in normalizer.spans(other)]
 
 
 def test_scripts_of_other_languages_are_what_they_are():
@@ -205,3 +205,29 @@ def test_the_record_says_which_normaliser_it_was():
     assert normalizer_for("en").name == "whisper-english"
     assert normalizer_for("de").name == "unicode"
     assert normalizer_for("de") is normalizer_for("de")
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh", "th"])
+@pytest.mark.parametrize("tag", ["[MUSIC PLAYING]", "(music)", "\u266a\u266a", "<noise>", "\u3010\u97f3\u4e50\u3011"])
+def test_tags_of_what_is_not_speech_are_no_words(language, tag):
+    normalizer = normalizer_for(language)
+    assert normalizer.spans(tag) == []
+    assert normalizer.units(f"{tag} a {tag}") == ["a"]
+
+
+def test_digits_in_brackets_were_said():
+    assert normalizer_for("en").units("call (555) 1234") == ["call", *"5551234"]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh", "ja", "th"])
+@given(text=st.text().filter(lambda text: without_tags(text) == text))
+def test_the_spans_are_the_text(language, text):
+    normalizer = normalizer_for(language)
+    written = normalizer.join.join(span.written for span in normalizer.spans(text))
+    assert written.split() == text.split()
+
+
+@given(st.text(st.characters(exclude_categories=["Nd", "Cs"])).filter(lambda text: without_tags(text) == text))
+def test_spans_are_compared_as_the_whole_text(text):
+    assert normalizer_for("de").units(text) == clean_unicode(text).split()
+    assert normalizer_for("th").units(text) == list(clean_unicode(text).replace(" ", ""))

@@ -3,7 +3,7 @@
 # ruff: noqa: RUF001 - full-width marks
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
@@ -12,10 +12,12 @@ from curation.stages.consensus.stage import (
     edit_distances,
 )
 from curation.stages.consensus.vote import combine, minimum_risk
-from curation.text.normalize import normalizer_for
+from curation.text.normalize import normalizer_for, without_tags
 from tests.support.agreement import agreed
+from tests.support.spelled import CHINESE, ENGLISH
 
-ENGLISH = normalizer_for("en")
+ENGLISH_TEXT = normalizer_for("en")
+ENGLISH_UNITS = ENGLISH_TEXT.units
 SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
 SEVERAL = st.lists(SENTENCES, min_size=2, max_size=5)
 
@@ -115,7 +117,7 @@ def test_systems_without_confidence_count_for_the_support_only():
     assert segment.scores["confidence"] == pytest.approx((1 + 0.95 / 1.45) / 2 * 0.9, abs=1e-4)
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=60).filter(lambda text: without_tags(text) == text))
 def test_one_hypothesis_is_written_as_it_is(text):
     assert agreed([text]).text == " ".join(text.split())
 
@@ -164,7 +166,7 @@ def test_minimum_risk_is_the_least_expected_error(sentences):
 
 
 def test_combine_of_nothing():
-    assert combine([], edit_distances([]), ENGLISH, "vote").text == ""
+    assert combine([], edit_distances([]), ENGLISH_TEXT, "vote").text == ""
 
 
 def test_one_sure_system_does_not_outvote_two_that_agree():
@@ -201,6 +203,67 @@ def test_a_tie_without_the_choice_goes_to_the_heaviest_voter_then_to_the_earlier
 def test_system_weights_decide_the_vote():
     heard = [Hypothesis("weak", "cat", "en", 0.9), Hypothesis("also", "cat", "en", 0.9), Hypothesis("good", "hat")]
     distances = edit_distances([["cat"], ["cat"], ["hat"]])
-    assert combine(heard, distances, ENGLISH, "vote").text == "cat"
-    assert combine(heard, distances, ENGLISH, "vote", {"good": 4.0}).text == "hat"
-    assert combine(heard, distances, ENGLISH, "mbr", {"good": 4.0}).text == "hat"
+    assert combine(heard, distances, ENGLISH_TEXT, "vote").text == "cat"
+    assert combine(heard, distances, ENGLISH_TEXT, "vote", {"good": 4.0}).text == "hat"
+    assert combine(heard, distances, ENGLISH_TEXT, "mbr", {"good": 4.0}).text == "hat"
+
+
+@pytest.mark.parametrize("combination", ["mbr", "vote"])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["about sixty five people", "about 65 people", "about sixty-five people"],
+        ["in nineteen eighty four", "in 1984", "in nineteen eighty-four"],
+        ["he didn't go", "he did not go", "he didn\u2019t go"],
+        ["at ten thirty p m", "at 10:30 p.m.", "at 10.30 pm"],
+    ],
+)
+def test_spellings_of_the_same_are_agreement(texts, combination):
+    segment = agreed(texts, combination=combination)
+    assert segment.scores["pwer"] == 0
+    assert ENGLISH_UNITS(segment.text) == ENGLISH_UNITS(texts[0])
+
+
+def test_tags_are_stripped_before_the_vote():
+    segment = agreed(["[MUSIC PLAYING]", "(music)", "\u266a\u266a"])
+    assert (segment.text, segment.scores["text.words"], segment.scores["pwer"]) == ("", 0, 0)
+    for combination in ("vote", "mbr"):
+        assert agreed(["(laughs) Yes, I do."] * 2, combination=combination).text == "Yes, I do."
+
+
+@st.composite
+def _heard(draw, kinds, wordings):
+    """(wording, values, texts): up to two values of one kind, which three systems spell in their ways."""
+    spell, values = kinds[draw(st.sampled_from(sorted(kinds)))]
+    choice = draw(st.lists(st.sampled_from(values), min_size=1, max_size=2))
+    meant = [draw(st.sampled_from(choice)) for _ in range(3)]
+    wording = draw(st.sampled_from(wordings))
+    return meant, [wording.format(draw(st.sampled_from(spell(value)))) for value in meant]
+
+
+@settings(max_examples=150)
+@given(
+    st.one_of(
+        st.tuples(
+            st.just("en"), _heard(ENGLISH, ["They said {} there", "{} of them", "So we had {}", "the {} and a few"])
+        ),
+        st.tuples(st.just("zh"), _heard(CHINESE, ["大约{}左右", "{}吧", "他们说{}的"])),
+    )
+)
+def test_the_voted_number_is_that_of_a_system(case):
+    """However it is spelled, and whether they agree or not; written in full as one of them writes it."""
+    language, (meant, texts) = case
+    segment, units = agreed(texts, language=language), normalizer_for(language).units
+    assert units(segment.text) in [units(text) for text in texts]
+    assert (segment.scores["pwer"] == 0) == (len(set(meant)) == 1)
+    agreeing = [text for value, text in zip(meant, texts, strict=True) if meant.count(value) > 1]
+    assert not agreeing or units(segment.text) == units(agreeing[0])
+
+
+@given(st.lists(st.lists(st.sampled_from(["sixty", "five", "65", "fine", "wine", "people", "and", "1980", "for"]),
+                         min_size=1, max_size=6).map(" ".join), min_size=2, max_size=4))  # fmt: skip
+def test_no_number_is_put_together_of_several_systems(texts):
+    def numbers(text):
+        return [span.key for span in ENGLISH_TEXT.spans(text) if span.number]
+
+    assert set(numbers(agreed(texts).text)) <= {number for text in texts for number in numbers(text)}

@@ -1,0 +1,107 @@
+# ruff: noqa: RUF001 - full-width marks
+"""Numbers of Chinese (simplified and traditional) and Japanese texts, read as values: 六十五 is 65, 2.5万 is 25000.
+
+Years and other strings of figures (二〇二六), percent (百分之四十七), decimals (三点五), times (十点半), signs.
+A numeral that is no number by itself (千万, 万一) stays as it is. cn2an does the same for whole texts, without saying
+where the numbers are, and it stops at what is no number.
+"""
+
+import math
+import re
+import unicodedata
+from fractions import Fraction
+
+DIGITS = {**{sign: value for value, sign in enumerate("零一二三四五六七八九")}, "〇": 0, "○": 0, "两": 2, "兩": 2}
+TENS = {"十": 10, "百": 100, "千": 1000}
+MYRIADS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_NUMERAL = "".join([*DIGITS, *TENS, *MYRIADS])
+_AMOUNT = (
+    rf"[0-9{_NUMERAL}]+(?:,[0-9]{{3}}(?![0-9]))*(?:[.点點][0-9{''.join(DIGITS)}]+(?![十百千]))?[{''.join(MYRIADS)}]*"
+)
+NUMBER = re.compile(
+    rf"(?P<sign>(?<![0-9{_NUMERAL}])[-−负負](?=[0-9{_NUMERAL}百]))?"
+    rf"(?:(?P<hours>[0-9{_NUMERAL}]+)(?:[点點时時](?P<half>半)|[点點时時:](?P<minutes>[0-9{_NUMERAL}]{{1,4}})分"
+    rf"|:(?P<figures>[0-5][0-9])(?![0-9])|[点點](?P<spoken>[二三四五]?十[{_NUMERAL}]?))"
+    rf"|(?P<percent>百分之)?(?P<amount>{_AMOUNT})(?P<mark>%)?)"
+)
+
+PART = re.compile(rf"(?=.)([零〇○]*)([0-9]+|[一二三四五六七八九两兩]?)([{''.join(TENS)}]|[{''.join(MYRIADS)}]+)?")
+"""Zeros that are read out, a figure or numeral, and its unit."""
+
+Found = tuple[int, int, str]
+"""Start, end and normal form."""
+
+
+def find_numbers(text: str) -> list[Found]:
+    """The numbers of a text in order: digits, with a sign, a point or a percent sign where they belong."""
+    plain = "".join(_plain(sign) for sign in text)
+    found = []
+    for match in NUMBER.finditer(plain):
+        value = _clock(match) if match["hours"] else _amount(match)
+        if value:
+            found.append((match.start(), match.end(), ("-" if match["sign"] else "") + value))
+    return found
+
+
+def _plain(sign: str) -> str:
+    """Full-width forms as ASCII; what is not one character stays."""
+    folded = unicodedata.normalize("NFKC", sign)
+    return folded if len(folded) == 1 and sign != "，" else sign
+
+
+def _clock(match: re.Match[str]) -> str:
+    hours = _value(match["hours"])
+    written = match["minutes"] or match["figures"] or match["spoken"]
+    minutes = "30" if match["half"] else _value(written)
+    if hours is None or minutes is None:
+        return ""
+    return f"{hours.removeprefix('0') or '0'}{minutes.removeprefix('0'):0>2}"
+
+
+def _amount(match: re.Match[str]) -> str:
+    value = _value(match["amount"])
+    return "" if value is None else value + ("%" if match["percent"] or match["mark"] else "")
+
+
+def _value(written: str) -> str | None:
+    """Digits of an amount; None where it is none."""
+    body = written.replace(",", "")
+    scale = 1
+    whole, point, decimals = re.sub("[点點]", ".", body).partition(".")
+    if point:
+        while decimals[-1] in MYRIADS:
+            scale *= MYRIADS[decimals[-1]]
+            decimals = decimals[:-1]
+        digits = _value(whole)
+        if digits is None:
+            return None
+        number = f"{digits}.{''.join(str(DIGITS.get(sign, sign)) for sign in decimals)}"
+        product = Fraction(number) * scale
+        return number if scale == 1 or product.denominator != 1 else str(product.numerator)
+    if not set(whole) & {*TENS, *MYRIADS}:
+        return "".join(str(DIGITS.get(sign, sign)) for sign in whole)
+    return _counted(whole)
+
+
+def _counted(whole: str) -> str | None:
+    """一百二十三万四千, 3千5百, 65万, and 一百五 for 150: figures or a numeral before tens, hundreds and myriads."""
+    total = section = 0
+    unit, spoken = 10**9, 10  # what follows in the section is below `unit`, and without a unit in tenths of `spoken`
+    for zero, number, sign in PART.findall(whole):
+        value = int(number) if number.isascii() and number else DIGITS.get(number)
+        if sign in TENS:
+            if TENS[sign] >= unit or (value is None and sign != "十"):
+                return None
+            section += (1 if value is None else value) * TENS[sign]
+            unit = spoken = TENS[sign]
+        elif sign:
+            if not section + (value or 0):
+                return None
+            total += (section + (value or 0)) * math.prod(MYRIADS[one] for one in sign)
+            section, unit, spoken = 0, 10**9, MYRIADS[sign[-1]]
+        elif value is not None:
+            if unit == 1:
+                return None
+            section += value * (spoken // 10 if not zero and value < 10 else 1)
+            unit = 1
+    return str(total + section)

@@ -1,0 +1,148 @@
+# ruff: noqa: RUF001 - quotation marks and minus signs
+"""English as it is compared: each written word, or several that form one number, with its normal form.
+
+Words: the normaliser of the Whisper paper (appendix C), as implemented by the whisper-normalizer package, word by word;
+it spells out contractions and titles and unifies British and American spelling. Abbreviations that it leaves are added.
+Numbers: values (`curation.text.english_numbers`) with currency, percent, ordinal, clock time and fraction. Whole
+numbers are then compared digit by digit, because ASR systems differ in how they join them ("763" or "7, 6, 3").
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+
+from curation.text.english_quantities import Atom, Reader, Tokens
+
+Read = tuple[int, Tokens, bool]
+"""How many written words, what is compared of them, and whether they hold a number."""
+
+VULGAR = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "’": "'", "‘": "'"})
+ATOM = re.compile(
+    r"(?P<number>\d{1,2}:[0-5]\d(?!\d)|\d+(?:,\d+)*(?:\.\d+)?|(?<!\d)\.\d+)"
+    r"|(?:[a-z]\.){2,}|[^\W\d_]+(?:'[^\W\d_]+)*|[$£€¥₹¢%/+#]|(?<![^\s(\"'])[-−](?=[$£€¥₹.\d])"
+)
+WORDS = {
+    "&": "and",
+    "oh": "oh",  # a zero there, wherever it stands
+    "o": "o",
+    "ok": "okay",
+    "o.k": "okay",
+    "a.m": "am",
+    "p.m": "pm",
+    "ph.d": "phd",
+    "vs": "versus",
+    "mt": "mount",
+    "sgt": "sergeant",
+    "ave": "avenue",
+    "blvd": "boulevard",
+    "inc": "incorporated",
+    "ltd": "limited",
+    "corp": "corporation",
+    "dept": "department",
+    "approx": "approximately",
+    "etc": "et cetera",
+    **{name[:3]: name for name in ("january", "february", "april", "august", "october", "november", "december")},
+    "sept": "september",
+}
+"""Abbreviations that whisper-normalizer leaves, without the last full stop."""
+ENDING = re.compile(r"'(?:s|d|ll|re|ve|m|t)\b")
+"""A contraction that is written apart from its word."""
+PERFECT = frozenset({"been", "gone", "done", "got"})
+"""Words before which 'd and 's are had and has, by whisper-normalizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A number, or another single atom, and the words that it reaches over."""
+
+    text: str
+    """Its first atom."""
+    tokens: Tokens | None
+    """Of a number, and of what is read otherwise beside one; a word that has neither is compared as it is."""
+    first: int
+    last: int
+    numeric: bool
+    """A number, but not one that belongs to a name, like that of MP3."""
+
+    def read(self) -> Tokens:
+        """What is compared of it in a word that is read item by item."""
+        if self.tokens is None:
+            return _word_tokens(self.text, "") if any(sign.isalpha() for sign in self.text) else ()
+        return self.tokens
+
+
+def read_english(words: Sequence[str]) -> list[Read]:
+    """What is compared of written words (split at spaces), in order. Neighbours that form numbers are read together."""
+    plain = [_lower(word) for word in words]
+    items = _items([atom for place, word in enumerate(plain) for atom in _atoms(word, place)])
+    starting: dict[int, list[_Item]] = defaultdict(list)
+    joined = {place - 1 for place, word in enumerate(plain) if place and word[0] == "'" and ENDING.match(word)}
+    for item in items:
+        starting[item.first].append(item)
+        joined.update(range(item.first, item.last))
+    for one, other in pairwise(items):
+        if one.numeric and other.numeric:
+            joined.update(range(one.last, other.first))
+    read, start = [], 0
+    for place in range(len(plain)):
+        if place not in joined:
+            group = [item for word in range(start, place + 1) for item in starting[word]]
+            if any(item.tokens is not None for item in group):
+                tokens = tuple(token for item in group for token in item.read())
+            else:
+                following = plain[place + 1] if place + 1 < len(plain) else ""
+                tokens = _word_tokens("".join(plain[start : place + 1]), following)
+            read.append((place + 1 - start, tokens, any(item.numeric for item in group)))
+            start = place + 1
+    return read
+
+
+def _lower(word: str) -> str:
+    return unicodedata.normalize("NFKC", word.translate(VULGAR)).lower()
+
+
+def _atoms(word: str, place: int) -> list[Atom]:
+    found = list(ATOM.finditer(word))
+    ends = [0, *(match.end() for match in found)]
+    return [
+        Atom(match.group().replace(",", ""), place, index > 0 and match.start() == ends[index])
+        for index, match in enumerate(found)
+    ]
+
+
+def _items(atoms: Sequence[Atom]) -> list[_Item]:
+    reader = Reader(atoms)
+    items: list[_Item] = []
+    at = 0
+    while at < len(atoms):
+        atom, found = atoms[at], reader.number(at)
+        tokens, end = found or (reader.beside_number(at, behind=bool(items) and items[-1].numeric), at + 1)
+        name = atom.glued and atoms[at - 1].text.isalpha()
+        items.append(_Item(atom.text, tokens, atom.word, atoms[end - 1].word, bool(found) and not name))
+        at = end
+    return items
+
+
+@lru_cache(maxsize=100_000)
+def _word_tokens(word: str, following: str) -> Tokens:
+    """A word without numbers; `following` is the next, which tells "he'd been" from "he'd be"."""
+    core = word.strip(".,;:?!\"'()-")
+    if word == "&" or core in WORDS:
+        return tuple(WORDS[core or word].split())
+    perfect = word.endswith(("'d", "'s")) and following.strip('.,;:?!"') in PERFECT
+    tokens = _whisper()(f"{word} {following}" if perfect else word).split()
+    # It leaves a lone mark where a text ends in "..." or "$", and writes a single 1 as "one".
+    kept = ["1" if one == "one" else one for one in tokens if any(sign.isalnum() for sign in one)]
+    return tuple(kept[:-1] if perfect else kept)
+
+
+@cache
+def _whisper() -> Callable[[str], str]:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    normalizer: Callable[[str], str] = EnglishTextNormalizer()
+    return normalizer

@@ -1,0 +1,205 @@
+"""Quantities of English texts: numbers with their sign, currency, percent, fraction, clock time or ordinal.
+
+$2.5 million and "two and a half million dollars" are $2500000; 10:30 p.m. and "ten thirty pm" are 1 0 3 0 pm.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from curation.text.english_numbers import CLOCK, FIGURES, NUMBER_WORDS, SCALES, SMALL, read_number
+
+Tokens = tuple[str, ...]
+
+SYMBOLS = frozenset("$£€¥₹¢")
+CURRENCIES = {
+    **dict.fromkeys(["dollar", "dollars", "bucks"], "$"),
+    **dict.fromkeys(["pound", "pounds", "quid"], "£"),
+    **dict.fromkeys(["euro", "euros"], "€"),
+    **dict.fromkeys(["yen", "yuan"], "¥"),
+    **dict.fromkeys(["rupee", "rupees"], "₹"),
+    **dict.fromkeys(["cent", "cents", "pence", "penny"], "¢"),
+}
+PERCENT = (("%",), ("percent",), ("per", "cent"), ("pct",))
+HALF_DAYS = {"am": "am", "a.m.": "am", "pm": "pm", "p.m.": "pm"}
+OCLOCK = (("o'clock",), ("o", "clock"), ("oclock",))
+MONTHS = frozenset(
+    """
+    january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep sept oct nov dec
+    """.split()  # noqa: SIM905 - one word per line would take a page
+)
+TIME_WORDS = frozenset({"at", "by", "until", "till", "from", "since", "before", "after"})
+FRACTIONS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "eighth": 8, "tenth": 10}
+UNITS = {
+    "km": "kilometers",
+    "cm": "centimeters",
+    "mm": "millimeters",
+    "kg": "kilograms",
+    "mg": "milligrams",
+    "ml": "milliliters",
+    "ft": "feet",
+    "lb": "pounds",
+    "lbs": "pounds",
+    "oz": "ounces",
+    "mph": "miles per hour",
+    "hrs": "hours",
+    "mins": "minutes",
+    "secs": "seconds",
+    "khz": "kilohertz",
+    "mhz": "megahertz",
+    "ghz": "gigahertz",
+    "kb": "kilobytes",
+    "mb": "megabytes",
+    "gb": "gigabytes",
+    "tb": "terabytes",
+}
+"""Abbreviations behind a number."""
+BEGINNINGS = NUMBER_WORDS | SYMBOLS | {"-", "\u2212", "minus", "negative"}
+SUFFIXES = frozenset({"st", "nd", "rd", "th", "s"})
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A word, figures or a sign, in lower case."""
+
+    text: str
+    word: int
+    glued: bool
+    """Whether nothing stands between it and the one before."""
+
+
+class Reader:
+    """Numbers among the atoms of a text, with what belongs to them. Each method takes and gives an index of atoms."""
+
+    def __init__(self, atoms: Sequence[Atom]) -> None:
+        self.atoms = atoms
+        self.texts = [atom.text for atom in atoms]
+
+    def number(self, at: int) -> tuple[Tokens, int] | None:
+        """(tokens, index behind) of a number with its sign, currency, percent, clock time or ordinal."""
+        if self.texts[at] not in BEGINNINGS and not FIGURES.match(self.texts[at]):
+            return None
+        sign, start = self._sign(at)
+        symbol = self._text(start) if self._text(start) in SYMBOLS else ""
+        start += bool(symbol)
+        if not symbol and not sign and (fraction := self._fraction(at)):
+            return fraction
+        if not symbol and (clock := self._clock(start)):
+            return clock
+        found = read_number(self.texts, start)
+        if found is None:
+            return None
+        digits, end = found
+        digits, end = self._suffixed(digits, end)
+        digits, end = self._with_fraction(digits, end)
+        named = CURRENCIES.get(self._text(end), "") or (self._text(end) if self._text(end) in SYMBOLS else "")
+        if named and digits[-1].isdecimal():
+            end, symbol = end + 1, symbol or named
+        if symbol:
+            digits, end = self._with_cents(symbol, digits, end)
+        elif length := self._says(end, PERCENT):
+            digits, end = digits + "%", end + length
+        if self._text(at - 1) in MONTHS and digits[-2:] in SUFFIXES:
+            digits = digits[:-2]  # May 5th is also written May 5
+        return (tuple(digits) if digits.isdecimal() and not sign else (sign + digits,)), end
+
+    def beside_number(self, at: int, *, behind: bool) -> Tokens | None:
+        """What is written shorter beside a number: 5 km, No. 5, + 5; None where it is nothing of the kind."""
+        atom, following = self.atoms[at].text, self._text(at + 1)
+        if behind and atom in UNITS:
+            return tuple(UNITS[atom].split())
+        if FIGURES.fullmatch(following) and atom in {"+", "#", "no"}:
+            return ("plus",) if atom == "+" else ("number",)
+        return None
+
+    def _text(self, at: int) -> str:
+        return self.texts[at] if 0 <= at < len(self.texts) else ""
+
+    def _says(self, at: int, phrases: Sequence[Sequence[str]]) -> int:
+        """The number of atoms of the phrase that stands there; 0 where none of them does."""
+        return next((len(words) for words in phrases if self.texts[at : at + len(words)] == list(words)), 0)
+
+    def _sign(self, at: int) -> tuple[str, int]:
+        return ("-", at + 1) if self._text(at) in {"-", "\u2212", "minus", "negative"} else ("", at)
+
+    def _fraction(self, at: int) -> tuple[Tokens, int] | None:
+        """1/2 and one half, 2/3 and two thirds."""
+        if self._text(at + 1) == "/" and self._text(at).isdecimal() and self._text(at + 2).isdecimal():
+            over, under = int(self.texts[at]), int(self.texts[at + 2])
+            end = at + 3
+        else:
+            name = self._text(at + 1)
+            over, end = SMALL.get(self._text(at), 10), at + 2
+            under = FRACTIONS.get(name if over == 1 else "half" if name == "halves" else name.removesuffix("s"), 0)
+            under = under if over == 1 or name.endswith("s") else 0
+        return ((f"{over}/{under}",), end) if 0 < over < under and over < 10 and under in FRACTIONS.values() else None
+
+    def _with_fraction(self, digits: str, end: int) -> tuple[str, int]:
+        """2 1/2 is 2.5."""
+        over, slash, under = (self._text(end + ahead) for ahead in range(3))
+        parts = {"1/2": ".5", "1/4": ".25", "3/4": ".75"}
+        if slash != "/" or not digits.isdecimal() or over + slash + under not in parts:
+            return digits, end
+        return digits + parts[over + slash + under], end + 3
+
+    def _clock(self, at: int) -> tuple[Tokens, int] | None:
+        """10:30, 10.30, 10 o'clock, 10 pm: digits of hours and minutes; no minutes before am and pm on the hour."""
+        text = self._text(at)
+        if CLOCK.fullmatch(text) or self._is_time(at):
+            digits, end = text.replace(":", "").replace(".", "").removeprefix("0"), at + 1
+            hours, minutes = digits[:-2] or "0", digits[-2:]
+        else:
+            found = read_number(self.texts, at)
+            if found is None or not found[0].isdecimal() or len(found[0]) > 4:
+                return None
+            hours, end = found
+            minutes = ""
+            if length := self._says(end, OCLOCK):
+                end, minutes = end + length, "00"
+            elif not self._half_day(end)[0]:
+                return None
+        half_day, end = self._half_day(end)
+        if half_day and minutes == "00":
+            minutes = ""
+        return (*hours, *minutes, *([half_day] if half_day else [])), end
+
+    def _is_time(self, at: int) -> bool:
+        """Whether figures with a point, which could be a quantity, are a time by their form and neighbours."""
+        text = self._text(at)
+        if not re.fullmatch(r"\d{1,2}\.[0-5]\d", text) or float(text) >= 24.6:
+            return False
+        following = self._text(at + 1)
+        if following in SYMBOLS | CURRENCIES.keys() | SCALES.keys() or self._says(at + 1, PERCENT):
+            return False
+        told = self._half_day(at + 1)[0] or self._says(at + 1, OCLOCK) or self._text(at - 1) in TIME_WORDS
+        return bool(told) or text.endswith("0")  # nobody says a zero at the end of a quantity
+
+    def _half_day(self, at: int) -> tuple[str, int]:
+        """(am, pm or nothing, index behind)."""
+        if self._text(at) in HALF_DAYS:
+            return HALF_DAYS[self._text(at)], at + 1
+        if self._text(at) in {"a", "p"} and self._text(at + 1) == "m":
+            return self._text(at) + "m", at + 2
+        return "", at
+
+    def _suffixed(self, digits: str, end: int) -> tuple[str, int]:
+        """5 th, 1980 s: letters right behind figures."""
+        if digits.isdecimal() and self._text(end) in SUFFIXES and self.atoms[end].glued:
+            return digits + self.texts[end], end + 1
+        return digits, end
+
+    def _with_cents(self, symbol: str, digits: str, end: int) -> tuple[str, int]:
+        """Five dollars and fifty cents are $5.50; $0.50 are 50 cents."""
+        if symbol != "\u00a2" and digits.startswith("0.") and len(digits) == 4:
+            return f"\u00a2{int(digits[2:])}", end
+        found = read_number(self.texts, end + (self._text(end) == "and"))
+        if (
+            symbol in "$\u20ac\u00a3"
+            and digits.isdecimal()
+            and found
+            and CURRENCIES.get(self._text(found[1])) == "\u00a2"
+        ):
+            cents, end = found
+            return f"{symbol}{digits}.{cents:0>2}", end + 1
+        return symbol + digits, end
