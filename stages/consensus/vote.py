@@ -3,11 +3,11 @@
 `mbr`: minimum Bayes risk; the hypothesis with the fewest expected word errors when each other hypothesis is taken as
 the reference with its weight (Goel and Byrne 2000).
 `vote`: after ROVER (Fiscus 1997); the other hypotheses are aligned with the MBR choice, and at each place the words (or
-their absence) win by the sum of their weights. Words are compared as pWER compares them, without casing and punctuation,
-and what one system writes as one word ("sixty-five", "didn't") is one unit in all: "sixty five" wins or loses as a
-whole, so that the text never holds half of it. The winner is written as the MBR choice writes it, so that marks and
-capitals fit together, or, where that has another word or has no marks and capitals at all, as the system with the
-highest weight.
+their absence) win by the sum of their weights. Words are compared as pWER compares them, without casing and
+punctuation, and what one system writes as one word ("sixty-five", "didn't") is one unit in all: "sixty five" wins or
+loses as a whole, so that the text never holds half of it. The winner is written as the MBR choice writes it, so that
+marks and capitals fit together, or, where that has another word or has no marks and capitals at all, as the system with
+the highest weight.
 
 The weight of a hypothesis is that of its system (1 unless `curation consensus fit` learned another) times 0.5 to 1 by
 its confidence. Ties, whatever the number of systems: the MBR choice is the hypothesis of the higher weight, then of
@@ -16,7 +16,8 @@ weight, then that of the earlier system. Earlier: in the order of the configurat
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -107,12 +108,12 @@ def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float])
 
 
 def common_units(texts: Sequence[Sequence[Span]], join: str) -> list[list[Span]]:
-    """The spans of each text, where those that another text writes as one word are one: did not, where one has didn't."""
+    """The spans of each text; what another text writes as one word is one: did not, where one has didn't."""
     compounds = {span.key for spans in texts for span in spans if len(span.key) > 1}
     return [_compounded(spans, compounds, join) for spans in texts]
 
 
-def _compounded(spans: Sequence[Span], compounds: Set[tuple[str, ...]], join: str) -> list[Span]:
+def _compounded(spans: Sequence[Span], compounds: AbstractSet[tuple[str, ...]], join: str) -> list[Span]:
     longest = max(map(len, compounds), default=0)
     units: list[Span] = []
     start = 0
@@ -169,7 +170,7 @@ def _aligned(skeleton: Sequence[Span], spans: Sequence[Span]) -> list[tuple[tupl
 def _whole_numbers(places: Sequence[list[_Ballot]], join: str) -> list[list[_Ballot]]:
     """Neighbouring places with different ballots are one, with each system's stretch, where a number is among them.
 
-    Of "sixty-five people", "sixty fine people" and "sixty wine people", no place alone tells which words make the number.
+    In "sixty-five people", "sixty fine people", "sixty wine people" no place alone tells which words make the number.
     """
     merged: list[list[_Ballot]] = []
     for disputed, group in groupby(places, lambda ballots: len({ballot.key for ballot in ballots}) > 1):
