@@ -3,7 +3,7 @@
     python -m tests.bench.accuracy.vote FOLDER... [--save FILE] [--against FILE]
 
 FOLDER holds a `manifest.jsonl` with transcripts (`transcript`, `language`), or `.lab` files of English. Each sentence
-is heard by three simulated systems: as it is, and with a number of each kind of `tests.support.spelled` in it, which
+is heard by three simulated systems: as it is, and with a number of each kind of `tests.support.texts.spelled` in it, which
 each system spells as chance has it. One word in 20 is another, lost or twice, one number in 20 is another, and one
 system writes no marks and capitals. `--save` keeps what the vote made of them, and `--against` compares with what was
 saved by another version: sentences whose text changed, to fewer or to more errors, sentences kept by pWER, and texts
@@ -24,7 +24,7 @@ from rapidfuzz.distance import Levenshtein
 from curation.manifests.records import Hypothesis
 from curation.stages.consensus.stage import agree, pairwise_wer
 from curation.text.normalize import normalizer_for
-from tests.support.spelled import CHINESE, ENGLISH
+from tests.support.texts.spelled import CHINESE, ENGLISH
 
 ERRORS = 0.05
 PLAIN = "as it is, no numbers"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from curation.text.chinese_numbers import find_numbers
 from curation.text.normalize import normalizer_for
-from tests.support.spelled import CHINESE
+from tests.support.texts.spelled import CHINESE
 
 UNITS = normalizer_for("zh").units
 

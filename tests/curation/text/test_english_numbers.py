@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.text.english_numbers import read_number
-from tests.support.spelled import words
+from tests.support.texts.spelled import words
 
 
 @given(st.integers(0, 999_999_999), st.sampled_from([" ", " and "]))

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from curation.text.normalize import normalizer_for
-from tests.support.spelled import ENGLISH
+from tests.support.texts.spelled import ENGLISH
 
 UNITS = normalizer_for("en").units
 

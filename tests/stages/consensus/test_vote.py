@@ -14,7 +14,7 @@ from curation.stages.consensus.stage import (
 from curation.stages.consensus.vote import combine, minimum_risk
 from curation.text.normalize import normalizer_for, without_tags
 from tests.support.agreement import agreed
-from tests.support.spelled import CHINESE, ENGLISH
+from tests.support.texts.spelled import CHINESE, ENGLISH
 
 ENGLISH_TEXT = normalizer_for("en")
 ENGLISH_UNITS = ENGLISH_TEXT.units
