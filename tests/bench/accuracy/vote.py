@@ -4,7 +4,7 @@
 
 FOLDER holds a `manifest.jsonl` with transcripts (`transcript`, `language`), or `.lab` files of English. Each sentence
 is heard by three simulated systems: as it is, and with a number in it of each kind of `tests.support.texts.spelled`,
-each spelled by each system as chance has it. One word in 20 is another, lost or twice, a number in 20 is another, and one
+each spelled by each system as chance has it. One word in 20 is another, lost or twice, a number in 20 is another, one
 system writes no marks and capitals. `--save` keeps what the vote made of them, and `--against` compares with what was
 saved by another version: sentences whose text changed, to fewer or to more errors, sentences kept by pWER, and texts
 with a number that no system wrote.
