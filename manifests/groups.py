@@ -18,7 +18,7 @@ from curation.manifests.plan import Plan, read_plan
 from curation.manifests.staging import BatchName
 
 FILES_PER_GROUP = 64
-"""Staging files: five hours of audio with the default `engine.batch_seconds`."""
+"""Staging files: up to 48 hours of audio, in batches of 45 minutes as large builds have them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from curation.manifests.shards import edition_suffix
 
 FOLDER = "ledger"
 NON_SPEECH = "non_speech"
-ROW_GROUP_ROWS = 2**20
+ROW_GROUP_ROWS = 2**17
 """Of a part's file."""
 
 

@@ -29,7 +29,7 @@ REMEDY = (
     "restore it from a copy; if it is of another version of this software, build with that one, or into another folder"
 )
 UNITS_PER_PART = 256
-RECORDINGS_PER_PART = 2**16
+RECORDINGS_PER_PART = 2**14
 """A part is full at either, and ends with a unit."""
 ROWS_AT_ONCE = 4096
 """Rows that are Python objects at the same time while a part is read."""

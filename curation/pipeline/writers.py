@@ -27,6 +27,8 @@ from curation.manifests.selection import JUDGED_FOLDER, LabelledBuild, filtered,
 from curation.manifests.summary import LedgerTally, named_speakers
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
+KEPT_ROWS = 2**16
+"""Of `schemas.KEPT` that are in memory at once."""
 PIECE_SECONDS = 1800.0
 """Speech whose texts, words and audio are in memory at once while a shard is written."""
 
@@ -53,19 +55,19 @@ class LedgerWriter:
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
         """Write the part; the result says what its recordings add to the whole."""
         out, number = self.labelled.out, task.recordings.number
-        file, tally, speakers = ledger.file_name(number, self.edition), LedgerTally(), Distinct()
-        kept = [schemas.KEPT.empty_table()]
-        with out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer:
+        file, tally, speakers, samples = ledger.file_name(number, self.edition), LedgerTally(), Distinct(), 0
+        with (
+            out.table_writer(_kept_file(number), schemas.KEPT, KEPT_ROWS) as kept_writer,
+            out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer,
+        ):
             for group in groups(plan.read_plan(out), task.recordings):
                 selection = self.labelled.stored(group)
-                rows = ledger.ledger_rows(selection)
+                rows, kept = ledger.ledger_rows(selection), places(selection, group)
                 writer.add(rows)
-                kept.append(places(selection, group))
+                kept_writer.add(kept)
+                samples += int(np.sum(_lengths(kept)))
                 tally.add(LedgerTally.of(rows, selection))
                 speakers.add(named_speakers(selection))
-        table = pa.concat_tables(kept)
-        out.write_table(_kept_file(number), table)
-        samples = int(np.sum(_lengths(table)))
         return LedgerPartWritten(
             number=number, file=file, kept_samples=samples, tally=tally, speakers=speakers.values()
         )
@@ -142,13 +144,17 @@ class ShardWriter:
 
     def _rows_of(self, shard: int, number: int, before: int) -> Iterator[pa.Table]:
         """What a part of the ledger gives to the shard, in pieces: it may share its utterances with others."""
-        kept = self.out.read_table(_kept_file(number)).replace_schema_metadata()
-        mine = filtered(kept, shards.shard_of(_lengths(kept), before, self.cut.samples, self.cut.count) == shard)
         columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
-        for start, end in pieces(mine["file"].to_pylist(), _lengths(mine)):
-            part = mine.slice(start, end - start)
-            streams = tokens.streams_of(self.out, part, self.fingerprint) if self.fingerprint else None
-            yield shards.shard_rows(part, payload(self.out, part, columns), streams)
+        with self.out.open_table(_kept_file(number)) as file:
+            for row_group in range(file.num_row_groups):
+                kept = file.read_row_group(row_group)
+                lengths = _lengths(kept)
+                mine = filtered(kept, shards.shard_of(lengths, before, self.cut.samples, self.cut.count) == shard)
+                before += int(np.sum(lengths))
+                for start, end in pieces(mine["file"].to_pylist(), _lengths(mine)):
+                    part = mine.slice(start, end - start)
+                    streams = tokens.streams_of(self.out, part, self.fingerprint) if self.fingerprint else None
+                    yield shards.shard_rows(part, payload(self.out, part, columns), streams)
 
 
 @dataclass

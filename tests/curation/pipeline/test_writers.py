@@ -53,6 +53,7 @@ def test_a_corpus_that_grew_is_the_one_that_was_built_at_once_whatever_is_in_mem
     for most, units in ((1, 1), (64, 256)):
         monkeypatch.setattr(plan, "UNITS_PER_PART", units)
         monkeypatch.setattr(writers, "groups", partial(groups, most_files=most))
+        monkeypatch.setattr(writers, "KEPT_ROWS", most)
         out = tmp_path / f"grown-{most}"
         for names in ("aceg", "bcf", "dh"):
             build(config, [f"{folder}/{name}.wav" for name in names], str(out), make_stages=toy_stages)
