@@ -88,6 +88,8 @@ def main() -> None:
         "dictionary": f"path:{MFA / 'golden/dictionary.dict'}",
     }
     config = MfaConfig(**models)
+    report("MFA's models", times(MontrealForcedAligner(config)), reference, lengths)
+    config = config.model_copy(update={"run": "memory"})
     if problem := missing(config):
         print(f"Montreal Forced Aligner in memory: not here ({problem})")
         return

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 ACOUSTIC_SCALE = 1 / 12
 """Of `mfa align`; its other interface, `align_one`, has 0.1."""
 MAX_CELLS = 2**29
-"""Frames times states of one utterance: about two minutes of speech, 10 s of computing. Longer ones are not aligned."""
+"""Frames times states of one utterance: about four minutes of speech, 12 s of work. Longer ones are not aligned."""
 FIT_EVERY = 4
 """Each n-th frame is compared with all sounds of the model."""
 

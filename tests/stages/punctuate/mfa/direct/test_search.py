@@ -25,7 +25,7 @@ TOPOLOGIES = {
 def states_of(left, phone, right):
     """Densities depend on both neighbours, but not for the pause, as usual; costs on the state and where it leads."""
     topology = TOPOLOGIES[phone]
-    kind = 0 if phone == PAUSE else (left * 5 + right * 3) % 4
+    kind = 0 if phone == PAUSE else (left + 1) * (right + 2) % 4  # some neighbours differ only beside some others
     densities = tuple((phone * 7 + state * 3 + kind) % 9 for state in range(len(topology)))
     costs = tuple(
         tuple(0.1 * (phone + state) + 0.3 * target + 0.05 * kind for target in each.targets)
@@ -95,10 +95,12 @@ sentences = st.lists(st.lists(pronunciations, min_size=1, max_size=2), min_size=
 all_ends = st.builds(Ends, costs, costs, costs, costs, st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
-@given(sentences, all_ends, st.integers(1, 6), st.integers(0, 1000))
-def test_the_best_path_is_the_best_of_all(words, ends, frames, seed):
+@settings(max_examples=100, deadline=None)
+@given(sentences, all_ends, st.integers(1, 7), st.integers(0, 1000), st.sampled_from([0, 2, 4]))
+def test_the_best_path_is_the_best_of_all(words, ends, frames, seed, quiet):
+    """`quiet` makes pauses likely."""
     emissions = np.random.default_rng(seed).normal(scale=2, size=(frames, 9))
+    emissions[:, list(states_of(0, PAUSE, 0).densities)] += quiet
     graph = build(words, ends, PAUSE, states_of)
     found = best_path(graph, emissions[:, graph.densities])
     wanted = brute_force(words, ends, emissions)
@@ -111,6 +113,20 @@ def test_the_best_path_is_the_best_of_all(words, ends, frames, seed):
     spoken = [word for word in graph.word[path].tolist() if word != SILENCE]
     assert spoken == sorted(spoken)
     assert set(spoken) == set(range(len(words)))
+
+
+@pytest.mark.parametrize("phones", [(3, 2), (2, 2, 3)])
+def test_neighbours_that_differ_only_beside_some_others_are_told_apart(phones):
+    """Left of the last 2 of the first: a pause or 3, the same at the very end, not before a pause. Right of the second
+    2 of the other: a pause or 3, the same after a pause, not after 2.
+    """
+    words = [[Pronunciation((phone,), *[0.0] * 5)] for phone in phones]
+    ends = Ends(0.0, 0.0, 0.0, 0.0, optional=True)
+    graph = build(words, ends, PAUSE, states_of)
+    for seed in range(30):
+        emissions = np.random.default_rng(seed).normal(scale=2, size=(6, 9))
+        _, score = best_path(graph, emissions[:, graph.densities])
+        assert score == pytest.approx(brute_force(words, ends, emissions))
 
 
 @settings(max_examples=20, deadline=None)
