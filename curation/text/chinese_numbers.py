@@ -14,6 +14,7 @@ from fractions import Fraction
 DIGITS = {**{sign: value for value, sign in enumerate("零一二三四五六七八九")}, "〇": 0, "○": 0, "两": 2, "兩": 2}
 TENS = {"十": 10, "百": 100, "千": 1000}
 MYRIADS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+CURRENCIES = {"$": "美元", "¥": "元", "€": "欧元", "£": "英镑"}
 _NUMERAL = "".join([*DIGITS, *TENS, *MYRIADS])
 _AMOUNT = (
     rf"[0-9{_NUMERAL}]+(?:,[0-9]{{3}}(?![0-9]))*(?:[.点點][0-9{''.join(DIGITS)}]+(?![十百千]))?[{''.join(MYRIADS)}]*"
@@ -22,7 +23,8 @@ NUMBER = re.compile(
     rf"(?P<sign>(?<![0-9{_NUMERAL}])[-−负負](?=[0-9{_NUMERAL}百]))?"
     rf"(?:(?P<hours>[0-9{_NUMERAL}]+)(?:[点點时時](?P<half>半)|[点點时時:](?P<minutes>[0-9{_NUMERAL}]{{1,4}})分"
     rf"|:(?P<figures>[0-5][0-9])(?![0-9])|[点點](?P<spoken>[二三四五]?十[{_NUMERAL}]?))"
-    rf"|(?P<percent>百分之)?(?P<amount>{_AMOUNT})(?P<mark>%)?)"
+    rf"|(?P<under>(?!百分之)[0-9{_NUMERAL}]+)分之(?P<over>[0-9{_NUMERAL}]+)|(?P<upper>[0-9]+)/(?P<lower>[0-9]+)"
+    rf"|(?P<percent>百分之)?(?P<currency>[$¥€£])?(?P<amount>{_AMOUNT})(?P<mark>%)?)"
 )
 
 PART = re.compile(rf"(?=.)([零〇○]*)([0-9]+|[一二三四五六七八九两兩]?)([{''.join(TENS)}]|[{''.join(MYRIADS)}]+)?")
@@ -37,7 +39,8 @@ def find_numbers(text: str) -> list[Found]:
     plain = "".join(_plain(sign) for sign in text)
     found = []
     for match in NUMBER.finditer(plain):
-        value = _clock(match) if match["hours"] else _amount(match)
+        fraction = match["under"] or match["upper"]
+        value = _clock(match) if match["hours"] else _fraction(match) if fraction else _amount(match)
         if value:
             found.append((match.start(), match.end(), ("-" if match["sign"] else "") + value))
     return found
@@ -58,9 +61,18 @@ def _clock(match: re.Match[str]) -> str:
     return f"{hours.removeprefix('0') or '0'}{minutes.removeprefix('0'):0>2}"
 
 
+def _fraction(match: re.Match[str]) -> str:
+    over, under = _value(match["over"] or match["upper"]), _value(match["under"] or match["lower"])
+    if over is None or under is None:
+        return ""
+    return f"{over}/{under}"
+
+
 def _amount(match: re.Match[str]) -> str:
     value = _value(match["amount"])
-    return "" if value is None else value + ("%" if match["percent"] or match["mark"] else "")
+    if value is None:
+        return ""
+    return value + ("%" if match["percent"] or match["mark"] else "") + CURRENCIES.get(match["currency"], "")
 
 
 def _value(written: str) -> str | None:

@@ -23,12 +23,14 @@ Read = tuple[int, Tokens, bool]
 VULGAR = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "’": "'", "‘": "'"})
 ATOM = re.compile(
     r"(?P<number>\d{1,2}:[0-5]\d(?!\d)|\d+(?:,\d+)*(?:\.\d+)?|(?<!\d)\.\d+)"
-    r"|(?:[a-z]\.){2,}|[^\W\d_]+(?:'[^\W\d_]+)*|[$£€¥₹¢%/+#]|(?<![^\s(\"'])[-−](?=[$£€¥₹.\d])"
+    r"|(?:[a-z]\.){2,}|[^\W\d_]+(?:'[^\W\d_]+)*|[$£€¥₹¢%/+#°]|(?<![^\s(\"'])[-−](?=[$£€¥₹.\d])"
 )
 WORDS = {
     "&": "and",
     "oh": "oh",  # a zero there, wherever it stands
     "o": "o",
+    "ii": "2",  # World War II
+    "iii": "3",
     "ok": "okay",
     "o.k": "okay",
     "a.m": "am",
@@ -102,7 +104,7 @@ def read_english(words: Sequence[str]) -> list[Read]:
 
 
 def _lower(word: str) -> str:
-    return unicodedata.normalize("NFKC", word.translate(VULGAR)).lower()
+    return re.sub(r"(?<=\d)'(?=s\b)", "", unicodedata.normalize("NFKC", word.translate(VULGAR)).lower())
 
 
 def _atoms(word: str, place: int) -> list[Atom]:

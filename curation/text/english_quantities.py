@@ -32,6 +32,7 @@ MONTHS = frozenset(
 TIME_WORDS = frozenset({"at", "by", "until", "till", "from", "since", "before", "after"})
 FRACTIONS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "eighth": 8, "tenth": 10}
 UNITS = {
+    "°": "degrees",
     "km": "kilometers",
     "cm": "centimeters",
     "mm": "millimeters",
@@ -56,6 +57,8 @@ UNITS = {
 }
 """Abbreviations behind a number."""
 BEGINNINGS = NUMBER_WORDS | SYMBOLS | {"-", "\u2212", "minus", "negative"}
+SCALE_LETTERS = {"k": "thousand", "m": "million", "bn": "billion", "b": "billion"}
+"""Behind an amount of money: $50K."""
 SUFFIXES = frozenset({"st", "nd", "rd", "th", "s"})
 
 
@@ -75,6 +78,9 @@ class Reader:
     def __init__(self, atoms: Sequence[Atom]) -> None:
         self.atoms = atoms
         self.texts = [atom.text for atom in atoms]
+        for at in range(2, len(atoms)):
+            if self.texts[at] in SCALE_LETTERS and self.texts[at - 2] in SYMBOLS and atoms[at].glued:
+                self.texts[at] = SCALE_LETTERS[self.texts[at]]
 
     def number(self, at: int) -> tuple[Tokens, int] | None:
         """(tokens, index behind) of a number with its sign, currency, percent, clock time or ordinal."""

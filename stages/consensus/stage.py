@@ -26,7 +26,7 @@ from curation.core.settings import Section, model_field, threshold
 from curation.manifests.records import Hypothesis, Recording, Segment
 from curation.stages.base import DECIMALS, NOISE_DECIMALS, Stage
 from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
-from curation.stages.consensus.vote import Combined, Distances, Method, combine
+from curation.stages.consensus.vote import Combined, Distances, Method, combine, common_units
 from curation.text.normalize import Normalizer, normalizer_for
 
 Rates = npt.NDArray[np.float64]
@@ -154,12 +154,11 @@ def agree(
     system_weights: Mapping[str, float] | None = None,
 ) -> Agreement:
     """Compare and combine hypotheses without errors; each edit distance is computed once per unordered pair."""
-    # The normaliser takes most of the time here: systems that agree write the same text, often the final one too.
-    known = {text: normalizer.units(text) for text in {hypothesis.text for hypothesis in answered}}
-    units = [known[hypothesis.text] for hypothesis in answered]
+    texts = common_units([normalizer.spans(hypothesis.text) for hypothesis in answered], normalizer)
+    units = [[token for span in spans for token in span.tokens] for spans in texts]
     distances = edit_distances(units)
     combined = combine(answered, distances, normalizer, method, system_weights)
-    words = len(known[combined.text] if combined.text in known else normalizer.units(combined.text))
+    words = len(normalizer.units(combined.text))
     rates = _rates(distances, [len(item) for item in units])
     return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
 

@@ -17,7 +17,6 @@ weight, then that of the earlier system. Earlier: in the order of the configurat
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -32,6 +31,7 @@ from curation.text.normalize import Normalizer, Span, merged, without_tags
 Method = Literal["vote", "mbr"]
 
 
+Tokens = tuple[str, ...]
 Distances = npt.NDArray[np.int64]
 """(N, N) edit distances between the words of N hypotheses."""
 
@@ -76,7 +76,7 @@ def combine(
     weights = [known.get(item.system, 1.0) * confidence_weight(item.confidence) for item in hypotheses]
     best = minimum_risk(distances, weights)
     order = [best, *(place for place in range(len(hypotheses)) if place != best)]
-    spans = common_units([normalizer.spans(hypotheses[place].text) for place in order], normalizer.join)
+    spans = common_units([normalizer.spans(hypotheses[place].text) for place in order], normalizer)
     voters = [(weights[place], _styled(hypotheses[place].text)) for place in order]
     places = _whole_numbers(_places(spans, voters), normalizer.join)
     winners = [_winner(ballots) for ballots in places]
@@ -107,24 +107,35 @@ def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float])
     return sum(confidence * weight for confidence, weight in known) / sum(weight for _, weight in known)
 
 
-def common_units(texts: Sequence[Sequence[Span]], join: str) -> list[list[Span]]:
-    """The spans of each text; what another text writes as one word is one: did not, where one has didn't."""
-    compounds = {span.key for spans in texts for span in spans if len(span.key) > 1}
-    return [_compounded(spans, compounds, join) for spans in texts]
+def common_units(texts: Sequence[Sequence[Span]], normalizer: Normalizer) -> list[list[Span]]:
+    """The spans of each text, where what another text writes as one word is one.
+
+    "Did not" is one unit where another has "didn't", and letters are a word where another has it: U S, U.S. and US.
+    """
+    every = [span for spans in texts for span in spans]
+    compounds: dict[tuple[str, ...], Tokens] = {span.key: span.key for span in every if len(span.key) > 1}
+    if normalizer.unit == "word":
+        words = {span.key[0] for span in every if len(span.key) == 1 and len(span.key[0]) > 1}
+        compounds |= {tuple(word): (word,) for word in words if word.isalpha()}
+    return [_regrouped(spans, compounds, normalizer.join) for spans in texts]
 
 
-def _compounded(spans: Sequence[Span], compounds: AbstractSet[tuple[str, ...]], join: str) -> list[Span]:
+def _regrouped(spans: Sequence[Span], compounds: Mapping[Tokens, Tokens], join: str) -> list[Span]:
+    """Spans that together have the key of a compound are one, the longest first; it is compared as the compound is."""
     longest = max(map(len, compounds), default=0)
     units: list[Span] = []
     start = 0
     while start < len(spans):
         key, best = spans[start].key, start + 1
+        found = compounds.get(key, key)
         for end in range(start + 2, len(spans) + 1):
             key += spans[end - 1].key
             if len(key) > longest:
                 break
-            best = end if key in compounds else best
-        units.append(spans[start] if best == start + 1 else merged(spans[start:best], join))
+            if key in compounds:
+                best, found = end, compounds[key]
+        unit = spans[start] if best == start + 1 else merged(spans[start:best], join)
+        units.append(unit if unit.key == found else Span(unit.written, found, found, unit.number))
         start = best
     return units
 
