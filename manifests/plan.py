@@ -1,7 +1,7 @@
 """The plan of a build: which recordings there are, and which unit of work each belongs to.
 
-A generation is a folder of Parquet files (`plan/generation-000/part-00000.parquet`, …) with recordings in the order of
-their ids, cut between units. `plan/generation-000.json`, which is written last, names the files with their first and
+A generation is a folder of Parquet files (`plan/generation-000-…/part-00000.parquet`, …) with recordings in the order
+of their ids, cut between units. `plan/generation-000.json`, which is written last, names the files with their first and
 last ids and units: a `Plan` holds no more than that, and reads what it is asked for part by part. Recordings that are
 new or have changed come in later generations with higher unit numbers, and so do those of which stretches are tried
 again. Merging the generations gives all recordings in order.
@@ -10,6 +10,7 @@ again. Merging the generations gives all recordings in order.
 import heapq
 import itertools
 import json
+import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,9 +19,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core.errors import DataError
-from curation.core.records import Count, Finite, typed
+from curation.core.errors import DataError, LockError
+from curation.core.records import Count, Finite, json_bytes, typed
 from curation.core.storage import Storage, damage_named
+from curation.core.stores.conditional import ChangedError
 from curation.manifests import schemas
 from curation.manifests.records import Source
 
@@ -210,18 +212,26 @@ def extend_plan(
 ) -> Plan:
     """Plan recordings, which come sorted by id, as one more generation: it is there once its record is.
 
-    `retried_edition`: the edition in which those failed of which only stretches are tried again.
+    `retried_edition`: the edition in which those failed of which only stretches are tried again. Raises LockError where
+    another build has planned meanwhile; nothing of its plan is touched.
     """
     name = f"generation-{len(plan.generations):03d}"
-    out.remove_folder(f"{FOLDER}/{name}")  # what a run that was killed has left
+    mine = f"{name}-{uuid.uuid4().hex[:8]}"
     units = enumerate(_grouped(todo, unit_files, unit_bytes), start=plan.num_units)
     parts = [
-        _write_part(out, f"{name}/part-{number:05d}.parquet", some) for number, some in enumerate(_parts_of(units))
+        _write_part(out, f"{mine}/part-{number:05d}.parquet", some) for number, some in enumerate(_parts_of(units))
     ]
     if not parts:
         return plan
     new = Generation(parts, batch_seconds, retried_edition)
-    out.write_json(f"{FOLDER}/{name}.json", asdict(new))
+    try:
+        out.write_if(f"{FOLDER}/{name}.json", json_bytes(asdict(new)), None)
+    except ChangedError as error:
+        msg = f"{out.root}/{FOLDER}/{name}.json was written by another build meanwhile: this build ends here"
+        raise LockError(msg) from error
+    for other in out.names(FOLDER):  # what runs that were killed have left
+        if other.startswith(f"{name}-") and other != mine:
+            out.remove_folder(f"{FOLDER}/{other}")
     return Plan(out, [*plan.generations, new])
 
 

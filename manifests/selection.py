@@ -57,6 +57,8 @@ class LabelledBuild:
     rules: Sequence[Rule]
     speaker_threshold: float
     """Cosine distance below which speakers of two spans of a recording are one."""
+    edition: int = 0
+    """For which it is judged: passes that make different ones see nothing of each other."""
 
     def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
         """Read and judge the recordings of a group, with further `columns` of the segments."""
@@ -81,13 +83,16 @@ class LabelledBuild:
         offsets = np.searchsorted(rows, np.arange(judged.spans.num_rows + 1)).astype(np.int32)
         flat = judged.segments.drop_columns(["row"]).to_struct_array()
         nested = pa.ListArray.from_arrays(pa.array(offsets), _chunk(flat))
-        self.out.write_table(_judged_file(name), judged.spans.append_column("segments", nested))
+        self.out.write_table(self._judged_file(name), judged.spans.append_column("segments", nested))
 
     def stored(self, group: RecordingGroup) -> Selection:
         """The recordings of a group, as its files were judged and stored."""
-        tables = [self.out.read_table(_judged_file(name)) for name in group.files]
+        tables = [self.out.read_table(self._judged_file(name)) for name in group.files]
         parts = [Selection(table.drop_columns(["segments"]), flatten_segments(table)) for table in tables]
         return self._joined(group, parts)
+
+    def _judged_file(self, name: BatchName) -> str:
+        return f"{judged_folder(self.edition)}/{name}.parquet"
 
     def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
         nothing = StagingFile("", schemas.STAGING.empty_table())
@@ -140,8 +145,9 @@ def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
     return pc.struct_field(_chunk(table[outer]), inner)
 
 
-def _judged_file(name: BatchName) -> str:
-    return f"{JUDGED_FOLDER}/{name}.parquet"
+def judged_folder(edition: int) -> str:
+    """What a publish pass has judged so far."""
+    return f"{JUDGED_FOLDER}/v{edition}"
 
 
 def _numbered(table: pa.Table) -> pa.Table:

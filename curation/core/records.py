@@ -44,3 +44,8 @@ def _problem(item: ErrorDetails) -> str:
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON with sorted keys, so that equal values give equal files."""
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()

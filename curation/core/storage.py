@@ -27,6 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 from curation.core.errors import ConfigError, DataError, StorageError, UserError
 from curation.core.faults import is_storage_fault, persistently
 from curation.core.parquet import TableWriter, encoding
+from curation.core.records import json_bytes
 from curation.core.stores.conditional import ChangedError, ConditionalPuts
 from curation.core.stores.naming import NamedFile, writing
 from curation.core.stores.protocols import file_system, in_parts
@@ -245,7 +246,7 @@ class Storage:
 
     def write_json(self, name: str, value: Any, *, durable: bool = True) -> None:
         """JSON with sorted keys, so that equal values give equal files."""
-        self.write_bytes(name, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode(), durable=durable)
+        self.write_bytes(name, json_bytes(value), durable=durable)
 
     def write_table(self, name: str, table: pa.Table, *, durable: bool = True) -> None:
         """Write a Parquet file (zstd)."""

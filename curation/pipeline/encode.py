@@ -61,9 +61,9 @@ class BatchJudge:
     `failed`.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, edition: int) -> None:
         self._out = job.out
-        self._labelled = labelled_build(job.out, job.config)
+        self._labelled = labelled_build(job.out, job.config, edition)
         config, self._note = for_this_machine(job.config, only=("tokenize.",))
         self._tokenizers = load_tokenizers(config.tokenize)
 

@@ -112,9 +112,9 @@ def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> 
     raise ConfigError(msg)
 
 
-def labelled_build(out: Storage, config: BuildConfig) -> LabelledBuild:
-    """A labelled build, judged by the thresholds of a configuration."""
-    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold)
+def labelled_build(out: Storage, config: BuildConfig, edition: int = 0) -> LabelledBuild:
+    """A labelled build, judged by the thresholds of a configuration, for an edition of the corpus."""
+    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold, edition)
 
 
 def open_labelled(root: str) -> tuple[BuildConfig, LabelledBuild]:

@@ -42,8 +42,9 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
     """Publish a new edition; returns its summary, which is written too."""
     out, config = job.out, job.config
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
-    labelled, names = labelled_build(out, config), staging.committed(out)
+    names = staging.committed(out)
     edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER)))
+    labelled = labelled_build(out, config, edition.number)
     times, errors = _judge(job, runtime, edition, names, monitor)
     written = _write_ledger(labelled, runtime, edition, names, monitor)
     cut = ShardCut.of(sum(written.kept_samples), config.publish.shard_hours)
@@ -85,7 +86,7 @@ def _made_of(
         "settings": config.model_dump(mode="json", exclude={"engine"}),
         "tokenizers": tokenizers.fingerprint if tokenizers else None,
         "staging": [str(name) for name in names],
-        "plan": list(plans),
+        "plan": [name for name in plans if name.endswith(".json")],
         "software": __version__,
     }
 
@@ -98,7 +99,7 @@ def _judge(
     tasks = (JudgeTask(names[start : start + size]) for start in range(0, len(names), size))
     times, gpus = StageTimes(), tokenizer_gpus(job.config)
     errors: dict[str, ErrorRate] = {}
-    worker = partial(edition.once, partial(BatchJudge, job), BatchesJudged)
+    worker = partial(edition.once, partial(BatchJudge, job, edition.number), BatchesJudged)
     done = runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
     for part in monitor.follow("judge", -(-len(names) // size), done):
         times.add(part.label_times)

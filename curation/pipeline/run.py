@@ -33,7 +33,7 @@ from curation.manifests.summary import Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
-from curation.pipeline.guard.lock import held
+from curation.pipeline.guard.lock import Lock, held
 from curation.pipeline.guard.quarantine import clear_notes
 from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
@@ -97,7 +97,7 @@ def build(  # noqa: PLR0913 - the options of the command
     with served(metrics) as figures, held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         config = pinned(out, config)
         job = replace(job, config=config)
-        plan = _plan(out, config, inputs, retry_failed=retry_failed)
+        plan = _plan(out, config, inputs, lock, retry_failed=retry_failed)
         clear_notes(out)
         tell_changes(out, config)
         if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
@@ -109,11 +109,12 @@ def build(  # noqa: PLR0913 - the options of the command
             _label(job, runtime, plan, monitor)
             monitor.journal.enter("publish")
             summary = publish(job, runtime, monitor)
+        lock.fence()
         clear_notes(out)
         return summary
 
 
-def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_failed: bool) -> Plan:
+def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, *, retry_failed: bool) -> Plan:
     """The plan of the build, extended by new inputs and by recordings to retry."""
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
@@ -124,6 +125,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], *, retry_fai
     if not plan.generations and not todo:
         msg = f"{out.root} holds no build yet: give inputs"
         raise ConfigError(msg)
+    lock.fence()  # listing takes half an hour for millions of files
     write_roots(out, listing.roots)
     record_skipped(out, listing.skipped)
     failed = sum(1 for _ in failed_recordings(out, corpus)) if corpus else 0

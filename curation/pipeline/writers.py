@@ -23,7 +23,7 @@ from curation.core.version import __version__
 from curation.manifests import index, ledger, plan, schemas, shards, tokens
 from curation.manifests.groups import IdRange, groups
 from curation.manifests.index import ShardEntry
-from curation.manifests.selection import JUDGED_FOLDER, LabelledBuild, filtered, payload, places
+from curation.manifests.selection import LabelledBuild, filtered, judged_folder, payload, places
 from curation.manifests.summary import LedgerTally, named_speakers
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
@@ -57,7 +57,7 @@ class LedgerWriter:
         out, number = self.labelled.out, task.recordings.number
         file, tally, speakers, samples = ledger.file_name(number, self.edition), LedgerTally(), Distinct(), 0
         with (
-            out.table_writer(_kept_file(number), schemas.KEPT, KEPT_ROWS) as kept_writer,
+            out.table_writer(_kept_file(self.edition, number), schemas.KEPT, KEPT_ROWS) as kept_writer,
             out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer,
         ):
             for group in groups(plan.read_plan(out), task.recordings):
@@ -73,9 +73,9 @@ class LedgerWriter:
         )
 
 
-def _kept_file(number: int) -> str:
+def _kept_file(edition: int, number: int) -> str:
     """What a part of the ledger gives to the shards: rows of `schemas.KEPT`."""
-    return f"{JUDGED_FOLDER}/kept-{number:06d}.parquet"
+    return f"{judged_folder(edition)}/kept-{number:06d}.parquet"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class ShardWriter:
     def _rows_of(self, shard: int, number: int, before: int) -> Iterator[pa.Table]:
         """What a part of the ledger gives to the shard, in pieces: it may share its utterances with others."""
         columns = [name for name in shards.PAYLOAD if self.audio or name != "audio"]
-        with self.out.open_table(_kept_file(number)) as file:
+        with self.out.open_table(_kept_file(self.edition, number)) as file:
             for row_group in range(file.num_row_groups):
                 kept = file.read_row_group(row_group)
                 lengths = _lengths(kept)

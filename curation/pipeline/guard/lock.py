@@ -31,6 +31,7 @@ from pathlib import Path
 import psutil
 
 from curation.core.errors import ConfigError, LockError
+from curation.core.records import json_bytes
 from curation.core.storage import Storage
 from curation.core.stores.conditional import ChangedError
 from curation.core.stores.protocols import check_output
@@ -152,9 +153,8 @@ class Lock:
             self._lost_to = _other(self.out, self.me)
         if self._lost_to is None:
             began = _awake()
-            content = json.dumps(asdict(state), indent=2, sort_keys=True).encode()
             try:
-                self.version = self.out.write_if(FILE, content, self.version)
+                self.version = self.out.write_if(FILE, json_bytes(asdict(state)), self.version)
             except ChangedError:
                 self._lost_to = _other(self.out, self.me) or self.me
             self._renewed = began

@@ -9,7 +9,7 @@ import pytest
 
 from curation.core.storage import Storage
 from curation.manifests import plan
-from curation.manifests.index import FILE, read_index
+from curation.manifests.index import FILE, ShardIndex, read_index
 from curation.manifests.summary import read_summary
 from curation.pipeline import publish
 from curation.pipeline.edition import Edition
@@ -99,12 +99,17 @@ def test_a_pass_with_other_settings_starts_anew(tmp_path):
     out = Storage(str(tmp_path))
     first = Edition.begin(out, {"max_pwer": 0.1})
     assert first.number == 1
-    out.write_bytes("shards/part-00000-of-00001.parquet", b"unfinished")
-    out.write_bytes("judged/x.parquet", b"of the other threshold")
+    unfinished = "part-00000-of-00001.parquet"
+    out.write_bytes(f"shards/{unfinished}", b"unfinished")
+    out.write_bytes("judged/v1/x.parquet", b"of the other threshold")
     assert Edition.begin(out, {"max_pwer": 0.1}) == first
-    assert out.names("judged") == ["x.parquet"]
-    assert Edition.begin(out, {"max_pwer": 0.2}).number == 1
-    assert [name for folder in ("judged", "shards") for name in out.names(folder)] == []
+    second = Edition.begin(out, {"max_pwer": 0.2})
+    assert second.number == 2
+    assert out.names("shards") == [unfinished]  # whoever makes the first may still be at it
+    second.switch(ShardIndex([], edition=2))
+    second.end()
+    assert out.names("shards") == ["_index.json"]
+    assert out.names("judged") == out.names("publish") == []
 
 
 def test_a_damaged_index_does_not_endanger_what_may_be_the_corpus(tmp_path):
