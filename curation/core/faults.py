@@ -36,6 +36,8 @@ _CODES = frozenset(
 )
 _CLIENTS = ("botocore", "aiobotocore", "boto3", "s3fs", "aiohttp", "urllib3", "requests", "gcsfs", "google", "azure")
 """Packages that talk to stores; their errors are not all of a kind that Python knows."""
+_OBJECT_STORES = frozenset({"botocore", "aiobotocore", "gcsfs", "google", "azure"})
+_BUSY = frozenset({429, 503})
 _NOT_IMPLEMENTED = 501
 _PASSING_STATUS = frozenset({408, 409, 429})
 _PASSING_CODES = frozenset({"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "Throttling"})
@@ -68,6 +70,12 @@ def is_storage_fault(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _CODES
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether an object store says that it gets too many requests: whatever was asked for, it is not at fault."""
+    told = [one for one in (error.__cause__, error) if one is not None and _package(one) in _OBJECT_STORES]
+    return any(status_of(one) in _BUSY for one in told)
+
+
 def is_lasting(error: BaseException) -> bool:
     """Whether a fault of the storage is one that waiting does not mend: credentials, settings, no such bucket."""
     told = [one for one in (error.__cause__, error) if one is not None and _package(one) in _CLIENTS]
@@ -78,7 +86,12 @@ def is_lasting(error: BaseException) -> bool:
     )
 
 
-def retried(action: Callable[[], Result], delays: Sequence[float], before: Callable[[BaseException], object]) -> Result:
+def retried(
+    action: Callable[[], Result],
+    delays: Sequence[float],
+    before: Callable[[BaseException], object],
+    while_it: Callable[[BaseException], bool] = is_storage_fault,
+) -> Result:
     """What `action` gives, tried again after so many seconds while the storage is at fault; `before` is called first.
 
     Raises the error of the last try, or what `before` raises.
@@ -87,14 +100,16 @@ def retried(action: Callable[[], Result], delays: Sequence[float], before: Calla
         try:
             return action()
         except Exception as error:
-            if isinstance(error, StorageError) or not is_storage_fault(error):
+            if isinstance(error, StorageError) or not while_it(error):
                 raise
             before(error)
         time.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - many workers are refused at the same time
     return action()
 
 
-def persistently(action: Callable[[], Result], where: str) -> Result:
+def persistently(
+    action: Callable[[], Result], where: str, while_it: Callable[[BaseException], bool] = is_storage_fault
+) -> Result:
     """What `action` gives, tried again while the storage is at fault. Raises StorageError, which names `where`."""
 
     def told(error: BaseException) -> None:
@@ -103,9 +118,9 @@ def persistently(action: Callable[[], Result], where: str) -> Result:
         log.warning("%s: %s: %s; trying again", where, type(error).__name__, error)
 
     try:
-        return retried(action, DELAYS, told)
+        return retried(action, DELAYS, told, while_it)
     except Exception as error:
-        if isinstance(error, StorageError) or not is_storage_fault(error):
+        if isinstance(error, StorageError) or not while_it(error):
             raise
         raise unreachable(where, error) from error
 

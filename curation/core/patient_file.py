@@ -1,7 +1,7 @@
 """Reads a file whose store may be away for a moment: opened again at the same place, and read again.
 
-A store that does not answer raises StorageError, which ends a build. Where it answers, and the file still cannot be
-read, the file is at fault, and its own error is raised.
+A store that does not answer, or is too busy, raises StorageError, which ends a build. Where it answers, and the file
+still cannot be read, the file is at fault, and its own error is raised.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
-from curation.core.faults import is_storage_fault, persistently, retried
+from curation.core.faults import is_busy, is_storage_fault, persistently, retried
 from curation.core.stores.protocols import file_system
 
 Result = TypeVar("Result")
@@ -69,7 +69,15 @@ class PatientFile:
         self.close()
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
-        return retried(action, DELAYS, lambda _: persistently(lambda: has_folder(self._path), self._path))
+        def tried() -> Result:
+            return retried(
+                action,
+                DELAYS,
+                lambda _: persistently(lambda: has_folder(self._path), self._path),
+                lambda error: is_storage_fault(error) and not is_busy(error),
+            )
+
+        return persistently(tried, self._path, while_it=is_busy)
 
 
 def has_folder(path: str) -> bool:

@@ -18,9 +18,10 @@ from operator import attrgetter
 from typing import Any, cast
 
 from curation.core.errors import ConfigError, UserError
+from curation.core.faults import is_storage_fault, unreachable
 from curation.core.file_state import FileState
 from curation.core.names import printable
-from curation.core.stores.protocols import file_system
+from curation.core.stores.protocols import PatientFileSystem, file_system
 from curation.manifests.inputs.allowed import Allowed
 from curation.manifests.inputs.folders import base_of, has_wildcards, is_local, matches, recordings_in
 from curation.manifests.inputs.ids import Roots
@@ -78,7 +79,8 @@ class Argument:
 
     @cached_property
     def _fs_and_path(self) -> tuple[Any, str]:
-        return file_system(self.name)
+        fs, path = file_system(self.name)
+        return (fs if is_local(fs) else PatientFileSystem(fs, self.name)), path
 
     @cached_property
     def kind(self) -> str:
@@ -165,6 +167,8 @@ class Argument:
         except UserError:
             raise
         except Exception as error:
+            if is_storage_fault(error):
+                raise unreachable(self.name, error) from error
             msg = f"input {self.name} cannot be read: {type(error).__name__}: {error}"
             raise ConfigError(msg) from error
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.core.errors import DataError
+from curation.core.errors import DataError, LockError
 from curation.core.storage import Storage
 from curation.manifests import plan as plans
 from curation.manifests.plan import Plan, Planned, Todo, extend_plan, read_plan
@@ -172,3 +172,11 @@ def test_a_record_that_cannot_be_read_is_named_with_the_remedy(tmp_path, name, c
     out.write_bytes(f"plan/{name}", content)
     with pytest.raises(DataError, match=rf"plan/{name} .*build with that one, or into another folder"):
         read_plan(out)
+
+
+def test_a_plan_that_is_late_touches_nothing_of_another(s3_bucket):
+    out = Storage(s3_bucket)
+    extended(out, "abc")
+    with pytest.raises(LockError, match=r"plan/generation-000\.json was written by another build"):
+        extend_plan(out, Plan(out), todo("xyz"), unit_files=3, unit_bytes=100)
+    assert [item.source.id for item in read_plan(out).recordings()] == ["a", "b", "c"]

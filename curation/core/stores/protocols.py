@@ -5,12 +5,13 @@ fsspec, hdfs, webhdfs, ftp, sftp, smb and others write in place, and not all of 
 they are read, and refused as an output.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import fsspec
 from fsspec.implementations.memory import MemoryFileSystem
 
 from curation.core.errors import ConfigError
+from curation.core.faults import persistently
 
 WHOLE = frozenset({"file", "local", "s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
 """Protocols whose files appear whole."""
@@ -37,6 +38,20 @@ def file_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     except ValueError as error:
         msg = f"{url}: {error}"
         raise ConfigError(msg) from error
+
+
+class PatientFileSystem:
+    """A file system whose every call is tried again while its store is at fault. Raises StorageError after that."""
+
+    def __init__(self, fs: fsspec.AbstractFileSystem, where: str) -> None:
+        self._fs, self._where = fs, where
+
+    def __getattr__(self, name: str) -> Any:
+        """The same of the file system."""
+        call = getattr(self._fs, name)
+        if not callable(call):
+            return call
+        return lambda *arguments, **options: persistently(lambda: call(*arguments, **options), self._where)
 
 
 def protocol_of(url: str) -> str:

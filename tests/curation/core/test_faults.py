@@ -6,7 +6,7 @@ import pytest
 
 from curation.core import faults
 from curation.core.errors import ConfigError, StorageError, UserError
-from curation.core.faults import is_storage_fault, persistently
+from curation.core.faults import is_busy, is_storage_fault, persistently
 
 
 class ClientError(Exception):
@@ -126,6 +126,13 @@ def test_other_errors_are_raised_at_once(error):
     with pytest.raises(type(error)):
         persistently(action, "x")
     assert action.calls == 1
+
+
+def test_a_busy_store_is_told_from_a_file_at_fault():
+    assert is_busy(translated(OSError(errno.EBUSY, "busy"), ClientError(503, "SlowDown")))
+    assert is_busy(ClientError(429))
+    assert not is_busy(ClientError(500, "InternalError"))
+    assert not is_busy(OSError(errno.EIO, "Input/output error"))
 
 
 @pytest.mark.parametrize(

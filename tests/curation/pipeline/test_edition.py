@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.errors import LockError
 from curation.core.storage import Storage
 from curation.manifests import plan
 from curation.manifests.index import FILE, ShardIndex, read_index
@@ -118,3 +119,59 @@ def test_a_damaged_index_does_not_endanger_what_may_be_the_corpus(tmp_path):
     out.write_bytes("shards/part-00000-of-00001-v7.parquet", b"the corpus")
     assert Edition.begin(out, {}).number == 8
     assert out.exists("shards/part-00000-of-00001-v7.parquet")
+
+
+def late_and_later(out):
+    """A pass that lost its lock, and one that began after it; each has written a shard."""
+    late, later = Edition.begin(out, {"max_pwer": 0.1}), Edition.begin(out, {"max_pwer": 0.2})
+    for edition in (late, later):
+        out.write_bytes(f"shards/part-00000-of-00001-v{edition.number}.parquet", b"x")
+    return late, later
+
+
+def test_a_pass_that_is_late_does_not_replace_the_corpus_of_another(s3_bucket):
+    out = Storage(s3_bucket)
+    late, later = late_and_later(out)
+    later.switch(ShardIndex([], edition=later.number))
+    with pytest.raises(LockError, match=r"shards/_index\.json was written by another build"):
+        late.switch(ShardIndex([], edition=late.number))
+    assert read_index(out).edition == later.number
+    assert out.names("shards") == ["_index.json", "part-00000-of-00001-v2.parquet"]
+
+
+def test_a_pass_that_is_late_removes_nothing_of_another(s3_bucket):
+    out = Storage(s3_bucket)
+    late, later = late_and_later(out)
+    for edition in (late, later):
+        out.write_bytes(f"judged/v{edition.number}/x.parquet", b"x")
+    late.switch(ShardIndex([], edition=late.number))
+    late.end()
+    assert (out.names("judged"), out.names("publish")) == (["v2"], ["v2"])
+    assert "part-00000-of-00001-v2.parquet" in out.names("shards")
+    with pytest.raises(LockError):
+        later.switch(ShardIndex([], edition=later.number))
+    resumed = Edition.begin(out, {"max_pwer": 0.2})
+    resumed.switch(ShardIndex([], edition=resumed.number))
+    assert read_index(out).edition == 2
+
+
+def test_two_passes_do_not_get_one_number(s3_bucket, s3):
+    out, other = Storage(s3_bucket), Storage(s3_bucket)
+    begun = []
+
+    def other_is_faster(request):
+        if request.method == "PUT" and "pass.json" in request.path and not begun:
+            begun.append(request)
+            other.write_bytes("publish/v1/pass.json", b'{"key": "another"}')
+
+    s3.fault = other_is_faster
+    with pytest.raises(LockError, match=r"publish/v1/pass\.json was written by another build"):
+        Edition.begin(out, {})
+
+
+def test_a_switch_whose_answer_is_lost_is_one(s3_bucket, s3):
+    out = Storage(s3_bucket)
+    edition, lost = Edition.begin(out, {}), iter(["unanswered"])
+    s3.fault = lambda request: next(lost, None) if request.method == "PUT" else None
+    edition.switch(ShardIndex([], edition=1))
+    assert read_index(out).edition == 1

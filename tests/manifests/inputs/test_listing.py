@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, StorageError
 from curation.manifests.inputs.allowed import InputsConfig
 from curation.manifests.inputs.ids import make_id
 from curation.manifests.inputs.listing import Listing, list_inputs
@@ -320,3 +320,19 @@ def test_input_and_output_in_an_object_store(tmp_path):
     summary = build(toy_config(), [f"{root}/in"], f"{root}/out", make_stages=toy_stages)
     local = toy_build(tmp_path / "in", tmp_path / "out")
     assert (summary.utterances, summary.seconds) == (local.utterances, local.seconds)
+
+
+def test_a_store_that_is_busy_while_it_is_listed_is_waited_for(s3, s3_bucket, monkeypatch):
+    monkeypatch.setattr("curation.core.faults.DELAYS", (0.0,) * 3)
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
+    fs = fsspec.filesystem("s3")
+    for name in ("a.wav", "deeper/b.wav"):
+        fs.pipe_file(f"{s3_bucket}/in/{name}", b"RIFF")
+    expected = paths([f"{s3_bucket}/in"])
+    assert len(expected) == 2
+    turn = iter(range(10**6))
+    s3.fault = lambda _: (503, 500, None)[next(turn) % 3]
+    assert paths([f"{s3_bucket}/in"]) == expected
+    s3.fault = lambda _: 503
+    with pytest.raises(StorageError, match=f"{s3_bucket}/in cannot be read"):
+        paths([f"{s3_bucket}/in"])
