@@ -16,9 +16,9 @@ from tests.curation.pipeline.test_edition import config, corpus, same
 from tests.support.builds import toy_build, toy_config, write_recordings
 from tests.support.commands import curation, message
 
-NAMES = ["alpha", "beta", "gamma", "delta"]
-FIRST = ["out/staging 2", "out/shards/part"]
-SECOND = ["out/shards/_index.json", "DELETE out/shards"]
+NAMES = ["alpha", "beta", "gamma", "delta"]  # two units
+FIRST = ["out/staging 2"]
+SECOND = ["out/shards/_index.json"]
 """What a request of a build, and of its second publish pass, has to contain to be the last one, and of how many."""
 
 
@@ -117,7 +117,14 @@ def test_killed_at_many_requests_of_both_passes(s3, remote, out, tmp_path, numbe
         "out/shards/p",
     ]
     torture(s3, remote, out, tmp_path / "a", ["plan/generation-000.json", *more[number:]], config(0.15))
-    torture(s3, remote, out, tmp_path / "b", [*more[4:], *SECOND, "out/summary", "publish/v"], config(0.05))
+    torture(
+        s3,
+        remote,
+        out,
+        tmp_path / "b",
+        [*more[4:], *SECOND, "DELETE out/shards", "out/summary", "publish/v"],
+        config(0.05),
+    )
 
 
 @pytest.mark.slow
