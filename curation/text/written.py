@@ -10,15 +10,15 @@ from curation.text.punctuation import MARKS, Pieces, split
 def mark_shares(text: str, writings: Sequence[str]) -> list[float | None]:
     """After each word of `split(text)` but the last: the share of the writings that have a mark there, 0..1.
 
-    A writing without any mark is no evidence, nor is one in which neither neighbour of the place is found. None: no
-    writing tells.
+    A writing without any mark is no evidence, nor is one in which neither neighbour of the place is found. None: fewer
+    than two tell, for the text is one of them, and no evidence for itself.
     """
     words = split(text).words
     votes = [_votes(words, pieces) for pieces in map(split, writings) if _has_mark(pieces)]
     shares: list[float | None] = []
     for index in range(len(words) - 1):
         cast = [vote[index] for vote in votes if vote[index] is not None]
-        shares.append(sum(map(bool, cast)) / len(cast) if cast else None)
+        shares.append(sum(map(bool, cast)) / len(cast) if len(cast) > 1 else None)
     return shares
 
 

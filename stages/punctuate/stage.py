@@ -33,10 +33,10 @@ class PunctuateConfig(Section):
     """Settings of the punctuation stage."""
 
     aligner: Annotated[str, KindOf(ALIGNERS, or_none=True)] = Field(
-        default="pocketsphinx", description="Kind of the forced aligner, or none"
+        default="pocketsphinx", description="Kind of the forced aligner; none: no fallback either"
     )
     fallback: Annotated[str, KindOf(ALIGNERS, or_none=True)] = Field(
-        default=NONE,
+        default="whisper",
         description="Aligner where the first one is not installed, does not support the language or finds no alignment",
     )
     options: Annotated[Options, OptionsOf(ALIGNERS)] = later_field(
@@ -80,8 +80,12 @@ class PunctuateConfig(Section):
 
     @property
     def kinds(self) -> list[str]:
-        """The aligners to try, in order."""
-        return [kind for kind in dict.fromkeys((self.aligner, self.fallback)) if kind != NONE]
+        """The aligners to try, in order; without the first one none."""
+        return (
+            []
+            if self.aligner == NONE
+            else [kind for kind in dict.fromkeys((self.aligner, self.fallback)) if kind != NONE]
+        )
 
     @property
     def limits(self) -> Limits:

@@ -53,10 +53,10 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def punctuator():
-    """PocketSphinx's aligner."""
-    from curation.stages.punctuate.stage import Punctuate
+    """PocketSphinx's aligner alone."""
+    from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
 
-    return ready(Punctuate())
+    return ready(Punctuate(PunctuateConfig(fallback="none")))
 
 
 def ready(stage):

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from opencc import OpenCC
 from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Edit, Recording, Segment, Source
@@ -47,6 +48,7 @@ READINGS = {
     f"path:{LIBRIVOX[4]}": "he might even have been made amiable himself",
 }
 """Dickens, Beckett and Austen, as they wrote it."""
+SIMPLIFIED = OpenCC("t2s")
 Rules = Callable[[Segment, Placed], tuple[str, list[Edit]]]
 ALONE = Limits(insert_ms=300, remove_ms=50, unwritten_ms=300, keep_share=2)
 
@@ -98,8 +100,8 @@ RULES: dict[str, Rules] = {
 
 
 def tokens(text: str) -> tuple[list[str], set[int]]:
-    """Words (characters of Chinese) without case, and the indices of those that a mark follows."""
-    pieces = split(unicodedata.normalize("NFKC", text).lower())
+    """Words (simplified characters of Chinese) without case, and the indices of those that a mark follows."""
+    pieces = split(unicodedata.normalize("NFKC", "".join(map(SIMPLIFIED.convert, text))).lower())
     return pieces.words, {i for i, gap in enumerate(pieces.gaps[1:]) if any(char in MARKS for char in gap)}
 
 

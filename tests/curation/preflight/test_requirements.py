@@ -69,7 +69,7 @@ def test_models_are_those_of_settings_and_those_of_adapters():
         "boundary": [],
         "transcribe": ["moonshine-tiny.en", "whisper-base", "whisper-tiny.en"],
         "consensus": [],
-        "punctuate": ["pocketsphinx-en-us"],
+        "punctuate": ["pocketsphinx-en-us", "whisper-base"],
         "tokenize": ["whisper-tiny.en"],
     }
 

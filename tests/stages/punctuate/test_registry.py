@@ -12,6 +12,7 @@ def test_those_of_this_repository_are_found_by_their_kind():
     assert {kind: ALIGNERS[kind].__module__ for kind in ALIGNERS.built_in} == {
         "mfa": "curation.stages.punctuate.mfa.adapter",
         "pocketsphinx": "curation.stages.punctuate.pocketsphinx",
+        "whisper": "curation.stages.punctuate.whisper",
     }
 
 

@@ -11,9 +11,9 @@ from tests.support.mfa_golden import MODELS, without_mfa
 from tests.support.real_speech import librivox, recording
 
 
-def punctuated(text, *more, language="en", run="memory", **settings):
+def punctuated(text, *more, language="en", run="memory", fallback="none"):
     mfa = MfaConfig(**MODELS, language=language, run=run)
-    stage = Punctuate(PunctuateConfig(aligner="mfa", mfa=mfa, **settings))
+    stage = Punctuate(PunctuateConfig(aligner="mfa", mfa=mfa, fallback=fallback))
     stage.setup()
     made = recording(librivox()[1])
     made.segments = [Segment(0, made.num_samples, language=language, text=each) for each in (text, *more)]
@@ -73,5 +73,5 @@ def test_the_stage_says_which_aligner_takes_the_place_of_which():
         ("punctuate.pocketsphinx", ""),
     ]
     assert uses[0].section == mfa
-    assert [use.instead for use in Punctuate.adapters(PunctuateConfig())] == [""]
+    assert [use.instead for use in Punctuate.adapters(PunctuateConfig())] == ["whisper", ""]
     assert Punctuate.adapters(PunctuateConfig(aligner="none")) == []
