@@ -1,14 +1,16 @@
 """The adapter of Montreal Forced Aligner in the stage: order of the aligners, languages, fallback."""
 
+import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ModelError
 from curation.manifests.records import Segment
 from curation.stages.punctuate.mfa.models import MfaConfig
+from curation.stages.punctuate.mfa.textgrid import read_words
 from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
-from tests.support.mfa_golden import MODELS, without_mfa
-from tests.support.real_speech import librivox, recording
+from tests.support.mfa_golden import GOLDEN, MODELS, without_mfa
+from tests.support.real_speech import librivox, librivox_as_read, recording
 
 
 def punctuated(text, *more, language="en", run="memory", fallback="none"):
@@ -49,6 +51,32 @@ def test_without_mfa_its_models_are_enough():
     assert [round(word.start / SAMPLE_RATE, 1) for word in first.words][:4] == [0.2, 0.3, 0.6, 1.1]
     with pytest.raises(ValueError, match=r"punctuate\.mfa\.g2p needs run: memory or command"):
         MfaConfig(**MODELS, g2p="path:g2p.zip")
+
+
+def test_the_utterances_of_a_speaker_share_their_mean():
+    """A recording of five sentences: word times are MFA's where one speaker says all, not where each has his own."""
+    waves = librivox_as_read()
+    files = sorted((GOLDEN / "json").glob("sense*.json"))
+    words = [[word.text for word in read_words(path)] for path in files]
+    starts = [sum(map(len, waves[:index])) for index in range(len(waves))]
+    wanted = [
+        round(start / SAMPLE_RATE + word.start, 2)
+        for start, path in zip(starts, files, strict=True)
+        for word in read_words(path)
+    ]
+    found = []
+    for speakers in ("aaaaa", "abcde"):
+        stage = Punctuate(PunctuateConfig(aligner="mfa", mfa=MfaConfig(**MODELS)))
+        stage.setup()
+        made = recording(np.concatenate(waves))
+        made.segments = [
+            Segment(start, start + len(wave), language="en", text=" ".join(texts), speaker=speaker)
+            for start, wave, texts, speaker in zip(starts, waves, words, speakers, strict=True)
+        ]
+        stage.process([made])
+        found.append([round(word.start / SAMPLE_RATE, 2) for segment in made.segments for word in segment.words])
+    assert found[0] == wanted
+    assert found[1] != wanted
 
 
 @without_mfa
