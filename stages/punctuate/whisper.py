@@ -64,9 +64,12 @@ class WhisperAligner(Aligner):
     def load(self) -> None:
         """Load the model (0.5 s). Raises ModelError where it is missing."""
         from faster_whisper import WhisperModel
+        from faster_whisper.feature_extractor import FeatureExtractor
 
         folder = resolve(self.config.model)
         self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=self.config.threads)
+        # 128 mel bands for large-v3, which faster-whisper knows only where there is a preprocessor_config.json.
+        self._model.feature_extractor = FeatureExtractor(feature_size=self._model.model.n_mels)
 
     def speaks(self, language: str) -> bool:
         """The languages of the model, which is loaded for that."""
