@@ -16,7 +16,8 @@ def doctor(
     preset: Preset = "offline",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="OUT", help="Where the build would go, to check its disk space.")
+        str,
+        typer.Option("--output", "-o", metavar="OUT", help="Where the build would go, to check its store and space."),
     ] = ".",
 ) -> None:
     """Check models, packages, CPUs, GPUs, memory and disk.

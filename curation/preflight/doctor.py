@@ -9,9 +9,9 @@ from pathlib import Path
 
 from curation.core.counts import counted
 from curation.core.declarations import Weights
-from curation.core.errors import ModelError
+from curation.core.errors import ConfigError, ModelError
 from curation.core.machine import allowed_cpus, free_memory
-from curation.core.storage import Storage
+from curation.core.stores.protocols import check_output, promise_of, protocol_of
 from curation.models.catalogue import catalogue
 from curation.models.store import resolve, verify
 from curation.pipeline.assemble import steps, tokenizer_gpus, worker_needs
@@ -57,10 +57,19 @@ def _machine(config: BuildConfig, output: str) -> Iterator[Check]:
     each = (needs.memory_gib or 0.0) + DECODERS_GIB
     found = f"{memory:.1f} GiB free, {each:.1f} GiB needed for decoding and a worker"
     yield Check("memory", memory >= each, found, "free memory, or switch off models")
-    if Storage(output).is_local:
+    yield _output(output)
+    if protocol_of(output) == "file":
         free = shutil.disk_usage(_existing_parent(Path(output))).free / GIB
         remedy = "free some, or choose another output folder"
         yield Check("disk", free >= MIN_DISK_GIB, f"{free:.1f} GiB free at {output}", remedy)
+
+
+def _output(output: str) -> Check:
+    try:
+        check_output(output)
+        return Check("output", ok=True, found=promise_of(output))
+    except ConfigError as error:
+        return Check("output", ok=False, found=str(error), remedy="docs/how-to/object-stores.md")
 
 
 def _gpus(config: BuildConfig) -> Iterator[Check]:

@@ -71,6 +71,17 @@ def speaks_s3(fs: fsspec.AbstractFileSystem) -> bool:
     return "s3" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
+def promise_of(url: str) -> str:
+    """What a store that may hold a build can do, in words."""
+    protocol = protocol_of(url)
+    if protocol in {"file", "local"}:
+        return "files appear whole; the kernel keeps its lock"
+    file_system(url)  # its package is there
+    if protocol in {"s3", "s3a"}:
+        return "files appear whole; conditional writes keep its lock, which the build tries out"
+    return "files appear whole; nothing makes its lock exact: start one build at a time"
+
+
 def check_output(url: str) -> None:
     """Raise ConfigError, which says what works, for a store that cannot hold a build."""
     protocol = protocol_of(url)

@@ -65,3 +65,12 @@ def test_the_remedy_for_a_missing_model(reference, remedy):
 
 def test_a_remote_folder_has_no_disk_to_look_at():
     assert "disk" not in checks(output="memory://corpus")
+
+
+def test_the_store_of_the_output_is_looked_at(tmp_path):
+    assert "the kernel keeps its lock" in checks(output=tmp_path)["output"].found
+    assert "conditional writes keep its lock" in checks(output="s3://bucket/out")["output"].found
+    assert "start one build at a time" in checks(output="memory://out")["output"].found
+    refused = checks(output="sftp://host/out")["output"]
+    assert not refused.ok
+    assert "cannot be written over sftp" in refused.found
