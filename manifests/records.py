@@ -123,6 +123,8 @@ class Source:
     """Length of the recording (s), where it is a part of its file; None: up to the file's end."""
     track: int | None = None
     """Audio track of the file, from 0; None: the best, as FFmpeg says."""
+    channel: int | None = None
+    """Channel of the track, from 0, that is the recording; None: all of them, as one."""
     version: str = ""
     """Of the file's content, in a plan as it was listed, in rows as it was read; empty: unknown (`core.file_state`)."""
 

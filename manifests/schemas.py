@@ -82,6 +82,7 @@ SOURCE = pa.struct(
         ("offset", pa.float64()),
         ("duration", pa.float64()),
         ("track", pa.int32()),
+        ("channel", pa.int32()),
         ("version", pa.string()),
     ]
 )
@@ -200,6 +201,7 @@ SHARD_COLUMNS = [
     Column("extra", pa.string(), "JSON", "further columns of the manifest"),
     Column("source_offset", pa.float64(), "s", "where the recording begins in its file; null: it is the whole file"),
     Column("source_track", pa.int32(), "", "audio track of the file, from 0; null: the best"),
+    Column("source_channel", pa.int32(), "", "channel of the track, from 0; null: all, as one"),
     Column("source_sample_rate", pa.int32(), "Hz", "sample rate of the recording's file"),
     Column("source_codec", pa.string(), "", "codec of the recording's file"),
     Column("audio", pa.binary(), "FLAC", "the utterance, 16 kHz mono, peak 0.6; null unless publish.audio"),

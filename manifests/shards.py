@@ -69,6 +69,7 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         "extra": column(payload, "span_source", "extra"),
         "source_offset": column(payload, "span_source", "offset"),
         "source_track": column(payload, "span_source", "track"),
+        "source_channel": column(payload, "span_source", "channel"),
         "source_sample_rate": column(payload, "span_media", "sample_rate"),
         "source_codec": column(payload, "span_media", "codec"),
     }

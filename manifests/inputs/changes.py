@@ -20,7 +20,7 @@ from curation.manifests.records import Source
 
 log = logging.getLogger(__name__)
 
-LABELLED = ("language", "speaker", "transcript", "offset", "duration", "track")
+LABELLED = ("language", "speaker", "transcript", "offset", "duration", "track", "channel")
 """Values that shards and labels follow from."""
 
 

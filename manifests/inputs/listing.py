@@ -229,11 +229,15 @@ class Listing:
 def list_inputs(names: Iterable[str]) -> list[Input]:
     """All files that the inputs name, sorted by id. Raises ConfigError with the input and the remedy."""
     found = list(Listing(names).distinct())
-    part = next((item for item in found if item.source.offset is not None or item.source.track is not None), None)
+    part = next((item for item in found if _is_part(item.source)), None)
     if part is not None:
-        msg = f"{part.where}: only builds cut recordings out of files: name the whole file, without offset and track"
+        msg = f"{part.where}: only builds cut recordings out of files: name the whole file, without offset, track, channel"
         raise ConfigError(msg)
     return found
+
+
+def _is_part(source: Source) -> bool:
+    return any(value is not None for value in (source.offset, source.track, source.channel))
 
 
 def resolved(fs: Any, folder: str, written: str) -> str:

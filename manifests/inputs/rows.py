@@ -14,9 +14,12 @@ PATH_COLUMNS = ("path", "audio_filepath", "audio")
 LANGUAGE_COLUMNS = ("language", "lang", "locale")
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 TRANSCRIPT_COLUMNS = ("transcript", "text", "sentence")
-KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript", "track"})
+KNOWN_COLUMNS = frozenset({"id", "language", "speaker", "transcript", "track", "channel"})
 """These are not repeated in `extra`; other names of the same columns are."""
 LONGEST_SECONDS = 1e7
+CHANNEL_MARK = "-channel"
+"""Stands in the ids of channels between the id of the file and the number."""
+WHOLE_NUMBERS = frozenset({"track", "channel"})
 SEGMENT_MARK = "-at"
 """Stands in the ids of segments between the id of the file and the place."""
 _ID = re.compile(r"(?!\.)[\w.-]{1,200}")
@@ -47,7 +50,7 @@ class ManifestRow:
         """The source, whose path is the written one resolved; its id is made of `identifier` where the row has none."""
         offset = self._number("offset")
         duration = self._number("duration") if offset is not None else None  # alone it says how long the file is
-        track = self._number("track")
+        track, channel = self._number("track"), self._number("channel")
         segment = {"offset"} | ({"duration"} if offset is not None else set())
         own = KNOWN_COLUMNS | {self._column(PATH_COLUMNS)} | segment
         source = Source(
@@ -60,6 +63,7 @@ class ManifestRow:
             offset=offset,
             duration=duration,
             track=None if track is None else int(track),
+            channel=None if channel is None else int(channel),
         )
         if not self._id():
             source.id += _part(source)
@@ -81,7 +85,7 @@ class ManifestRow:
         return "" if value is None else str(value).strip()
 
     def _number(self, column: str) -> float | None:
-        """Seconds, or the number of a track; None where there is none."""
+        """Seconds, or the number of a track or channel; None where there is none."""
         text = self._text((column,))
         if not text:
             return None
@@ -90,8 +94,8 @@ class ManifestRow:
         except ValueError:
             number = math.nan
         least = {"duration": 1 / SAMPLE_RATE}.get(column, 0.0)
-        if not (least <= number <= LONGEST_SECONDS and (column != "track" or number.is_integer())):
-            kind = "a whole number from 0" if column == "track" else "seconds"
+        if not (least <= number <= LONGEST_SECONDS and (column not in WHOLE_NUMBERS or number.is_integer())):
+            kind = "a whole number from 0" if column in WHOLE_NUMBERS else "seconds"
             msg = f"{self.where}: {column}: expected {kind}, found {text!r}"
             raise ConfigError(msg)
         return number
@@ -119,8 +123,9 @@ class ManifestRow:
 
 
 def _part(source: Source) -> str:
-    """What an id says of the part of the file: its track, and the place of a segment in samples at 16 kHz."""
+    """What an id says of the part of the file: track, channel, and the place of a segment in samples at 16 kHz."""
     track = "" if source.track is None else f"-track{source.track}"
+    track += "" if source.channel is None else f"{CHANNEL_MARK}{source.channel}"
     if source.offset is None:
         return track
     start = round(source.offset * SAMPLE_RATE)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.stages.decode.channels import Channels, Separation
 
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Hz. Outside of it a header is damaged, and a resampler for it could need gigabytes."""
@@ -20,8 +21,6 @@ FAR_STRONGER = 4.0
 """Energy, relative to the first channel."""
 LOUDEST = 1e10
 """Float samples beyond it are noise of a damaged file; files in 16- and 32-bit integer units stay below."""
-Channels = npt.NDArray[np.float32]
-"""(channels, samples), full scale 1."""
 _FULL_SCALE = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}
 
 
@@ -29,12 +28,22 @@ class MediaError(ValueError):
     """The file cannot be used; the message names the cause and the remedy."""
 
 
-def planes(frame: Any) -> Channels:
-    """The channels of a decoded frame: (channels, samples) float32, full scale 1; NaN where it is not a number."""
+def planes(frame: Any, channel: int | None = None) -> Channels:
+    """The channels of a decoded frame, or only one of them: (channels, samples) float32, full scale 1; NaN where it is
+    not a number. Raises MediaError.
+    """
     _check(frame.sample_rate, frame.layout.nb_channels)
+    if channel is not None and channel >= frame.layout.nb_channels:
+        msg = (
+            f"no channel {channel}: the track has {frame.layout.nb_channels}, counted from 0; correct the column "
+            f"`channel`"
+        )
+        raise MediaError(msg)
     data: npt.NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T
+    if channel is not None:
+        data = data[channel : channel + 1]
     kind = data.dtype.str[1:]
     with np.errstate(invalid="ignore", over="ignore"):  # damaged float samples
         wave = np.array(data, dtype=np.float32, order="C")
@@ -73,6 +82,7 @@ class Joiner:
         self._rate = 0
         self._resampler: Any = None
         self._frames: list[Channels] = []
+        self.separation = Separation()
 
     def feed(self, wave: Channels, rate: int, time: float) -> Iterator[Wave]:
         """Add (channels, samples) at `rate` Hz, from `time` (s) on; yields the blocks at 16 kHz that it completes."""
@@ -92,8 +102,9 @@ class Joiner:
         return self._resample(last=True)
 
     def _resample(self, *, last: bool) -> Wave:
-        wave = mixed(_joined(self._frames))
-        self._frames = []
+        block = _joined(self._frames)
+        self.separation.feed(block, self._rate)
+        wave, self._frames = mixed(block), []
         if self._resampler is None:
             return wave
         resampled: Wave = self._resampler.resample_chunk(wave, last=last)

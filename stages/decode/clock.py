@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.decode.blocks import Channels
+from curation.stages.decode.channels import Channels
 
 JITTER_SECONDS = 0.015
 """Stamps that are later than the audio before them by less than this are rounded, or jitter: they add nothing. The

@@ -77,6 +77,10 @@ class Media:
     """Seconds of audio behind the end that the header declares, which FFmpeg does not read."""
     origin: float | None = None
     """Time stamp (s) at which the recording begins, with the file's earliest stream; None: there are no stamps."""
+    channel: int | None = None
+    """The only one to read; None: all, as one."""
+    separate: bool = False
+    """Whether each channel holds a speaker of its own; known at the end of `pieces`."""
     first_sample: int = 0
     """Place in the file, at 16 kHz, of what `pieces` gives first; known when it does."""
 
@@ -113,6 +117,7 @@ class Media:
             yield joiner.flush()
             raise
         yield joiner.flush()
+        self.separate = joiner.separation.is_clear
 
     def _placed(self, begin: float) -> Iterator[Decoded | Gap]:
         """What is decoded, from the beginning or from a place before `begin` (s), which is set as `first_sample`."""
@@ -150,7 +155,7 @@ class Media:
                 waiting = 0
                 continue
             for frame in frames:
-                wave, rate = planes(frame), frame.sample_rate
+                wave, rate = planes(frame, self.channel), frame.sample_rate
                 yield Decoded(frame.time, wave, rate, wave.shape[1] / rate, size, waiting, packet.pos or -1)
                 size = waiting = 0
 

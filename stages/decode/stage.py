@@ -11,6 +11,7 @@ cannot be decoded becomes a row with a verdict.
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -47,6 +48,12 @@ class DecodeConfig(Section):
         ge=0,
         description="The same as a fraction of the declared duration (at least 0.15 s); the lesser counts",
     )
+    channels: Literal["auto", "mix", "split"] = later_field(
+        "mix",
+        "Channels: mix makes one recording of them, split makes each a recording of its own, auto those of stereo with "
+        "one speaker on each (files are opened for it when they are planned); a manifest can name one (column "
+        "`channel`)",
+    )
     track: int | None = later_field(
         None,
         "Audio track of files that hold several, from 0; null: the best, as FFmpeg says. The seconds of the others are "
@@ -82,10 +89,12 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
     track = config.track if source.track is None else source.track
     try:
         with open_media(source.path, open_file or open_patiently, track) as media:
-            spans.media = media.info
+            spans.media, media.channel = media.info, source.channel
             if media.other_tracks and source.track is None:
                 log.warning("%s has %d more audio tracks, which are not read", source.path, len(media.other_tracks))
             yield from _decode(media, spans)
+            if media.separate:
+                log.warning("%s seems to hold one speaker on each channel: decode.channels=split reads both", source.path)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001 - file systems and FFmpeg raise anything; it belongs to this source
@@ -247,3 +256,19 @@ def _judge(audio: Wave, min_peak: float) -> Verdict | None:
     if peak < min_peak:
         return Verdict("rejected", "decode.min_peak", value=peak, threshold=min_peak, detail="silent")
     return None
+
+
+def recordings_in(source: Source, config: DecodeConfig, *, open_file: OpenFile | None = None) -> int:
+    """How many recordings a source is by `config.channels`: 1, or the number of its channels. 1 where it cannot be read."""
+    track = config.track if source.track is None else source.track
+    try:
+        with open_media(source.path, open_file or open_patiently, track) as media:
+            channels = max(media.info.channels, 1)
+            if config.channels == "auto" and (channels != STEREO or not media.is_separate()):
+                return 1
+            return 1 if config.channels == "mix" else channels
+    except StorageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see decode_spans; it is told when the source is decoded
+        log.debug("%s cannot be looked at: %s", source.path, error)
+        return 1
