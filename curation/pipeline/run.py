@@ -31,6 +31,7 @@ from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
 from curation.manifests.summary import Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
+from curation.pipeline.channels import by_channel
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
 from curation.pipeline.guard.lock import Lock, held
@@ -118,7 +119,8 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, 
     """The plan of the build, extended by new inputs and by recordings to retry."""
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
-    found, listing = listed(out, inputs, plan.sources, config.inputs.allow)
+    files, listing = listed(out, inputs, plan.sources, config.inputs.allow)
+    found = by_channel(files, config.decode)
     todo = to_label(found, plan.sources(), listing.roots)
     corpus = _to_retry(out, plan) if retry_failed else None
     again = _failed(out, corpus, plan, found, todo) if corpus else iter(())

@@ -231,7 +231,10 @@ def list_inputs(names: Iterable[str]) -> list[Input]:
     found = list(Listing(names).distinct())
     part = next((item for item in found if _is_part(item.source)), None)
     if part is not None:
-        msg = f"{part.where}: only builds cut recordings out of files: name the whole file, without offset, track, channel"
+        msg = (
+            f"{part.where}: only builds cut recordings out of files: name the whole file, without offset, track and "
+            f"channel"
+        )
         raise ConfigError(msg)
     return found
 

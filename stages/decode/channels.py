@@ -6,13 +6,12 @@ Averaging them loses what both say at once; read by itself, each channel is a re
 import numpy as np
 import numpy.typing as npt
 
-
 Channels = npt.NDArray[np.float32]
 """(channels, samples), full scale 1."""
 FRAME_SECONDS = 0.02
 MAX_SECONDS = 600.0
 """What is looked at, from the beginning."""
-LOUD_DB, APART_DB = -30.0, 15.0
+LOUD_DB, APART_DB = -15.0, 15.0
 """A frame counts where one channel is this loud, relative to the loud frames of that channel; it holds one speaker only
 where the other channel is lower by `APART_DB`, likewise relative to its own."""
 MIN_APART, MIN_EACH = 0.7, 0.1

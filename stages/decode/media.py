@@ -21,6 +21,7 @@ from curation.core.names import existing
 from curation.core.patient_file import PatientFile
 from curation.manifests.records import MediaInfo
 from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, planes
+from curation.stages.decode.channels import Separation
 from curation.stages.decode.clock import Clock, Decoded, Gap, Unread
 from curation.stages.decode.containers import (
     counts_samples,
@@ -118,6 +119,17 @@ class Media:
             raise
         yield joiner.flush()
         self.separate = joiner.separation.is_clear
+
+    def is_separate(self) -> bool:
+        """Whether each of two channels holds a speaker of its own, by the beginning of the file; nothing else can be
+        read from it then.
+        """
+        separation = Separation()
+        for item in self._decoded():
+            separation.feed(item.wave, item.rate)
+            if separation.is_full:
+                break
+        return separation.is_clear
 
     def _placed(self, begin: float) -> Iterator[Decoded | Gap]:
         """What is decoded, from the beginning or from a place before `begin` (s), which is set as `first_sample`."""

@@ -23,6 +23,7 @@ from curation.core.errors import StorageError
 from curation.core.settings import Section, later_field
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.blocks import MediaError
+from curation.stages.decode.channels import STEREO
 from curation.stages.decode.clock import Gap
 from curation.stages.decode.media import Media, OpenFile, open_media, open_patiently
 from curation.stages.decode.segment import Part
@@ -94,7 +95,7 @@ def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | 
                 log.warning("%s has %d more audio tracks, which are not read", source.path, len(media.other_tracks))
             yield from _decode(media, spans)
             if media.separate:
-                log.warning("%s seems to hold one speaker on each channel: decode.channels=split reads both", source.path)
+                log.warning("%s has one speaker on each channel, it seems: see decode.channels", source.path)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001 - file systems and FFmpeg raise anything; it belongs to this source
@@ -157,7 +158,8 @@ def _end(media: Media, spans: "_Spans", broken: str, gap: Gap) -> Iterator[Recor
             f"the header ends the audio {media.undeclared:.2f} s before the file does: correct it, e.g. with "
             f"sox --ignore-length"
         )
-    yield from spans.finish(broken, max(missing, 0), {} if spans.source.track is not None else media.other_tracks)
+    accounted = spans.source.track is not None or bool(spans.source.channel)  # by another recording of the file
+    yield from spans.finish(broken, max(missing, 0), {} if accounted else media.other_tracks)
 
 
 def _too_short(part: Part) -> str:
@@ -259,14 +261,16 @@ def _judge(audio: Wave, min_peak: float) -> Verdict | None:
 
 
 def recordings_in(source: Source, config: DecodeConfig, *, open_file: OpenFile | None = None) -> int:
-    """How many recordings a source is by `config.channels`: 1, or the number of its channels. 1 where it cannot be read."""
+    """How many recordings a source is by `config.channels`: 1, also where it cannot be read, or its channels."""
+    if source.channel is not None or config.channels == "mix":
+        return 1
     track = config.track if source.track is None else source.track
     try:
         with open_media(source.path, open_file or open_patiently, track) as media:
             channels = max(media.info.channels, 1)
             if config.channels == "auto" and (channels != STEREO or not media.is_separate()):
                 return 1
-            return 1 if config.channels == "mix" else channels
+            return channels
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001 - see decode_spans; it is told when the source is decoded

@@ -22,7 +22,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.stages.decode.channels import Separation
 from tests.support.dummies import dialogue, monologue, package_file
 
-REPEATS = 10
+REPEATS = 6
 
 
 def voices() -> list[Wave]:
@@ -100,8 +100,11 @@ def others(seconds: float) -> Iterator[tuple[str, np.ndarray]]:
         yield "one channel silent", np.stack([alone, 0 * alone])
         yield "one channel noise", np.stack([alone + hiss[0], hiss[1]])
         yield "one speaker, second channel is leak at -20 dB", np.stack([alone, 0.1 * alone]) + hiss
-        yield "two microphones in a room", np.stack(
-            [sum(fftconvolve(wave, reverberation(random))[: len(wave)] for wave in (left, right)) for _ in range(2)]
+        yield (
+            "two microphones in a room",
+            np.stack(
+                [sum(fftconvolve(wave, reverberation(random))[: len(wave)] for wave in (left, right)) for _ in range(2)]
+            ),
         )
         for pan in (0.25, 0.5, 0.7):
             low = (1 - pan) / (1 + pan)
