@@ -31,7 +31,6 @@ from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
 from curation.manifests.summary import Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
-from curation.pipeline.channels import by_channel
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.breaker import Breaker
 from curation.pipeline.guard.lock import Lock, held
@@ -44,6 +43,7 @@ from curation.pipeline.provenance import check_label_settings, pinned, tell_chan
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.pipeline.workers.units import Sizes
+from curation.stages.decode.split import by_channel
 
 log = logging.getLogger(__name__)
 

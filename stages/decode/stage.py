@@ -23,7 +23,6 @@ from curation.core.errors import StorageError
 from curation.core.settings import Section, later_field
 from curation.manifests.records import MediaInfo, Recording, Source, Verdict, fail
 from curation.stages.decode.blocks import MediaError
-from curation.stages.decode.channels import STEREO
 from curation.stages.decode.clock import Gap
 from curation.stages.decode.media import Media, OpenFile, open_media, open_patiently
 from curation.stages.decode.segment import Part
@@ -258,21 +257,3 @@ def _judge(audio: Wave, min_peak: float) -> Verdict | None:
     if peak < min_peak:
         return Verdict("rejected", "decode.min_peak", value=peak, threshold=min_peak, detail="silent")
     return None
-
-
-def recordings_in(source: Source, config: DecodeConfig, *, open_file: OpenFile | None = None) -> int:
-    """How many recordings a source is by `config.channels`: 1, also where it cannot be read, or its channels."""
-    if source.channel is not None or config.channels == "mix":
-        return 1
-    track = config.track if source.track is None else source.track
-    try:
-        with open_media(source.path, open_file or open_patiently, track) as media:
-            channels = max(media.info.channels, 1)
-            if config.channels == "auto" and (channels != STEREO or not media.is_separate()):
-                return 1
-            return channels
-    except StorageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - see decode_spans; it is told when the source is decoded
-        log.debug("%s cannot be looked at: %s", source.path, error)
-        return 1

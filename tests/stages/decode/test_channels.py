@@ -6,7 +6,8 @@ import pytest
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.records import Source
 from curation.stages.decode.channels import Separation
-from curation.stages.decode.stage import DecodeConfig, decode_spans, recordings_in
+from curation.stages.decode.split import recordings_in
+from curation.stages.decode.stage import DecodeConfig, decode_spans
 from tests.support.decoded import only
 from tests.support.dummies import encode, noise, speech, write_wav
 
