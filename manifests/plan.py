@@ -14,10 +14,11 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from curation.core.errors import DataError, LockError
 from curation.core.records import Count, Finite, json_bytes, typed
@@ -78,7 +79,7 @@ class Planned:
 class Part:
     """One file of a generation: where its ids and units begin and end."""
 
-    file: str
+    file: Annotated[str, Field(pattern=r"^generation-\d+/part-\d+\.parquet$")]
     first: str
     last: str
     first_unit: Count

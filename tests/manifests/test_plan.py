@@ -12,6 +12,7 @@ from curation.manifests import plan as plans
 from curation.manifests.plan import Plan, Planned, Todo, extend_plan, read_plan
 from curation.manifests.records import Source
 from curation.manifests.schemas import PLAN
+from tests.support.damage import damaged
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=30, unique=True)
 
@@ -180,3 +181,20 @@ def test_a_plan_that_is_late_touches_nothing_of_another(s3_bucket):
     with pytest.raises(LockError, match=r"plan/generation-000\.json was written by another build"):
         extend_plan(out, Plan(out), todo("xyz"), unit_files=3, unit_bytes=100)
     assert [item.source.id for item in read_plan(out).recordings()] == ["a", "b", "c"]
+
+
+@given(data=st.data())
+def test_any_value_in_a_record_is_a_plan_or_a_user_error(data, tmp_path_factory):
+    out = Storage(str(tmp_path_factory.mktemp("plan")))
+    extended(out, "abcdefghi")
+    name = "plan/generation-000.json"
+    out.write_json(name, data.draw(damaged(out.read_json(name))))
+    problem = ""
+    try:
+        plan = read_plan(out)
+        assert len(list(plan.recordings())) <= 9
+        assert len(list(plan.units(range(5)))) <= 5
+        assert plan.cuts() == sorted(plan.cuts())
+    except DataError as error:
+        problem = str(error)
+    assert not problem or f"{out.root}/plan/generation-000" in problem
