@@ -79,7 +79,7 @@ class Planned:
 class Part:
     """One file of a generation: where its ids and units begin and end."""
 
-    file: Annotated[str, Field(pattern=r"^generation-\d+/part-\d+\.parquet$")]
+    file: Annotated[str, Field(pattern=r"^generation-[0-9a-f-]+/part-\d+\.parquet$")]
     first: str
     last: str
     first_unit: Count
