@@ -93,7 +93,9 @@ class EngineConfig(Section):
         False,  # noqa: FBT003 - a default
         "run models with `device: cuda` on the CPU where there is no GPU; a note in the rows says so",
     )
-    decode_cpus: float = publish_field(0.1, "CPUs that a decoding task reserves", gt=0)
+    decode_cpus: float = publish_field(
+        0.1, "CPUs that a decoding process reserves; those beside workers with all stages reserve it together", gt=0
+    )
     max_worker_gib: float = publish_field(4.0, "GiB of memory above which a worker process is ended", gt=0)
     timeout_seconds: float = publish_field(1800.0, "seconds after which a stage counts as hung", gt=0)
     start_seconds: float = publish_field(
