@@ -31,7 +31,7 @@ PART = re.compile(rf"(?=.)([零〇○]*)([0-9]+|[一二三四五六七八九两�
 """Zeros that are read out, a figure or numeral, and its unit."""
 
 Found = tuple[int, int, str]
-"""Start, end and normal form."""
+"""Start, end and normal form, which is empty for numerals that are no number by themselves."""
 
 
 def find_numbers(text: str) -> list[Found]:
@@ -41,8 +41,8 @@ def find_numbers(text: str) -> list[Found]:
     for match in NUMBER.finditer(plain):
         fraction = match["under"] or match["upper"]
         value = _clock(match) if match["hours"] else _fraction(match) if fraction else _amount(match)
-        if value:
-            found.append((match.start(), match.end(), ("-" if match["sign"] else "") + value))
+        sign = "-" if match["sign"] and value else ""
+        found.append((match.start(), match.end(), sign + value))
     return found
 
 

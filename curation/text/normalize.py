@@ -36,7 +36,10 @@ LATIN = str.maketrans(
 FARSI = str.maketrans({"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9"})
 IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x323AF))
 """First and last character of the blocks of Unicode, without those that NFKC replaces."""
-TAG = re.compile(r"\[[^\]\d]*\]|\([^)\d]*\)|<[^>\d]*>|\{[^}\d]*\}|（[^）\d]*）|【[^】\d]*】|［[^］\d]*］|[♩-♯]+")  # noqa: RUF001
+TAG = re.compile(
+    r"\[[^\]\d]*\]|\([^)\d]*\)|<[^>\d]*>|\{[^}\d]*\}|\*[^*\d]+\*"
+    r"|\uff08[^\uff09\d]*\uff09|\u3010[^\u3011\d]*\u3011|\uff3b[^\uff3d\d]*\uff3d|[\u2669-\u266f]+"
+)
 """Brackets with digits hold what was said, as in "(555) 1234"."""
 
 
@@ -174,7 +177,12 @@ def _with_numbers(text: str, clean: Callable[[str], str]) -> list[Span]:
     for start, end, value in [*find_numbers(text), (len(text), len(text), "")]:
         between = _pieces(text[at:start], "character")
         read += [(piece, _tokens(clean(piece), "character"), False) for piece in between]
-        read += [(text[start:end], tuple(value), True)] if value else []
+        if start < end:
+            written, tokens = text[start:end], tuple(value) or _tokens(clean(text[start:end]), "character")
+            if start == at and read and read[-1][2]:  # numbers side by side are one unit, as in English
+                last = read.pop()
+                written, tokens = last[0] + written, last[1] + tokens
+            read.append((written, tokens, True))
         at = end
     return _with_marks(read, "character")
 

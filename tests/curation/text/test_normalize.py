@@ -208,7 +208,9 @@ def test_the_record_says_which_normaliser_it_was():
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh", "th"])
-@pytest.mark.parametrize("tag", ["[MUSIC PLAYING]", "(music)", "\u266a\u266a", "<noise>", "\u3010\u97f3\u4e50\u3011"])
+@pytest.mark.parametrize(
+    "tag", ["[MUSIC PLAYING]", "(music)", "*sighs*", "\u266a\u266a", "<noise>", "\u3010\u97f3\u4e50\u3011"]
+)
 def test_tags_of_what_is_not_speech_are_no_words(language, tag):
     normalizer = normalizer_for(language)
     assert normalizer.spans(tag) == []
