@@ -107,24 +107,10 @@ def test_killed_at_requests_of_both_passes(s3, remote, out, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(3))
-def test_killed_at_many_requests_of_both_passes(s3, remote, out, tmp_path, number):
-    more = [
-        *(f"out/staging {count}" for count in (1, 2, 3, 4)),
-        "out/judged",
-        "out/ledger",
-        "publish/v",
-        "out/shards/p",
-    ]
-    torture(s3, remote, out, tmp_path / "a", ["plan/generation-000.json", *more[number:]], config(0.15))
-    torture(
-        s3,
-        remote,
-        out,
-        tmp_path / "b",
-        [*more[4:], *SECOND, "DELETE out/shards", "out/summary", "publish/v"],
-        config(0.05),
-    )
+def test_killed_at_many_requests_of_both_passes(s3, remote, out, tmp_path):
+    passes = ["out/judged", "out/ledger", "out/publish/v", "out/shards/part"]
+    torture(s3, remote, out, tmp_path / "a", ["out/plan/generation-000.json", *FIRST, *passes], config(0.15))
+    torture(s3, remote, out, tmp_path / "b", [*passes, *SECOND, "DELETE out/shards", "out/summary"], config(0.05))
 
 
 @pytest.mark.slow
