@@ -124,7 +124,7 @@ def test_killed_at_every_write_of_a_publish_pass(s3, remote, out, tmp_path):
         if same(corpus(out), new):
             toy_build(remote, out.root, config(0.15))
             assert same(corpus(out), old)
-    assert number > 20
+    assert number > 10  # each goes on where the one before was
     assert same(corpus(out), new)
 
 
