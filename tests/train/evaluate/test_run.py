@@ -88,7 +88,7 @@ def test_asr_rates_are_the_known_errors(clips):
     assert rows["de"].wer.value == 1.0
     assert rows["zh"].wer is None
     assert rows["zh"].cer.value == 0.0
-    assert {row.normalizer for row in rows.values()} == {"whisper-english", "unicode"}
+    assert {row.normalizer for row in rows.values()} == {"whisper-english", "unicode", "unicode-one-script"}
     assert rows["en"].similarity is None
 
 
