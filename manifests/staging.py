@@ -77,19 +77,9 @@ def segment_id(source_id: str, start: int, end: int) -> str:
 
 def to_row(recording: Recording) -> dict[str, Any]:
     """A recording as the row of `schemas.STAGING`."""
-    source = dataclasses.asdict(recording.source)
-    source["extra"] = json.dumps(source["extra"], sort_keys=True, ensure_ascii=False)
     several = recording.span > 0 or not recording.last
     return {
-        "source": source,
-        "media": dataclasses.asdict(recording.media),
-        "span": recording.span,
-        "offset": recording.offset,
-        "num_samples": recording.num_samples,
-        "last": recording.last,
-        "verdict": _optional(recording.verdict),
-        "scores": _map(recording.scores),
-        "notes": _map(recording.notes),
+        **_span_row(recording),
         "segments": [
             {
                 "id": segment_id(recording.source.id, segment.start, segment.end),
@@ -105,9 +95,27 @@ def to_row(recording: Recording) -> dict[str, Any]:
     }
 
 
+def _span_row(recording: Recording) -> dict[str, Any]:
+    """What a row says of the span, without its segments."""
+    source = dataclasses.asdict(recording.source)
+    source["extra"] = json.dumps(source["extra"], sort_keys=True, ensure_ascii=False)
+    return {
+        "source": source,
+        "media": dataclasses.asdict(recording.media),
+        "span": recording.span,
+        "offset": recording.offset,
+        "num_samples": recording.num_samples,
+        "last": recording.last,
+        "verdict": _optional(recording.verdict),
+        "scores": _map(recording.scores),
+        "notes": _map(recording.notes),
+    }
+
+
 def speech_rows(recording: Recording, *, audio: bool) -> list[dict[str, Any]]:
     """Its segments as rows of `schemas.SPEECH`, in the order of `to_row`; with their audio as FLAC if asked."""
-    span = {f"span_{name}": value for name, value in to_row(recording).items()}
+    span = {f"span_{name}": value for name, value in _span_row(recording).items()}
+    span = {name: value for name, value in span.items() if name in schemas.SPEECH.names}
     return [
         {
             "id": segment_id(recording.source.id, segment.start, segment.end),
@@ -123,7 +131,7 @@ def speech_rows(recording: Recording, *, audio: bool) -> list[dict[str, Any]]:
             "notes": _map(segment.notes),
             "speaker_embedding": _embedding(segment),
             "audio": encode_flac(segment.audio) if audio and segment.audio is not None else None,
-            **{name: span[name] for name in schemas.SPEECH.names if name in span},
+            **span,
         }
         for segment in _in_order(recording)
     ]

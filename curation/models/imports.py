@@ -80,7 +80,7 @@ def _copy(source: str, target: Path, *, pinned: bool) -> str:
                 digest.update(part)
                 out.write(part)
     except (OSError, HTTPException, ValueError) as error:
-        msg = f"{source} cannot be imported ({error})"
+        msg = f"{source} cannot be imported ({error}): check the path or URL, and try again"
         raise ModelError(msg) from error
     return digest.hexdigest()
 

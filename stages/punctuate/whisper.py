@@ -21,8 +21,8 @@ from curation.core.declarations import Resources
 from curation.core.settings import Section, model_field
 from curation.models.store import resolve
 from curation.stages.punctuate.base import Aligner, Placed
-from curation.stages.punctuate.mfa.word_times import Timed, place
 from curation.stages.punctuate.pauses import speech_above
+from curation.stages.punctuate.word_times import Timed, place
 from curation.text.punctuation import CJK_WORD
 
 MAX_SECONDS = 29.0

@@ -19,7 +19,7 @@ from curation.models.store import resolve
 from curation.stages.punctuate.base import Placed, Spoken, by_speaker
 from curation.stages.punctuate.mfa.models import MfaConfig, dictionary_file, mfa_root, missing
 from curation.stages.punctuate.mfa.textgrid import read_words
-from curation.stages.punctuate.mfa.word_times import letters, place
+from curation.stages.punctuate.word_times import letters, place
 
 log = logging.getLogger(__name__)
 

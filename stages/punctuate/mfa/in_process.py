@@ -31,7 +31,8 @@ from curation.stages.punctuate.mfa.models import (
     prepare_environment,
     publish,
 )
-from curation.stages.punctuate.mfa.word_times import SILENCES, Timed, place
+from curation.stages.punctuate.mfa.textgrid import SILENCES
+from curation.stages.punctuate.word_times import Timed, place
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from curation.stages.punctuate.mfa.word_times import SILENCES, Timed
+from curation.stages.punctuate.word_times import Timed
 
+SILENCES = frozenset({"", "<eps>", "<sil>", "sil"})
+"""Labels between words, in all formats of Montreal Forced Aligner."""
 TIER = "words"
 SPEAKER_TIER = " - words"
 """End of the tier's name in files with several speakers."""

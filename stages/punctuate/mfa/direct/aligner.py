@@ -25,7 +25,7 @@ from curation.stages.punctuate.mfa.direct.lexicon import Lexicon
 from curation.stages.punctuate.mfa.direct.normalise import Normaliser, Token
 from curation.stages.punctuate.mfa.direct.search import Path, best_path
 from curation.stages.punctuate.mfa.models import MfaConfig, dictionary_file
-from curation.stages.punctuate.mfa.word_times import Timed, place
+from curation.stages.punctuate.word_times import Timed, place
 
 log = logging.getLogger(__name__)
 

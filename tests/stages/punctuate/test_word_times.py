@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.base import Interval
 from curation.stages.punctuate.mfa.textgrid import read_words
-from curation.stages.punctuate.mfa.word_times import Timed, letters, place
 from curation.stages.punctuate.pauses import pauses_ms
+from curation.stages.punctuate.word_times import Timed, letters, place
 from curation.text.punctuation import Limits, refine, split
 
-GOLDEN = Path(__file__).parents[3] / "data" / "mfa" / "golden"
+GOLDEN = Path(__file__).parents[2] / "data" / "mfa" / "golden"
 SENTENCE = "Unless to be rather cold-hearted, and rather Selfishzq — is to be ill-disposed."
 
 

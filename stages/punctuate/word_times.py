@@ -13,9 +13,6 @@ from itertools import pairwise
 from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.base import Interval, Placed
 
-SILENCES = frozenset({"", "<eps>", "<sil>", "sil"})
-"""Labels between words, in all formats of Montreal Forced Aligner."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timed:
