@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from curation.core.storage import Storage
 from curation.manifests import plan as plans
-from curation.manifests.groups import RecordingGroup, groups, id_ranges
+from curation.manifests.groups import RecordingGroup, all_groups, groups, id_ranges
 from curation.manifests.plan import Todo, extend_plan, read_plan
 from curation.manifests.records import Source
 from curation.manifests.staging import BatchName
@@ -87,3 +87,12 @@ def test_every_recording_is_in_one_group_with_the_files_of_its_home(
         assert {name.unit for name in group.files} == {*group.homes.values()} - lost
         assert len(group.files) <= max(most_files, each)
         assert list(group.files) == sorted(group.files)
+
+
+def test_all_groups_are_the_recordings_of_a_unit_each(tmp_path):
+    out = Storage(str(tmp_path))
+    plan = planned(out, "abcdefg")
+    for name in batches(plan):
+        out.write_bytes(name.file, b"")
+    assert list(all_groups(out)) == [group for part in divided(plan, batches(plan), 1) for group in part]
+    assert [list(group.homes) for group in all_groups(out)] == [["a", "b"], ["c", "d"], ["e", "f"], ["g"]]

@@ -1,5 +1,7 @@
 """The graph: how large it is, and that equal contexts are told apart only where the model does."""
 
+import numpy as np
+
 from curation.stages.punctuate.mfa.direct.acoustic import AcousticModel
 from curation.stages.punctuate.mfa.direct.graph import EDGE, SILENCE, build, spell
 from curation.stages.punctuate.mfa.direct.lexicon import Ends, Pronunciation
@@ -38,3 +40,20 @@ def test_arcs_lie_in_layers():
     assert graph.layers == sorted(graph.layers, reverse=True)
     assert sum(graph.layers) == len(graph.source) == len(graph.cost)
     assert set(graph.word.tolist()) == {SILENCE, 0, 1, 2}
+
+
+def test_the_phones_of_a_word_follow_one_another():
+    _, nodes = spell([[Pronunciation((3, 4, 3), *PLAIN)]], ENDS, 1)
+    first = next(place for place, node in enumerate(nodes) if node.word == 0)
+    assert [nodes[first + at].following for at in range(2)] == [[(first + 1, 0.0)], [(first + 2, 0.0)]]
+
+
+def test_the_cost_of_the_end_is_added_where_the_utterance_may_end():
+    states_of = AcousticModel(tiny_files(), "tiny").states
+    words = [[Pronunciation((3, 4), *PLAIN)]]
+    cheap, dear = (build(words, Ends(0.1, 0.2, end, end, optional=True), 1, states_of) for end in (0.5, 2.0))
+    ends = np.isfinite(cheap.last)
+    assert 0 < ends.sum() < len(cheap)
+    assert (cheap.last[ends] > 0.5).all()  # leaving a phone costs something too
+    np.testing.assert_allclose(dear.last[ends] - cheap.last[ends], 1.5)
+    np.testing.assert_array_equal(np.isfinite(dear.last), ends)
