@@ -198,3 +198,11 @@ def test_any_value_in_a_record_is_a_plan_or_a_user_error(data, tmp_path_factory)
     except DataError as error:
         problem = str(error)
     assert not problem or f"{out.root}/plan/generation-000" in problem
+
+
+def test_a_part_is_full_at_its_recordings_or_its_units(tmp_path):
+    """Seven recordings, or three units."""
+    for names, unit_files, sizes in [("abcdefghij", 4, [8, 2]), ("abcdefghij", 2, [6, 4])]:
+        out = Storage(str(tmp_path / str(unit_files)))
+        plan = extended(out, names, unit_files=unit_files)
+        assert [out.read_table(f"plan/{part.file}").num_rows for part in plan.parts] == sizes

@@ -41,3 +41,15 @@ def test_after_a_page_that_was_destroyed_the_whole_page_is_late():
 
 def test_stamps_that_begin_anew_are_no_hole():
     assert stamps([*page(0, [5.0, 5.02]), *page(9, [0.0, 0.02])], 0.04) == [5.0, 5.02, 0.0, 0.02]
+
+
+def test_an_error_is_raised_after_what_came_before_it():
+    def items():
+        yield from page(0, [0.0, 0.02])
+        yield from page(9, [0.04, 0.06])
+        raise OSError("gone")  # noqa: EM101
+
+    found = in_pages(items(), 0.08)
+    assert [next(found).time for _ in range(4)] == [0.0, 0.02, 0.04, 0.06]
+    with pytest.raises(OSError, match="gone"):
+        next(found)
