@@ -88,10 +88,12 @@ class Segment:
     words: list[Word] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
-    """Choices made for this segment, e.g. `denoise.chosen`, `consensus.normalizer`, `punctuate.aligner`."""
+    """Choices made for this segment, e.g. `consensus.normalizer`, `punctuate.aligner`."""
     speaker_embedding: npt.NDArray[np.float32] | None = None
     audio: Wave | None = None
-    """The utterance as it is published, peak 0.6; None where there is a verdict already."""
+    """The utterance as models hear it, peak 0.6; None where there is a verdict already."""
+    denoised: Wave | None = None
+    """The utterance as it is published, peak 0.6, where that differs from `audio`."""
 
     @property
     def num_samples(self) -> int:
@@ -102,6 +104,16 @@ class Segment:
     def live(self) -> bool:
         """True while no stage has excluded the segment."""
         return self.verdict is None
+
+    @property
+    def published(self) -> Wave | None:
+        """The audio that is published if the segment is kept."""
+        return self.audio if self.denoised is None else self.denoised
+
+    def exclude(self, verdict: Verdict) -> None:
+        """Give it a verdict, and let go of its audio."""
+        self.verdict = verdict
+        self.audio = self.denoised = None
 
 
 @dataclass(slots=True)
@@ -159,9 +171,11 @@ class Recording:
     scores: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     audio: Wave | None = None
-    """(num_samples,): the whole span, after the last stage that processes whole spans."""
+    """(num_samples,): the whole span as models hear it: compressed and normalised, never denoised."""
     original: Wave | None = None
-    """(num_samples,): the span as it was decoded, before loudness and denoising: the input of diarization."""
+    """(num_samples,): the span as it was decoded, before loudness: the input of diarization and of quality scores."""
+    denoised: Wave | None = None
+    """(num_samples,): the span as it is published, where that is denoised."""
 
     @property
     def end(self) -> int:
@@ -174,11 +188,21 @@ class Recording:
         return [segment for segment in self.segments if segment.live]
 
     def slice(self, start: int, end: int) -> Wave:
-        """Audio between two times of the recording (samples). Raises ValueError outside this span."""
+        """Of `audio`, between two times of the recording (samples). Raises ValueError outside this span."""
         if self.audio is None or not self.offset <= start <= end <= self.end:
             msg = f"{self.source.id}: no audio for samples {start}..{end} in span {self.offset}..{self.end}"
             raise ValueError(msg)
         return self.audio[start - self.offset : end - self.offset]
+
+    def exclude(self, verdict: Verdict) -> None:
+        """Give the whole row a verdict: it has no segments then, and no audio."""
+        self.verdict = verdict
+        self.segments = []
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the audio of the whole span, once no stage hears it any more."""
+        self.audio = self.original = self.denoised = None
 
 
 def fail(stage: str, error: BaseException | str) -> Verdict:

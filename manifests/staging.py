@@ -130,7 +130,7 @@ def speech_rows(recording: Recording, *, audio: bool) -> list[dict[str, Any]]:
             "edits": [_fields(edit) for edit in segment.edits],
             "notes": _map(segment.notes),
             "speaker_embedding": _embedding(segment),
-            "audio": encode_flac(segment.audio) if audio and segment.audio is not None else None,
+            "audio": encode_flac(wave) if audio and (wave := segment.published) is not None else None,
             **span,
         }
         for segment in _in_order(recording)

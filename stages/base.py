@@ -45,6 +45,10 @@ class Stage(Declared, ABC):
     """The stage that it follows; a plug-in runs before the stage of this repository that follows the same one."""
     on_by_default: ClassVar[bool] = False
     """Whether a plug-in runs where the configuration does not name it."""
+    hears_spans: ClassVar[bool] = False
+    """Whether it hears whole spans, which stages up to `diarize` can anyway: their audio is let go of behind the last
+    stage that says so.
+    """
     batched: ClassVar[bool] = False
     """True where recordings are worked on together. `process` must then be idempotent: called again on the same
     recordings, it gives the same result."""
@@ -126,7 +130,7 @@ def _run(stage: Stage, process: Callable[[Sequence[Recording]], None], batch: Se
             raise
         except Exception as error:
             log.exception("stage %s failed on %s", stage.name, recording.source.path)
-            _give_up(recording, fail(stage.name, error))
+            recording.exclude(fail(stage.name, error))
 
 
 def run_branch(stage: Branched, name: str, batch: Sequence[Recording]) -> list[Any]:
@@ -153,7 +157,7 @@ def run_join(stage: Branched, batch: Sequence[Recording], found: Mapping[str, Se
     for number, recording in enumerate(batch):
         broken = [found[name][number] for name in stage.branches if isinstance(found[name][number], Broken)]
         if recording.verdict is None and broken:
-            _give_up(recording, broken[0].verdict)
+            recording.exclude(broken[0].verdict)
     places = {id(recording): number for number, recording in enumerate(batch)}
 
     def join(live: Sequence[Recording]) -> None:
@@ -161,9 +165,3 @@ def run_join(stage: Branched, batch: Sequence[Recording], found: Mapping[str, Se
         stage.join(live, {name: [results[number] for number in mine] for name, results in found.items()})
 
     _run(stage, join, batch)
-
-
-def _give_up(recording: Recording, verdict: Verdict) -> None:
-    recording.verdict = verdict
-    recording.segments = []
-    recording.audio = recording.original = None

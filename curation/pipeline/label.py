@@ -155,6 +155,7 @@ class BatchLabeller:
         self._watchdog = watchdog
         self._operator = operator
         self._stages: list[Stage] | None = None
+        self._last_on_spans = ""
         self._warning = ""
 
     def setup(self) -> None:
@@ -162,7 +163,9 @@ class BatchLabeller:
         if self._stages is not None:
             return
         operator, config = self._operator, self._job.config
-        names = operator.stages or tuple(stage.name for stage in self._job.make_stages(config))
+        every = self._job.make_stages(config)
+        names = operator.stages or tuple(stage.name for stage in every)
+        self._last_on_spans = next((stage.name for stage in reversed(every) if stage.hears_spans), "")
         sections = operator.stages or tuple(name for name in type(config).model_fields if name != "tokenize")
         only = tuple(f"{name}." for name in sections)
         if operator.branch:
@@ -202,8 +205,7 @@ class BatchLabeller:
         for recording in batch.recordings:
             crash = attempt.victims.get(_key(recording))
             if crash is not None:
-                recording.verdict, recording.audio = fail("worker", crash.detail), None
-                recording.segments = []
+                recording.exclude(fail("worker", crash.detail))
         self.setup()
         seconds: dict[str, float] = {}
         take_model_seconds()
@@ -234,6 +236,9 @@ class BatchLabeller:
         else:
             found = {name: [results[number] for number in group] for name, results in batch.heard.items()}
             run_join(stage, recordings, found)
+        if stage.name == self._last_on_spans:
+            for recording in recordings:
+                recording.release()
 
     def _commit(self, batch: Batch) -> None:
         for recording in batch.recordings:

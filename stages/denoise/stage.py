@@ -1,6 +1,7 @@
-"""Denoise: speech enhancement, kept only where it improves DNSMOS (paper, data pipeline, step 1).
+"""Denoise: speech enhancement of what is published, where that improves DNSMOS (paper, data pipeline, step 1).
 
-The decision is made once for a span, so that all utterances of a recording have the same background.
+Models hear the recording as it was: every denoiser makes ASR worse. The decision is made once for a span, so that all
+utterances of a recording have the same background.
 """
 
 import math
@@ -46,7 +47,7 @@ class DenoiseConfig(Section):
 
 
 class Denoise(Stage):
-    """Replaces the audio of a recording by the denoised one where that is chosen."""
+    """Sets the denoised audio of a recording where that is chosen."""
 
     name = "denoise"
     section = DenoiseConfig
@@ -75,16 +76,16 @@ class Denoise(Stage):
         self._dnsmos = Dnsmos(self.config.dnsmos_model, threads=self.config.threads)
 
     def process(self, batch: Sequence[Recording]) -> None:
-        """Replace the `audio` of each recording that has any."""
+        """Set `denoised` of each recording that has audio; None where the original is chosen."""
         heard = [(recording, recording.audio) for recording in batch if recording.audio is not None]
         results = [self._denoise(audio) for _, audio in heard]  # all or none: may be called again
-        for (recording, _), (audio, chosen, scores) in zip(heard, results, strict=True):
-            recording.audio = audio
-            recording.notes["denoise.chosen"] = chosen
+        for (recording, _), (denoised, scores) in zip(heard, results, strict=True):
+            recording.denoised = denoised
+            recording.notes["denoise.chosen"] = "original" if denoised is None else self.config.denoiser
             recording.scores.update(scores)
 
-    def _denoise(self, audio: Wave) -> tuple[Wave, str, dict[str, float]]:
-        """The chosen audio, its kind, and the scores of both."""
+    def _denoise(self, audio: Wave) -> tuple[Wave | None, dict[str, float]]:
+        """The denoised audio if it is chosen, and the scores of both."""
         original = peak_normalize(audio, self.config.peak)
         with inside_model(f"denoise.{self.config.denoiser}"):
             denoised = peak_normalize(self._denoiser.denoise(original), self.config.peak)
@@ -95,9 +96,7 @@ class Denoise(Stage):
             for key, value in asdict(quality).items()
         }
         better = self.config.choose == "better" and after.ovrl > before.ovrl
-        if better or self.config.choose == "always":
-            return denoised, self.config.denoiser, scores
-        return original, "original", scores
+        return denoised if better or self.config.choose == "always" else None, scores
 
     def _score(self, wave: Wave) -> Quality:
         windows = math.ceil(len(wave) / SAMPLE_RATE / self.config.seconds_per_window)

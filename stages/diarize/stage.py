@@ -23,15 +23,16 @@ MIN_EMBEDDED_SECONDS = 0.4
 
 
 class Diarize(Stage):
-    """Fills `recording.segments`; live ones carry audio, speaker and embedding. Releases the recording's audio.
+    """Fills `recording.segments`; live ones carry audio, speaker and embedding.
 
     Its input is the span as decoded: compression and RNNoise make voices so similar that the two speakers of pyannote's
-    sample became one. The utterances are cut out of the processed audio.
+    sample became one. The utterances are cut out of the processed audio, as it is heard and as it is published.
     """
 
     name = "diarize"
     section = DiarizeConfig
     after = "denoise"
+    hears_spans = True
     notes = (Note("diarize.speakers", "number of speakers in the span", "recording"),)
 
     resources = Resources(gpus=0.0, memory_gib=0.3)
@@ -85,7 +86,6 @@ class Diarize(Stage):
         recording.segments = [self.segment(piece, labels, recording) for piece in pieces]
         self.embed(recording, wave)
         recording.notes["diarize.speakers"] = str(len(labels))
-        recording.audio = recording.original = None
 
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
         """The segment of a piece, with its audio, or with the verdict that excludes it."""
@@ -93,6 +93,8 @@ class Diarize(Stage):
         segment = Segment(start, end, speaker=labels.get(piece.speaker, ""), verdict=self.verdict(piece))
         if segment.live:
             segment.audio = peak_normalize(recording.slice(start, end))
+            if recording.denoised is not None:
+                segment.denoised = peak_normalize(recording.denoised[piece.start : piece.end])
         return segment
 
     def verdict(self, piece: Piece) -> Verdict | None:

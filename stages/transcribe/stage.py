@@ -164,8 +164,7 @@ class Transcribe(Branched):
             segment.notes["transcribe.left_out"] = f"{', '.join(absent)}: no {segment.language or 'known language'}"
         broken = [f"{item.system}: {item.error}" for item in hypotheses if item.error]
         if broken:
-            segment.verdict = fail(self.name, "; ".join(broken))
-            segment.audio = None
+            segment.exclude(fail(self.name, "; ".join(broken)))
 
 
 def primary_subtag(language: str) -> str:

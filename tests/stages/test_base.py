@@ -30,7 +30,7 @@ class BreaksTogether(Breaks):
 def rows(*names):
     made = [Recording(Source(name, f"{name}.wav"), num_samples=3, segments=[Segment(0, 3)]) for name in names]
     for item in made:
-        item.audio = item.original = [0.0] * 3
+        item.audio = item.original = item.denoised = [0.0] * 3
     return made
 
 
@@ -43,7 +43,7 @@ def test_one_bad_recording_costs_only_itself(stage):
     assert [item.notes for item in batch] == [{"breaks": "seen"}, {}, {"breaks": "seen"}]
     assert (broken.verdict.status, broken.verdict.reason) == ("failed", "breaks")
     assert broken.verdict.detail == "RuntimeError: cannot take this"
-    assert (broken.segments, broken.audio, broken.original) == ([], None, None)
+    assert (broken.segments, broken.audio, broken.original, broken.denoised) == ([], None, None, None)
 
 
 def test_recordings_come_one_by_one_unless_the_stage_works_on_batches():

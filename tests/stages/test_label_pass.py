@@ -18,6 +18,7 @@ from curation.stages.base import run_stage
 from curation.stages.boundary import Boundary
 from curation.stages.consensus.stage import Consensus
 from curation.stages.decode.stage import DecodeConfig, decode_spans
+from curation.stages.denoise.stage import Denoise, DenoiseConfig
 from curation.stages.loudness import Loudness
 from curation.text.normalize import normalizer_for
 from curation.text.punctuation import revert, split
@@ -61,23 +62,38 @@ def final(run):
     return run.after["punctuate"].live_segments
 
 
-def test_the_original_stays_as_decoded_until_diarization(run):
-    for name in ("decode", "loudness", "denoise"):
+def test_the_original_stays_as_decoded(run):
+    for name in ("decode", "loudness", "denoise", "diarize", "boundary"):
         row = run.after[name]
         assert (row.offset, row.num_samples) == (BEFORE * 16_000, len(run.decoded))
         np.testing.assert_array_equal(row.original, run.decoded)
     np.testing.assert_array_equal(run.after["decode"].audio, run.decoded)
     audio = [run.after[name].audio for name in ("decode", "loudness", "denoise")]
     assert not np.array_equal(audio[0], audio[1])
-    assert (run.after["diarize"].audio, run.after["diarize"].original) == (None, None)
+    np.testing.assert_array_equal(audio[1], audio[2])
+
+
+def test_only_what_is_published_is_denoised(run, diarizer, moonshine_stage):
+    """With whatever denoiser the same is heard: in the same utterances, by the same systems."""
+    denoiser = Denoise(DenoiseConfig(denoiser="spectral", choose="always"))
+    denoiser.setup()
+    row = copy.deepcopy(run.after["loudness"])
+    row.source.language = "en"
+    for stage in (denoiser, diarizer, moonshine_stage):
+        run_stage(stage, [row])
+    for other, plain in zip(row.live_segments, run.after["transcribe"].live_segments, strict=True):
+        np.testing.assert_array_equal(other.audio, plain.audio)
+        assert other.hypotheses[0].text == plain.hypotheses[1].text
+        assert np.abs(other.published).max() == pytest.approx(0.6)
+        assert not np.allclose(other.published, plain.audio, atol=0.02)
 
 
 def test_loudness_and_denoise_keep_every_sample_in_its_place(run):
-    for name in ("loudness", "denoise"):
-        row = run.after[name]
-        assert row.audio.shape == run.decoded.shape
-        assert np.abs(row.audio).max() == pytest.approx(0.6, abs=1e-6)
-        shifted = [np.dot(np.roll(row.audio, shift), run.decoded) for shift in range(-80, 81)]
+    row = run.after["denoise"]
+    for wave in (row.audio, row.denoised):
+        assert wave.shape == run.decoded.shape
+        assert np.abs(wave).max() == pytest.approx(0.6, abs=1e-6)
+        shifted = [np.dot(np.roll(wave, shift), run.decoded) for shift in range(-80, 81)]
         assert np.argmax(shifted) == 80
 
 

@@ -170,6 +170,33 @@ def test_killed_at_any_write_of_a_batch_the_next_run_labels_it(tmp_path, monkeyp
         assert out.names("speech") == out.names("staging")
 
 
+class Listening(Stage):
+    """Notes which audio of the whole span is there."""
+
+    def __init__(self, name, *, hears_spans=False):
+        self.name, self.hears_spans = name, hears_spans
+        self.heard = []
+
+    def process(self, batch):
+        self.heard += [(item.audio is not None, item.original is not None, item.denoised is not None) for item in batch]
+        for recording in batch:
+            recording.denoised = recording.audio
+
+
+def test_the_audio_of_a_span_is_there_up_to_the_last_stage_that_hears_it(unit, job):
+    stages = [Listening("one"), Listening("two", hears_spans=True), Listening("three")]
+    last = Listening("four", hears_spans=True)
+    for behind, there in (
+        (stages, [(1, 1, 0), (1, 1, 1), (0, 0, 0)]),
+        ([*stages, last], [(1, 1, 0), *[(1, 1, 1)] * 3]),
+    ):
+        for stage in behind:
+            stage.heard.clear()
+        own = replace(job, root=f"{job.root}-{len(behind)}", make_stages=lambda _, behind=behind: [*behind])
+        BatchLabeller(own)(next(UnitDecoder(own).batches(unit)))
+        assert [set(stage.heard) for stage in behind] == [{item} for item in there]
+
+
 class Treacherous(Stage):
     """Ends its process at one recording, or never ends."""
 

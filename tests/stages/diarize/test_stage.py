@@ -39,8 +39,7 @@ def times(row: Recording) -> list[tuple[int, int, str, str]]:
 def assert_sound(row: Recording) -> None:
     assert all(row.offset <= s.start < s.end <= row.end for s in row.segments)
     assert all(one.end <= two.start for one, two in pairwise(row.segments))
-    assert row.audio is None
-    assert all(s.audio is None for s in row.segments if not s.live)  # it would go through all later stages
+    assert all(s.published is None for s in row.segments if not s.live)  # it would go through all later stages
     for s in row.segments:
         assert (s.speaker_embedding is not None) == (s.speaker != "" and s.num_samples >= 0.4 * 16_000)
     for s in row.live_segments:
@@ -153,14 +152,16 @@ def test_it_diarizes_the_original_and_cuts_from_the_processed_audio(stage):
     alone = recording(samples)
     stage.process([alone])
     both = recording(samples)
-    both.original, both.audio = both.audio, np.random.default_rng(0).normal(0, 0.1, len(samples)).astype(np.float32)
-    processed = both.audio
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, len(samples))).astype(np.float32)
+    both.original, both.audio, both.denoised = samples, *noise
     stage.process([both])
     assert times(both) == times(alone)
-    assert (both.audio, both.original) == (None, None)
+    assert both.original is samples  # for the stages behind it
+    assert all(segment.denoised is None for segment in alone.segments)
     for one, two in zip(both.live_segments, alone.live_segments, strict=True):
-        cut = processed[one.start : one.end]
-        np.testing.assert_allclose(one.audio, cut * (0.6 / np.abs(cut).max()), atol=1e-6)
+        for found, whole in ((one.audio, both.audio), (one.published, both.denoised)):
+            cut = whole[one.start : one.end]
+            np.testing.assert_allclose(found, cut * (0.6 / np.abs(cut).max()), atol=1e-6)
         np.testing.assert_array_equal(one.speaker_embedding, two.speaker_embedding)
 
 

@@ -37,9 +37,9 @@ def test_it_is_what_the_stages_make_of_a_recording_without_its_ends(speech, prep
     stage.setup()
     stage.process([recording])
     ours = prepare(after_loudness)
-    windows = np.lib.stride_tricks.sliding_window_view(recording.audio, 800)
+    windows = np.lib.stride_tricks.sliding_window_view(recording.denoised, 800)
     found = np.abs(windows - ours[:800]).max(axis=1).argmin()
-    np.testing.assert_allclose(ours, recording.audio[found : found + len(ours)], atol=1e-5)
+    np.testing.assert_allclose(ours, recording.denoised[found : found + len(ours)], atol=1e-5)
 
 
 def test_silence_around_speech_changes_nothing_of_it(speech, prepare):
