@@ -7,6 +7,7 @@
 The names below are loaded when they are first used: `import curation` itself imports nothing heavy.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from curation.pipeline.config import BuildConfig, load_config
     from curation.pipeline.job import Progress
     from curation.pipeline.run import build
+
+# Idle OpenMP threads sleep. By default they spin, and beside another program two of them wait for each other most of
+# the time. OpenMP reads this when torch is loaded, so it stands before all that loads it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = [
     "BuildConfig",

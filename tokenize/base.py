@@ -63,6 +63,10 @@ class CodecTokenizer(Protocol):
         """Tokens for each clip."""
         ...
 
+    def voices(self, waves: Sequence[Wave]) -> list[Ids]:
+        """The global ids alone of each clip, equal to those of `encode` and much cheaper."""
+        ...
+
     def code_vectors(self) -> tuple[Vectors, Vectors]:
         """Vectors of each semantic id (semantic_size, any size) and each global id (global_size, any size)."""
         ...

@@ -4,6 +4,7 @@ kind of a plug-in (entry points `curation.tokenizers`), alone or with a referenc
 
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from curation.core.errors import ConfigError
 from curation.core.plugins import Registry
@@ -17,18 +18,32 @@ TOKENIZERS: Registry[TokenizerKind] = Registry(
 COMPACT = "compact"
 OFFICIAL: dict[Stream, str] = {"content": "glm", "codec": "bicodec"}
 """The kind of a folder that no kind recognises."""
+_LOADING = Lock()
+
+
+def load_content(reference: str, device: str = "cpu") -> ContentTokenizer:
+    """The 12.5 tokens/s tokenizer: the compact one, a fitted folder of it, a GLM-4-Voice checkpoint, or a plug-in's.
+
+    Loaded once in a process, whichever threads ask for it.
+    """
+    with _LOADING:
+        return _content(reference, device)
+
+
+def load_codec(reference: str, device: str = "cpu") -> CodecTokenizer:
+    """The codec: the compact one, a fitted folder of it, a BiCodec checkpoint, or a plug-in's. Loaded once as well."""
+    with _LOADING:
+        return _codec(reference, device)
 
 
 @cache
-def load_content(reference: str, device: str = "cpu") -> ContentTokenizer:
-    """The 12.5 tokens/s tokenizer: the compact one, a fitted folder of it, a GLM-4-Voice checkpoint, or a plug-in's."""
+def _content(reference: str, device: str) -> ContentTokenizer:
     kind, folder = _located(reference, "content")
     return kind.content(folder, device)
 
 
 @cache
-def load_codec(reference: str, device: str = "cpu") -> CodecTokenizer:
-    """The codec: the compact one, a fitted folder of it, a BiCodec checkpoint, or a plug-in's."""
+def _codec(reference: str, device: str) -> CodecTokenizer:
     kind, folder = _located(reference, "codec")
     return kind.codec(folder, device)
 

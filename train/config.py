@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from curation.core.settings import Section, load_sections
 from curation.tokenize.registry import check_reference
 from curation.train.data.config import DataConfig, Phase
-from curation.train.model.qwen3 import LEARNING_RATES, Preset
+from curation.train.model.qwen3 import FINE_TUNING, LEARNING_RATES, Preset
 
 
 class ModelConfig(Section):
@@ -37,12 +37,14 @@ class ModelConfig(Section):
 class OptimizerConfig(Section):
     """AdamW with warm-up and cosine decay."""
 
-    learning_rate: float | None = Field(None, description="peak learning rate; null: the preset's", gt=0)
+    learning_rate: float | None = Field(
+        None, description="peak learning rate; null: the preset's, a sixtieth of it in fine-tuning", gt=0
+    )
     final_fraction: float = Field(0.1, description="share of the peak at the last step", ge=0, le=1)
     warmup_steps: int = Field(100, description="steps of linear warm-up", ge=0)
     betas: tuple[float, float] = Field((0.9, 0.95), description="decay of the two moments of the gradient")
     epsilon: float = Field(1e-8, description="added to the root of the second moment", gt=0)
-    weight_decay: float = Field(0.1, description="decay of matrices; norms have none", ge=0)
+    weight_decay: float = Field(0.1, description="decay of matrices; norms and embeddings have none", ge=0)
     clip_norm: float = Field(1.0, description="norm that the gradient is scaled down to", gt=0)
 
 
@@ -126,7 +128,8 @@ class TrainConfig(Section):
     @property
     def learning_rate(self) -> float:
         """The peak learning rate."""
-        return self.optimizer.learning_rate or LEARNING_RATES[self.model.preset]
+        preset = LEARNING_RATES[self.model.preset] * (FINE_TUNING if self.phase == "sft" else 1)
+        return self.optimizer.learning_rate or preset
 
 
 def load_training_config(

@@ -32,6 +32,7 @@ from curation.train.loop.metrics import Recorder, StepMetrics
 from curation.train.loop.trainer import Trainer
 from curation.train.loop.validate import Validation
 from curation.train.model.code_embeddings import code_vectors, start_from_codebooks
+from curation.train.model.packed_attention import has_packed_kernel
 from curation.train.model.qwen3 import PRESETS, Config, Qwen3, Shape, build_model, open_model
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[St
     with join_world(config.run.device) as world:
         trainer = prepare(shards, run, config, world)
         if world.first:
-            _warn_of_slow_bfloat16(config, world)
+            _warn_of_slow_paths(config, world)
             _write(run / CONFIG, to_yaml(config))
         with Recorder(run, first_step=trainer.step + 1) if world.first else nullcontext() as recorder:
 
@@ -204,8 +205,16 @@ def _has_shape(config: Config, shape: Shape) -> bool:
     return all(getattr(config, name) == getattr(shape, name) for name in sizes)
 
 
-def _warn_of_slow_bfloat16(config: TrainConfig, world: World) -> None:
-    """Without instructions for it a CPU computes bfloat16 in software."""
+def _warn_of_slow_paths(config: TrainConfig, world: World) -> None:
+    """A CPU without instructions for bfloat16 computes it in software; on a GPU, attention without torch's kernel for
+    packed samples is a call for each sample.
+    """
+    if world.device.type == "cuda" and not has_packed_kernel(config.run.precision):
+        log.warning(
+            "attention runs sample by sample, which is several times slower: it needs torch 2.11 or later (this is %s) "
+            "and run.precision=bfloat16",
+            torch.__version__,
+        )
     on_cpu = config.run.precision == "bfloat16" and world.device.type == "cpu"
     if on_cpu and not cpu_has_bfloat16():
         log.warning(

@@ -20,6 +20,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Resources
 from curation.core.settings import Section, model_field
 from curation.models.store import resolve
+from curation.models.threads import load_apart
 from curation.stages.punctuate.base import Aligner, Placed
 from curation.stages.punctuate.pauses import speech_above
 from curation.stages.punctuate.word_times import Timed, place
@@ -67,7 +68,10 @@ class WhisperAligner(Aligner):
         from faster_whisper.feature_extractor import FeatureExtractor
 
         folder = resolve(self.config.model)
-        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=self.config.threads)
+        threads = self.config.threads
+        self._model = load_apart(
+            lambda: WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
+        )
         # 128 mel bands for large-v3, which faster-whisper knows only where there is a preprocessor_config.json.
         self._model.feature_extractor = FeatureExtractor(feature_size=self._model.model.n_mels)
 

@@ -19,6 +19,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Resources, Score
 from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
+from curation.models.threads import load_apart
 from curation.stages.base import DECIMALS
 from curation.stages.transcribe.base import TEXT_SCORES, AsrSystem, SystemConfig, text_scores
 
@@ -69,11 +70,13 @@ class Whisper(AsrSystem):
         from faster_whisper import WhisperModel
 
         config = self.config
-        self._model = WhisperModel(
-            str(resolve(config.model)),
-            device=config.device,
-            compute_type=config.compute_type,
-            cpu_threads=config.threads,
+        self._model = load_apart(
+            lambda: WhisperModel(
+                str(resolve(config.model)),
+                device=config.device,
+                compute_type=config.compute_type,
+                cpu_threads=config.threads,
+            )
         )
         self._match_mels()
         known = self._model.hf_tokenizer.token_to_id

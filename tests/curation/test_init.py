@@ -1,6 +1,7 @@
 """The package itself: what it offers to programs, and that the documented examples of a build run."""
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -68,3 +69,11 @@ def test_the_documented_example_builds(example, tmp_path, monkeypatch, capsys):
     assert lines[-1].startswith(f"{summary.kept_seconds:.0f} s of 6 s kept")
     assert count(tmp_path / "corpus", "kept") == summary.utterances
     assert list(seconds_by_recording(tmp_path / "corpus").values()) == pytest.approx([6.0])
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_idle_threads_of_torch_sleep_unless_the_user_says_otherwise(given, expected):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    code = "import curation, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected

@@ -34,7 +34,8 @@ def test_a_kind_may_stand_before_the_folder_or_the_reference(glm_folder, bicodec
 
 
 def test_a_tokenizer_is_loaded_once():
-    assert load_codec("compact") is load_codec("compact")
+    assert load_codec("compact") is load_codec("compact", "cpu") is load_codec("compact", device="cpu")
+    assert load_content("compact") is load_content(reference="compact", device="cpu")
 
 
 @pytest.mark.parametrize(

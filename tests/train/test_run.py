@@ -71,6 +71,17 @@ def test_bfloat16_in_software_is_warned_of(tmp_path, monkeypatch, has_instructio
     assert any("no bfloat16 instructions" in message for message in seen) is not has_instructions
 
 
+@pytest.mark.parametrize(("preset", "pretraining", "fine_tuning"), [("gpa-0.3b", 6e-4, 1e-5), ("3b", 2e-4, 3.3e-6)])
+def test_fine_tuning_has_a_rate_that_does_not_forget(preset, pretraining, fine_tuning):
+    """Those of the official release: 1e-5, and 3e-6 for larger models."""
+    rates = [
+        load_training_config(overrides=[f"model.preset={preset}", f"phase={phase}"]).learning_rate
+        for phase in ("pretrain", "sft")
+    ]
+    assert rates == pytest.approx([pretraining, fine_tuning], rel=0.02)
+    assert load_training_config(overrides=["phase=sft", "optimizer.learning_rate=0.1"]).learning_rate == 0.1
+
+
 def test_validation_measures_and_changes_nothing(tmp_path):
     corpus, other = shards(tmp_path / "build"), shards(tmp_path / "held-out", count=30)
     train(corpus, tmp_path / "plain", "run.steps=5")

@@ -6,7 +6,6 @@ tokenize/fit/__main__.py.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from curation.audio.wave import Wave
 from curation.core.errors import DataError
+from curation.models.threads import one_thread
 from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.compact.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.compact.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe
@@ -55,20 +55,6 @@ class ClipFeatures:
         return cls(whisper(wave, count), log_mel(wave, 2 * count), *pitch(wave, 2 * count))
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread inside the block: sums in another order may round to another token."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class CompactCodec:
     """Satisfies `CodecTokenizer`. `folder` holds fitted weights; None: the shipped ones.
 
@@ -96,6 +82,12 @@ class CompactCodec:
         """Tokens for each clip, computed one by one."""
         whisper = whisper_states()  # not in the constructor: decoding does without it
         return [self._encode(ClipFeatures.of(wave, whisper)) for wave in waves]
+
+    def voices(self, waves: Sequence[Wave]) -> list[Ids]:
+        """Global ids of each clip, as `encode` gives them; without Whisper."""
+        counts = [2 * num_semantic(len(wave)) for wave in waves]
+        described = [describe(log_mel(wave, n), *pitch(wave, n)) for wave, n in zip(waves, counts, strict=True)]
+        return [self.space.ids(values) for values in described]
 
     def code_vectors(self) -> tuple[Vectors, Vectors]:
         """Quantised values of the semantic codes (codes, channels), deviations of the global ones (256, 1)."""
@@ -126,7 +118,7 @@ class CompactCodec:
         import torch
 
         self._check(item)
-        with one_thread():
+        with one_thread(), torch.inference_mode():
             code = self.network.quantizer.values(torch.from_numpy(item.semantic.astype(np.int64)))[None]
             speaker = torch.from_numpy(self.space.standard(item.global_))[None]
             rows = self.network.decode(code, speaker)[0][0].numpy()
@@ -139,7 +131,7 @@ class CompactCodec:
         global_ = self.space.ids(describe(clip.mel, clip.log_f0, clip.voiced))
         rows = Voice.of(self.space.values(global_)).normalise(clip.mel, clip.log_f0, clip.voiced)
         states = (clip.states - self.states_mean) / self.states_spread
-        with one_thread():
+        with one_thread(), torch.inference_mode():
             code = self.network.encode(torch.from_numpy(states)[None], torch.from_numpy(rows)[None])
             ids = self.network.quantizer.ids(code)[0]
         return CodecTokens(ids.numpy().astype(np.int32), global_)

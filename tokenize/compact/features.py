@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.models.store import resolve
+from curation.models.threads import load_apart
 
 Floats = npt.NDArray[np.float32]
 
@@ -123,8 +124,7 @@ def whisper_states() -> "WhisperStates":
 class WhisperStates:
     """Encoder states of Whisper tiny.en (CTranslate2, float32, one thread), 50 a second.
 
-    Clips run one by one at their own length, in chunks of 30 s: states depend on the clip alone. Loading it sets
-    OpenMP's thread count of the process to one (CTranslate2 does so).
+    Clips run one by one at their own length, in chunks of 30 s: states depend on the clip alone.
     """
 
     def __init__(self) -> None:
@@ -132,7 +132,9 @@ class WhisperStates:
         from faster_whisper.feature_extractor import FeatureExtractor
 
         folder = str(resolve("whisper-tiny.en"))
-        self.model = ctranslate2.models.Whisper(folder, "cpu", compute_type="float32", intra_threads=1)
+        self.model = load_apart(
+            lambda: ctranslate2.models.Whisper(folder, "cpu", compute_type="float32", intra_threads=1)
+        )
         self.extractor = FeatureExtractor()
 
     def __call__(self, wave: Wave, count: int) -> Floats:

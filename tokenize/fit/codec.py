@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from curation.models.threads import one_thread
 from curation.tokenize.compact import codec as compact_codec
 from curation.tokenize.compact.codec import ClipFeatures
 from curation.tokenize.compact.features import Floats
@@ -76,7 +77,8 @@ def codec_tensors(pairs: list[ClipPair], settings: FitSettings, progress: Progre
         standard = np.stack([(clip.states[:size] - mean) / spread for clip in both]).astype(np.float16)
         rows = np.stack([voice.normalise(clip.mel, clip.log_f0, clip.voiced)[:size] for clip in both])
         examples.append(Example(standard, rows.astype(np.float16), space.standard(ids)))
-    network = train(examples, settings, progress)
+    with one_thread():
+        network = train(examples, settings, progress)
     fixed = {
         "speaker.centre": space.centre,
         "speaker.scale": space.scale,
@@ -98,8 +100,6 @@ def train(examples: list[Example], settings: FitSettings, progress: Progress) ->
 
     from curation.tokenize.compact.network import CodecNet
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
     network = CodecNet(LEVELS[settings.codes])
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
@@ -119,7 +119,6 @@ def train(examples: list[Example], settings: FitSettings, progress: Progress) ->
         if step % 50 == 0:
             log.info("step %d loss %.4f", step, loss.item())
         progress("codec", (step + 1) / settings.steps)
-    torch.set_num_threads(threads)
     return average.eval()
 
 

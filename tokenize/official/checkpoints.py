@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -71,15 +72,45 @@ def fingerprint(kind: str, files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+class _Exactness:
+    """torch's flags of the precision of float32. They belong to the whole process: the first block that needs exact
+    products sets them and the last one to leave restores them, whichever threads these are in.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._blocks = Lock(), 0
+        self._before = "highest", False
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._blocks:
+                self._before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+                self._set("highest", convolutions=False)
+            self._blocks += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                self._set(self._before[0], convolutions=self._before[1])
+
+    def _set(self, products: str, *, convolutions: bool) -> None:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
+
+
+_EXACTNESS = _Exactness()
+
+
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Run without gradients, and without TF32 or bfloat16 in place of float32, whatever the caller has set."""
-    precision, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
+    """Run without gradients, and without TF32 or bfloat16 in place of float32, whatever the caller has set.
+
+    May be entered by several threads at once.
+    """
+    _EXACTNESS.enter()
     try:
         with torch.inference_mode():
             yield
     finally:
-        torch.set_float32_matmul_precision(precision)
-        torch.backends.cudnn.allow_tf32 = convolutions
+        _EXACTNESS.leave()

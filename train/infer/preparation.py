@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from curation.audio.levels import HOP, frame_energy, peak_normalize
@@ -51,6 +52,20 @@ class Preparation:
         if not np.any(wave):
             return wave
         return peak_normalize(trim(self._denoise(peak_normalize(wave))))
+
+
+def checked_wave(wave: npt.ArrayLike) -> Wave:
+    """The wave as float32. Raises DataError unless it is mono, of finite floats: samples of a sound file as integers
+    would be 30,000 times too loud, or be taken for ids of a voice.
+    """
+    given = np.asarray(wave)
+    if given.ndim != 1 or not np.issubdtype(given.dtype, np.floating):
+        msg = f"a wave must be floats from -1 to 1 of shape (samples,), not {given.dtype} of shape {given.shape}: "
+        raise DataError(msg + "read the file with curation.train.infer.files.read_recording, or divide int16 by 32768")
+    if not np.isfinite(given).all():
+        msg = "a wave holds NaN or infinite samples: replace them, or read the file again"
+        raise DataError(msg)
+    return given.astype(np.float32)
 
 
 def _unchanged(wave: Wave) -> Wave:

@@ -29,7 +29,7 @@ from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.checkpoint.folder import CheckpointFolder, find_parts
 from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, split_text
-from curation.train.infer.preparation import Prepare, preparation_for
+from curation.train.infer.preparation import Prepare, checked_wave, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
 from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
 
@@ -198,13 +198,20 @@ class SpeechModel:
         yield from self._sound_stream(requests, voice, chunking, "conversion")
 
     def voice(self, reference: Reference) -> Ids:
-        """Global ids of a reference; give these to the other calls to encode it only once."""
-        if np.issubdtype(np.asarray(reference).dtype, np.integer):
-            return np.asarray(reference, np.int32)
-        return self.codec.encode([self.prepare(np.asarray(reference, np.float32))])[0].global_
+        """Global ids of a reference; give these to the other calls to encode it only once.
+
+        Raises DataError where it is neither a wave of floats nor the global ids of one.
+        """
+        given = np.asarray(reference)
+        if given.shape != (self.codec.num_global,) or not np.issubdtype(given.dtype, np.integer):
+            return self.codec.voices([self.prepare(checked_wave(given))])[0]
+        if not 0 <= given.min() <= given.max() < self.codec.global_size:
+            msg = f"global ids from {given.min()} to {given.max()}: those of {self.codec.name} are below "
+            raise DataError(msg + str(self.codec.global_size))
+        return given.astype(np.int32)
 
     def _pieces(self, wave: Wave) -> list[Wave]:
-        return split_audio(self.prepare(np.asarray(wave, np.float32)))
+        return split_audio(self.prepare(checked_wave(wave)))
 
     def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> "list[Request]":
         content, codec = self.content.encode(pieces), self.codec.encode(pieces)

@@ -10,13 +10,18 @@ from curation.train.config import TrainConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Fused AdamW; vectors (norms) are not decayed."""
+    """Fused AdamW. Norms are not decayed, nor is the embedding: it is the output layer too, and ids that are rare in
+    the shards have hardly a gradient that would hold against the decay.
+    """
     settings = config.optimizer
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    embeddings = {id(part.weight) for part in model.modules() if isinstance(part, nn.Embedding)}
+    kept: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        (kept if parameter.ndim <= 1 or id(parameter) in embeddings else decayed).append(parameter)
     groups: list[dict[str, Any]] = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": kept, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, eps=settings.epsilon, fused=True)
 

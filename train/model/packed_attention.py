@@ -28,6 +28,11 @@ GROUPED = "enable_gqa" in _ACCEPTED
 """Whether it takes fewer key-value heads than heads; torch 2.11's does not."""
 
 
+def has_packed_kernel(precision: str) -> bool:
+    """Whether a GPU reads a whole packed row at once with this `run.precision`."""
+    return HAS_VARLEN and precision != "float32"
+
+
 @dataclass(frozen=True, slots=True)
 class Packing:
     """The extents of the samples of a row: `offsets` (samples + 1,) int32 on the device, `longest` in tokens."""

@@ -82,6 +82,9 @@ PRESETS: dict[Preset, Shape] = {
 
 LEARNING_RATES: dict[Preset, float] = {"tiny": 2e-3, "gpa-0.3b": 6e-4, "3b": 2e-4}
 """Peak learning rates for AdamW; smaller for wider models, as is usual."""
+FINE_TUNING = 1 / 60
+"""Of that, the rate of fine-tuning: GPA's release pretrains 0.3B at 6e-4 and fine-tunes it at 1e-5, larger ones at
+3e-6. The full rate would undo what the model has learned before the new recordings teach it anything."""
 
 
 def model_config(preset: Preset, vocabulary_size: int, end: int | None = None) -> Config:

@@ -80,6 +80,14 @@ def test_a_second_tokenizer_and_other_threads_give_the_same_tokens(codec):
     assert same(first, again)
 
 
+def test_voices_are_the_global_tokens_without_whisper(codec, monkeypatch):
+    waves = [speech_like(samples, samples) for samples in (300, 16_000, 40_000)]
+    expected = [tokens.global_ for tokens in codec.encode(waves)]
+    monkeypatch.setattr("curation.tokenize.compact.codec.whisper_states", None)
+    for found, wanted in zip(codec.voices(waves), expected, strict=True):
+        assert np.array_equal(found, wanted)
+
+
 @settings(max_examples=10, deadline=None)
 @given(ids=st.lists(st.integers(0, 8191), max_size=60), speaker=st.lists(st.integers(0, 255), min_size=32, max_size=32))
 def test_any_tokens_decode_to_320_finite_samples_each(codec, ids, speaker):

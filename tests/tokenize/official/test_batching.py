@@ -1,3 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
@@ -65,6 +68,22 @@ def test_settings_of_the_caller_neither_matter_nor_change():
             assert torch.get_float32_matmul_precision() == "highest"
             assert not torch.backends.cudnn.allow_tf32
             assert torch.is_inference_mode_enabled()
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_settings_outlast_blocks_of_threads_that_overlap():
+    """The first to enter leaves before the second does."""
+    torch.set_float32_matmul_precision("medium")
+    first, second = ExitStack(), ExitStack()
+    try:
+        with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+            one.submit(first.enter_context, exact_float32()).result()
+            two.submit(second.enter_context, exact_float32()).result()
+            one.submit(first.close).result()
+            assert torch.get_float32_matmul_precision() == "highest"
+            two.submit(second.close).result()
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import DataError
 from curation.train.checkpoint.folder import find_parts
 from curation.train.checkpoint.training import MARKER
 from curation.train.infer.sampling import PAPER, Sampling
@@ -81,6 +82,30 @@ def test_a_reference_is_a_wave_or_its_global_ids_and_may_serve_all(model):
     np.testing.assert_array_equal(model.speak(["Yes."], [VOICE])[0], first)
     with pytest.raises(ValueError, match="2 references for 3 items"):
         model.speak(["a", "b", "c"], [voice, voice])
+
+
+INTEGERS = (VOICE * 32767).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (INTEGERS, "floats from -1 to 1 .* not int16 .*read_recording, or divide int16 by 32768"),
+        (INTEGERS[:31], r"not int16 of shape \(31,\)"),
+        (VOICE[None], "of shape"),
+        (np.full(32, 10**6, np.int32), "global ids from 1000000 to 1000000"),
+        (np.full(9_000, np.nan, np.float32), "NaN or infinite"),
+    ],
+)
+def test_what_is_neither_a_wave_nor_a_voice_is_refused(model, reference, message):
+    with pytest.raises(DataError, match=message):
+        model.speak(["Yes."], [reference])
+
+
+def test_samples_as_integers_are_refused_everywhere(model):
+    for call in (lambda: model.transcribe([INTEGERS]), lambda: model.convert([INTEGERS], [VOICE])):
+        with pytest.raises(DataError, match="divide int16 by 32768"):
+            call()
 
 
 def test_long_audio_and_long_text_are_worked_on_in_pieces(model):

@@ -8,7 +8,7 @@ import torch
 
 from curation.train.checkpoint import training as checkpoint
 from curation.train.loop.metrics import SpikeWatch, read_metrics
-from curation.train.loop.optimizer import learning_rate
+from curation.train.loop.optimizer import learning_rate, make_optimizer
 from curation.train.loop.trainer import BadBatchError
 from curation.train.loop.validate import Validation
 from tests.support.runs import toy_model, toy_trainer, train_toy
@@ -40,6 +40,16 @@ def test_the_same_curve_as_a_plain_loop_over_padded_samples(tmp_path):
         curve.append(loss.item())
     assert losses(tmp_path) == pytest.approx(curve, rel=1e-4)
     assert curve[-1] < curve[0] - 0.4
+
+
+def test_weight_decay_leaves_norms_and_the_tied_embedding_alone():
+    model = toy_model(toy_speech().vocabulary)
+    groups = make_optimizer(model, toy_config("optimizer.weight_decay=0.3")).param_groups
+    decays = {id(parameter): group["weight_decay"] for group in groups for parameter in group["params"]}
+    for name, parameter in model.named_parameters():
+        assert decays.pop(id(parameter)) == (0.0 if "norm" in name or "embed" in name else 0.3), name
+    assert not decays
+    assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
 def test_a_row_that_repeats_is_learned(tmp_path):

@@ -5,6 +5,7 @@ The volume rule works in float64 on the whole clip and precedes both branches.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import local
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ class Wav2Vec2Features(nn.Module):
             self.model = Wav2Vec2Model(config)
         self._load(self.files[2])
         self.model.encoder.layers = self.model.encoder.layers[: max(HIDDEN_STATES)]
-        self._states: dict[int, Tensor] = {}
+        self._kept = local()  # hidden states: each thread sees those of its own call
         for number in HIDDEN_STATES:
             self.model.encoder.layers[number - 1].register_forward_hook(self._keeper(number))
 
@@ -101,8 +102,12 @@ class Wav2Vec2Features(nn.Module):
         batch, samples = pad_stack(values)
         mask = torch.arange(batch.shape[1]) < samples[:, None]
         equal = bool(mask.all())
-        self.model(batch.to(device), attention_mask=None if equal else mask.long().to(device))
-        states = [self._states.pop(number) for number in HIDDEN_STATES]
+        self._kept.states = {}
+        try:
+            self.model(batch.to(device), attention_mask=None if equal else mask.long().to(device))
+            states = [self._kept.states[number] for number in HIDDEN_STATES]
+        finally:
+            del self._kept.states
         return sum(states[1:], states[0]) / len(states), lengths
 
     def _normalized(self, wave: Wave64) -> Tensor:
@@ -113,7 +118,7 @@ class Wav2Vec2Features(nn.Module):
 
     def _keeper(self, number: int) -> Callable[..., None]:
         def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
-            self._states[number] = output if isinstance(output, Tensor) else output[0]
+            self._kept.states[number] = output if isinstance(output, Tensor) else output[0]
 
         return keep
 

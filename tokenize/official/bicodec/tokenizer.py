@@ -73,6 +73,12 @@ class BiCodecTokenizer:
         tokens = run_buckets(clips, [len(clip) for clip in clips], self.batch_samples, self._encode_batch)
         return [self._checked(item, len(clip)) for item, clip in zip(tokens, clips, strict=True)]
 
+    def voices(self, waves: Sequence[Wave]) -> list[Ids]:
+        """Global ids of each clip, as `encode` gives them; without wav2vec2, for clips of any length."""
+        clips = [check_wave(wave, 1, self.name) for wave in waves]
+        lengths = [self.reference_samples] * len(clips)
+        return run_buckets(clips, lengths, self.batch_samples, self._voices_batch)
+
     def code_vectors(self) -> tuple[Vectors, Vectors]:
         """The codebook on the unit sphere (codes, size), as it is searched; the scalars of the global codes."""
         semantic = F.normalize(self.model.quantizer.codebook.weight.detach(), dim=-1)
@@ -172,6 +178,12 @@ class BiCodecTokenizer:
             )
             for i, n in enumerate(counts)
         ]
+
+    def _voices_batch(self, clips: list[Wave]) -> list[tuple[Ids, bool]]:
+        with exact_float32():
+            ids, certain = self.model.speaker_encoder.ids(self.mel([self.volume_normalized(clip) for clip in clips]))
+        found = zip(ids.cpu().numpy().astype(np.int32), certain.cpu().numpy(), strict=True)
+        return [(row, bool(sure.all())) for row, sure in found]
 
     def _spoken(self, held: Ids, start: int, end: int, vector: Tensor) -> Wave:
         before, after = self.reach

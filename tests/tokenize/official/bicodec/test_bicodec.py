@@ -1,6 +1,7 @@
 """BiCodec against the released implementation, and the properties that the released code lacks."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -48,6 +49,25 @@ def test_tokens_are_those_of_the_released_implementation(bicodec, bicodec_cases,
     assert tokens.semantic.dtype == tokens.global_.dtype == np.int32
     assert_same_tokens(tokens, golden_tokens(golden))
     assert len(tokens.semantic) == (len(golden["wave"]) - 400) // 320 + 1
+
+
+def test_clips_encoded_in_several_threads_have_their_own_tokens(bicodec):
+    waves = [noise(8_000, seed) for seed in range(8)]
+    alone = [bicodec.encode([wave])[0] for wave in waves]
+    with ThreadPoolExecutor(4) as executor:
+        for found, expected in zip(
+            executor.map(lambda wave: bicodec.encode([wave])[0], waves * 4), alone * 4, strict=True
+        ):
+            assert_same_tokens(found, expected)
+
+
+def test_voices_are_the_global_tokens_without_wav2vec2(bicodec, monkeypatch):
+    waves = [noise(length, length) for length in (400, 8_000, 120_000)]
+    expected = [tokens.global_ for tokens in bicodec.encode(waves)]
+    monkeypatch.setattr(bicodec, "features", None)
+    for found, wanted in zip(bicodec.voices(waves), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        assert found.dtype == np.int32
 
 
 def intermediates(tokenizer, wave):
