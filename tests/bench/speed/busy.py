@@ -36,9 +36,9 @@ def main() -> None:
     for work in WORK:
         best = {(policy, busy): 0.0 for policy in POLICIES for busy in (False, True)}
         for _ in range(options.repeats):
-            for policy, busy in best:
-                best[policy, busy] = max(best[policy, busy], figure(work, policy, options, busy=busy))
-        for policy in POLICIES:  # noqa: PLC0206 - of `best`
+            for (policy, busy), known in best.items():
+                best[policy, busy] = max(known, figure(work, policy, options, busy=busy))
+        for policy in POLICIES:
             alone, beside = best[policy, False], best[policy, True]
             print(f"| {work} | {policy} | {alone:,.0f} | {beside:,.0f} | {beside / alone:.0%} |", flush=True)
 
