@@ -107,8 +107,13 @@ def build(  # noqa: PLR0913 - the options of the command
             figures.pool_times, figures.pool_loads = runtime.pool_times, runtime.pool_loads
             journal = Journal.begin(out, job.run, runtime.num_cpus, runtime.pool_times)
             monitor = Monitor(lock, journal, on_progress, figures)
-            _label(job, runtime, plan, monitor)
-            monitor.journal.enter("publish")
+            waiting, done = unfinished_units(out, plan)
+            if waiting:
+                journal.enter("label")
+                breaker = Breaker(config.engine.max_error_fraction)
+                for batch in monitor.follow("label", len(waiting), runtime.label(job, plan.units(waiting), done)):
+                    breaker.add(batch.errors)
+            journal.enter("publish")
             summary = publish(job, runtime, monitor)
         lock.fence()
         clear_notes(out)
@@ -176,17 +181,6 @@ def _started(job: Job) -> Iterator[Runtime]:
 
     with RayRuntime(config.engine, worker_needs(config), job.out) as runtime:
         yield runtime
-
-
-def _label(job: Job, runtime: Runtime, plan: Plan, monitor: Monitor) -> None:
-    """Label the units that are not done."""
-    waiting, done = unfinished_units(job.out, plan)
-    if not waiting:
-        return
-    monitor.journal.enter("label")
-    breaker = Breaker(job.config.engine.max_error_fraction)
-    for batch in monitor.follow("label", len(waiting), runtime.label(job, plan.units(waiting), done)):
-        breaker.add(batch.errors)
 
 
 def unfinished_units(out: Storage, plan: Plan) -> tuple[list[int], dict[int, set[int]]]:
