@@ -6,7 +6,6 @@ distance from there to the loudest frames, both taken over the second it lies in
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter1d
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 
@@ -28,6 +27,8 @@ class Pauses:
     """Where `wave` is quiet, by its smoothed level in dB per 10 ms. All arguments and results are samples of `wave`."""
 
     def __init__(self, wave: Wave) -> None:
+        from scipy.ndimage import uniform_filter1d  # a third of a second that no process needs before it diarizes
+
         self.length = len(wave)
         frames = -(-len(wave) // FRAME)
         power = np.square(np.pad(wave, (0, frames * FRAME - len(wave))).reshape(frames, FRAME)).mean(axis=1)
