@@ -123,14 +123,18 @@ def encode_at(path: Path, blocks: Sequence[tuple[float, Wave]]) -> Path:
 
 
 def write_tracks(path: Path, waves: Sequence[Wave]) -> Path:
-    """Audio tracks in one Matroska file, as `ffmpeg -i a -i b -map 0:a -map 1:a x.mkv` writes them."""
+    """Audio tracks in one Matroska file, as `ffmpeg -i a -i b -map 0:a -map 1:a x.mkv` writes them.
+
+    Of a wave with two rows, stereo.
+    """
     import av
 
+    layouts = ["mono" if wave.ndim == 1 else "stereo" for wave in waves]
     with av.open(str(path), "w", format="matroska") as container:
-        streams = [container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono") for _ in waves]
-        for stream, wave in zip(streams, waves, strict=True):
-            samples = np.round(wave * 32768).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        streams = [container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout=layout) for layout in layouts]
+        for stream, wave, layout in zip(streams, waves, layouts, strict=True):
+            samples = np.round(wave.T.reshape(1, -1) * 32768).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
             frame.sample_rate, frame.pts = SAMPLE_RATE, 0
             container.mux([*stream.encode(frame), *stream.encode(None)])
     return path

@@ -26,6 +26,10 @@ def test_spellings_of_a_value_are_alike_and_values_differ(kind):
     [
         ["at 10.30", "at ten thirty", "at 10:30"],
         ["two thirds", "2/3"],
+        ["one half", "1/2"],
+        ["three quarters", "three fourths", "3/4"],
+        ["one tenth", "1/10"],
+        ["nine tenths", "9/10"],
         ["two and a half cups", "2 1/2 cups", "2\u00bd cups", "2.5 cups"],
         ["-5 degrees", "minus five degrees", "\u22125 degrees"],
         ["5 km away", "five kilometers away", "5km away"],
@@ -56,7 +60,17 @@ def test_other_ways_to_write_the_same(texts):
         ("10.35 percent", "10:35"),
         ("47%", "47"),
         ("oh", "zero"),
+        ("2/3", "3/2"),
+        ("2/3", "23"),
+        ("one third", "three"),
+        ("two third", "2/3"),  # the second third, say
     ],
 )
 def test_what_is_not_the_same_differs(one, other):
     assert UNITS(one) != UNITS(other)
+
+
+@pytest.mark.parametrize("text", ["3/2", "2/2", "0/2", "11/12", "1/7", "3/"])
+def test_what_is_no_fraction_of_speech_is_read_as_its_numbers(text):
+    """Dates, scores and what nobody says as a fraction."""
+    assert text not in UNITS(f"was {text} then")

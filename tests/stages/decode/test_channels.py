@@ -9,7 +9,7 @@ from curation.stages.decode.channels import Separation
 from curation.stages.decode.split import recordings_in
 from curation.stages.decode.stage import DecodeConfig, decode_spans
 from tests.support.decoded import only
-from tests.support.dummies import encode, noise, speech, write_wav
+from tests.support.dummies import encode, noise, speech, write_tracks, write_wav
 
 LENGTH = 24 * SAMPLE_RATE
 TURN = np.arange(LENGTH) // (3 * SAMPLE_RATE) % 2
@@ -78,3 +78,13 @@ def test_how_many_recordings_a_file_is(call, tmp_path):
     assert counts("auto") == [2, 1, 1, 1]
     assert counts("split") == [2, 2, 1, 1]
     assert recordings_in(Source("a", str(call), channel=0), DecodeConfig(channels="split")) == 1
+
+
+def test_the_channels_are_those_of_the_track_that_is_read(tmp_path):
+    path = write_tracks(tmp_path / "a.mkv", [LEFT[:SAMPLE_RATE], np.stack([LEFT, RIGHT])])
+    split = DecodeConfig(channels="split")
+    assert [recordings_in(Source("a", str(path), track=track), split) for track in (0, 1, 2)] == [1, 2, 1]
+    for track, count in enumerate((1, 2)):
+        config = DecodeConfig(channels="split", track=track)
+        assert recordings_in(Source("a", str(path)), config) == count
+        assert recordings_in(Source("a", str(path), track=1 - track), config) == 3 - count
