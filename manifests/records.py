@@ -55,6 +55,8 @@ class Hypothesis:
     error: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     """System-specific figures, e.g. `no_speech_probability`, `compression_ratio`."""
+    variants: list[str] = field(default_factory=list)
+    """Texts of the same system at other speeds, where it is the only one that speaks the language."""
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ HYPOTHESIS = pa.struct(
         ("words", pa.list_(WORD)),
         ("error", pa.string()),
         ("scores", SCORE_MAP),
+        ("variants", pa.list_(pa.string())),
     ]
 )
 EDIT = pa.struct(
@@ -167,6 +168,7 @@ SHARD_HYPOTHESIS = pa.struct(
         ("confidence", pa.float64()),
         ("error", pa.string()),
         ("scores", SHARD_SCORES),
+        ("variants", pa.list_(pa.string())),
     ]
 )
 SHARD_COLUMNS = [

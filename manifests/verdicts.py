@@ -28,6 +28,8 @@ class Rule:
     threshold: float
     required: bool = True
     """Whether a segment without the score is a failure."""
+    unless: str = ""
+    """Another score: a segment that has it may lack this one."""
 
     def broken_by(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Where the values break the rule (NaN never does)."""
@@ -49,9 +51,12 @@ def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Tab
     for rule in rules:
         measured = _lookup(scores, rule.score)
         missing = open_ & np.isnan(measured) & rule.required
+        if rule.unless:
+            missing &= np.isnan(_lookup(scores, rule.unless))
         broken = open_ & rule.broken_by(measured)
         status[missing], reason[missing] = "failed", rule.field
-        detail[missing] = f"no score {rule.score}: label again"
+        names = f"{rule.score} or {rule.unless}" if rule.unless else rule.score
+        detail[missing] = f"no score {names}: label again"
         status[broken], reason[broken], threshold[broken] = "rejected", rule.field, rule.threshold
         value[broken] = measured[broken]
         open_ &= ~(missing | broken)

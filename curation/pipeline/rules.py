@@ -23,7 +23,7 @@ def _of_section(config: BuildConfig, name: str, section: Section) -> Iterator[Ru
         declared, value = extra_of(field).get("rule"), getattr(section, key)
         if declared is not None and value is not None and value != declared["off"]:
             required = _is_required(config, declared["required"])
-            yield Rule(f"{name}.{key}", declared["score"], declared["rejects"], value, required=required)
+            yield Rule(f"{name}.{key}", declared["score"], declared["rejects"], value, required, declared["unless"])
 
 
 def _is_required(config: BuildConfig, required: Any) -> bool:

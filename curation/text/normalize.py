@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - full-width letters
 """Text normalisation before words are compared, by language: one segmentation for the comparison and for the vote.
 
 A text is cut into spans; each holds what is written and what is compared of it, so that what wins a vote is always
@@ -19,6 +20,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
+from itertools import chain, pairwise, zip_longest
 from typing import Literal
 
 from curation.text.chinese_numbers import find_numbers
@@ -41,6 +43,11 @@ TAG = re.compile(
     r"|\uff08[^\uff09\d]*\uff09|\u3010[^\u3011\d]*\u3011|\uff3b[^\uff3d\d]*\uff3d|[\u2669-\u266f]+"
 )
 """Brackets with digits hold what was said, as in "(555) 1234"."""
+
+
+LETTER = re.compile("[A-Za-zÀ-ɏͰ-ӿＡ-Ｚａ-ｚ]")
+"""Of the scripts whose words stand in texts without spaces: Latin, Greek and Cyrillic."""
+FOREIGN_OR_ONE = re.compile(f"{LETTER.pattern}+(?:['’]{LETTER.pattern}+)*|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,15 @@ class Normalizer:
     def join(self) -> str:
         """What stands between two spans."""
         return "" if self.unit == "character" else " "
+
+    def joined(self, written: Iterable[str]) -> str:
+        """A text of spans, which may come from several texts: foreign words do not run together."""
+        parts = [part for part in written if part]
+        between = [
+            " " if not self.join and LETTER.match(one[-1]) and LETTER.match(other[0]) else self.join
+            for one, other in pairwise(parts)
+        ]
+        return "".join(chain.from_iterable(zip_longest(parts, between, fillvalue="")))
 
     def units(self, text: str) -> list[str]:
         """The words (or characters) of a text that count when it is compared; a number counts by its digits."""
@@ -188,15 +204,15 @@ def _with_numbers(text: str, clean: Callable[[str], str]) -> list[Span]:
 
 
 def _pieces(text: str, unit: Unit) -> list[str]:
-    """Words at spaces; or characters, each with the marks that compose with it."""
+    """Words at spaces; or characters, each with the marks that compose with it, and words of other scripts whole."""
     if unit == "word":
         return text.split()
     pieces: list[str] = []
-    for character in " ".join(text.split()):
-        if pieces and unicodedata.combining(character) and _composes(pieces[-1], character):
-            pieces[-1] += character
+    for piece in FOREIGN_OR_ONE.findall(" ".join(text.split())):
+        if pieces and unicodedata.combining(piece[0]) and _composes(pieces[-1], piece):
+            pieces[-1] += piece
         else:
-            pieces.append(character)
+            pieces.append(piece)
     return pieces
 
 

@@ -90,7 +90,7 @@ def evidence(hypotheses: Sequence[Hypothesis], combined: Combined, words: int, s
     `hypotheses` are those without errors, `words` counts the combined text after normalisation, `seconds` is the
     duration of the utterance.
     """
-    count = len(hypotheses)
+    count = len({item.system for item in hypotheses})  # texts of one at several speeds are one witness
     surprises = [_surprise(item.confidence) for item in hypotheses if item.confidence is not None]
     return (
         -_surprise(combined.confidence) if surprises else math.nan,

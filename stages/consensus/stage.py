@@ -4,7 +4,11 @@ GPA (arXiv 2601.10770) keeps an utterance where the average pairwise word error 
     pWER = 1 / (N (N - 1)) * sum over ordered pairs i != j of WER(y_i, y_j),
 is below 0.15. WER(y_i, y_j) takes y_i as the reference: edit distance / words of y_i, so it is not symmetric. With
 an empty reference it is 0 if the hypothesis is empty too, else 1. Where all hypotheses are empty pWER is 0, and
-`min_words` rejects the utterance; with fewer than two hypotheses there is no pWER, and `min_systems` rejects it.
+`min_words` rejects the utterance; with fewer than two hypotheses there is no pWER.
+
+A system that alone speaks the language is compared with itself: `consensus.self_inconsistency` is the same average over
+its texts at several speeds (`transcribe.speed_change`), and the vote is theirs. It says how sure the system is, and is
+no independent agreement: `transcribe.min_independent` = 2 keeps no such utterance.
 
 N counts the systems without an error: one that does not support the language or that failed takes no part (notes
 `transcribe.left_out` and `consensus.failed`). The outlier is the system that is farthest from the others, if leaving
@@ -13,7 +17,7 @@ share of correct words (`curation.stages.consensus.confidence`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,13 +56,23 @@ class ConsensusConfig(Section):
         rejects="<",
         ge=0,
     )
-    # A single system has no pairwise WER; it gets here only where min_systems = 1 allows it.
+    # A single system has no pairwise WER; it gets here only where min_independent = 1 allows it.
     max_pwer: float = threshold(
         0.15,
         "kept where the average pairwise WER (scores `pwer`) is below this",
         score="pwer",
         rejects=">=",
-        required=("transcribe.min_systems", 2),
+        required=("transcribe.min_independent", 2),
+        ge=0,
+    )
+    max_self_inconsistency: float = threshold(
+        0.1,
+        "kept where the texts of the only system for the language differ at other speeds by less than this (scores "
+        "`consensus.self_inconsistency`)",
+        score="consensus.self_inconsistency",
+        rejects=">=",
+        required=("transcribe.speed_change", 1e-9),
+        unless="pwer",
         ge=0,
     )
     min_confidence: float = threshold(
@@ -81,6 +95,11 @@ class Consensus(Stage):
     scores = (
         Score("pwer", "1", "average pairwise word error rate of the hypotheses"),
         Score("pwer.systems", "systems", "number of hypotheses compared"),
+        Score(
+            "consensus.self_inconsistency",
+            "1",
+            "average pairwise word error rate of one system's texts at several speeds, where it alone has the language",
+        ),
         Score("pwer.*", "1", "average of one system's pairs with the others, in both directions"),
         Score("consensus.outlier", "1", "how much the farthest system's WER to the others exceeds their pWER"),
         Score("confidence", "1", "mean confidence of the words, by the weights of the systems that have them"),
@@ -114,7 +133,7 @@ class Consensus(Stage):
         normalizer = normalizer_for(segment.language)
         answered = [hypothesis for hypothesis in segment.hypotheses if not hypothesis.error]
         found = agree(
-            answered,
+            _heard(answered),
             normalizer,
             segment.num_samples / SAMPLE_RATE,
             self.config.combination,
@@ -131,6 +150,14 @@ class Consensus(Stage):
         segment.notes["consensus.calibration"] = loaded.name
         _store_agreement(segment, answered, found.rates)
         _store_failed(segment)
+
+
+def _heard(answered: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The hypotheses, or those of one system at all speeds."""
+    if len(answered) != 1:
+        return list(answered)
+    (alone,) = answered
+    return [alone, *(replace(alone, text=text) for text in alone.variants)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +235,13 @@ def outlier(rates: Rates) -> tuple[int, float]:
 
 def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates) -> None:
     """Scores: pWER of all, and of each system with the others (their mean is pWER again), and the outlier."""
-    for key in [key for key in segment.scores if key in {"pwer", "consensus.outlier"} or key.startswith("pwer.")]:
+    for key in [key for key in segment.scores if key.startswith(("pwer", "consensus."))]:
         del segment.scores[key]
     segment.notes.pop("consensus.outlier", None)
     count = len(answered)
     segment.scores["pwer.systems"] = count
+    if count == 1 and answered[0].variants:
+        segment.scores["consensus.self_inconsistency"] = round(pairwise_wer(rates), NOISE_DECIMALS)
     if count < 2:
         return
     segment.scores["pwer"] = round(pairwise_wer(rates), NOISE_DECIMALS)

@@ -81,7 +81,7 @@ def combine(
     places = _whole_numbers(_places(spans, voters), normalizer.join)
     winners = [_winner(ballots) for ballots in places]
     support = sum(share for _, share in winners) / len(winners) if winners else 1.0
-    voted = normalizer.join.join(surface for surface, _ in winners if surface)
+    voted = normalizer.joined(surface for surface, _ in winners)
     confidence = support * _mean_confidence(hypotheses, weights)
     text = voted if method == "vote" else without_tags(hypotheses[best].text)
     return Combined(text, confidence, support)

@@ -16,6 +16,7 @@ catalogue for its weights:
 The same class in a package of your own has an entry point in the group `curation.asr`.
 """
 
+import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +70,10 @@ class AsrSystem(Adapter, ABC):
     section: ClassVar[type[SystemConfig]]
     scores: ClassVar[tuple[Score, ...]] = TEXT_SCORES
     languages: frozenset[str] | None = None
-    """ISO 639-1 codes that the system supports; None: all. Valid after `load`."""
+    """ISO 639-1 codes that the system supports; None: all. Known before `load` as far as the settings tell, because the
+    other systems depend on it: where only one speaks a language, it hears the utterances at other speeds too."""
+    max_seconds: float = math.inf
+    """Longest wave that it takes."""
 
     def __init__(self, config: SystemConfig) -> None:
         self.config = config

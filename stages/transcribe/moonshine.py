@@ -43,6 +43,7 @@ class Moonshine(AsrSystem):
 
     kind = "moonshine"
     section = MoonshineConfig
+    max_seconds = MAX_SECONDS
     resources = Resources(memory_gib=0.15)
 
     def __init__(self, config: MoonshineConfig) -> None:

@@ -55,6 +55,7 @@ class Omnilingual(AsrSystem):
 
     kind = "omnilingual"
     section = OmnilingualConfig
+    max_seconds = MAX_SECONDS
 
     @classmethod
     def environment(cls, section: Any) -> Environment | None:

@@ -3,14 +3,18 @@
 Utterances of the whole batch go to each system sorted by length. The language comes from the manifest, or is
 identified once per row of work: the probabilities of its longest utterances, averaged with their durations as
 weights, because single short utterances are often misidentified. A system without support for the language is skipped.
+Where the language is left to one system, that hears the utterance slower and faster too (`speed_change`): how much its
+texts differ is all that there is to judge them by (`curation.stages.consensus.stage`).
 One that breaks on an utterance gives a hypothesis with `error`, and the segment fails, to be retried: it is neither
 rejected for a fault of ours, nor kept on the evidence of fewer systems.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Self
+from itertools import chain
+from typing import Any, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from curation.audio.wave import SAMPLE_RATE, Wave
@@ -47,13 +51,39 @@ class TranscribeConfig(Section):
     language_seconds: float = Field(
         60.0, description="seconds of speech per row, longest utterances first, that identify its language", gt=0
     )
-    min_systems: int = threshold(
-        2,
-        "systems that speak the language, at least (scores `transcribe.systems`)",
+    speed_change: float = Field(
+        0.1,
+        description="an utterance whose language only one of the systems speaks is heard again slower and faster by "
+        "this share, to judge the system by itself (`consensus.max_self_inconsistency`), which takes three times as "
+        "long; 0: not, and such utterances are kept unjudged",
+        ge=0,
+        le=0.5,
+    )
+    min_independent: int = threshold(
+        1,
+        "different systems that transcribed an utterance, at least (scores `transcribe.systems`)",
         score="transcribe.systems",
         rejects="<",
         ge=1,
     )
+    min_language_probability: float = threshold(
+        0.5,
+        "probability of the language where it was identified, at least (scores `language.probability`); 0: off",
+        score="language.probability",
+        rejects="<",
+        required=False,
+        off=0.0,
+        ge=0,
+        le=1,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "min_systems" in values:
+            msg = "min_systems is now called min_independent"
+            raise ValueError(msg)
+        return values
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -80,11 +110,14 @@ class Transcribe(Branched):
     notes = (
         Note("transcribe.language", "where the language comes from: manifest, or the system that identified it"),
         Note("transcribe.left_out", "systems without support for the language"),
+        Note("transcribe.alone", "the only system that speaks the language: it is judged by itself, at other speeds"),
     )
 
     def __init__(self, config: TranscribeConfig | None = None) -> None:
         self.config = config or TranscribeConfig()
         self.systems: list[AsrSystem] = [build_system(section) for section in self.config.systems]
+        self._languages = [system.languages for system in self.systems]
+        """As the settings tell them: the same in a worker with all systems and in one that loads a single one."""
 
     @classmethod
     def adapters(cls, section: TranscribeConfig) -> list[Use]:
@@ -109,11 +142,25 @@ class Transcribe(Branched):
                     self._set_language(recording)
         system = self._system(name)
         segments = [segment for recording in batch for segment in recording.live_segments]
-        segments.sort(key=lambda segment: segment.num_samples)
         spoken = [item for item in segments if system.languages is None or item.language in system.languages]
-        hypotheses = map(_in_recording_time, _transcribe(system, spoken), [item.start for item in spoken])
-        heard = dict(zip(map(id, spoken), hypotheses, strict=True))
+        again = {id(item): self._variants(system, item) for item in spoken}
+        every = sorted([*spoken, *chain(*again.values())], key=lambda segment: segment.num_samples)
+        heard = dict(zip(map(id, every), _transcribe(system, every), strict=True))
+        for item in spoken:
+            hypothesis = _in_recording_time(heard[id(item)], item.start)
+            for variant in (heard[id(other)] for other in again[id(item)]):
+                hypothesis.variants.append(variant.text)
+                hypothesis.error = hypothesis.error or variant.error
         return [[heard.get(id(segment)) for segment in recording.live_segments] for recording in batch]
+
+    def _variants(self, system: AsrSystem, segment: Segment) -> list[Segment]:
+        """The utterance at other speeds, where no other system speaks its language, without those that are too long."""
+        speaking = sum(known is None or segment.language in known for known in self._languages)
+        change = self.config.speed_change
+        if speaking > 1 or not change:
+            return []
+        variants = [_at_speed(segment, speed) for speed in (1 / (1 + change), 1 + change)]
+        return [item for item in variants if item.num_samples <= system.max_seconds * SAMPLE_RATE]
 
     def join(self, batch: Sequence[Recording], found: Mapping[str, Sequence[Sequence[Hypothesis | None]]]) -> None:
         """Set the hypotheses of the segments, in the order of the systems."""
@@ -162,6 +209,9 @@ class Transcribe(Branched):
         segment.notes.pop("transcribe.left_out", None)
         if absent:
             segment.notes["transcribe.left_out"] = f"{', '.join(absent)}: no {segment.language or 'known language'}"
+        segment.notes.pop("transcribe.alone", None)
+        if any(item.variants for item in answered):
+            segment.notes["transcribe.alone"] = f"{answered[0].system}: self-consistency, no independent agreement"
         broken = [f"{item.system}: {item.error}" for item in hypotheses if item.error]
         if broken:
             segment.exclude(fail(self.name, "; ".join(broken)))
@@ -170,6 +220,14 @@ class Transcribe(Branched):
 def primary_subtag(language: str) -> str:
     """The language of a BCP 47 tag: `en` of `en-US` or `en_GB`."""
     return language.strip().lower().replace("_", "-").split("-")[0]
+
+
+def _at_speed(segment: Segment, speed: float) -> Segment:
+    """What was said in 1 / `speed` of the time, by resampling: the pitch changes too."""
+    import soxr
+
+    audio = soxr.resample(_audio(segment), SAMPLE_RATE * speed, SAMPLE_RATE).astype(np.float32, copy=False)
+    return Segment(0, len(audio), language=segment.language, audio=audio)
 
 
 def _longest(segments: Sequence[Segment], seconds: float) -> list[Segment]:

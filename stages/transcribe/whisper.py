@@ -17,6 +17,7 @@ from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Resources, Score
+from curation.core.errors import ModelError
 from curation.manifests.records import Hypothesis, Word
 from curation.models.store import resolve
 from curation.models.threads import load_apart
@@ -47,6 +48,12 @@ class WhisperConfig(SystemConfig):
     )
     window_margin: float = Field(1.0, description="seconds of silence after the utterance, at least", ge=0)
     word_times: bool = Field(default=False, description="times and confidences of words, by cross-attention")
+    languages: list[str] | None = Field(
+        None,
+        description="languages that it is asked for (ISO 639-1); null: English for a model whose name ends in `.en`, "
+        "else all that the model knows",
+        min_length=1,
+    )
 
 
 class Whisper(AsrSystem):
@@ -54,6 +61,7 @@ class Whisper(AsrSystem):
 
     kind = "whisper"
     section = WhisperConfig
+    max_seconds = MAX_FRAMES * HOP / SAMPLE_RATE
     resources = Resources(memory_gib=0.2)
     scores = (
         *TEXT_SCORES,
@@ -62,6 +70,9 @@ class Whisper(AsrSystem):
 
     def __init__(self, config: WhisperConfig) -> None:
         self.config: WhisperConfig = config
+        english = config.model.partition("@")[0].endswith(".en")
+        asked = ["en"] if config.languages is None and english else config.languages
+        self.languages = None if asked is None else frozenset(asked)
         self._model: Any = None
         self._tokenizers: dict[str, Any] = {}
 
@@ -81,9 +92,11 @@ class Whisper(AsrSystem):
         self._match_mels()
         known = self._model.hf_tokenizer.token_to_id
         # faster-whisper lists Cantonese for all multilingual models; only large-v3 has it.
-        self.languages = frozenset(
-            code for code in self._model.supported_languages if code == "en" or known(f"<|{code}|>") is not None
-        )
+        speaks = {code for code in self._model.supported_languages if code == "en" or known(f"<|{code}|>") is not None}
+        if self.languages is None and speaks == {"en"}:
+            msg = f"{config.name}: {config.model} speaks English only: add `languages: [en]` to its section"
+            raise ModelError(msg)
+        self.languages = frozenset(speaks if self.languages is None else speaks & self.languages)
 
     def _match_mels(self) -> None:
         """Set the mel bands of the features to those of the model (large-v3: 128, others: 80), which faster-whisper

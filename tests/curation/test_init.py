@@ -24,7 +24,7 @@ engine: {runtime: in-process}
 denoise: null
 punctuate: null
 tokenize: null
-transcribe: {min_systems: 1, systems: [{name: whisper-base, kind: whisper, model: whisper-base}]}
+transcribe: {systems: [{name: whisper-base, kind: whisper, model: whisper-base}]}
 """
 
 

@@ -24,7 +24,7 @@ def decided(out, recording):
     [
         ("boundary.max_cut=0.95", 0),
         ("boundary.max_cut=0.9375", 0),
-        ("transcribe.min_systems=1", 1),  # then one system alone needs no pairwise error rate
+        ("transcribe.min_independent=1", 1),  # then one system alone is judged by itself
         ("consensus.min_words=0", 2),
         ("consensus.max_pwer=0.16", 3),
     ],
@@ -42,10 +42,11 @@ def test_a_looser_threshold_lets_an_utterance_through(story, tmp_path, override,
     ("override", "value", "threshold"),
     [
         ("boundary.max_cut=0.1", 0.125, 0.1),
-        ("transcribe.min_systems=4", 3.0, 4.0),
+        ("transcribe.min_independent=4", 3.0, 4.0),
         ("consensus.min_words=3", 2.0, 3.0),
         ("consensus.max_pwer=0.0625", 0.0625, 0.0625),
         ("consensus.min_confidence=0.9", 0.875, 0.9),
+        ("transcribe.min_language_probability=0.75", 0.625, 0.75),
     ],
 )
 def test_a_stricter_threshold_rejects_with_its_name(story, tmp_path, override, value, threshold):
@@ -58,7 +59,7 @@ def test_a_stricter_threshold_rejects_with_its_name(story, tmp_path, override, v
     "override",
     [
         "boundary.max_cut=0.125",
-        "transcribe.min_systems=3",
+        "transcribe.min_independent=3",
         "consensus.min_words=2",
         "consensus.max_pwer=0.126",
         "consensus.min_confidence=0.875",
@@ -98,10 +99,10 @@ def test_without_the_boundary_stage_its_threshold_rejects_nothing(story, tmp_pat
     reasons = [reason for _, reason, _, _ in decided(tmp_path / "out", "refused")]
     assert reasons[:5] == [
         None,
-        "transcribe.min_systems",
+        "transcribe.min_independent",
         "consensus.min_words",
         "consensus.max_pwer",
-        "transcribe.min_systems",
+        "transcribe.min_independent",
     ]
 
 

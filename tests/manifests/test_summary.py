@@ -25,7 +25,7 @@ LINES = [
     Line("rejected", "decode.min_peak", 1, 1.5),
     Line("rejected", "boundary.max_cut", 2, 1.0),
     Line("rejected", "consensus.min_words", 2, 1.0),
-    Line("rejected", "transcribe.min_systems", 2, 1.0),
+    Line("rejected", "transcribe.min_independent", 2, 1.0),
     Line("rejected", "consensus.max_pwer", 1, 0.5),
     Line("rejected", "diarize.exclude_overlap", 1, 0.25),
     Line("rejected", "diarize.min_seconds", 1, 0.25),

@@ -47,6 +47,15 @@ def test_a_missing_score_is_a_failure_unless_the_rule_can_do_without():
     assert judged({}, Rule("consensus.max_pwer", "pwer", ">=", 0.15, required=False))[0] == "kept"
 
 
+def test_a_score_may_stand_for_another():
+    alone = Rule("consensus.max_self_inconsistency", "consensus.self_inconsistency", ">=", 0.1, unless="pwer")
+    assert judged({"pwer": 0.0}, alone)[0] == "kept"
+    assert judged({"consensus.self_inconsistency": 0.05}, alone)[0] == "kept"
+    assert judged({"pwer": 0.0, "consensus.self_inconsistency": 0.1}, alone)[0] == "rejected"
+    detail = "no score consensus.self_inconsistency or pwer: label again"
+    assert judged({}, alone) == ("failed", alone.field, None, None, detail)
+
+
 def test_a_rule_that_is_broken_before_a_score_is_missed_is_the_reason():
     assert judged({"text.words": 0.0}, WORDS, PWER)[:2] == ("rejected", "consensus.min_words")
 

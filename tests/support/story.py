@@ -24,14 +24,16 @@ from tests.support.scripted import noise, out_of_it, samples, scripted_stages, u
 NOTHING = np.zeros(0)
 EXTRA = {"year": 1811, "note": "Überraschung — 東京", "tags": ["a", {"b": None}]}
 DETAIL = "ValueError: too many words"
+ALONE = {"transcribe.systems": 1.0, "pwer": None, "consensus.self_inconsistency": 0.0625}
+"""Scores of an utterance that one system transcribed."""
 REFUSED = [
     ("boundary.max_cut", utterance(0.5, 1.0, scores={"boundary.cut": 0.9375})),
-    ("transcribe.min_systems", utterance(1.0, 1.5, scores={"transcribe.systems": 1.0, "pwer": None})),
+    ("transcribe.min_independent", utterance(1.0, 1.5, scores=ALONE)),
     ("consensus.min_words", utterance(1.5, 2.0, text="", scores={"text.words": 0.0, "pwer": 0.0})),
     ("consensus.max_pwer", utterance(2.0, 2.5, scores={"pwer": 0.15})),
     # The first rule that is broken is the reason: a cut word explains why the systems disagree.
     ("boundary.max_cut", utterance(2.5, 3.0, scores={"boundary.cut": 0.9375, "transcribe.systems": 1.0, "pwer": 0.5})),
-    ("transcribe.min_systems", utterance(3.0, 3.5, scores={"transcribe.systems": 1.0, "text.words": 0.0, "pwer": 0.5})),
+    ("transcribe.min_independent", utterance(3.0, 3.5, scores={**ALONE, "text.words": 0.0, "pwer": 0.5})),
     ("consensus.min_words", utterance(3.5, 4.0, scores={"text.words": 0.0, "pwer": 0.5})),
     ("diarize.min_seconds", out_of_it(4.0, 4.25, "rejected", "diarize.min_seconds", 0.25, 1.0)),
     ("diarize.exclude_overlap", out_of_it(4.25, 4.5, "rejected", "diarize.exclude_overlap", speaker="")),
@@ -77,7 +79,19 @@ RECORDINGS: dict[str, tuple[np.ndarray, int, dict[str, Any]]] = {
     "tokyo.wav": (
         noise(2.0),
         16_000,
-        {"id": "tokyo", "segments": [utterance(0.5, 1.5, "你好, 世界", language="zh", words=[("你好,", 0.5, 1.0)])]},
+        {
+            "id": "tokyo",
+            "segments": [
+                utterance(
+                    0.5,
+                    1.5,
+                    "你好, 世界",
+                    language="zh",
+                    words=[("你好,", 0.5, 1.0)],
+                    scores={"language.probability": 0.625},
+                )
+            ],
+        },
     ),
     "raises.wav": (noise(1.5), 16_000, {"id": "raises", "raise": "asked to"}),
     "absent.wav": (NOTHING, 16_000, {"id": "absent"}),
@@ -122,10 +136,11 @@ def script(name: str) -> dict[str, Any]:
 
 
 def story_config(*overrides: str) -> BuildConfig:
-    """In this process, compact tokenizers, spans of 5 s at most."""
+    """In this process, compact tokenizers, spans of 5 s at most, two systems at least."""
     small = ["unit_files=3", "batch_seconds=8", "runtime=in-process"]
     spans = ["decode.max_span_seconds=5", "decode.span_search_seconds=1"]
-    return load_config(overrides=[*(f"engine.{setting}" for setting in small), *spans, *overrides])
+    own = ["transcribe.min_independent=2", *(f"engine.{setting}" for setting in small), *spans]
+    return load_config(overrides=[*own, *overrides])
 
 
 def story_build(folder: Path, *overrides: str, **options: Any) -> Summary:

@@ -66,7 +66,7 @@ def test_without_inputs_there_must_be_a_build(tmp_path):
     ("setting", "reason"),
     [
         ("consensus.min_words=9", "consensus.min_words"),
-        ("transcribe.min_systems=3", "transcribe.min_systems"),
+        ("transcribe.min_independent=3", "transcribe.min_independent"),
     ],
 )
 def test_a_stricter_threshold_rejects_by_its_name(corpus, tmp_path, setting, reason):

@@ -5,7 +5,15 @@ import pytest
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 
-ORDER = ["boundary.max_cut", "transcribe.min_systems", "consensus.min_words", "consensus.max_pwer"]
+SCORES = {
+    "boundary.max_cut": "boundary.cut",
+    "transcribe.min_independent": "transcribe.systems",
+    "transcribe.min_language_probability": "language.probability",
+    "consensus.min_words": "text.words",
+    "consensus.max_pwer": "pwer",
+    "consensus.max_self_inconsistency": "consensus.self_inconsistency",
+}
+ORDER = list(SCORES)
 
 
 def rules(*overrides):
@@ -14,12 +22,20 @@ def rules(*overrides):
 
 def test_thresholds_by_default():
     assert list(rules()) == ORDER
-    assert {rule.score for rule in rules().values()} == {"boundary.cut", "transcribe.systems", "text.words", "pwer"}
-    assert all(rule.required for rule in rules().values())
+    assert {rule.field: rule.score for rule in rules().values()} == SCORES
+    optional = {rule.field for rule in rules().values() if not rule.required}
+    assert optional == {"transcribe.min_language_probability", "consensus.max_pwer"}
 
 
 @pytest.mark.parametrize(
-    "override", ["boundary.max_cut=0.5", "transcribe.min_systems=3", "consensus.min_words=4", "consensus.max_pwer=0.5"]
+    "override",
+    [
+        "boundary.max_cut=0.5",
+        "transcribe.min_independent=3",
+        "consensus.min_words=4",
+        "consensus.max_pwer=0.5",
+        "consensus.max_self_inconsistency=0.5",
+    ],
 )
 def test_a_setting_is_the_threshold_of_its_rule_alone(override):
     field, value = override.split("=")
@@ -33,6 +49,10 @@ def test_what_is_switched_off_has_no_rule():
     assert set(rules("consensus.min_confidence=0.5")) == {*ORDER, "consensus.min_confidence"}
 
 
-def test_one_system_alone_needs_no_pairwise_error_rate():
-    required = {name: rule.required for name, rule in rules("transcribe.min_systems=1").items()}
-    assert required == {**dict.fromkeys(ORDER, True), "consensus.max_pwer": False}
+def test_an_utterance_has_one_of_the_two_error_rates_and_two_systems_have_that_of_pairs():
+    assert rules()["consensus.max_self_inconsistency"].unless == "pwer"
+    assert rules("transcribe.min_independent=2")["consensus.max_pwer"].required
+
+
+def test_a_system_that_is_not_heard_at_other_speeds_is_not_judged():
+    assert not rules("transcribe.speed_change=0")["consensus.max_self_inconsistency"].required

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import jiwer
@@ -23,6 +24,7 @@ from curation.text.normalize import normalizer_for
 from tests.support.agreement import agreed, combined
 
 SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
+MIXED = st.sampled_from(["我", "们", "好", "Tom", "Smith", "iPhone", "15"])
 SEVERAL = st.lists(SENTENCES, min_size=2, max_size=5)
 
 
@@ -128,6 +130,47 @@ def test_scripts_of_chinese_are_no_disagreement_and_the_text_is_what_a_system_wr
 def test_systems_in_another_script_vote():
     segment = agreed(["今天天汽很好", "今天天氣很好", "今日天气很好"], language="zh")
     assert normalizer_for("zh").clean(segment.text) == "今天天气很好"
+
+
+def alone(texts, language="zh"):
+    """The segment of a system that heard the first text, and the others at other speeds."""
+    segment = agreed(texts[:1], language)
+    segment.hypotheses[0].variants = list(texts[1:])
+    return combined(segment)
+
+
+@given(SEVERAL)
+def test_a_system_alone_is_compared_with_itself_as_several_are_with_each_other(sentences):
+    texts = [" ".join(sentence) for sentence in sentences]
+    segment, several = alone(texts, "xx"), agreed(texts, "xx")
+    assert segment.scores["consensus.self_inconsistency"] == several.scores["pwer"]
+    assert segment.text == several.text
+    assert segment.scores["pwer.systems"] == 1
+    assert not [key for key in segment.scores if key.startswith("pwer") and key != "pwer.systems"]
+    assert "consensus.self_inconsistency" not in several.scores
+    assert combined(several).scores == several.scores
+
+
+def test_texts_of_one_system_are_one_witness():
+    """The calibration was fitted with each system counted once."""
+    segment = alone(["今天天气很好"] * 3)
+    single = agreed(["今天天气很好"], "zh")
+    assert segment.scores["consensus.self_inconsistency"] == 0
+    assert segment.scores["confidence.calibrated"] == single.scores["confidence.calibrated"]
+
+
+def test_words_of_another_script_stay_whole():
+    texts = ["我用 machine学 做 demo。", "我用 machine learning 做demo", "我用 Machine Learning 做 memo"]
+    assert agreed(texts, "zh").text.lower() == "我用 machine learning 做 demo。"
+    assert agreed(["我们去 iPhone 商店", "我们去 i phone 商店"], "zh").scores["pwer"] == 0
+
+
+@given(st.lists(st.lists(MIXED, min_size=1), min_size=1, max_size=4))
+def test_foreign_words_do_not_run_together(sentences):
+    """Each text has spaces around all of them, so that none of the joined words was written by a system."""
+    texts = [" ".join(sentence) for sentence in sentences]
+    foreign = re.findall("[A-Za-z]+", agreed(texts, "zh").text)
+    assert set(foreign) <= {"Tom", "Smith", "iPhone"}
 
 
 def test_running_twice_gives_the_same():

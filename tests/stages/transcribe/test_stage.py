@@ -94,13 +94,16 @@ def test_systems_that_do_not_speak_the_language_are_left_out(stage):
     assert [hypothesis.system for hypothesis in segment.hypotheses] == ["whisper-base"]
     assert segment.notes["transcribe.left_out"] == "moonshine-tiny, whisper-tiny.en: no fr"
     assert segment.scores["transcribe.systems"] == 1
+    assert segment.notes["transcribe.alone"] == "whisper-base: self-consistency, no independent agreement"
+    assert len(segment.hypotheses[0].variants) == 2
     assert "language.probability" not in segment.scores
     item.source = replace(item.source, language="")
     run_stage(stage, [item])  # again, from one short utterance
     assert segment.language == "en"
     assert segment.scores["language.probability"] > 0.5
     assert segment.scores["transcribe.systems"] == 3
-    assert "transcribe.left_out" not in segment.notes
+    assert not {"transcribe.left_out", "transcribe.alone"} & set(segment.notes)
+    assert all(not hypothesis.variants for hypothesis in segment.hypotheses)
 
 
 def test_no_system_supports_the_language(moonshine_stage):
@@ -188,6 +191,8 @@ def test_short_ones_go_together_and_long_ones_alone():
 class Counting(AsrSystem):
     """Hears how many utterances it is given at once."""
 
+    languages = frozenset({"en"})
+
     def load(self):
         pass
 
@@ -196,9 +201,69 @@ class Counting(AsrSystem):
 
 
 def test_utterances_of_a_batch_are_about_as_long_as_one_another():
-    config = TranscribeConfig(systems=[MoonshineConfig(batch_size=16, batch_seconds=20.0)], language_system="")
+    systems = [MoonshineConfig(batch_size=16, batch_seconds=20.0)]
+    config = TranscribeConfig(systems=systems, language_system="", speed_change=0)
     stage = Transcribe(config)
     stage.systems = [Counting(config.systems[0])]
     item = recording([np.zeros(seconds * SAMPLE_RATE, np.float32) for seconds in (18, 1, 18, 1, 1)])
     run_stage(stage, [item])
     assert [segment.hypotheses[0].text for segment in item.segments] == ["1", "3", "1", "3", "3"]
+
+
+class Ruler(AsrSystem):
+    """Hears how long a wave is in ms, and breaks on those of more than 12 s."""
+
+    max_seconds = 25.0
+
+    def __init__(self, name, *languages):
+        super().__init__(MoonshineConfig(name=name))
+        self.languages = frozenset(languages) or None
+
+    def load(self):
+        pass
+
+    def transcribe(self, waves, languages):
+        if max(map(len, waves)) > 12 * SAMPLE_RATE and "de" in languages:
+            msg = "too much German"
+            raise ValueError(msg)
+        return [Hypothesis(self.config.name, str(round(len(wave) / 16))) for wave in waves]
+
+
+def measured(seconds, language, **settings):
+    """The segment after two systems, of which one speaks French and the other everything."""
+    systems = [MoonshineConfig(name="all"), MoonshineConfig(name="french")]
+    stage = Transcribe(TranscribeConfig(systems=systems, language_system="", **settings))
+    stage.systems = [Ruler("all"), Ruler("french", "fr")]
+    stage._languages = [system.languages for system in stage.systems]
+    stage.setup()
+    item = recording([np.zeros(round(seconds * SAMPLE_RATE), np.float32)], language=language)
+    run_stage(stage, [item])
+    return item.segments[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "language", "settings", "variants"),
+    [
+        (10.0, "zh", {}, ["11000", "9091"]),
+        (10.0, "zh", {"speed_change": 0.25}, ["12500", "8000"]),
+        (24.0, "zh", {}, ["21818"]),  # slowed down it would be longer than the system takes
+        (10.0, "zh", {"speed_change": 0.0}, []),
+        (10.0, "fr", {}, []),
+    ],
+)
+def test_a_system_that_alone_speaks_a_language_listens_at_other_speeds(seconds, language, settings, variants):
+    segment = measured(seconds, language, **settings)
+    assert [item.text for item in segment.hypotheses] == [f"{1000 * seconds:g}"] * (1 + (language == "fr"))
+    assert [item.variants for item in segment.hypotheses] == [variants] * (1 + (language == "fr"))
+    assert ("transcribe.alone" in segment.notes) == bool(variants)
+
+
+def test_a_system_that_breaks_at_another_speed_is_tried_again_later():
+    segment = measured(11.0, "de")
+    assert (segment.verdict.status, segment.verdict.reason) == ("failed", "transcribe")
+    assert "too much German" in segment.verdict.detail
+
+
+def test_the_old_name_of_a_setting_is_said():
+    with pytest.raises(ValueError, match="min_independent"):
+        TranscribeConfig(min_systems=1)
