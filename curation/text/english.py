@@ -11,11 +11,12 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
-from curation.text.english_quantities import Atom, Reader, Tokens
+from curation.text.english_quantities import SYMBOLS, Atom, Reader, Tokens
+from curation.text.english_spelling import as_spoken
 
 Read = tuple[int, Tokens, bool]
 """How many written words, what is compared of them, and whether they hold a number."""
@@ -79,7 +80,7 @@ class _Item:
 
 def read_english(words: Sequence[str]) -> list[Read]:
     """What is compared of written words (split at spaces), in order. Neighbours that form numbers are read together."""
-    plain = [_lower(word) for word in words]
+    plain = as_spoken([_lower(word) for word in words])
     items = _items([atom for place, word in enumerate(plain) for atom in _atoms(word, place)])
     starting: dict[int, list[_Item]] = defaultdict(list)
     joined = {place - 1 for place, word in enumerate(plain) if place and word[0] == "'" and ENDING.match(word)}
@@ -126,7 +127,16 @@ def _items(atoms: Sequence[Atom]) -> list[_Item]:
         name = atom.glued and atoms[at - 1].text.isalpha()
         items.append(_Item(atom.text, tokens, atom.word, atoms[end - 1].word, bool(found) and not name))
         at = end
-    return items
+    return [_without_unit(*three) for three in zip_longest(items, items[1:], items[2:])]
+
+
+def _without_unit(item: _Item, to: _Item | None, upper: _Item | None) -> _Item:
+    """A unit that stands on both ends of a range stands on the upper: $5 to $10, 10% to 15%."""
+    if to is None or upper is None or to.text != "to" or not item.tokens or not upper.tokens:
+        return item
+    low, high = item.tokens[-1], upper.tokens[-1]
+    bare = low[1:] if low[0] == high[0] and low[0] in SYMBOLS else low[:-1] if low[-1] == high[-1] == "%" else low
+    return item if bare == low else replace(item, tokens=tuple(bare) if bare.isdecimal() else (bare,))
 
 
 @lru_cache(maxsize=100_000)

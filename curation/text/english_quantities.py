@@ -89,7 +89,7 @@ class Reader:
         sign, start = self._sign(at)
         symbol = self._text(start) if self._text(start) in SYMBOLS else ""
         start += bool(symbol)
-        if not symbol and not sign and (fraction := self._fraction(at)):
+        if not symbol and not sign and (fraction := self._part_of_percent(at) or self._fraction(at)):
             return fraction
         if not symbol and (clock := self._clock(start)):
             return clock
@@ -140,6 +140,21 @@ class Reader:
             under = FRACTIONS.get(name if over == 1 else "half" if name == "halves" else name.removesuffix("s"), 0)
             under = under if over == 1 or name.endswith("s") else 0
         return ((f"{over}/{under}",), end) if 0 < over < under and over < 10 and under in FRACTIONS.values() else None
+
+    def _part_of_percent(self, at: int) -> tuple[Tokens, int] | None:
+        """Half a percent, three quarters of one percent, 1/4%: 0.5%, 0.75%, 0.25%."""
+        bare = self._text(at) in {"half", "quarter"}
+        start = at + (self._text(at) == "a" and self._text(at + 1) in {"half", "quarter"})
+        named = FRACTIONS.get(self._text(start), 0) if bare or start > at else 0
+        found = ((f"1/{named}",), start + 1) if named else self._fraction(at)
+        if found is None:
+            return None
+        (fraction,), end = found
+        end += self._text(end) == "of"
+        end += self._text(end) in {"a", "one", "1"}
+        length = self._says(end, PERCENT)
+        over, under = map(int, fraction.split("/"))
+        return ((f"{over / under:.3f}".rstrip("0") + "%",), end + length) if length and under != 3 else None
 
     def _with_fraction(self, digits: str, end: int) -> tuple[str, int]:
         """2 1/2 is 2.5."""

@@ -151,12 +151,69 @@ def clock(value: int) -> list[str]:
     return [f"{time} {half}" for time in times for half in halves]
 
 
+def span(value: int) -> list[str]:
+    """From a number below 100 to a higher one."""
+    low, high = divmod(value, 1000)
+    spoken = [f"{words(low)} to {words(high)}", f"{words(low, ' ')} to {words(high, '-', ' and ')}"]
+    return [f"{low}-{high}", f"{low}\u2013{high}", f"{low} to {high}", *spoken]
+
+
+def dollar_span(value: int) -> list[str]:
+    """The same in dollars."""
+    low, high = divmod(value, 1000)
+    written = [f"${low}-{high}", f"${low}-${high}", f"${low} to ${high}", f"{low} to {high} dollars"]
+    return [*written, f"{words(low)} to {words(high)} dollars"]
+
+
+def percent_span(value: int) -> list[str]:
+    """The same in percent."""
+    low, high = divmod(value, 1000)
+    written = [f"{low}-{high}%", f"{low}%-{high}%", f"{low}% to {high}%", f"{low} to {high} percent"]
+    return [*written, f"{words(low)} to {words(high)} percent"]
+
+
+def years(value: int) -> list[str]:
+    """A time of 20 years, given by its first."""
+    first, last = year(value), year(value + 20)
+    return [f"{value}-{value + 20}", f"{value}\u2013{value + 20}", *(f"{a} to {b}" for a in first for b in last)]
+
+
+def part_of_percent(value: int) -> list[str]:
+    """Quarters of a percent, one to three."""
+    name = {1: "a quarter", 2: "half", 3: "three quarters"}[value]
+    decimals = {1: "0.25", 2: "0.5", 3: "0.75"}[value]
+    link = " " if value == 2 else " of "
+    return [f"{decimals}%", f"{decimals} percent", f"{name}{link}a percent", f"{name} of one per cent"]
+
+
+def roman(value: int) -> str:
+    """1 to 39."""
+    ones = ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"][value % 10]
+    return "X" * (value // 10) + ones
+
+
+def chapter(value: int) -> list[str]:
+    """2 to 39."""
+    return [
+        f"Chapter {roman(value)}",
+        f"chapter {words(value)}",
+        f"chapter {value}",
+        f"chapter {roman(value).lower()},",
+    ]
+
+
+def ruler(value: int) -> list[str]:
+    """2 to 39."""
+    return [f"Louis {roman(value)}", f"Louis the {ordinal_words(value)}", f"louis the {suffixed(value)}"]
+
+
 def digits(value: int) -> list[str]:
     """Single digits in a row."""
     named = [BELOW_20[int(digit)] for digit in str(value)]
     return [str(value), " ".join(str(value)), ", ".join(str(value)), " ".join(named), "-".join(named)]
 
 
+SPANS = [1000 * low + high for low in range(2, 100) for high in range(low + 1, 200)]
 ENGLISH: dict[str, tuple[Callable[[int], list[str]], Sequence[int]]] = {
     "cardinal": (cardinal, range(999_999_999)),
     "small": (cardinal, range(200)),
@@ -171,6 +228,13 @@ ENGLISH: dict[str, tuple[Callable[[int], list[str]], Sequence[int]]] = {
     "decimal": (decimal, [value for value in range(1, 9999) if value % 10 and value % 100]),
     "clock": (clock, range(720)),
     "digits": (digits, range(10, 99_999_999)),
+    "span": (span, SPANS),
+    "span of dollars": (dollar_span, SPANS),
+    "span of percent": (percent_span, SPANS),
+    "years": (years, range(1100, 2079)),
+    "part of a percent": (part_of_percent, range(1, 4)),
+    "chapter": (chapter, range(2, 40)),
+    "ruler": (ruler, range(2, 40)),
 }
 """Kind -> its spellings, and the values that have them."""
 
