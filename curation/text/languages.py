@@ -1,6 +1,46 @@
-"""Language codes: the pipeline uses ISO 639-1 (and `yue`, `haw`), some models ISO 639-3, with a script or without."""
+"""Language codes: the pipeline uses ISO 639-1 (and `yue`, `haw`), some models ISO 639-3, with a script or without.
+
+How languages are written, where that is not words with spaces and ASCII commas, is in `WRITING`.
+"""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a language is written, as far as texts are compared and punctuated by it."""
+
+    unit: Literal["word", "character"] = "word"
+    """In which errors are counted; characters where there are no spaces. Korean has spaces."""
+    comma: str = ","
+    """The mark for a pause; empty where none is written."""
+    script: Literal["", "simplified", "latin", "farsi"] = ""
+    """The script in which its two are compared."""
+    numerals: bool = False
+    """Whether Chinese numerals are read as numbers."""
+
+
+_CHINESE = Writing("character", "\uff0c", "simplified", numerals=True)
+_SERBIAN = Writing(script="latin")
+_UNSPACED = Writing("character", "")
+WRITING: dict[str, Writing] = {
+    "zh": _CHINESE,
+    "yue": _CHINESE,
+    "ja": Writing("character", "\u3001", numerals=True),
+    **dict.fromkeys(("th", "lo", "km", "my"), _UNSPACED),
+    "bo": Writing("character"),
+    "ar": Writing(comma="\u060c"),
+    **dict.fromkeys(("fa", "ur"), Writing(comma="\u060c", script="farsi")),
+    **dict.fromkeys(("sr", "bs", "sh"), _SERBIAN),
+}
+
+
+def writing_of(language: str) -> Writing:
+    """Of a language code, with or without a region."""
+    return WRITING.get(language.partition("-")[0].lower(), Writing())
+
 
 _ISO_639_3 = """
 af:afr am:amh ar:arb/ara as:asm az:azj/aze ba:bak be:bel bg:bul bn:ben bo:bod br:bre bs:bos ca:cat cs:ces cv:chv

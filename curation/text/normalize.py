@@ -25,12 +25,10 @@ from typing import Literal
 
 from curation.text.chinese_numbers import find_numbers
 from curation.text.english import read_english
+from curation.text.languages import writing_of
 
 Unit = Literal["word", "character"]
 
-CHARACTER_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
-"""Written without spaces between words, so errors are counted in characters. Korean has spaces: words."""
-CHINESE, SERBIAN, PERSIAN = frozenset({"zh", "yue"}), frozenset({"sr", "bs", "sh"}), frozenset({"fa", "ur"})
 LATIN = str.maketrans(
     dict(zip("абвгдђежзијклмнопрстћуфхцчш", "abvgdđežzijklmnoprstćufhcčš", strict=True))
     | {"љ": "lj", "њ": "nj", "џ": "dž"}
@@ -109,19 +107,20 @@ def normalizer_for(language: str) -> Normalizer:
     """The normaliser of a language (ISO 639-1 code; unknown ones are taken as written in words)."""
     if language == "en":
         return Normalizer("whisper-english", "word", _english)
-    clean = cleaner_for(language)
-    name = "unicode" if clean is clean_unicode else "unicode-one-script"
-    if language in CHINESE or language == "ja":
-        return Normalizer(name, "character", partial(_with_numbers, clean=clean))
-    return by_piece(name, "character" if language in CHARACTER_LANGUAGES else "word", clean)
+    clean, writing = cleaner_for(language), writing_of(language)
+    name = "unicode-one-script" if writing.script else "unicode"
+    if writing.numerals:
+        return Normalizer(name, writing.unit, partial(_with_numbers, clean=clean))
+    return by_piece(name, writing.unit, clean)
 
 
 @cache
 def cleaner_for(language: str) -> Callable[[str], str]:
     """What is compared of a text in another language than English, but for numbers: `clean_unicode`, in one script."""
-    if language not in CHINESE | SERBIAN | PERSIAN:
+    script = writing_of(language).script
+    if not script:
         return clean_unicode
-    forms = _simplified() if language in CHINESE else LATIN if language in SERBIAN else FARSI
+    forms = _simplified() if script == "simplified" else LATIN if script == "latin" else FARSI
     return lambda text: clean_unicode(text).translate(forms)
 
 

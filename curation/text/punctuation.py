@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from curation.manifests.records import Edit
+from curation.text.languages import writing_of
 from curation.text.phrases import inside_phrase, is_subject, opens_clause
 
 SENTENCE_MARKS = ".?!…。？！"
@@ -27,8 +28,6 @@ DASHES = "-–—―‒〜～"
 CLOSERS = "\"'”’»)]}」』）】》"
 BRACKETS = "()[]{}（）【】《》"
 QUOTES = "\"'“”‘’„«»「」『』¿¡"
-COMMAS = {"zh": "，", "ja": "、", "ar": "،", "fa": "،", "ur": "،", "th": "", "lo": "", "km": "", "my": ""}
-"""Language -> the mark for a pause; empty where none is written. All others get the ASCII comma."""
 ABBREVIATIONS = frozenset(
     """
     mr mrs ms dr prof capt lt sgt maj sen st mt jr sr esq inc ltd corp dept univ ave blvd rd nos vol vols figs
@@ -142,7 +141,7 @@ def refine(
     if len(pauses_ms) < len(pieces.words) - 1:
         msg = f"{len(pieces.words)} words need {len(pieces.words) - 1} pauses, got {len(pauses_ms)}"
         raise ValueError(msg)
-    comma = COMMAS.get(language.partition("-")[0].lower(), ",")
+    comma = writing_of(language).comma
     forms = mid_sentence_forms([text, *evidence])
     edits = []
     for index, (before, following) in enumerate(pairwise(pieces.words)):

@@ -28,7 +28,8 @@ def test_english_unifies_what_sounds_the_same(one, other):
 def test_english_digit_strings_are_the_same_however_they_are_written(digits):
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     words = [names[int(digit)] for digit in digits]
-    styles = [digits, " ".join(digits), ", ".join(digits) + ".", "-".join(digits), ", ".join(words).capitalize() + "."]
+    styles = [digits, " ".join(digits), ", ".join(digits) + ".", ", ".join(words).capitalize() + "."]
+    styles += ["-".join(digits)] if len(digits) != 2 else []  # 2-3 is two to three
     assert {style: normalizer_for("en").units(style) for style in styles} == {style: list(digits) for style in styles}
 
 
