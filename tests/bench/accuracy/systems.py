@@ -46,7 +46,9 @@ SYSTEMS: dict[str, SystemConfig] = {
     "base": _whisper("base"),
     "base/2": _whisper("base", beam_size=2),
     "base/1": _whisper("base", beam_size=1),
+    "base/1 int8_float32": _whisper("base", beam_size=1, compute_type="int8_float32"),
     "base/1 float32": _whisper("base", beam_size=1, compute_type="float32"),
+    "base in 10 s": _whisper("base", window_grid=10.0),
     "base/1 in eights": _whisper("base", beam_size=1, batch_size=8),
     "tiny.en": _whisper("tiny.en"),
     "tiny.en/1": _whisper("tiny.en", beam_size=1),
@@ -54,7 +56,7 @@ SYSTEMS: dict[str, SystemConfig] = {
     "pocketsphinx": PocketSphinxConfig(),
 }
 """/2: beams; 5 where nothing is said, int8."""
-SETS = ("base+moonshine+tiny.en",)
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def main() -> None:
     sets = [tuple(item.split("+")) for item in options.sets or ()] or [
         names for count in (1, 2, 3) for names in combinations(options.only, count)
     ]
-    corpora = list(dict.fromkeys(item.corpus for item in material))
+    corpora = [*dict.fromkeys(item.corpus for item in material), ALL]
     print(f"| systems | max_pwer | CPU s/s | {' | '.join(corpora)} |\n|---|---|---|{'---|' * len(corpora)}")
     for names in sets:
         for threshold in options.max_pwer if len(names) > 1 else [np.inf]:
@@ -148,8 +150,9 @@ def print_row(
             kept.append(bool(units) and (len(piece) == 1 or pairwise_wer(found.rates) < threshold))
         for wave, (wrong, words), keep in zip(item.waves, errors(item.reference, texts), kept, strict=True):
             seconds = len(wave) / SAMPLE_RATE
-            counts[item.corpus] += np.array([wrong * keep, words * keep, seconds * keep, seconds])
-    total = sum(value[3] for value in counts.values())
+            for corpus in (item.corpus, ALL):
+                counts[corpus] += np.array([wrong * keep, words * keep, seconds * keep, seconds])
+    total = counts[ALL][3]
     cells = [f"{value[0] / max(value[1], 1):.1%} of {value[2] / value[3]:.0%}" for value in counts.values()]
     print(f"| {', '.join(names)} | {threshold:g} | {cpu / total:.3f} | {' | '.join(cells)} |")
 
