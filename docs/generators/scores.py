@@ -99,15 +99,16 @@ def _thresholds() -> Iterator[tuple[str, ...]]:
     for setting, field, rule in thresholds():
         rejects = f"`{rule['score']}` {SIGNS[rule['rejects']]} it"
         off = "" if rule["off"] is None else f"; {rule['off']:g} switches it off"
-        yield f"`{setting}`", rejects, f"`{field.default:g}`{off}", _without(rule["required"]), field.description
+        yield f"`{setting}`", rejects, f"`{field.default:g}`{off}", _without(rule), field.description
 
 
-def _without(required: Any) -> str:
+def _without(rule: dict[str, Any]) -> str:
     """What becomes of a segment that has no such score."""
-    if isinstance(required, bool):
-        return "failed" if required else "passes"
-    setting, least = required
-    return f"failed where `{setting}` is {least:g} or more, else passes"
+    unless = f", unless it has `{rule['unless']}`" if rule["unless"] else ""
+    if isinstance(rule["required"], bool):
+        return ("failed" if rule["required"] else "passes") + unless
+    setting, least = rule["required"]
+    return f"failed where `{setting}` is {least:g} or more{unless}, else passes"
 
 
 def _notes() -> Iterator[tuple[str, ...]]:
