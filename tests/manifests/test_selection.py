@@ -46,13 +46,20 @@ def test_a_looser_threshold_lets_an_utterance_through(story, tmp_path, override,
         ("consensus.min_words=3", 2.0, 3.0),
         ("consensus.max_pwer=0.0625", 0.0625, 0.0625),
         ("consensus.min_confidence=0.9", 0.875, 0.9),
-        ("transcribe.min_language_probability=0.75", 0.625, 0.75),
     ],
 )
 def test_a_stricter_threshold_rejects_with_its_name(story, tmp_path, override, value, threshold):
     out = publish_again(story, tmp_path, override)
     assert decided(out, "tokyo") == [("rejected", override.split("=")[0], value, threshold)]
     assert rows(out, "shards") == []
+
+
+def test_a_language_that_is_less_likely_is_rejected_where_it_was_identified(story, tmp_path):
+    out = publish_again(story, tmp_path, "transcribe.min_language_probability=0.75")
+    assert decided(out, "tokyo") == [("rejected", "transcribe.min_language_probability", 0.625, 0.75)]
+    assert [row["recording_id"] for row in rows(out, "shards")] == [
+        name.split("-")[0] for name in EVERYTHING if "tokyo" not in name
+    ]
 
 
 @pytest.mark.parametrize(
