@@ -29,7 +29,7 @@ class Rule:
     required: bool = True
     """Whether a segment without the score is a failure."""
     unless: str = ""
-    """Another score: a segment that has it may lack this one."""
+    """Another score: a segment that has it is not judged by this rule."""
 
     def broken_by(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Where the values break the rule (NaN never does)."""
@@ -50,10 +50,9 @@ def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Tab
     )
     for rule in rules:
         measured = _lookup(scores, rule.score)
-        missing = open_ & np.isnan(measured) & rule.required
-        if rule.unless:
-            missing &= np.isnan(_lookup(scores, rule.unless))
-        broken = open_ & rule.broken_by(measured)
+        judged = open_ & np.isnan(_lookup(scores, rule.unless)) if rule.unless else open_
+        missing = judged & np.isnan(measured) & rule.required
+        broken = judged & rule.broken_by(measured)
         status[missing], reason[missing] = "failed", rule.field
         names = f"{rule.score} or {rule.unless}" if rule.unless else rule.score
         detail[missing] = f"no score {names}: label again"

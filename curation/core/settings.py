@@ -50,8 +50,8 @@ def threshold(
     value. Changing it re-runs the publish pass and no model.
 
     A segment without the score is a failure where it is `required`: always, never, or where another field has at least
-    a given value: `("transcribe.min_independent", 2)`; never where it has the score `unless`. With the value `off`
-    there is no rule.
+    a given value: `("transcribe.min_independent", 2)`. One that has the score `unless` is not judged by the rule. With
+    the value `off` there is no rule.
     """
     rule: Any = {"score": score, "rejects": rejects, "required": required, "unless": unless, "off": off}
     return Field(default, description=description, json_schema_extra={"pass": "publish", "rule": rule}, **limits)

@@ -68,10 +68,12 @@ class TranscribeConfig(Section):
     )
     min_language_probability: float = threshold(
         0.5,
-        "probability of the language where it was identified, at least (scores `language.probability`); 0: off",
+        "probability of the language, at least, where it was identified and only one system speaks it, which would not "
+        "notice another one (scores `language.probability`); 0: off",
         score="language.probability",
         rejects="<",
         required=False,
+        unless="pwer",
         off=0.0,
         ge=0,
         le=1,

@@ -54,14 +54,6 @@ def test_a_stricter_threshold_rejects_with_its_name(story, tmp_path, override, v
     assert rows(out, "shards") == []
 
 
-def test_a_language_that_is_less_likely_is_rejected_where_it_was_identified(story, tmp_path):
-    out = publish_again(story, tmp_path, "transcribe.min_language_probability=0.75")
-    assert decided(out, "tokyo") == [("rejected", "transcribe.min_language_probability", 0.625, 0.75)]
-    assert [row["recording_id"] for row in rows(out, "shards")] == [
-        name.split("-")[0] for name in EVERYTHING if "tokyo" not in name
-    ]
-
-
 @pytest.mark.parametrize(
     "override",
     [

@@ -81,16 +81,7 @@ RECORDINGS: dict[str, tuple[np.ndarray, int, dict[str, Any]]] = {
         16_000,
         {
             "id": "tokyo",
-            "segments": [
-                utterance(
-                    0.5,
-                    1.5,
-                    "你好, 世界",
-                    language="zh",
-                    words=[("你好,", 0.5, 1.0)],
-                    scores={"language.probability": 0.625},
-                )
-            ],
+            "segments": [utterance(0.5, 1.5, "你好, 世界", language="zh", words=[("你好,", 0.5, 1.0)])],
         },
     ),
     "raises.wav": (noise(1.5), 16_000, {"id": "raises", "raise": "asked to"}),
