@@ -110,9 +110,12 @@ def test_settings_in_prose_exist(name):
 SCORES_AND_NOTES = {
     "consensus.outlier",
     "consensus.failed",
+    "consensus.self_inconsistency",
     "denoise.chosen",
     "punctuate.aligner",
+    "transcribe.alone",
     "transcribe.left_out",
+    "transcribe.systems",
 }
 
 
