@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.cli import bench, build, evaluate, fit, infer, models, preflight, train
+from curation.cli import bench, build, evaluate, fit, infer, models, preflight, serve, train
 from curation.cli.errors import CommandGroup
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ PANELS = {
         infer.transcribe,
         infer.speak,
         infer.convert,
+        serve.serve,
         bench.group,
     ),
 }

@@ -5,6 +5,7 @@ A recording is treated as in the first stages of a build: decoded to mono at 16 
 
 import json
 import logging
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from curation.audio.files import write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError
 from curation.manifests.records import Recording, Source
+from curation.stages.decode.media import OpenFile
 from curation.stages.decode.stage import DecodeConfig, decode_spans
 from curation.stages.loudness import Loudness
 from curation.train.infer.sampling import Sampling
@@ -25,9 +27,18 @@ from curation.train.infer.speech_model import SpeechModel
 log = logging.getLogger(__name__)
 
 
-def read_recording(path: str, *, loudness: bool = True) -> Wave:
-    """Read a whole file, local or at an fsspec URL. Raises ConfigError, with the remedy, where a part is unreadable."""
-    spans = list(decode_spans(Source(path, path), DecodeConfig()))
+def read_recording(
+    path: str, *, loudness: bool = True, open_file: OpenFile | None = None, max_seconds: float = math.inf
+) -> Wave:
+    """Read a whole file, local or at an fsspec URL, or what `open_file` opens. Raises ConfigError, with the remedy,
+    where a part is unreadable, and where it is longer than `max_seconds`, without decoding all of it.
+    """
+    spans = list[Recording]()
+    for span in decode_spans(Source(path, path), DecodeConfig(), open_file=open_file):
+        spans.append(span)
+        if span.offset + span.num_samples > max_seconds * SAMPLE_RATE:
+            msg = f"{path}: longer than {max_seconds:g} s: give a shorter recording"
+            raise ConfigError(msg)
     broken = next((span.verdict for span in spans if span.verdict and span.verdict.status == "failed"), None)
     if broken is not None:
         msg = f"{path}: {broken.detail}"

@@ -35,7 +35,7 @@ print([name for name in {HEAVY} if name in sys.modules])
 def test_there_are_the_commands_of_the_documentation():
     assert set(COMMANDS) == {
         *((name,) for name in ("build", "status", "summary", "schema", "doctor", "plan", "train", "evaluate")),
-        *((name,) for name in ("transcribe", "speak", "convert")),
+        *((name,) for name in ("transcribe", "speak", "convert", "serve")),
         *(("models", name) for name in ("list", "fetch", "verify", "import", "environment")),
         ("tokenizer", "fit"),
         ("consensus", "fit"),

@@ -1,0 +1,296 @@
+"""The server, asked by OpenAI's own client and by clients that misbehave: all of `curation/serve`."""
+
+import io
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import av
+import httpx
+import numpy as np
+import openai
+import pytest
+import soundfile
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ConfigError
+from curation.serve.settings import ServeSettings, read_keys
+from curation.serve.sound import FORMATS
+from tests.support.real_speech import BECKETT, librivox, wave
+from tests.support.served import served, settled
+
+SPEECH = librivox()[0][:24_000]
+SETTINGS = ServeSettings(name="tiny", slots=4, queue=8, max_upload_bytes=200_000, max_audio_seconds=8)
+
+
+def wav(samples, suffix="WAV"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE, format=suffix)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def server(model):
+    with served(model, SETTINGS) as (address, app):
+        yield address, app
+
+
+@pytest.fixture(scope="module")
+def address(server):
+    return server[0]
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def spoken(model):
+    from curation.models.packaged_speech import BECKETT as SHIPPED
+    from curation.models.store import resolve
+    from curation.train.infer.files import read_recording
+
+    voice = model.voice(read_recording(str(resolve(SHIPPED))))
+    return np.concatenate(list(model.speak_stream("A word.", voice)))
+
+
+def say(client, **changed):
+    return client.audio.speech.create(
+        **{"input": "A word.", "model": "tiny", "voice": "default", "response_format": "wav"} | changed
+    )
+
+
+def test_speech_is_what_the_model_says(client, spoken):
+    with client.audio.speech.with_streaming_response.create(
+        input="A word.", model="tiny", voice="default", response_format="wav"
+    ) as answer:
+        assert answer.headers["content-type"] == "audio/wav"
+        data = b"".join(answer.iter_bytes())
+    samples = np.frombuffer(data[data.index(b"data") + 8 :], "<i2") / 32768
+    np.testing.assert_allclose(samples, np.clip(spoken, -1, 1), atol=1.5 / 32768)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_playable_and_as_long(client, spoken, name):
+    data = say(client, response_format=name).content
+    seconds = len(spoken) / SAMPLE_RATE
+    if name == "pcm":
+        assert len(data) / 2 / 24_000 == pytest.approx(seconds, abs=0.01)
+        return
+    with av.open(io.BytesIO(data)) as container:
+        frames = list(container.decode(audio=0))
+    assert sum(frame.samples / frame.sample_rate for frame in frames) == pytest.approx(seconds, abs=0.12)
+    assert {frame.layout.nb_channels for frame in frames} == {1}
+
+
+def test_a_seed_decides_what_is_said(client):
+    first, again, other = (say(client, extra_body={"seed": seed, "temperature": 1}).content for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def hear(client, **changed):
+    return client.audio.transcriptions.create(**{"file": ("a.wav", wav(SPEECH)), "model": "tiny"} | changed)
+
+
+def test_transcription_in_all_its_forms(client, model):
+    text = hear(client).text
+    assert hear(client, response_format="text").rstrip("\n") == text
+    whole = hear(client, response_format="verbose_json", language="en")
+    assert (whole.text, whole.language, whole.duration) == (text, "en", 1.5)
+    events = list(hear(client, stream=True))
+    assert "".join(event.delta for event in events[:-1]) == text == events[-1].text
+    assert [event.type for event in events] == ["transcript.text.delta"] * (len(events) - 1) + ["transcript.text.done"]
+    assert hear(client, file=("a.ogg", wav(SPEECH, "OGG"))).text
+
+
+def convert(address, **fields):
+    data = {"model": "tiny", "response_format": "wav", **fields}
+    return httpx.post(f"{address}/v1/audio/conversions", data=data, files={"file": wav(SPEECH)}, timeout=60)
+
+
+def test_a_registered_voice_speaks_until_it_is_deleted(client, address):
+    files = {"file": wav(wave(BECKETT)[:48_000])}
+    made = httpx.post(f"{address}/v1/voices", data={"name": "beckett"}, files=files, timeout=60)
+    assert (made.status_code, made.json()["id"]) == (201, "beckett")
+    names = [voice["id"] for voice in httpx.get(f"{address}/v1/voices").json()["data"]]
+    assert names == ["beckett", "default"]
+    assert say(client, voice="beckett").content != say(client).content
+    converted = convert(address, voice="beckett")
+    assert converted.status_code == 200
+    assert soundfile.info(io.BytesIO(converted.content)).samplerate == SAMPLE_RATE
+    assert httpx.post(f"{address}/v1/voices", data={"name": "beckett"}, files=files, timeout=60).status_code == 409
+    assert httpx.delete(f"{address}/v1/voices/beckett").json()["deleted"]
+    with pytest.raises(openai.NotFoundError, match="there is no voice 'beckett'"):
+        say(client, voice="beckett")
+    assert httpx.delete(f"{address}/v1/voices/default").status_code == 400
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "a/b", "", "a" * 65, ".hidden", "a b", "a\x00"])
+def test_a_name_that_could_be_a_path_is_refused(address, name):
+    made = httpx.post(f"{address}/v1/voices", data={"name": name}, files={"file": wav(SPEECH)}, timeout=60)
+    assert made.status_code == 400
+    assert made.json()["error"]["param"] == "name"
+
+
+def test_models(client):
+    assert [found.id for found in client.models.list()] == ["tiny"]
+    assert client.models.retrieve("tiny").owned_by == "curation"
+    with pytest.raises(openai.NotFoundError, match="this server has 'tiny'"):
+        client.models.retrieve("gpt-4o-mini-tts")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"model": "other"}, "there is no model 'other'"),
+        ({"voice": "alloy"}, "there is no voice 'alloy': register it"),
+        ({"input": ""}, "input: .*at least 1 character"),
+        ({"input": "?!"}, "input: it has no letter"),
+        ({"input": "a" * 5000}, "input: 5000 letters, at most 4096"),
+        ({"response_format": "wma"}, "response_format"),
+        ({"speed": 2.0}, "speed"),
+        ({"instructions": "Whisper."}, "instructions"),
+        ({"extra_body": {"temperature": 3}}, "temperature"),
+        ({"extra_body": {"seed": -1}}, "seed"),
+    ],
+)
+def test_a_wrong_wish_is_named(client, changed, message):
+    with pytest.raises((openai.BadRequestError, openai.NotFoundError), match=message):
+        say(client, **changed)
+
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile://{path}\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"garbage" * 100,
+        wav(SPEECH)[:30],
+        wav(np.zeros(8000, np.float32)),
+        PLAYLIST,
+        "ffconcat version 1.0\nfile '{path}'\n",
+        b"RIFF\xff\xff\xff\xffWAVEfmt ",
+    ],
+)
+def test_uploads_that_are_no_speech_are_refused_and_open_nothing(client, tmp_path, data):
+    path = tmp_path / "secret.wav"
+    path.write_bytes(wav(SPEECH))
+    given = data.format(path=path).encode() if isinstance(data, str) else data
+    with pytest.raises(openai.BadRequestError, match="file: ") as caught:
+        hear(client, file=("a.m3u8", given))
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_limits_of_size_and_length(client, address):
+    with pytest.raises(openai.BadRequestError, match=r"longer than 8 s"):
+        hear(client, file=("a.flac", wav(np.tile(SPEECH, 6) * 0.5, "OGG")))
+    with pytest.raises(openai.APIStatusError, match="more than 265536 bytes") as caught:
+        hear(client, file=("a.wav", wav(np.tile(SPEECH, 8))))
+    assert caught.value.status_code == 413
+    parts = iter([b'--q\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n', *[b"x" * 100_000] * 5])
+    headers = {"content-type": "multipart/form-data; boundary=q"}
+    answer = httpx.post(f"{address}/v1/audio/transcriptions", content=parts, headers=headers, timeout=60)
+    assert answer.status_code == 413
+
+
+def test_requests_without_place_are_told_to_come_again(model):
+    """One place, no queue: of several at once, one is answered."""
+    with served(model, ServeSettings(name="tiny", slots=1, queue=0)) as (address, app):
+        body = {"model": "tiny", "input": "One word and another, and one more.", "response_format": "wav"}
+        ask = lambda _: httpx.post(f"{address}/v1/audio/speech", json=body, timeout=60)  # noqa: E731
+        with ThreadPoolExecutor(6) as executor:
+            answers = list(executor.map(ask, range(6)))
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        assert refused[0].json()["error"]["code"] == "rate_limit_exceeded"
+        assert settled(app)
+        assert ask(0).status_code == 200
+
+
+def leave(address, body, after):
+    """Ask for speech, read `after` bytes of the answer, and hang up."""
+    host, port = address.removeprefix("http://").split(":")
+    data = json.dumps(body).encode()
+    head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode() + b"\r\n\r\n" + data)
+        if after:
+            connection.recv(after)
+
+
+def test_clients_that_leave_and_garbage_leave_nothing_behind(server, model, spoken, client):
+    address, app = server
+    body = {"model": "tiny", "input": "A long story, and so on. " * 8, "response_format": "pcm"}
+
+    def trouble(number):
+        if number % 3 == 0:
+            leave(address, body, after=(0, 64, 4096)[number // 3 % 3])
+        elif number % 3 == 1:
+            httpx.post(f"{address}/v1/audio/transcriptions", content=b"\xff" * 1000, timeout=60)
+        else:
+            httpx.post(f"{address}/v1/audio/speech", json={**body, "input": "A word."}, timeout=60)
+
+    with ThreadPoolExecutor(6) as executor:
+        list(executor.map(trouble, range(18)))
+    assert settled(app)
+    assert model.engine.cache.num_free == model.engine.cache.slots
+    data = say(client).content
+    np.testing.assert_allclose(
+        np.frombuffer(data[data.index(b"data") + 8 :], "<i2") / 32768, np.clip(spoken, -1, 1), atol=1.5 / 32768
+    )
+    assert threading.active_count() < 60
+
+
+def test_figures_count_requests_and_seconds(address, client):
+    def figures():
+        lines = httpx.get(f"{address}/metrics").text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    before = figures()
+    hear(client)
+    after = figures()
+    grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
+    assert grown['curation_serve_requests_total{endpoint="/v1/audio/transcriptions",status="200"}'] == 1
+    assert grown['curation_serve_audio_seconds_total{direction="heard"}'] == 1.5
+    assert grown['curation_serve_whole_seconds_count{endpoint="transcription"}'] == 1
+    assert after["curation_serve_held"] == 0
+
+
+def test_keys_are_read_from_a_file(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("# of the team\nabc  # Ann\n\n  def\n")
+    assert read_keys(path) == {"abc", "def"}
+    path.write_text("# nothing\n")
+    with pytest.raises(ConfigError, match="holds no key"):
+        read_keys(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_keys(tmp_path / "none")
+
+
+def test_a_limit_that_allows_nothing_is_refused():
+    with pytest.raises(ConfigError, match="slots 0: must be 1 or more"):
+        ServeSettings(slots=0)
+
+
+def test_a_key_opens_all_but_health(model, tmp_path):
+    settings = ServeSettings(name="tiny", keys=frozenset({"ä-secret", "other"}), voices=tmp_path)
+    with served(model, settings) as (address, _):
+        assert httpx.get(f"{address}/health").json()["status"] == "ok"
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "other"}):
+            for path in ("/v1/models", "/metrics", "/v1/voices", "/docs", "/openapi.json"):
+                assert httpx.get(f"{address}{path}", headers=headers).status_code == 401
+        good = {"authorization": "Bearer other"}
+        assert httpx.get(f"{address}/v1/models", headers=good).status_code == 200
+        assert "secret" not in repr(settings)
+        files, data = {"file": wav(SPEECH)}, {"name": "kept"}
+        assert httpx.post(f"{address}/v1/voices", headers=good, files=files, data=data, timeout=60).status_code == 201
+    (tmp_path / "broken.json").write_text("{")
+    with served(model, settings) as (address, _):
+        found = httpx.get(f"{address}/v1/voices", headers=good).json()["data"]
+        assert [voice["id"] for voice in found] == ["default", "kept"]
