@@ -17,8 +17,8 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.serve.settings import ServeSettings, read_keys
 from curation.serve.sound import FORMATS
+from tests.curation.serve.served import served, settled
 from tests.support.real_speech import BECKETT, librivox, wave
-from tests.support.served import served, settled
 
 SPEECH = librivox()[0][:24_000]
 SETTINGS = ServeSettings(name="tiny", slots=4, queue=8, max_upload_bytes=200_000, max_audio_seconds=8)
