@@ -1,4 +1,9 @@
-"""The server, asked by OpenAI's own client and by clients that misbehave: all of `curation/serve`."""
+"""The server, asked by OpenAI's own client and by clients that misbehave.
+
+`curation/serve/admission.py`, `curation/serve/answers.py`, `curation/serve/errors.py`, `curation/serve/figures.py`,
+`curation/serve/gate.py`, `curation/serve/settings.py`, `curation/serve/sound.py`, `curation/serve/voices.py` and
+`curation/serve/work.py` through its routes.
+"""
 
 import io
 import json
