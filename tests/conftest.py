@@ -80,7 +80,11 @@ def s3_bucket(s3):
 
 RAY = ("tests/curation/core/test_plugins.py", "tests/curation/pipeline/", "tests/train/test_ray.py")
 """Tests that start Ray stay in one process: two clusters beside each other would have every core twice."""
+CORPUS = ("tests/curation/cli/", "tests/curation/demo/")
+"""They share a build with real models."""
 LONG = ("tests/curation/pipeline/test_real_build.py", "tests/train/test_kill.py", "tests/tokenize/fit/")
+FIRST = ("ray", *LONG, "corpus", "tests/train/infer", "tests/stages/transcribe", "tests/train/data")
+"""The longest units: last, they would leave a core idle."""
 
 
 def unit_of(nodeid):
@@ -88,12 +92,15 @@ def unit_of(nodeid):
     file = nodeid.partition("::")[0]
     if file.startswith(LONG):
         return file
-    return "ray" if file.startswith(RAY) else file.rpartition("/")[0]
+    if file.startswith(RAY):
+        return "ray"
+    return "corpus" if file.startswith(CORPUS) else file.rpartition("/")[0]
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first: last, they would leave a core idle."""
-    items.sort(key=lambda item: (unit_of(item.nodeid) != "ray", not item.nodeid.startswith(LONG)))
+    """By unit, in the order of `FIRST`."""
+    units = {item: unit_of(item.nodeid) for item in items}
+    items.sort(key=lambda item: next((place for place, unit in enumerate(FIRST) if units[item].startswith(unit)), 99))
 
 
 @pytest.hookimpl(optionalhook=True)
