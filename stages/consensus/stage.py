@@ -18,6 +18,7 @@ share of correct words (`curation.stages.consensus.confidence`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ from curation.manifests.records import Hypothesis, Recording, Segment
 from curation.stages.base import DECIMALS, NOISE_DECIMALS, Stage
 from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
 from curation.stages.consensus.vote import Combined, Distances, Method, combine, common_units
+from curation.text.chinese_script import Script, in_script
 from curation.text.normalize import Normalizer, normalizer_for
 
 Rates = npt.NDArray[np.float64]
@@ -48,6 +50,11 @@ class ConsensusConfig(Section):
     calibration: str = model_field(
         "default",
         "weights of the systems and the calibrated confidence: default, or path:FILE from `curation consensus fit`",
+    )
+    chinese: Script | Literal["as heard"] = Field(
+        "simplified",
+        description="script of the texts in Chinese (`zh`), because Whisper writes now one and now the other; "
+        "as heard: what the systems wrote",
     )
     min_words: int = threshold(
         1,
@@ -140,7 +147,7 @@ class Consensus(Stage):
             loaded.calibration.weights,
         )
         calibrated = loaded.calibration.confidence(found.evidence) if found.words else 0.0
-        segment.text = found.combined.text
+        segment.text = self._in_script(found.combined.text, segment.language)
         segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
         segment.scores["confidence.calibrated"] = round(calibrated, NOISE_DECIMALS)
         segment.scores["text.words"] = found.words
@@ -150,6 +157,9 @@ class Consensus(Stage):
         segment.notes["consensus.calibration"] = loaded.name
         _store_agreement(segment, answered, found.rates)
         _store_failed(segment)
+
+    def _in_script(self, text: str, language: str) -> str:
+        return text if language != "zh" or self.config.chinese == "as heard" else in_script(text, self.config.chinese)
 
 
 def _heard(answered: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -130,7 +130,12 @@ def story_config(*overrides: str) -> BuildConfig:
     """In this process, compact tokenizers, spans of 5 s at most, two systems at least."""
     small = ["unit_files=3", "batch_seconds=8", "runtime=in-process"]
     spans = ["decode.max_span_seconds=5", "decode.span_search_seconds=1"]
-    own = ["transcribe.min_independent=2", *(f"engine.{setting}" for setting in small), *spans]
+    own = [
+        "transcribe.min_independent=2",
+        "consensus.max_pwer=0.15",
+        *(f"engine.{setting}" for setting in small),
+        *spans,
+    ]
     return load_config(overrides=[*own, *overrides])
 
 

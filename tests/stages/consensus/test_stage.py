@@ -20,7 +20,6 @@ from curation.stages.consensus.stage import (
     pairwise_wer,
     word_error_rates,
 )
-from curation.text.normalize import normalizer_for
 from tests.support.agreement import agreed, combined
 
 SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)
@@ -122,14 +121,22 @@ def test_chinese_is_compared_by_character():
     ],
 )
 def test_scripts_of_chinese_are_no_disagreement_and_the_text_is_what_a_system_wrote(texts, published):
-    segment = agreed(texts, language="zh")
+    segment = combined(agreed(texts, language="zh"), chinese="as heard")
     assert segment.scores["pwer"] == 0.0
     assert segment.text == published
 
 
+@pytest.mark.parametrize("language", ["zh", "yue", "ja"])
+def test_a_corpus_of_chinese_is_in_one_script(language):
+    texts = ["今天天氣很好, OK", "今天天气很好"]
+    simplified = combined(agreed(texts, language=language), chinese="simplified").text
+    assert simplified == ("今天天气很好, OK" if language == "zh" else texts[0])
+    assert combined(agreed(texts[1:], language="zh"), chinese="traditional").text == "今天天氣很好"
+
+
 def test_systems_in_another_script_vote():
     segment = agreed(["今天天汽很好", "今天天氣很好", "今日天气很好"], language="zh")
-    assert normalizer_for("zh").clean(segment.text) == "今天天气很好"
+    assert segment.text == "今天天气很好"
 
 
 def alone(texts, language="zh"):
