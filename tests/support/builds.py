@@ -17,13 +17,12 @@ from tests.support.toy import toy_stages
 
 
 def toy_config(runtime: str = "in-process", **engine: Any) -> BuildConfig:
-    """The offline preset without tokenizers, in small batches, with the paper's threshold of pWER."""
+    """The offline preset without tokenizers, in small batches."""
     settings = {"runtime": runtime, "batch_seconds": 8, "unit_files": 3, **engine}
     overrides = [f"engine.{key}={value}" for key, value in settings.items()]
     return load_config(
         overrides=[
             "tokenize=null",
-            "consensus.max_pwer=0.15",
             "decode.max_span_seconds=5",
             "decode.span_search_seconds=1",
             *overrides,

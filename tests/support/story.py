@@ -132,7 +132,6 @@ def story_config(*overrides: str) -> BuildConfig:
     spans = ["decode.max_span_seconds=5", "decode.span_search_seconds=1"]
     own = [
         "transcribe.min_independent=2",
-        "consensus.max_pwer=0.15",
         *(f"engine.{setting}" for setting in small),
         *spans,
     ]

@@ -44,7 +44,7 @@ def test_changes_since_the_last_run_are_logged_by_their_names(out, caplog):
     tell_changes(out, load_config())
     assert not caplog.records
     tell_changes(out, load_config(overrides=["consensus.max_pwer=0.1", "boundary=null"]))
-    assert "consensus.max_pwer: 0.2 -> 0.1" in caplog.text
+    assert "consensus.max_pwer: 0.15 -> 0.1" in caplog.text
     assert "boundary.max_cut" in caplog.text
     assert "min_words" not in caplog.text
 

@@ -78,7 +78,7 @@ def test_published_rows_are_complete(corpus):
         assert len(row["global"]) == 32
         assert row["language"] == "en"
         assert len(row["hypotheses"]) == 3
-        assert row["pwer"] < 0.2
+        assert row["pwer"] < 0.15
         assert 0 < row["confidence"] <= 1
         assert np.linalg.norm(row["speaker_embedding"]) == pytest.approx(1, abs=1e-4)
         assert [word["start"] for word in row["words"]] == sorted(word["start"] for word in row["words"])
