@@ -68,7 +68,16 @@ def in_parts(fs: fsspec.AbstractFileSystem, size: int) -> dict[str, int]:
 
 def speaks_s3(fs: fsspec.AbstractFileSystem) -> bool:
     """Whether a file system is s3fs's."""
-    return "s3" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+    return _speaks(fs, "s3")
+
+
+def speaks_gcs(fs: fsspec.AbstractFileSystem) -> bool:
+    """Whether a file system is gcsfs's."""
+    return _speaks(fs, "gs")
+
+
+def _speaks(fs: fsspec.AbstractFileSystem, protocol: str) -> bool:
+    return protocol in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def promise_of(url: str) -> str:
@@ -77,7 +86,7 @@ def promise_of(url: str) -> str:
     if protocol in {"file", "local"}:
         return "files appear whole; the kernel keeps its lock"
     file_system(url)  # its package is there
-    if protocol in {"s3", "s3a"}:
+    if protocol in {"s3", "s3a", "gs", "gcs"}:
         return "files appear whole; conditional writes keep its lock, which the build tries out"
     return "files appear whole; nothing makes its lock exact: start one build at a time"
 
