@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from curation.core.errors import DataError, LockError
+from curation.core.parquet import damage_named
 from curation.core.records import Count, Finite, json_bytes, typed
-from curation.core.storage import Storage, damage_named
+from curation.core.storage import Storage
 from curation.core.stores.conditional import ChangedError
 from curation.manifests import schemas
 from curation.manifests.records import Source
@@ -123,6 +124,11 @@ class Plan:
     def retried_edition(self) -> int:
         """The latest edition of the corpus whose failures were planned again; 0: none."""
         return max((generation.retried_edition for generation in self.generations), default=0)
+
+    @property
+    def batch_seconds(self) -> float:
+        """Audio of a batch with several spans, at most, in any generation; 0: there is none."""
+        return max((generation.batch_seconds for generation in self.generations), default=0.0)
 
     def cuts(self) -> list[str]:
         """Ids at which the recordings can be divided: between two of them lies at most one part of a generation."""

@@ -116,19 +116,19 @@ def _print(made: "BuildPlan") -> None:
         table.add_row(stage.name, stage.device, ", ".join(stage.adapters), _models(stage), size, factor)
     console.print(table, crop=False)
     machines, workers = made.machines, counted(made.workers, "worker")
+    if made.pools:
+        origin = "declared, see the pools"
+    elif made.worker_gib:
+        origin = f"{made.worker_gib:.1f} GiB measured for one worker"
+    else:
+        origin = f"{made.declared_gib:.1f} GiB declared for each worker"
     lines = [
         f"{machines.cpus:g} CPUs, {machines.gpus:g} GPUs",
         f"{workers}, each with all models, {made.worker_cpus:g} CPUs and {made.worker_gpus:g} GPUs"
         if not made.pools
         else f"{workers} in {len(made.pools)} pools"
         + (f", the slowest is {made.slowest_pool}" * bool(made.slowest_pool)),
-        f"memory: about {needed_gib(made):.1f} GiB "
-        + (
-            f"({made.worker_gib:.1f} GiB measured for one worker)"
-            if made.worker_gib
-            else f"({made.declared_gib:.1f} GiB declared for each worker)"
-        )
-        + f", {made.limit_gib:.0f} GiB at most",
+        f"memory: about {needed_gib(made):.1f} GiB ({origin}), {made.limit_gib:.0f} GiB at most",
     ]
     if made.worker_gpus and not made.pools:
         lines.append(f"GPU memory: about {made.worker_gpu_gib:.1f} GiB for each worker, of {machines.gpu_gib:g} GiB")

@@ -21,7 +21,11 @@ REGISTRIES: tuple[Registry[Any], ...] = (STAGES, SYSTEMS, DENOISERS, DIARIZERS, 
 """All registries that installed packages can extend."""
 
 WORKER_GIB = 0.75
-"""Main memory of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch."""
+"""Main memory of every worker, whatever its stages are: the interpreter, libraries, and the audio of a batch of up to
+`USUAL_SECONDS`."""
+USUAL_SECONDS = 300.0
+SECOND_GIB = 0.14 / 1024
+"""Main memory that each further second of a batch takes, measured (docs/results/2026-11-27-staging.md)."""
 WORKER = Resources(gpus=0.0, memory_gib=WORKER_GIB)
 LEAST_CPUS = 0.1
 """What a worker reserves where decoding reserves all that its stages need."""
@@ -61,9 +65,9 @@ def steps(config: BuildConfig) -> list[Step]:
     return found
 
 
-def worker_needs(config: BuildConfig) -> Resources:
+def worker_needs(config: BuildConfig, batch_seconds: float = USUAL_SECONDS) -> Resources:
     """What a label worker reserves and needs: as the engine's settings say, else by the declarations of all that it
-    runs.
+    runs; with batches of `batch_seconds`.
     """
     engine = config.engine
     label = [use for step in steps(config) if step.name not in {"decode", "tokenize"} for use in step.uses]
@@ -72,8 +76,19 @@ def worker_needs(config: BuildConfig) -> Resources:
         WORKER,
         cpus=max(cpus, LEAST_CPUS) if engine.worker_cpus is None else engine.worker_cpus,
         gpus=max(use.resources.gpus for use in label) if engine.worker_gpus is None else engine.worker_gpus,
-        memory_gib=WORKER_GIB + sum(map(memory_gib, label)),
+        memory_gib=WORKER_GIB + more_gib(batch_seconds) + sum(map(memory_gib, label)),
     )
+
+
+def more_gib(batch_seconds: float) -> float:
+    """Main memory that batches of this length take beyond `WORKER_GIB`."""
+    return max(0.0, batch_seconds - USUAL_SECONDS) * SECOND_GIB
+
+
+def most_batch_seconds(config: BuildConfig) -> float:
+    """The longest batches with which a worker stays below `engine.max_worker_gib`, by what is declared."""
+    free = config.engine.max_worker_gib - (worker_needs(config).memory_gib or 0.0)
+    return USUAL_SECONDS + max(0.0, free) / SECOND_GIB
 
 
 def tokenizer_gpus(config: BuildConfig) -> float:

@@ -15,7 +15,7 @@ from curation.manifests.plan import Unit
 from curation.manifests.runs import PoolTimes
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import LedgerTally
-from curation.pipeline.assemble import build_stages
+from curation.pipeline.assemble import USUAL_SECONDS, build_stages
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.stages.base import Stage
@@ -34,6 +34,8 @@ class Job:
     run: str
     """Identifier of this run, new at each start."""
     make_stages: MakeStages = build_stages
+    batch_seconds: float = USUAL_SECONDS
+    """Audio of its batches, at most: workers reserve memory for that."""
 
     @property
     def out(self) -> Storage:

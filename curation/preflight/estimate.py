@@ -132,9 +132,7 @@ def make_plan(
         worker_gpus=workers.needs.gpus,
         limit_gib=workers.count * config.engine.max_worker_gib,
         declared_gib=needs.memory_gib or 0.0,
-        staging_files=Sizes.of(config.engine, MANY).most_staging_files(
-            MANY, MANY_SECONDS, config.decode.max_span_seconds
-        ),
+        staging_files=Sizes.of(config, MANY).most_staging_files(MANY, MANY_SECONDS, config.decode.max_span_seconds),
     )
     levels = chosen_levels(config, build_stages(config), {"": machines.node})
     if levels != FUSED:
@@ -213,7 +211,6 @@ def _set_pools(config: BuildConfig, levels: Levels, plan: BuildPlan, factors: Ma
     plan.pools, problem, plan.slowest_pool = plan_pools(config, levels, plan.machines.node, factors)
     plan.problems += [problem] if problem and not factors else []
     plan.workers = sum(pool.workers for pool in plan.pools)
-    plan.declared_gib = sum(pool.workers * pool.memory_gib for pool in plan.pools) / max(1, plan.workers)
     plan.limit_gib = plan.workers * config.engine.max_worker_gib
 
 
@@ -273,5 +270,7 @@ def _calibrate(config: BuildConfig, levels: Levels, plan: BuildPlan, samples: Se
 
 
 def needed_gib(plan: BuildPlan) -> float:
-    """Memory of all workers: measured, else as declared."""
+    """Memory of all workers: measured, else as declared; of pools always, since what is measured has all models."""
+    if plan.pools:
+        return sum(pool.workers * pool.memory_gib for pool in plan.pools)
     return plan.workers * (plan.worker_gib or plan.declared_gib)

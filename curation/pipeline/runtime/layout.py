@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from curation.core.declarations import Resources
 from curation.core.errors import ConfigError
+from curation.pipeline.assemble import USUAL_SECONDS
 from curation.pipeline.config import BuildConfig, EngineConfig
 from curation.pipeline.runtime.flow import DECODE
 from curation.pipeline.runtime.pool import Pool
@@ -22,11 +23,13 @@ SCALE = "On an autoscaling cluster, set engine.workers to the number of workers 
 FUSED: Levels = [[WHOLE]]
 
 
-def chosen_levels(config: BuildConfig, stages: Sequence[Stage], nodes: Mapping[str, Node]) -> Levels:
+def chosen_levels(
+    config: BuildConfig, stages: Sequence[Stage], nodes: Mapping[str, Node], batch_seconds: float = USUAL_SECONDS
+) -> Levels:
     """The operators of a build on these machines, by `engine.pools`. Raises ConfigError for settings of no pool."""
     if config.engine.pools == "fused":
         return FUSED
-    levels = operators(config, stages)
+    levels = operators(config, stages, batch_seconds)
     needs = pool_needs(config.engine, levels, nodes)
     if config.engine.pools == "separate":
         return levels

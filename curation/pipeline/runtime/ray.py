@@ -99,7 +99,7 @@ class RayRuntime:
 
     def label(self, job: Job, units: Iterable[Unit], done: Mapping[int, set[int]]) -> Iterator[BatchLabelled]:
         """See `job.Runtime`."""
-        levels = chosen_levels(job.config, job.make_stages(job.config), _nodes())
+        levels = chosen_levels(job.config, job.make_stages(job.config), _nodes(), job.batch_seconds)
         layout = self._layout_of(levels)
         operators = {operator.name: operator for level in levels for operator in level}
         makers: dict[str, Callable[[], Any]] = {DECODE: partial(Decoding, job)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from curation.core.declarations import Resources, Use
-from curation.pipeline.assemble import WORKER, memory_gib
+from curation.pipeline.assemble import USUAL_SECONDS, WORKER, memory_gib, more_gib
 from curation.pipeline.config import BuildConfig
 from curation.stages.base import Branched, Stage
 
@@ -41,8 +41,8 @@ Levels = list[list[Operator]]
 WHOLE = Operator("label", commits=True)
 
 
-def operators(config: BuildConfig, stages: Sequence[Stage]) -> Levels:
-    """The parts of these stages."""
+def operators(config: BuildConfig, stages: Sequence[Stage], batch_seconds: float = USUAL_SECONDS) -> Levels:
+    """The parts of these stages; a worker of each has a whole batch in memory."""
     levels: Levels = []
     part: list[Stage] = []
     joins, kind = False, ""
@@ -58,7 +58,12 @@ def operators(config: BuildConfig, stages: Sequence[Stage]) -> Levels:
         else:
             kind = own or kind
         part.append(stage)
-    return [*levels, [replace(_part(part, config, joins=joins), commits=True)]]
+    levels.append([replace(_part(part, config, joins=joins), commits=True)])
+    return [[_with_memory(operator, more_gib(batch_seconds)) for operator in level] for level in levels]
+
+
+def _with_memory(operator: Operator, more: float) -> Operator:
+    return replace(operator, needs=replace(operator.needs, memory_gib=(operator.needs.memory_gib or 0.0) + more))
 
 
 def _kind(stage: Stage, config: BuildConfig) -> str:

@@ -7,7 +7,7 @@ from curation.pipeline.assemble import build_stages
 from curation.pipeline.config import load_config
 from curation.pipeline.workers.operators import operators
 from curation.pipeline.workers.sizing import Node
-from curation.preflight.estimate import Machines, make_plan
+from curation.preflight.estimate import Machines, make_plan, needed_gib
 from curation.preflight.pools import audio_per_second, factors_of, plan_pools
 
 
@@ -33,6 +33,15 @@ def test_with_gpus_and_room_each_system_has_a_pool():
     assert pools(Machines(32, 2, gpu_gib=48), preset="paper").pools == []  # no room for all of them
     for setting in ("pools=fused", "worker_gpus=1", "worker_cpus=8"):
         assert pools(Machines(32, 8), f"engine.{setting}", preset="paper").pools == []
+
+
+def test_memory_is_that_of_each_pool():
+    """Not that of a worker with all models, as often as there are workers."""
+    plan = pools(Machines(32), "engine.pools=separate")
+    every = make_plan(load_config(), Machines(32), calibrate=False).declared_gib
+    plan.worker_gib = every
+    assert needed_gib(plan) == sum(pool.workers * pool.memory_gib for pool in plan.pools)
+    assert needed_gib(plan) < plan.workers * every
 
 
 def test_pools_that_do_not_fit_are_a_problem_that_names_one():

@@ -1,5 +1,7 @@
 """The parts of the label pass, by what stages and adapters declare."""
 
+import itertools
+
 import pytest
 
 from curation.core.declarations import Resources
@@ -35,6 +37,14 @@ def test_all_parts_together_need_what_a_worker_with_all_of_them_needs():
     every = [operator for level in parts(config) for operator in level]
     own = [operator.needs.memory_gib - 0.75 for operator in every]
     assert sum(own) + 0.75 == pytest.approx(worker_needs(config).memory_gib)
+
+
+def test_workers_of_all_parts_have_room_for_long_batches():
+    config = load_config()
+    short, long = (itertools.chain(*operators(config, build_stages(config), seconds)) for seconds in (300, 2700))
+    more = [other.needs.memory_gib - one.needs.memory_gib for one, other in zip(short, long, strict=True)]
+    assert more == pytest.approx([worker_needs(config, 2700).memory_gib - worker_needs(config).memory_gib] * len(more))
+    assert more[0] > 0.3  # measured: docs/results/2026-11-27-staging.md
 
 
 def test_the_system_that_identifies_languages_goes_first():

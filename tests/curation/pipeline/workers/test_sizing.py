@@ -88,6 +88,6 @@ def test_workers_and_decoding_fit_together_on_each_machine(cpus, gpus, memory, n
         assert sum(count * each.cpus for count, each in every) <= node.cpus + 1e-9
         assert sum(count * (each.memory_gib or 0) for count, each in every) <= node.memory_gib + 1e-6
         assert share.count * share.each.gpus <= node.gpus + 1e-9
-        assert 0 < share.each.cpus <= cpus or share.each.cpus < 1e-3
+        assert 0 < share.each.cpus <= cpus + 1e-9 or share.each.cpus < 1e-3
         able = node.cpus >= cpus + decode and node.gpus >= gpus and node.memory_gib >= memory + DECODERS_GIB
         assert bool(share.count) >= able

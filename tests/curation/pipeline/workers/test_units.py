@@ -2,9 +2,11 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.pipeline.assemble import worker_needs
 from curation.pipeline.config import load_config
 from curation.pipeline.workers.units import MIB, Sizes
 
@@ -13,10 +15,10 @@ WORKERS = 288
 
 
 def sizes(recordings, *overrides):
-    return Sizes.of(load_config(overrides=overrides).engine, recordings)
+    return Sizes.of(load_config(overrides=overrides), recordings)
 
 
-AUTO = load_config().engine
+AUTO = load_config()
 
 
 @given(st.integers(1, 10_000_000), st.floats(0.0, 36.0))
@@ -81,3 +83,13 @@ def test_what_the_configuration_says_holds():
     assert sizes(12) == Sizes(1, 64 * MIB, 300.0)
     assert sizes(10_000_000) == Sizes(263, 263 * 64 * MIB, 2700.0)
     assert sizes(10_000_000, "engine.unit_files=4") == Sizes(4, 256 * MIB, 2700.0)
+
+
+def test_batches_are_no_longer_than_the_memory_of_a_worker_allows():
+    needs = worker_needs(AUTO).memory_gib
+    short = sizes(10_000_000, f"engine.max_worker_gib={needs + 0.1}").batch_seconds
+    assert 300 < short < 2700
+    most = load_config(overrides=[f"engine.max_worker_gib={needs + 0.1}"])
+    assert worker_needs(most, short).memory_gib == pytest.approx(needs + 0.1)
+    assert sizes(10_000_000, f"engine.max_worker_gib={needs / 2}").batch_seconds == 300
+    assert sizes(10_000_000, f"engine.max_worker_gib={needs / 2}", "engine.batch_seconds=900").batch_seconds == 900
