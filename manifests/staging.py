@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from curation.audio.flac import encode_flac
 from curation.core.errors import DataError
+from curation.core.parquet import damage_named
 from curation.core.records import typed
-from curation.core.storage import Storage, damage_named
+from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import schemas
 from curation.manifests.error_rates import ErrorRate, error_rates

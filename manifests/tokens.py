@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core.storage import Storage, damage_named
+from curation.core.parquet import damage_named
+from curation.core.storage import Storage
 from curation.manifests import schemas
 from curation.manifests.staging import BatchName
 

@@ -1,30 +1,34 @@
-"""Writes Parquet files piece by piece, in bounded memory."""
+"""Writes Parquet files piece by piece, in bounded memory, and tells damaged ones from storage that fails."""
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from curation.core.errors import DataError
 
 
 class TableWriter:
     """Parquet in row groups of equal size, whatever the pieces, hashed while written: no file is held in memory."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, row_group_size: int) -> None:
-        self._file = file
+        self._sink = _Sink(file)
         self._size = row_group_size
         self._waiting = schema.empty_table()
-        self._hash = hashlib.sha256()
-        self.closed = False
-        self.bytes = 0
-        """Length of the file; after `close` of the whole."""
-        self._writer = pq.ParquetWriter(pa.PythonFile(self, mode="w"), schema, **encoding(schema))
+        self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, **encoding(schema))
+
+    @property
+    def bytes(self) -> int:
+        """Length of the file so far; after `close` of the whole."""
+        return self._sink.bytes
 
     @property
     def sha256(self) -> str:
         """Hex SHA-256 of the bytes so far; after `close` of the whole file."""
-        return self._hash.hexdigest()
+        return self._sink.hash.hexdigest()
 
     def add(self, table: pa.Table) -> None:
         """Append rows of the schema."""
@@ -40,9 +44,27 @@ class TableWriter:
             self._writer.write_table(self._waiting)
         self._writer.close()
 
+    def give_up(self) -> None:
+        """Write nothing more: Arrow ends a file that is not closed when it is forgotten."""
+        self._sink.dropped = True
+
+
+class _Sink:
+    """The file as Arrow sees it. It knows nothing of the writer: Python does not find circles through Arrow's C++, and
+    each would hold the last rows of its file for ever.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+        self.bytes = 0
+        self.closed = self.dropped = False
+
     def write(self, data: Any) -> int:
-        """Called by Arrow for each piece of the file."""
-        self._hash.update(data)
+        """Called for each piece of the file."""
+        if self.dropped:
+            return len(data)
+        self.hash.update(data)
         self.bytes += self._file.write(data)
         return len(data)
 
@@ -73,3 +95,16 @@ def _leaves(path: str, kind: pa.DataType) -> Iterator[str]:
         yield from _leaves(f"{path}.list.element", kind.value_type)
     else:
         yield path
+
+
+@contextmanager
+def damage_named(path: str, remedy: str) -> Iterator[None]:
+    """Turn Arrow's errors about a damaged Parquet file that the block reads into a DataError with the remedy."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        # Arrow reports damage as a plain OSError too; one with an errno, or of a subclass, comes from the storage.
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise
+        msg = f"{path} is damaged ({str(error).strip()}): {remedy}"
+        raise DataError(msg) from error

@@ -8,6 +8,7 @@ out.write_bytes("notes/one.json", b"{}")
 
 import errno
 import json
+import logging
 import os
 import posixpath
 import tempfile
@@ -28,10 +29,13 @@ from curation.core.errors import ConfigError, DataError, StorageError, UserError
 from curation.core.faults import is_storage_fault, persistently
 from curation.core.parquet import TableWriter, encoding
 from curation.core.records import json_bytes
-from curation.core.stores.conditional import ChangedError, ConditionalPuts
+from curation.core.stores.conditional import ChangedError, ConditionalPuts, conditional_puts
 from curation.core.stores.naming import NamedFile, writing
 from curation.core.stores.protocols import file_system, in_parts
 from curation.core.stores.ranges import RangedFile
+from curation.core.stores.uploads import abort_uploads
+
+log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
 Result = TypeVar("Result")
@@ -60,7 +64,7 @@ class Storage:
 
     @cached_property
     def _conditions(self) -> ConditionalPuts | None:
-        return ConditionalPuts.of(self._fs_and_base[0])
+        return conditional_puts(self._fs_and_base[0])
 
     def path(self, name: str) -> str:
         """Full path of `name` inside the folder, in the form of the file system."""
@@ -75,9 +79,14 @@ class Storage:
         return persistently(action, self.root)
 
     def exists(self, name: str) -> bool:
-        """Whether a file of this name is there."""
+        """Whether a file of this name is there, and not empty."""
         fs, path = self._fs_and_base[0], self.path(name)
-        return bool(self._try(lambda: fs.exists(path)))
+        if self.is_local:
+            return bool(self._try(lambda: fs.exists(path)))
+        try:  # one request; the `exists` of s3fs lists a folder of this name too
+            return bool(self._try(lambda: fs.cat_file(path, start=0, end=1)))
+        except FileNotFoundError:
+            return False
 
     def names(self, folder: str) -> list[str]:
         """Sorted base names of the finished files in a sub-folder; empty if there is no such folder."""
@@ -108,6 +117,16 @@ class Storage:
 
         with suppress(FileNotFoundError):
             self._try(remove)
+
+    def abort_uploads(self) -> None:
+        """End the uploads of processes that were killed (`stores.uploads`), where the store lists them."""
+        fs, path = self._fs_and_base
+        try:
+            self._try(lambda: abort_uploads(fs, path))
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, StorageError):
+                raise
+            log.info("%s: uploads of killed processes cannot be listed: %s", self.root, error)
 
     def remove_if_empty(self, folder: str) -> None:
         """Delete a sub-folder that holds nothing; only local file systems have such folders."""
@@ -259,8 +278,11 @@ class Storage:
         """Write a Parquet file (zstd) piece by piece; it appears when the block succeeds."""
         with self._appearing(name) as file:
             writer = TableWriter(file, schema, row_group_size)
-            yield writer
-            writer.close()
+            try:
+                yield writer
+                writer.close()
+            finally:
+                writer.give_up()
 
     @contextmanager
     def open_table(self, name: str) -> Iterator[pq.ParquetFile]:
@@ -276,22 +298,3 @@ class Storage:
         """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
         with self.open_table(name) as file:
             return file.read(columns=columns)
-
-    def iter_tables(self, folder: str, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
-        """Name and table of each Parquet file of a sub-folder, in the order of the names."""
-        for name in self.names(folder):
-            if name.endswith(".parquet"):
-                yield name, self.read_table(f"{folder}/{name}", columns)
-
-
-@contextmanager
-def damage_named(path: str, remedy: str) -> Iterator[None]:
-    """Turn Arrow's errors about a damaged Parquet file that the block reads into a DataError with the remedy."""
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        # Arrow reports damage as a plain OSError too; one with an errno, or of a subclass, comes from the storage.
-        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
-            raise
-        msg = f"{path} is damaged ({str(error).strip()}): {remedy}"
-        raise DataError(msg) from error

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
@@ -27,6 +28,7 @@ from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import BatchLabelled, Job
 from curation.pipeline.workers.operators import WHOLE, Operator
 from curation.stages.base import Branched, Stage, run_branch, run_join, run_stage
+from curation.stages.decode.media import OpenFile, open_patiently
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
 
@@ -96,7 +98,8 @@ class UnitDecoder:
     def _spans(self, unit: Unit, attempt: Attempt) -> Iterator[Recording]:
         """The spans of a unit; of a recording that is tried again those that failed, if its file is the same."""
         for planned in unit.sources:
-            source = replace(planned, version=FileState.at(planned.path).version)
+            now = FileState.at(planned.path)
+            source = replace(planned, version=now.version)
             if planned.version and not source.version and not has_folder(planned.path):
                 msg = (
                     f"{planned.path}: the folder from which it was listed is away: bring it back, and run the same "
@@ -104,15 +107,15 @@ class UnitDecoder:
                 )
                 raise StorageError(msg)
             again = unit.stretches.get(source.id) if source.version and source.version == planned.version else None
-            for span in self._of_source(source, attempt):
+            for span in self._of_source(source, attempt, partial(open_patiently, size=now.size)):
                 if again is None or any(_meets(span, stretch) for stretch in again):
                     yield span
 
-    def _of_source(self, source: Source, attempt: Attempt) -> Iterator[Recording]:
+    def _of_source(self, source: Source, attempt: Attempt, open_file: OpenFile) -> Iterator[Recording]:
+        spans = decode_spans(source, self._job.config.decode, open_file=open_file)
         if source.id in attempt.victims:
-            yield from self._up_to_crash(source, attempt.victims[source.id])
+            yield from self._up_to_crash(source, spans, attempt.victims[source.id])
             return
-        spans = decode_spans(source, self._job.config.decode)
         for number in itertools.count():
             attempt.note(source.id, "decode", spans=number)
             span = self._watched(spans, source, attempt)
@@ -126,10 +129,11 @@ class UnitDecoder:
         with self._watchdog.limit(f"decoding {source.path}", attempt.explain):
             return next(spans, None)
 
-    def _up_to_crash(self, source: Source, crash: Crash) -> Iterator[Recording]:
+    @staticmethod
+    def _up_to_crash(source: Source, spans: Iterator[Recording], crash: Crash) -> Iterator[Recording]:
         """The spans that were decoded before the recording killed its worker, then one failed row for the rest."""
         end, span = 0, None
-        for span in itertools.islice(decode_spans(source, self._job.config.decode), crash.spans):
+        for span in itertools.islice(spans, crash.spans):
             span.last = False
             end = span.end
             yield span

@@ -96,9 +96,11 @@ def build(  # noqa: PLR0913 - the options of the command
     job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
     out = job.out
     with served(metrics) as figures, held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
+        out.abort_uploads()
         config = pinned(out, config)
         job = replace(job, config=config)
         plan = _plan(out, config, inputs, lock, retry_failed=retry_failed)
+        job = replace(job, batch_seconds=plan.batch_seconds)
         clear_notes(out)
         tell_changes(out, config)
         if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
@@ -136,7 +138,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, 
     write_roots(out, listing.roots)
     record_skipped(out, listing.skipped)
     failed = sum(1 for _ in failed_recordings(out, corpus)) if corpus else 0
-    sizes = Sizes.of(config.engine, len(todo) + failed)
+    sizes = Sizes.of(config, len(todo) + failed)
     return extend_plan(
         out,
         plan,
@@ -179,7 +181,7 @@ def _started(job: Job) -> Iterator[Runtime]:
         return
     from curation.pipeline.runtime.ray import RayRuntime  # Ray takes seconds to import
 
-    with RayRuntime(config.engine, worker_needs(config), job.out) as runtime:
+    with RayRuntime(config.engine, worker_needs(config, job.batch_seconds), job.out) as runtime:
         yield runtime
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -19,6 +20,7 @@ from curation.audio.formats import HEADERLESS, NO_PROTOCOLS
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.names import existing
 from curation.core.patient_file import PatientFile
+from curation.core.stores.protocols import file_system, speaks_s3
 from curation.manifests.records import MediaInfo
 from curation.stages.decode.blocks import MAX_RATE, MIN_RATE, Joiner, MediaError, planes
 from curation.stages.decode.channels import Separation
@@ -48,19 +50,21 @@ SEARCHABLE = {"wav", "w64", "flac", "mov", "matroska", "webm", "aiff", "au", "ca
 beginning."""
 
 
-def open_binary(path: str) -> BinaryIO:
-    """Open a local path or an fsspec URL (s3://, https://, memory://, ...) for reading bytes."""
+def open_binary(path: str, size: int = 0) -> BinaryIO:
+    """Open a local path or an fsspec URL (s3://, https://, memory://, ...) for reading bytes.
+
+    `size` in bytes, where it is known, saves asking S3 for it.
+    """
     if "://" not in path:
         return Path(existing(path)).open("rb")
-    import fsspec
+    fs, name = file_system(path)
+    known = {"size": size} if size and speaks_s3(fs) else {}
+    return cast("BinaryIO", fs.open(name, "rb", **known))
 
-    file: BinaryIO = fsspec.open(path, "rb").open()
-    return file
 
-
-def open_patiently(path: str) -> BinaryIO:
+def open_patiently(path: str, size: int = 0) -> BinaryIO:
     """The same, for reading over a moment without an answer of the storage. Raises StorageError for a longer one."""
-    return cast("BinaryIO", PatientFile(path, open_binary))
+    return cast("BinaryIO", PatientFile(path, partial(open_binary, size=size)))
 
 
 @dataclass(slots=True)

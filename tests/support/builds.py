@@ -50,8 +50,9 @@ def toy_build(folder: Path, out: Path, config: BuildConfig | None = None, **opti
 
 def table(out: Path, folder: str) -> pa.Table:
     """All Parquet files of a folder of the build as one table without metadata."""
-    parts = [part.replace_schema_metadata() for _, part in Storage(str(out)).iter_tables(folder)]
-    return pa.concat_tables(parts)
+    files = Storage(str(out))
+    names = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".parquet")]
+    return pa.concat_tables([files.read_table(name).replace_schema_metadata() for name in names])
 
 
 def rows(out: Path, folder: str) -> list[dict[str, Any]]:

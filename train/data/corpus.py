@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.errors import DataError
-from curation.core.storage import Storage, damage_named
+from curation.core.parquet import damage_named
+from curation.core.storage import Storage
 from curation.manifests import index, shards
 from curation.manifests.index import ShardIndex
 from curation.tokenize.pair import check_description

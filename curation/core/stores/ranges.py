@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from curation.core.faults import status_of
 
-Fetch = Callable[[int, int | None], bytes]
-"""The bytes from a place up to another (None: the end); a negative place counts from the end, as in `cat_file`."""
+Fetch = Callable[[int | None, int | None], bytes]
+"""The bytes from a place (None: the start) up to another (None: the end); a negative place counts from the end, as in
+`cat_file`."""
 TAIL_BYTES = 2**18
 """Read at once from the end: the footer of a Parquet file, and all of a small one."""
 _NOT_SATISFIABLE = 416
@@ -26,7 +27,7 @@ class RangedFile(io.RawIOBase):
         except OSError as error:
             if status_of(error.__cause__) != _NOT_SATISFIABLE:
                 raise
-            self._tail = b""  # of an empty file there is no range
+            self._tail = fetch(None, None)  # of an empty file there is no range; rclone gives none of a short one
         self._size = len(self._tail) if len(self._tail) < TAIL_BYTES else length()
 
     def read(self, size: int = -1) -> bytes:

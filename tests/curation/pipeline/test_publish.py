@@ -158,11 +158,11 @@ def test_staging_is_read_once_and_speech_only_of_what_is_kept(story, tmp_path, o
     names = committed(out)
     opened = {name: CountingFileSystem.opened[out.path(name.speech)] for name in names}
     assert {CountingFileSystem.opened[out.path(name.file)] for name in names} == {1}
-    published = {row for _, part in out.iter_tables("shards", ["id"]) for row in part["id"].to_pylist()}
+    published = {row["id"] for row in rows(out.root, "shards")}
     assert bool(published) == (overrides != ("consensus.max_pwer=0",))
     for name, times in opened.items():
-        rows = out.read_table(name.file, ["segments.list.element.id"])["segments"].to_pylist()
-        has_kept = any(segment["id"] in published for segments in rows for segment in segments)
+        judged = out.read_table(name.file, ["segments.list.element.id"])["segments"].to_pylist()
+        has_kept = any(segment["id"] in published for segments in judged for segment in segments)
         assert times == (2 if has_kept else 0)
     assert out.names("judged") == []
 

@@ -281,7 +281,8 @@ class Counting(MemoryFileSystem):
         return super()._strip_protocol(path.removeprefix("counting://"))
 
     def cat_file(self, path, start=None, end=None, **options):
-        self.opened[path.rpartition("/")[2]] += 1
+        if (start, end) != (0, 1):  # whether it is there
+            self.opened[path.rpartition("/")[2]] += 1
         return super().cat_file(path, start, end, **options)
 
 

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +65,12 @@ def test_an_empty_and_an_absent_file(out):
         out.open("absent")
     with pytest.raises(FileNotFoundError):
         out.read_table("absent.parquet")
+
+
+def test_a_store_without_a_range_longer_than_the_file_is_asked_for_all_of_it():
+    def fetch(start, end):
+        if (start, end) != (None, None):
+            raise OSError from ClientError({"ResponseMetadata": {"HTTPStatusCode": 416}}, "GetObject")
+        return b"short"
+
+    assert RangedFile(fetch, lambda: 5).read() == b"short"

@@ -3,6 +3,7 @@
 import os
 import signal
 import traceback
+from collections import Counter
 
 import fsspec
 import pytest
@@ -126,6 +127,15 @@ def test_killed_at_every_write_of_a_publish_pass(s3, remote, out, tmp_path):
             assert same(corpus(out), old)
     assert number > 10  # each goes on where the one before was
     assert same(corpus(out), new)
+
+
+def test_an_input_takes_two_requests_and_no_batch_is_searched_for(s3, remote, out):
+    before = len(s3.requests)
+    toy_build(remote, out.root, toy_config(unit_files=1))
+    made = s3.requests[before:]
+    inputs = Counter(request.kind for request in made if request.path.endswith(".wav"))
+    assert inputs == {"HEAD": len(NAMES), "GET": len(NAMES)}
+    assert not [request.query for request in made if request.kind == "LIST" and ".parquet" in request.query]
 
 
 def test_one_file_that_a_busy_store_never_gives_ends_the_build_without_a_commit(s3, remote, out, monkeypatch):
