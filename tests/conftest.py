@@ -56,6 +56,18 @@ def story(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def cluster():
+    """A Ray node with two CPUs and one GPU that exists in Ray's books only. To start one takes longer than a build."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
 def s3_once():
     from tests.support.faults.s3 import s3_server
 

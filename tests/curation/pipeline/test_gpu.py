@@ -5,8 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-import ray
-from ray.cluster_utils import Cluster
 
 from curation.core.errors import ConfigError, ModelError
 from curation.pipeline.config import BuildConfig, load_config
@@ -78,15 +76,6 @@ class Where(Stage):
 
 def stages_that_say_where(config):
     return [*toy_stages(config), Where()]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A node with two CPUs and one GPU that exists in Ray's books only."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
 
 
 def test_two_workers_share_a_gpu_and_leave_room_for_decoding(cluster, tmp_path):

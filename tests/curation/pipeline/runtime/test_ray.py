@@ -24,8 +24,8 @@ def lacking_stages(config):
     return [*toy_stages(config), Lacking()]
 
 
-def test_a_user_error_of_a_worker_is_raised_as_it_is(tmp_path):
+def test_a_user_error_of_a_worker_is_raised_as_it_is(cluster, tmp_path):
     recordings = write_recordings(tmp_path / "in", ["a"])
     with pytest.raises(ModelError) as caught:
-        toy_build(recordings, tmp_path / "out", toy_config("ray", workers=1), make_stages=lacking_stages)
+        toy_build(recordings, tmp_path / "out", toy_config("ray", address=cluster.address), make_stages=lacking_stages)
     assert str(caught.value) == "model x is not on this machine: run `curation models fetch x`"
