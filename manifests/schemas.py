@@ -195,7 +195,7 @@ SHARD_COLUMNS = [
     Column("edits", pa.list_(EDIT), "ms", "changes to the punctuation, each with the pause that justified it"),
     Column("scores", SHARD_SCORES, "", "every score of the utterance and of its recording, by name"),
     Column("notes", SHARD_NOTES, "", "choices made by the stages: denoiser, text normalisation, aligner, ..."),
-    Column("speaker_embedding", pa.list_(pa.float32()), "", "speaker embedding, unit norm"),
+    Column("speaker_embedding", pa.list_(pa.float32()), "192", "speaker embedding of CAM++, unit norm"),
     Column("glm", pa.list_(pa.int32()), "12.5/s", "ids of the content tokenizer"),
     Column("semantic", pa.list_(pa.int32()), "50/s", "semantic ids of the codec"),
     Column("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),

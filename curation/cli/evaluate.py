@@ -174,9 +174,9 @@ def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judg
     if tasks == ["asr"]:
         return Judges()
     from curation.tokenize.registry import load_codec
-    from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser
+    from curation.train.evaluate.judges import EncoderJudge, WhisperRecogniser
 
-    return Judges(WhisperRecogniser(recogniser), GE2EJudge(), load_codec(codec) if "codec" in tasks else None)
+    return Judges(WhisperRecogniser(recogniser), EncoderJudge(), load_codec(codec) if "codec" in tasks else None)
 
 
 def _model(

@@ -6,10 +6,23 @@ has settings), and an entry of the catalogue for its weights. A package of your 
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from curation.audio.wave import Wave
 from curation.core.declarations import Adapter
 from curation.stages.diarize.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a diarizer heard in a wave."""
+
+    turns: list[Turn]
+    overlap: npt.NDArray[np.float32] | None = None
+    """Probability that two or more speak, in frames of 10 ms; None: the diarizer has none."""
 
 
 class Diarizer(Adapter, ABC):
@@ -23,3 +36,7 @@ class Diarizer(Adapter, ABC):
         """Turns in (samples,) float32 at 16 kHz, in any order, in samples of `wave`, with any speaker labels; turns of
         different speakers may overlap.
         """
+
+    def hear(self, wave: Wave) -> Heard:
+        """The turns, and the probability of overlapped speech where the system has one. The stage calls this."""
+        return Heard(self.diarize(wave))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from curation.core.kinds import KindOf, Options, OptionsOf, section_for
-from curation.core.settings import Section, later_field, model_field
+from curation.core.settings import Section, later_field, model_field, threshold
 from curation.stages.diarize.registry import DIARIZERS
 
 
@@ -17,21 +17,16 @@ class PyannoteConfig(Section):
         "A complete pyannote pipeline (path:FOLDER or hf:REPO@REVISION, e.g. "
         "hf:pyannote/speaker-diarization-community-1); empty: the pipeline built from the two models below",
     )
-    segmentation: str = model_field("pyannote-segmentation", "segmentation model, a reference")
-    embedding: str = model_field("ge2e-speaker-encoder", "GE2E speaker encoder, a reference")
-    segmentation_step_seconds: float = Field(0.5, gt=0, le=5, description="step of the 5 s segmentation window (s)")
+    segmentation: str = model_field("pyannote-segmentation-3.0", "segmentation model, a reference")
+    embedding: str = model_field("campplus", "CAM++ speaker encoder, a reference")
+    segmentation_step_seconds: float = Field(2.0, gt=0, le=10, description="step of the segmentation's windows (s)")
     segmentation_threshold: float = Field(0.5, gt=0, lt=1, description="probability above which a speaker is active")
     min_duration_off: float = Field(0.0, ge=0, description="shorter gaps inside a speaker's turn are filled (s)")
-    clustering_method: Literal["average", "centroid", "complete", "ward"] = Field(
-        "average", description="linkage of the agglomerative clustering"
-    )
     clustering_threshold: float = Field(
-        0.27,
+        0.55,
         gt=0,
-        description="distance at which speakers are distinguished: cosine for average and complete linkage",
-    )
-    min_cluster_size: int = Field(
-        8, ge=1, description="windows with 1 s or more of a voice below which a cluster joins its nearest larger one"
+        le=2,
+        description="mean distance (1 - cosine) of the turns of two voices at which they are two speakers",
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the pipeline runs")
     sha256: dict[str, str] = Field(
@@ -53,8 +48,31 @@ class DiarizeConfig(PyannoteConfig):
     max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
     max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
     exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
+    overlap_threshold: float = Field(
+        0.05, gt=0, le=1, description="probability of a second voice above which speech counts as overlapped"
+    )
     overlap_margin_seconds: float = Field(
-        1.0, ge=0, description="distance from overlapped speech within which a pause to cut at is searched (s)"
+        0.2, ge=0, description="distance from overlapped speech within which a pause to cut at is searched (s)"
+    )
+    max_overlap: float = threshold(
+        1.0,
+        "Highest probability, 0..1, of a second voice in an utterance; above `overlap_threshold` it is cut out anyway",
+        score="diarize.overlap",
+        rejects=">",
+        required=False,
+        off=1.0,
+        ge=0,
+        le=1,
+    )
+    max_homogeneity_distance: float = threshold(
+        0.8,
+        "Largest distance (1 - cosine) of the voice inside an utterance of 3 s or more",
+        score="diarize.homogeneity",
+        rejects=">",
+        required=False,
+        off=2.0,
+        ge=0,
+        le=2,
     )
     max_edge_seconds: float = Field(0.3, ge=0, description="how far an edge may move to find silence (s)")
     threads: int = Field(1, ge=1, description="CPU threads of the models")

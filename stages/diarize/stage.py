@@ -9,13 +9,14 @@ from typing import Any
 
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.declarations import Note, Resources, Use
+from curation.core.declarations import Note, Resources, Score, Use
 from curation.core.kinds import make, section_for
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording, Segment, Verdict
 from curation.stages.base import Stage
+from curation.stages.diarize.base import Heard
 from curation.stages.diarize.config import DiarizeConfig
-from curation.stages.diarize.pauses import Pauses
+from curation.stages.diarize.pauses import FRAME, Pauses, stretches
 from curation.stages.diarize.registry import DIARIZERS
 from curation.stages.diarize.turns import Piece, TurnRules, cut_turns
 
@@ -34,6 +35,10 @@ class Diarize(Stage):
     after = "denoise"
     hears_spans = True
     notes = (Note("diarize.speakers", "number of speakers in the span", "recording"),)
+    scores = (
+        Score("diarize.overlap", "1", "highest probability of a second voice at once; the diarizer may have none"),
+        Score("diarize.homogeneity", "1", "largest distance of the voice between windows of 1.5 s; from 3 s on"),
+    )
 
     resources = Resources(gpus=0.0, memory_gib=0.3)
 
@@ -63,7 +68,7 @@ class Diarize(Stage):
         """Load the diarizer and the speaker encoder."""
         import torch
 
-        from curation.stages.diarize.pyannote.adapter import load_encoder
+        from curation.stages.diarize.campplus.encoder import load_encoder
 
         torch.set_num_threads(self.config.threads)
         self.encoder = load_encoder(self.config.embedding)
@@ -80,12 +85,19 @@ class Diarize(Stage):
         processed = recording.slice(recording.offset, recording.end)
         wave = peak_normalize(processed if recording.original is None else recording.original)
         with inside_model(f"diarize.{self.config.diarizer}"):
-            turns = self.diarizer.diarize(wave)
-        pieces = cut_turns(turns, Pauses(wave), self.rules)
+            heard = self.diarizer.hear(wave)
+        pieces = cut_turns(heard.turns, Pauses(wave), self.rules, self.crowded(heard))
         labels = speaker_labels(pieces)
         recording.segments = [self.segment(piece, labels, recording) for piece in pieces]
-        self.embed(recording, wave)
+        self.measure(recording, wave, heard)
         recording.notes["diarize.speakers"] = str(len(labels))
+
+    def crowded(self, heard: Heard) -> list[tuple[int, int]]:
+        """Stretches in which a second voice is likely."""
+        if heard.overlap is None:
+            return []
+        likely = stretches(heard.overlap > self.config.overlap_threshold)
+        return [(start * FRAME, end * FRAME) for start, end in likely]
 
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
         """The segment of a piece, with its audio, or with the verdict that excludes it."""
@@ -108,20 +120,23 @@ class Diarize(Stage):
             return Verdict("rejected", "diarize.min_seconds", piece.seconds, least)
         return None
 
-    def embed(self, recording: Recording, wave: Wave) -> None:
-        """Set the speaker embedding (256,), unit norm, of every stretch of one speaker from 0.4 s, from the span."""
-        import torch
-
+    def measure(self, recording: Recording, wave: Wave, heard: Heard) -> None:
+        """Set the speaker embedding (192,), unit norm, of every stretch of one speaker from 0.4 s, and the scores of
+        the live ones, from the span.
+        """
         spoken = [s for s in recording.segments if s.speaker and s.num_samples >= samples(MIN_EMBEDDED_SECONDS)]
-        if not spoken:
-            return
         first = recording.offset
-        voice = torch.from_numpy(wave).to(self.encoder.device)
-        waves = [voice[segment.start - first : segment.end - first] for segment in spoken]
-        with inside_model("diarize.ge2e"), torch.inference_mode():
-            embeddings = self.encoder.embed(waves).cpu().numpy()
-        for segment, embedding in zip(spoken, embeddings, strict=True):
-            segment.speaker_embedding = embedding.copy()
+        waves = [wave[segment.start - first : segment.end - first] for segment in spoken]
+        with inside_model("diarize.campplus"):
+            embeddings = self.encoder.embed(waves)
+            windows = [self.encoder.windows(part) if s.live else None for s, part in zip(spoken, waves, strict=True)]
+        for segment, embedding, voices in zip(spoken, embeddings, windows, strict=True):
+            segment.speaker_embedding = embedding
+            if voices is not None and len(voices) > 2:
+                segment.scores["diarize.homogeneity"] = float(1 - (voices @ voices.T).min())
+            if segment.live and heard.overlap is not None:
+                inside = slice((segment.start - first) // FRAME, -(-(segment.end - first) // FRAME))
+                segment.scores["diarize.overlap"] = float(heard.overlap[inside].max())
 
 
 def samples(seconds: float) -> int:

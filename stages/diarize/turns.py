@@ -1,7 +1,8 @@
 """Speaker turns to pieces of a recording: utterances of one speaker, overlapped speech, and excluded speech.
 
 All times are samples at 16 kHz. The rules, in order:
- 1. Where two or more speak, the speech is overlapped. The rest are stretches of one speaker.
+ 1. Where two or more speak, or where the diarizer takes that for likely, the speech is overlapped. The rest are
+    stretches of one speaker.
  2. Stretches of the same speaker with only a short pause between them are one turn.
  3. A turn that runs into overlapped speech ends at the last pause before it (and starts at the first one after it),
     so that neither a cut word nor the other voice is published.
@@ -56,29 +57,35 @@ class TurnRules:
     exclude_overlap: bool = True
 
 
-def cut_turns(turns: Sequence[Turn], pauses: Pauses, rules: TurnRules) -> list[Piece]:
-    """Pieces in order of time, inside 0..`pauses.length`, none overlapping another."""
-    pieces = separate(turns, exclude_overlap=rules.exclude_overlap)
+def cut_turns(
+    turns: Sequence[Turn], pauses: Pauses, rules: TurnRules, crowded: Sequence[tuple[int, int]] = ()
+) -> list[Piece]:
+    """Pieces in order of time, inside 0..`pauses.length`, none overlapping another. `crowded` are stretches in which
+    two are likely to speak, whatever the turns say.
+    """
+    pieces = separate(turns, crowded if rules.exclude_overlap else (), exclude_overlap=rules.exclude_overlap)
     pieces = settle_changes(merge(pieces, rules.max_pause), pauses, rules)
     pieces = [part for i in range(len(pieces)) for part in cut_margins(pieces, i, pauses, rules)]
     pieces = [part for piece in pieces for part in split(piece, pauses, rules)]
     return widen(pieces, pauses, rules)
 
 
-def separate(turns: Iterable[Turn], *, exclude_overlap: bool) -> list[Piece]:
-    """Stretches with one speaker, and stretches with several (kind `overlap`, no speaker).
+def separate(turns: Iterable[Turn], crowded: Sequence[tuple[int, int]] = (), *, exclude_overlap: bool) -> list[Piece]:
+    """Stretches with one speaker, and stretches with several or `crowded` (kind `overlap`, no speaker).
 
     Without `exclude_overlap` a stretch with several is assigned to the speaker before it.
     """
     turns = [turn for turn in turns if turn.end > turn.start]
-    times = sorted({time for turn in turns for time in (turn.start, turn.end)})
+    borders = [*((turn.start, turn.end) for turn in turns), *crowded]
+    times = sorted({time for border in borders for time in border})
     pieces: list[Piece] = []
     for start, end in pairwise(times):
         speakers = sorted({turn.speaker for turn in turns if turn.start < end and turn.end > start})
         if not speakers:
             continue
         before = pieces[-1].speaker if pieces else ""
-        if len(speakers) == 1 or not exclude_overlap:
+        single = len(speakers) == 1 and not any(first < end and last > start for first, last in crowded)
+        if single or not exclude_overlap:
             speaker = before if before in speakers else speakers[0]
             pieces.append(Piece(start, end, speaker))
         else:

@@ -112,6 +112,8 @@ SCORES_AND_NOTES = {
     "consensus.failed",
     "consensus.self_inconsistency",
     "denoise.chosen",
+    "diarize.homogeneity",
+    "diarize.overlap",
     "punctuate.aligner",
     "transcribe.alone",
     "transcribe.left_out",

@@ -10,7 +10,6 @@ from curation.core.errors import ConfigError, ModelError
 from curation.core.storage import Storage
 from curation.manifests.inputs.listing import Listing, list_inputs
 from curation.models.store import resolve
-from curation.stages.diarize.pyannote.adapter import prepare_import
 from curation.tokenize.files import read_tensors
 from tests.support import bombs
 
@@ -32,12 +31,11 @@ def test_tokenizer_checkpoints_run_no_code(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", bombs.KINDS)
 def test_the_speaker_encoder_runs_no_code(tmp_path, kind):
-    prepare_import()
-    from curation.stages.diarize.pyannote.speaker_encoder import GE2E
+    from curation.stages.diarize.campplus.network import CamPlusPlus
 
-    path = bombs.plant(tmp_path / "pretrained.pt", tmp_path / "harm", kind, model_state={})
-    with pytest.raises(ModelError, match=r"pretrained\.pt"):
-        GE2E.load(path)
+    path = bombs.plant(tmp_path / "campplus.pt", tmp_path / "harm", kind)
+    with pytest.raises(ModelError, match=r"campplus\.pt"):
+        CamPlusPlus.load(path)
     assert not (tmp_path / "harm").exists()
 
 

@@ -11,13 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.models.store import resolve
 from curation.stages.transcribe.whisper import Whisper, WhisperConfig
 
 PIECE_SECONDS = 28.0
 """Whisper takes 30 s at most. Only runaway speech is longer."""
-MIN_SAMPLES = SAMPLE_RATE // 10
-"""Below this a GE2E embedding is uninformative."""
 
 
 class Recogniser(Protocol):
@@ -59,29 +56,18 @@ class WhisperRecogniser:
         return [" ".join(next(texts).text for _ in row) for row in pieces]
 
 
-class GE2EJudge:
-    """The speaker encoder of the diarization."""
+class EncoderJudge:
+    """The speaker encoder of the pipeline, CAM++."""
 
-    def __init__(self, model: str = "ge2e-speaker-encoder") -> None:
-        from curation.stages.diarize.pyannote.adapter import prepare_import
-
-        prepare_import()
-        from curation.stages.diarize.pyannote.speaker_encoder import GE2E
+    def __init__(self, model: str = "campplus") -> None:
+        from curation.stages.diarize.campplus.encoder import load_encoder
 
         self.name = model
-        folder = resolve(model)
-        self._encoder = GE2E.load(folder / "pretrained.pt" if folder.is_dir() else folder)
+        self._encoder = load_encoder(model)
 
     def embed(self, waves: Sequence[Wave]) -> npt.NDArray[np.float32]:
-        """Embeddings (waves, 256); NaN below 0.1 s."""
-        import torch
-
-        rows = np.full((len(waves), self._encoder.dimension), np.nan, dtype=np.float32)
-        for row, wave in enumerate(waves):
-            if len(wave) >= MIN_SAMPLES:
-                with torch.inference_mode():
-                    rows[row] = self._encoder.embed([torch.from_numpy(np.ascontiguousarray(wave))])[0].numpy()
-        return rows
+        """Embeddings (waves, 192); NaN below 0.1 s."""
+        return self._encoder.embed(waves)
 
 
 def similarities(judge: SpeakerJudge, waves: Sequence[Wave], others: Sequence[Wave]) -> list[float]:

@@ -1,6 +1,6 @@
 """Evaluates speech recognition, synthesis and voice conversion on a test set.
 
-    results = evaluate(read_set("test.jsonl"), ["asr", "tts"], model, Judges(WhisperRecogniser(), GE2EJudge()))
+    results = evaluate(read_set("test.jsonl"), ["asr", "tts"], model, Judges(WhisperRecogniser(), EncoderJudge()))
 
 ASR is compared with the transcript. The speech of TTS and VC is transcribed by a recogniser and compared with the text,
 and its voice with the reference's by a speaker encoder (VC: with the source's as well). Two tasks need no model and are

@@ -1,124 +1,179 @@
-"""Diarization error rate on real speech: `python -m tests.bench.accuracy.diarization`.
+"""How pure the utterances are that diarization passes on: `python -m tests.bench.accuracy.diarization [options]`.
 
-DER by pyannote.metrics, without collar: of the pipeline's own annotation; of the segments that the stage makes of it
-(those with a speaker, kept or rejected: overlapped speech has none, and counts as missed); and of these where one
-person speaks. Then the number of speakers found. Mixtures are turns of two to four real speakers with pauses and
-overlaps; their reference comes from the level of each turn, so part of their DER is a different idea of where speech
-ends: look at the confusion. RTF is CPU seconds of one thread per second of audio.
+    --recordings FOLDER   audio files and `reference.rttm`, who speaks when; several times for several folders
+    --voices FOLDER       recordings of one voice each, that conversations are mixed from beside the packaged ones
+    --set KEY=VALUE       settings of the stage, e.g. max_overlap=1 (all thresholds of its scores count)
+
+One line for each set: seconds passed on; of these the share in which two or more people speak (cross-talk), and in
+which somebody else than the main speaker of the utterance speaks alone; the share of the reference's single-speaker
+speech that is found (recall); and label purity: seconds whose main speaker is the main speaker of their label in the
+recording. Then the diarization error rate of pyannote.metrics, without collar and with overlap scored, of all segments
+with a speaker (cross-talk is left out on purpose and counts as missed), the same where one person speaks, and CPU
+seconds of one thread per second. The sets: each folder, pyannote's telephone sample, and
+conversations of the packaged voices.
 """
 
+import argparse
 import time
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import yaml
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from curation.audio.files import read_wave
+from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.manifests.records import Recording
-from curation.models.store import resolve
-from curation.stages.diarize.pauses import Pauses, stretches
+from curation.core.settings import extra_of
+from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.diarize.stage import Diarize
-from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
+from tests.bench.inputs import conversations
+from tests.bench.inputs.conversations import Turns
+from tests.support.real_speech import BECKETT, SAMPLE, recording, wave
 
-Turns = Iterable[tuple[float, float, str]]
+SEEDS = range(6)
+
+
+@dataclass
+class Case:
+    """A recording, who speaks when, and what the stage made of it."""
+
+    wave: Wave
+    truth: Turns
+    passed: Turns
+    found: Turns
+    seconds: float = 0.0
 
 
 def main() -> None:
     """Print the table."""
-    stage = Diarize()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recordings", type=Path, action="append", default=[])
+    parser.add_argument("--voices", type=Path)
+    parser.add_argument("--set", action="append", default=[])
+    chosen = parser.parse_args()
+    stage = Diarize(
+        DiarizeConfig(**{key: yaml.safe_load(value) for key, _, value in (s.partition("=") for s in chosen.set)})
+    )
     stage.setup()
     stage.process([recording(wave(BECKETT))])  # warm up
-    print(f"{'recording':32} {'DER':>6} {'miss':>6} {'false':>6} {'conf':>6} {'speakers':>9} {'RTF':>6}")
-    truth = annotation(sample_reference())
-    show(stage, "sample", wave(SAMPLE), truth)
-    for name, reference in (("beckett", BECKETT), ("two_cities", TWO_CITIES)):
-        show(stage, name, wave(reference), None)
-    for seed, voices in enumerate(["rc", "rb", "rca", "rcb", "rcab", "rc", "ab", "rcab"]):
-        samples, turns = mixture(seed, voices)
-        show(stage, f"mixture {seed} of {len(voices)}", samples, annotation(turns))
+    print("set                   s cross-talk  other recall labels    DER  alone    CPU")
+    for name, items in sets(chosen.recordings, chosen.voices):
+        print(f"{name:16}", line([judged(stage, samples, truth) for samples, truth in items]), flush=True)
 
 
-def show(stage: Diarize, name: str, samples: Wave, truth: Annotation | None) -> None:
-    """One line for the pipeline's annotation, one for the stage's segments."""
-    row = recording(samples)
+def sets(recordings: Sequence[Path], voices: Path | None) -> Iterable[tuple[str, list[tuple[Wave, Turns]]]]:
+    """Name and recordings of each set."""
+    for folder in recordings:
+        reference = conversations.read_rttm(folder / "reference.rttm")
+        files = [file for file in sorted(folder.iterdir()) if file.stem in reference and file.suffix != ".rttm"]
+        yield folder.name, [(read_wave(file), reference[file.stem]) for file in files]
+    yield "telephone", [(wave(SAMPLE), conversations.sample_reference())]
+    speakers = conversations.packaged_voices() | (conversations.folder_voices(voices) if voices else {})
+    makers: list[tuple[str, Callable[..., tuple[Wave, Turns]]]] = [
+        ("mixed turns", conversations.turns),
+        ("mixed meetings", conversations.meeting),
+    ]
+    for name, maker in makers:
+        yield name, [maker(seed, speakers) for seed in SEEDS]
+
+
+def judged(stage: Diarize, samples: Wave, truth: Turns) -> Case:
+    """The case of a recording."""
+    row = recording(peak_normalize(samples))
     start = time.process_time()
     stage.process([row])
-    rtf = (time.process_time() - start) / (len(samples) / SAMPLE_RATE)
-    found = [(t.start / SAMPLE_RATE, t.end / SAMPLE_RATE, t.speaker) for t in stage.pipeline(samples)]
-    expected = len(truth.labels()) if truth else 1
-    lines = [("pipeline", found, False), ("segments", segments(row), False), ("segments, alone", segments(row), True)]
-    for kind, turns, alone in lines if truth else lines[:2]:
-        guess = annotation(turns)
-        parts = der(truth, guess, alone=alone) if truth else ["", "", "", ""]
-        numbers = " ".join(f"{part:>6}" for part in parts)
-        print(f"{name:15} {kind:16} {numbers} {len(guess.labels())} of {expected:<4} {rtf:6.3f}")
+    seconds = time.process_time() - start
+    live = [s for s in row.live_segments if not any(breaks(s.scores, rule) for rule in rules(stage.config))]
+    return Case(samples, truth, turns_of(live), turns_of(s for s in row.segments if s.speaker), seconds)
 
 
-def der(truth: Annotation, guess: Annotation, *, alone: bool) -> list[str]:
-    """DER and its parts, in percent; with `alone`, only where one person speaks."""
-    parts = DiarizationErrorRate(skip_overlap=alone)(truth, guess, detailed=True)
-    keys = ("missed detection", "false alarm", "confusion")
-    values = [parts["diarization error rate"], *(parts[key] / parts["total"] for key in keys)]
-    return [f"{100 * value:.1f}" for value in values]
+def turns_of(segments: Iterable[Any]) -> Turns:
+    """In seconds."""
+    return [(s.start / SAMPLE_RATE, s.end / SAMPLE_RATE, s.speaker) for s in segments]
 
 
-def segments(row: Recording) -> Turns:
-    """What the stage holds for one speaker's speech, live or rejected; overlapped speech has no speaker."""
-    return [(s.start / SAMPLE_RATE, s.end / SAMPLE_RATE, s.speaker) for s in row.segments if s.speaker]
+def rules(config: DiarizeConfig) -> Iterable[tuple[str, float]]:
+    """Score and highest value of each threshold."""
+    for name, field in type(config).model_fields.items():
+        if rule := extra_of(field).get("rule"):
+            yield rule["score"], getattr(config, name)
+
+
+def breaks(scores: dict[str, float], rule: tuple[str, float]) -> bool:
+    """Whether an utterance is rejected."""
+    name, limit = rule
+    return scores.get(name, -np.inf) > limit
+
+
+def line(cases: Sequence[Case]) -> str:
+    """The figures of a set."""
+    total: Counter[str] = Counter()
+    for case in cases:
+        total.update(purity(case))
+    kept = max(total["kept"], 1)
+    shares = [
+        total["crosstalk"] / kept,
+        total["other"] / kept,
+        total["found"] / max(total["single"], 1),
+        total["pure"] / kept,
+    ]
+    audio = sum(len(case.wave) for case in cases) / SAMPLE_RATE
+    figures = " ".join(f"{share:{width}.1%}" for share, width in zip(shares, (10, 6, 6, 6), strict=True))
+    errors = f"{der(cases, alone=False):6.3f} {der(cases, alone=True):6.3f}"
+    return f"{kept / 100:6.1f} {figures} {errors} {sum(case.seconds for case in cases) / audio:6.3f}"
+
+
+def purity(case: Case) -> Counter[str]:
+    """Frames of 10 ms: kept, of these in cross-talk and of others than the main speaker; single in the reference, and
+    found of these; of the main speaker of their label.
+    """
+    speakers = frames(case.truth, len(case.wave) * 100 // SAMPLE_RATE + 1)
+    count = np.sum(list(speakers.values()), axis=0)
+    covered, total = np.zeros(len(count), bool), Counter[str]()
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    for start, end, label in case.passed:
+        where = slice(round(start * 100), round(end * 100))
+        own = max(speakers, key=lambda name: int(speakers[name][where].sum()))
+        covered[where] = True
+        total["kept"] += where.stop - where.start
+        total["crosstalk"] += int((count[where] >= 2).sum())
+        total["other"] += int(((count[where] == 1) & ~speakers[own][where]).sum())
+        labels[label][own] += where.stop - where.start
+    total["single"] += int((count == 1).sum())
+    total["found"] += int(((count == 1) & covered).sum())
+    total["pure"] += sum(max(owners.values()) for owners in labels.values())
+    return total
+
+
+def frames(turns: Turns, length: int) -> dict[str, npt.NDArray[np.bool_]]:
+    """Where each speaker speaks, in frames of 10 ms."""
+    marked = {name: np.zeros(length, bool) for _, _, name in turns}
+    for start, end, name in turns:
+        marked[name][round(start * 100) : round(end * 100)] = True
+    return marked
+
+
+def der(cases: Sequence[Case], *, alone: bool) -> float:
+    """Diarization error rate of all cases together; with `alone`, only where one person speaks."""
+    metric = DiarizationErrorRate(skip_overlap=alone)
+    for case in cases:
+        metric(annotation(case.truth), annotation(case.found), uem=None)
+    return float(abs(metric))
 
 
 def annotation(turns: Turns) -> Annotation:
-    """pyannote's form of a list of turns (seconds)."""
+    """pyannote's form of a list of turns."""
     result = Annotation(uri="recording")
     for number, (start, end, speaker) in enumerate(turns):
         result[Segment(start, end), number] = speaker
     return result
-
-
-def sample_reference() -> Turns:
-    """The turns of pyannote's sample, from its RTTM file."""
-    lines = [line.split() for line in resolve(SAMPLE).with_suffix(".rttm").read_text().splitlines()]
-    return [(float(f[3]), float(f[3]) + float(f[4]), f[7]) for f in lines]
-
-
-def voices() -> dict[str, list[Wave]]:
-    """Stretches of single speakers: r LibriVox, c two_cities, a and b the two of the sample."""
-    cities = wave(TWO_CITIES)
-    clips = {"r": list(librivox()), "c": [cities[i : i + 80_000] for i in range(0, 640_000, 80_000)]}
-    for key, speaker in (("a", "speaker90"), ("b", "speaker91")):
-        long = [t for t in sample_reference() if t[2] == speaker and t[1] - t[0] > 2]
-        clips[key] = [wave(SAMPLE)[int(t[0] * SAMPLE_RATE) : int(t[1] * SAMPLE_RATE)] for t in long]
-    return clips
-
-
-def mixture(seed: int, speakers: str, turns: int = 14) -> tuple[Wave, Turns]:
-    """A conversation put together of real turns of 1.5 to 6 s: pauses of 0.1 to 0.8 s, overlaps in one of six."""
-    rng = np.random.default_rng(seed)
-    clips, mixed, truth = voices(), np.zeros(0, np.float32), []
-    for number in range(turns):
-        who = speakers[number % len(speakers)]
-        clip = clips[who][rng.integers(len(clips[who]))]
-        length = int(rng.uniform(1.5, 6) * SAMPLE_RATE)
-        clip = clip[(first := rng.integers(0, max(1, len(clip) - length) + 1)) : first + length]
-        clip = clip * np.float32(0.08 / np.sqrt(np.mean(np.square(clip))))
-        gap = -rng.uniform(0.3, 1.2) if rng.random() < 1 / 6 else rng.uniform(0.1, 0.8)
-        start = max(0, len(mixed) + int(gap * SAMPLE_RATE))
-        mixed = np.pad(mixed, (0, max(0, start + len(clip) - len(mixed))))
-        mixed[start : start + len(clip)] += clip
-        truth += [(start / SAMPLE_RATE + a / 100, start / SAMPLE_RATE + b / 100, who) for a, b in voiced(clip)]
-    mixed += rng.normal(0, 5e-4, len(mixed)).astype(np.float32)
-    return np.asarray(mixed * (0.6 / np.abs(mixed).max()), dtype=np.float32), truth
-
-
-def voiced(clip: Wave) -> list[tuple[int, int]]:
-    """Stretches (10 ms frames) within 30 dB of the loud parts; gaps below 0.3 s are filled."""
-    db = Pauses(clip).db
-    silent = stretches(db < np.percentile(db, 95) - 30)
-    loud = np.ones(len(db), bool)
-    for start, end in silent:
-        loud[start:end] = end - start < 30
-    return stretches(loud)
 
 
 if __name__ == "__main__":

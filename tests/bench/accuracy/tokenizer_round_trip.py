@@ -3,7 +3,8 @@
     python -m tests.bench.accuracy.tokenizer_round_trip [FOLDER_OF_WAVES ...]
 
 For each test set: WER (Whisper base) of the original and of speech decoded from its own tokens, similarity of the
-speaker embeddings (GE2E), what swapping the global tokens does, codes used, bits per second, speed on one thread; and
+speaker embeddings (CAM++; GE2E in results before 27 November), what swapping the global tokens does, codes used, bits
+per second, speed on one thread; and
 the same for speech that goes through the vocoder alone (no quantisation: the ceiling). Where there is no transcript
 the reference is what Whisper base hears in the original. LibriVox: Debian's pocketsphinx-testdata.
 """

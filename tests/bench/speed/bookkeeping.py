@@ -54,7 +54,7 @@ def synthetic_segment(number: int) -> Segment:
             "text.words": 10.0,
             "transcribe.systems": 2.0,
         },
-        speaker_embedding=np.full(256, 1 / 16, dtype=np.float32),
+        speaker_embedding=np.full(192, 192**-0.5, dtype=np.float32),
     )
 
 

@@ -9,7 +9,7 @@ from curation.models.catalogue import catalogue
 from curation.models.store import resolve, store_root
 from tests.support.commands import curation, message
 
-SMALL = "ge2e-speaker-encoder"
+SMALL = "campplus"
 
 
 @pytest.fixture

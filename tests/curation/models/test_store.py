@@ -28,10 +28,10 @@ def test_stored_models_are_as_pinned():
 
 
 def test_a_tampered_model_is_found(empty_store):
-    target = empty_store / "ge2e-speaker-encoder/pretrained.pt"
+    target = empty_store / "campplus/campplus_cn_en_common.pt"
     target.parent.mkdir(parents=True)
     target.write_bytes(b"something else")
-    (problem,) = verify("ge2e-speaker-encoder")
+    (problem,) = verify("campplus")
     assert "SHA-256" in problem
 
 

@@ -79,10 +79,10 @@ def test_models_of_pyannote_count_only_where_it_uses_them():
         step = next(step for step in steps(load_config(preset=preset, overrides=settings)) if step.name == "diarize")
         return [name for use in step.uses for name in use.model_names]
 
-    assert set(of_diarize()) == {"pyannote-segmentation", "ge2e-speaker-encoder"}
+    assert set(of_diarize()) == {"pyannote-segmentation-3.0", "campplus"}
     whole = of_diarize("diarize.pipeline=path:/a/pipeline")
-    assert set(whole) == {"path:/a/pipeline", "ge2e-speaker-encoder"}
-    assert "pyannote-segmentation" not in of_diarize(preset="paper")
+    assert set(whole) == {"path:/a/pipeline", "campplus"}
+    assert "pyannote-segmentation-3.0" not in of_diarize(preset="paper")
 
 
 def test_weights_stand_for_memory_that_nobody_measured():

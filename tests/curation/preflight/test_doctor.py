@@ -15,7 +15,7 @@ def checks(*overrides, output="."):
 def test_nothing_is_missing_here(tmp_path):
     found = checks(output=tmp_path / "not" / "there")
     assert all(check.ok for check in found.values())
-    assert {"CPUs", "memory", "disk", "model whisper-base", "model pyannote-segmentation"} <= set(found)
+    assert {"CPUs", "memory", "disk", "model whisper-base", "model pyannote-segmentation-3.0"} <= set(found)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_models_are_those_of_settings_and_those_of_adapters():
         "decode": [],
         "loudness": [],
         "denoise": ["dnsmos", "rnnoise"],
-        "diarize": ["ge2e-speaker-encoder", "pyannote-segmentation"],
+        "diarize": ["campplus", "pyannote-segmentation-3.0"],
         "boundary": [],
         "transcribe": ["moonshine-tiny.en", "whisper-base", "whisper-tiny.en"],
         "consensus": [],

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from curation.cli import app
 from curation.core.errors import ConfigError
 from curation.tokenize.compact.codec import CompactCodec
-from curation.train.evaluate.judges import GE2EJudge, WhisperRecogniser
+from curation.train.evaluate.judges import EncoderJudge, WhisperRecogniser
 from curation.train.evaluate.report import report, write_report, write_speech
 from curation.train.evaluate.run import Judges, evaluate
 from curation.train.evaluate.sets import Item, read_set
@@ -182,7 +182,7 @@ def sentences(tmp_path_factory):
 
 
 def test_the_real_judges_hear_the_text_and_know_the_voice(sentences):
-    judges = Judges(WhisperRecogniser(), GE2EJudge(), CompactCodec())
+    judges = Judges(WhisperRecogniser(), EncoderJudge(), CompactCodec())
     items = read_set(str(sentences))
     other = real_speech.wave(real_speech.TWO_CITIES)[: 5 * 16000]
     played = {item.text: other if at else read_recording(item.path) for at, item in enumerate(items)}
@@ -196,7 +196,7 @@ def test_the_real_judges_hear_the_text_and_know_the_voice(sentences):
 
 
 def test_speech_of_any_length_can_be_judged():
-    recogniser, speakers = WhisperRecogniser(), GE2EJudge()
+    recogniser, speakers = WhisperRecogniser(), EncoderJudge()
     sentence = real_speech.librivox()[0]
     endless = np.tile(sentence, 40 * 16000 // len(sentence))
     heard = recogniser.hear([endless, np.zeros(0, np.float32)], ["en", "en"])

@@ -1,10 +1,10 @@
-"""The pipeline around pyannote's models: times, settings, and turns that may overlap."""
+"""pyannote's models as a diarizer: times, settings, and turns that may overlap."""
 
 import numpy as np
 import pytest
 
 from curation.stages.diarize.config import PyannoteConfig
-from curation.stages.diarize.pyannote.adapter import parameters, to_samples
+from curation.stages.diarize.pyannote.adapter import PyannoteDiarizer, to_samples
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,10 @@ def test_nothing_has_no_turns(diarizer):
     assert diarizer.diarizer.diarize(np.zeros(0, np.float32)) == []
 
 
-def test_settings_reach_the_hyper_parameters_of_the_pipeline(diarizer):
-    config = PyannoteConfig(
-        min_duration_off=0.2,
-        segmentation_threshold=0.4,
-        clustering_method="centroid",
-        min_cluster_size=5,
-        clustering_threshold=0.6,
-    )
-    assert parameters(config, powerset=False) == {
-        "segmentation": {"min_duration_off": 0.2, "threshold": 0.4},
-        "clustering": {"method": "centroid", "min_cluster_size": 5, "threshold": 0.6},
-    }
-    assert "threshold" not in parameters(config, powerset=True)["segmentation"]
-    assert diarizer.diarizer.pipeline.clustering.threshold == 0.27  # of the default
-    assert diarizer.diarizer.pipeline.segmentation_step == pytest.approx(0.5 / 5.0)  # windows of 5 s
+def test_settings_reach_the_segmentation(diarizer):
+    config = PyannoteConfig(segmentation_step_seconds=0.5, segmentation="pyannote-segmentation")
+    other = PyannoteDiarizer(config)
+    other.load()
+    assert (other.whole_turns.segmentation.step, other.whole_turns.segmentation.length) == (50, 500)
+    assert other.whole_turns.segmentation.sets == []  # independent speakers
+    assert len(diarizer.diarizer.whole_turns.segmentation.sets) == 7
