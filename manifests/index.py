@@ -59,6 +59,10 @@ class ShardIndex:
     """Counts the publish passes of the build."""
     ledger: list[str] = field(default_factory=list)
     """Names of the files in the folder of the ledger."""
+    segments: list[str] = field(default_factory=list)
+    """Names of the files in the folder of the segments; empty in a corpus of a version that wrote none."""
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    """The rules of the thresholds with their bits: see `manifests.segments.table`."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """The thresholds that the utterances met, by setting."""
 

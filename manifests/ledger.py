@@ -32,18 +32,21 @@ class ConservationError(RuntimeError):
 
 def ledger_rows(selection: Selection) -> pa.Table:
     """Rows of `LEDGER` for some recordings. Raises ConservationError where they would not tile each one exactly."""
+    return intervals(selection).select(LEDGER.names)
+
+
+def intervals(selection: Selection) -> pa.Table:
+    """The same, and where each row comes from: `segment` and `span` are rows of the selection, null for non-speech."""
     spans = selection.spans
     recording, names = _recordings(spans)
     offset, length = spans["offset"].to_numpy(), spans["num_samples"].to_numpy()
     _check_spans(recording, names, offset, length, spans["last"].to_numpy(zero_copy_only=False))
-    intervals = pa.concat_tables([_from_segments(selection, recording), _from_verdicts(spans, recording)])
-    order = pc.sort_indices(
-        intervals, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")]
-    )
-    intervals = intervals.take(order)
+    found = pa.concat_tables([_from_segments(selection, recording), _from_verdicts(spans, recording)])
+    order = pc.sort_indices(found, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")])
+    found = found.take(order)
     total = np.zeros(len(names), dtype=np.int64)
     np.add.at(total, recording, length)
-    tiled = pa.concat_tables([intervals, _gaps(intervals, names, total)])
+    tiled = pa.concat_tables([found, _gaps(found, names, total)])
     return _finish(tiled, spans, recording)
 
 
@@ -86,23 +89,27 @@ def _from_segments(selection: Selection, recording: npt.NDArray[np.int64]) -> pa
             "utterance_id": segments["id"],
             "speaker": segments["speaker"],
             **{name: segments[name] for name in VERDICTS.names},
+            "segment": np.arange(segments.num_rows),
+            "span": row.astype(np.int64),
         }
     )
 
 
 def _from_verdicts(spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Table:
     """Whole rows with a verdict: what could not be decoded, was silent, or made a stage fail."""
-    judged = pc.is_valid(column(spans, "verdict", "status"))
-    part = spans.filter(judged)
+    judged = pc.is_valid(column(spans, "verdict", "status")).to_numpy(zero_copy_only=False)
+    part = spans.filter(pa.array(judged))
     start = part["offset"].to_numpy()
     return pa.table(
         {
-            "recording": recording[judged.to_numpy(zero_copy_only=False)],
+            "recording": recording[judged],
             "start": start,
             "end": start + part["num_samples"].to_numpy(),
             "utterance_id": pa.nulls(part.num_rows, pa.string()),
             "speaker": pa.nulls(part.num_rows, pa.string()),
             **{name: column(part, "verdict", name) for name in VERDICTS.names},
+            "segment": pa.nulls(part.num_rows, pa.int64()),
+            "span": np.flatnonzero(judged),
         }
     )
 
@@ -135,6 +142,8 @@ def _gaps(intervals: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -
             "speaker": nothing["speaker"],
             "status": pa.array([NON_SPEECH] * count, pa.string()),
             **{name: nothing[name] for name in VERDICTS.names[1:]},
+            "segment": pa.nulls(count, pa.int64()),
+            "span": pa.nulls(count, pa.int64()),
         }
     )
 
@@ -157,4 +166,5 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
         "seconds": (end - start) / SAMPLE_RATE,
         **{name: tiled[name] for name in VERDICTS.names},
     }
-    return pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
+    rows = pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
+    return rows.append_column("segment", tiled["segment"]).append_column("span", tiled["span"])

@@ -7,6 +7,8 @@ judged/     KEPT        the utterances that shards are written from; only while 
 tokens/     TOKENS      ids of the tokenizers, one row for each utterance; for this software only
 shards/     SHARDS      one row for each kept utterance; its columns are documented in SHARD_COLUMNS
 ledger/     LEDGER      every interval with its verdict; documented in LEDGER_COLUMNS
+segments/               every interval of the ledger but non-speech, with texts and scores: SEGMENT_COLUMNS, and those
+                        of the declared scores (`manifests.segments.table`)
 """
 
 from typing import NamedTuple
@@ -34,6 +36,8 @@ VERDICTS = pa.schema(
     ]
 )
 """One row for each judged segment; the ledger has the same columns."""
+JUDGED = pa.schema([*VERDICTS, ("rules_broken", pa.uint32()), ("rules_missing", pa.uint32())])
+"""With a bit for each rule; null for a segment that had its verdict before."""
 
 SCORE_MAP = pa.map_(pa.string(), pa.float64())
 NOTE_MAP = pa.map_(pa.string(), pa.string())
@@ -233,3 +237,44 @@ LEDGER_COLUMNS = [
     Column("detail", pa.string(), "", "failed: the error"),
 ]
 LEDGER = pa.schema([(name, kind) for name, kind, _, _ in LEDGER_COLUMNS])
+
+SEGMENT_COLUMNS = [
+    Column("id", pa.string(), "", "the utterance, as in the shards; null for what was never a segment"),
+    Column("recording_id", pa.string(), "", "the recording"),
+    Column("path", pa.string(), "", "its file, or its URL without password and query: they may be secrets"),
+    Column("start", pa.float64(), "s", "start in the recording"),
+    Column("end", pa.float64(), "s", "end in the recording"),
+    Column("seconds", pa.float64(), "s", "duration"),
+    Column("speaker", pa.string(), "", "the voice, as in the shards; null where there is none"),
+    Column("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified; null: neither"),
+    Column("status", pa.string(), "", "kept, rejected or failed"),
+    Column("reason", pa.string(), "", "rejected: the setting that caused it, the first of them; failed: the stage"),
+    Column("value", pa.float64(), "", "rejected: the measured score"),
+    Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
+    Column("detail", pa.string(), "", "failed: the error"),
+    Column(
+        "rules_broken",
+        pa.uint32(),
+        "bits",
+        "every threshold that is not met, bit 0 the first; the rules are in the metadata of the file. Null: a stage "
+        "gave the verdict, and no threshold was tried",
+    ),
+    Column(
+        "rules_missing",
+        pa.uint32(),
+        "bits",
+        "every threshold whose score was not measured: neither met nor not. One that does not apply has neither bit",
+    ),
+    Column("text", pa.string(), "", "final transcript; null where nothing was transcribed"),
+    Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "hypotheses of the ASR systems"),
+    Column("outlier", pa.string(), "", "the system that is far from all others"),
+    Column("cps", pa.float64(), "1/s", "characters of the text per second"),
+]
+"""The columns of the scores follow, and then `SEGMENT_REST`."""
+SEGMENT_REST = [
+    Column("scores", SHARD_SCORES, "", "every score without a column of its own, by name"),
+    Column(
+        "staging_file", pa.string(), "", "file of the folder `speech`, without .parquet, that has its words and audio"
+    ),
+    Column("staging_row", pa.int64(), "", "its row in that file, from 0"),
+]

@@ -5,7 +5,7 @@
         kept = build.select(group, ["language", "text"]).kept
 
 The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and reads it
-back for the ledger (`stored`); for the shards, which read the payload, `places` says where that is.
+back for the ledger (`stored`); for the shards, which read the payload, `located` says where that is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from curation.core.storage import Storage
 from curation.manifests import schemas, staging
+from curation.manifests.columns.maps import one_chunk
 from curation.manifests.groups import RecordingGroup
 from curation.manifests.plan import read_plan
 from curation.manifests.settle import Span, settled
@@ -30,7 +31,7 @@ JUDGED_FOLDER = "judged"
 """Used by the publish pass only, which empties it at its end."""
 REASON = "staging"
 """Of a recording whose rows are missing, or do not belong together."""
-_SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict"]
+_SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict", "scores"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class LabelledBuild:
         """Judge the segments of a staging file, in its order. Speakers are as they were labelled within each span."""
         table = file.table.replace_schema_metadata()
         segments = flatten_segments(table)
-        verdicts = judge(_chunk(segments["scores"]), _chunk(segments["verdict"]), self.rules)
+        verdicts = judge(one_chunk(segments["scores"]), one_chunk(segments["verdict"]), self.rules)
         segments = with_columns(segments.drop_columns(["verdict", "scores"]), verdicts)
         return Selection(_numbered(table.select(_SPAN_COLUMNS)), _numbered(segments))
 
@@ -82,7 +83,7 @@ class LabelledBuild:
         rows = judged.segments["row"].to_numpy()
         offsets = np.searchsorted(rows, np.arange(judged.spans.num_rows + 1)).astype(np.int32)
         flat = judged.segments.drop_columns(["row"]).to_struct_array()
-        nested = pa.ListArray.from_arrays(pa.array(offsets), _chunk(flat))
+        nested = pa.ListArray.from_arrays(pa.array(offsets), one_chunk(flat))
         self.out.write_table(self._judged_file(name), judged.spans.append_column("segments", nested))
 
     def stored(self, group: RecordingGroup) -> Selection:
@@ -102,17 +103,18 @@ class LabelledBuild:
         return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
 
 
-def places(selection: Selection, group: RecordingGroup) -> pa.Table:
-    """The kept segments of a group as rows of `schemas.KEPT`, which say where in the staging files the payload is."""
-    kept = selection.kept
+def located(selection: Selection, group: RecordingGroup) -> pa.Table:
+    """The segments of a group, with `file`: the staging file that each is in, at its `place`."""
     names = pa.array(map(str, group.files), pa.string())
-    file = names.take(selection.spans["file"].take(kept["row"]))
-    return kept.append_column("file", file).select(schemas.KEPT.names)
+    file = names.take(selection.spans["file"].take(selection.segments["row"]))
+    return selection.segments.append_column("file", file)
 
 
 def payload(out: Storage, kept: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Columns of `schemas.SPEECH` of kept segments (rows of `schemas.KEPT`), in their order."""
-    files = _chunk(kept["file"]).dictionary_encode()
+    """Columns of `schemas.SPEECH` of segments that are `located`, in their order; dotted names reach into them."""
+    if not kept.num_rows:
+        return schemas.SPEECH.empty_table()
+    files = one_chunk(kept["file"]).dictionary_encode()
     file = files.indices.to_numpy()
     parts = [
         read_speech(out, BatchName.parse(name), filtered(kept, file == number), columns)
@@ -123,7 +125,7 @@ def payload(out: Storage, kept: pa.Table, columns: Sequence[str]) -> pa.Table:
 
 def flatten_segments(table: pa.Table) -> pa.Table:
     """The nested segments as rows, with `row`: the index of their span in `table`."""
-    nested = _chunk(table["segments"])
+    nested = one_chunk(table["segments"])
     flat = pa.Table.from_struct_array(nested.flatten())
     return flat.append_column("row", pc.list_parent_indices(nested))
 
@@ -142,7 +144,7 @@ def with_columns(table: pa.Table, other: pa.Table) -> pa.Table:
 
 def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
     """One field of a struct column, as one chunk."""
-    return pc.struct_field(_chunk(table[outer]), inner)
+    return pc.struct_field(one_chunk(table[outer]), inner)
 
 
 def judged_folder(edition: int) -> str:
@@ -250,8 +252,3 @@ def _taken_spans(selection: Selection, order: npt.NDArray[np.int64]) -> Selectio
     segments = selection.segments.take(pa.array(chosen))
     segments = segments.set_column(segments.column_names.index("row"), "row", pa.array(row[chosen]))
     return Selection(selection.spans.take(pa.array(order)), segments)
-
-
-def _chunk(array: pa.ChunkedArray) -> pa.Array:
-    combined = array.combine_chunks()
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_NOTES, SHARD_SCORES, SHARD_WORD, SHARDS, SPEECH
+from curation.manifests.columns.maps import Entries, one_chunk
+from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_WORD, SHARDS, SPEECH
 from curation.manifests.selection import column
 
 FOLDER = "shards"
@@ -56,15 +57,15 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         "start": start / SAMPLE_RATE,
         "end": end / SAMPLE_RATE,
         "seconds": (end - start) / SAMPLE_RATE,
-        "speaker": _speaker(payload, judged),
+        "speaker": voice_names(one_chunk(payload["span_source"]), judged["speaker"], judged["one_voice"]),
         "speaker_label": judged["speaker"],
         "manifest_speaker": column(payload, "span_source", "speaker"),
         "words": _words(payload["words"], start),
         "pwer": _score(payload, "pwer"),
         "confidence": _score(payload, "confidence"),
-        "hypotheses": _hypotheses(payload["hypotheses"]),
-        "scores": _merged(payload["scores"], payload["span_scores"], SHARD_SCORES),
-        "notes": _merged(payload["notes"], payload["span_notes"], SHARD_NOTES),
+        "hypotheses": hypothesis_lists(payload["hypotheses"]),
+        "scores": _merged(payload["scores"], payload["span_scores"]),
+        "notes": _merged(payload["notes"], payload["span_notes"]),
         "transcript": column(payload, "span_source", "transcript"),
         "extra": column(payload, "span_source", "extra"),
         "source_offset": column(payload, "span_source", "offset"),
@@ -84,13 +85,14 @@ def _array(values: Any, kind: pa.DataType) -> Any:
     return pa.array(values, kind) if isinstance(values, np.ndarray) else values
 
 
-def _speaker(payload: pa.Table, judged: pa.Table) -> Any:
-    """The manifest's speaker where the recording has one voice: of several it cannot be all."""
-    named = column(payload, "span_source", "speaker")
-    labels = judged["speaker"].combine_chunks()
-    generated = pc.binary_join_element_wise(column(payload, "span_source", "id"), labels, "-")
-    holds = pc.and_(pc.not_equal(named, ""), judged["one_voice"].combine_chunks())
-    return pc.if_else(holds, named, generated)
+def voice_names(source: pa.Array, labels: pa.ChunkedArray, one_voice: pa.ChunkedArray) -> pa.Array:
+    """The manifest's speaker where the recording has one voice: of several it cannot be all. Else its id and the label.
+
+    `source` are structs of `schemas.SOURCE`.
+    """
+    named = pc.struct_field(source, "speaker")
+    generated = pc.binary_join_element_wise(pc.struct_field(source, "id"), one_chunk(labels), "-")
+    return pc.if_else(pc.and_(pc.not_equal(named, ""), one_chunk(one_voice)), named, generated)
 
 
 def _score(kept: pa.Table, name: str) -> Any:
@@ -99,7 +101,7 @@ def _score(kept: pa.Table, name: str) -> Any:
 
 def _words(words: pa.ChunkedArray, starts: npt.NDArray[np.int64]) -> pa.Array:
     """Word times in seconds from the start of the utterance."""
-    lists = _one(words)
+    lists = one_chunk(words)
     flat = lists.flatten()
     parent = pc.list_parent_indices(lists).to_numpy()
     origin = starts[parent]
@@ -114,32 +116,18 @@ def _words(words: pa.ChunkedArray, starts: npt.NDArray[np.int64]) -> pa.Array:
     return _relist(lists, pa.StructArray.from_arrays(arrays, fields=list(SHARD_WORD)))
 
 
-def _hypotheses(hypotheses: pa.ChunkedArray) -> pa.Array:
-    lists = _one(hypotheses)
+def hypothesis_lists(hypotheses: pa.ChunkedArray) -> pa.Array:
+    """Hypotheses as they are published: without words, their scores as lists."""
+    lists = one_chunk(hypotheses)
     flat = lists.flatten()
     fields = {field.name: pc.struct_field(flat, field.name) for field in SHARD_HYPOTHESIS}
-    fields["scores"] = _entries(fields["scores"])
+    fields["scores"] = Entries.of(fields["scores"]).lists()
     return _relist(lists, pa.StructArray.from_arrays(list(fields.values()), fields=list(SHARD_HYPOTHESIS)))
 
 
-def _entries(maps: pa.MapArray) -> pa.Array:
-    """A map as a list of (name, value)."""
-    kind = pa.list_(pa.struct([("name", maps.type.key_type), ("value", maps.type.item_type)]))
-    return pa.array([[{"name": k, "value": v} for k, v in item or ()] for item in maps.to_pylist()], kind)
-
-
-def _merged(first: pa.ChunkedArray, second: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    """Two columns of maps as one of (name, value) lists, sorted by name."""
-    merged = [
-        [{"name": name, "value": value} for name, value in sorted({**dict(b or ()), **dict(a or ())}.items())]
-        for a, b in zip(first.to_pylist(), second.to_pylist(), strict=True)
-    ]
-    return pa.array(merged, kind)
-
-
-def _one(array: pa.ChunkedArray) -> pa.Array:
-    combined = array.combine_chunks()
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
+def _merged(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.Array:
+    """Two columns of maps as one of (name, value) lists, sorted by name; the first counts where both have a name."""
+    return Entries.of(first).over(Entries.of(second)).lists()
 
 
 def _relist(lists: pa.Array, values: pa.Array) -> pa.Array:

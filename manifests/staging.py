@@ -2,7 +2,8 @@
 
 `staging/UNIT-BATCH.parquet`, or `UNIT-BATCH-last.parquet` for the final batch of a unit, has what judging needs: a row
 is a `Recording`, with its segments and their scores nested in it. `speech/` has a file of the same name with all that
-shards need, a row for each of these segments, in the same order: nearly all of the bytes, read where any is kept.
+shards need, a row for each of these segments, in the same order: nearly all of the bytes. Its texts are read of every
+segment, its words and audio of what is kept.
 
 The speech is written first. The batch is done once its staging file is there: files are written atomically, so that the
 names alone say what is done. The labelling times are in the metadata, not in the rows: equal input gives equal rows.
@@ -213,7 +214,7 @@ def read(out: Storage, name: BatchName) -> StagingFile:
 
 
 def read_speech(out: Storage, name: BatchName, segments: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Columns of `schemas.SPEECH` for segments of a batch, row by row.
+    """Columns of `schemas.SPEECH` for segments of a batch, row by row; dotted names reach into structs and lists.
 
     `segments` have `id`, and `place`: the index among all segments of the batch. Raises DataError, with the remedy,
     where the file is damaged, not there, or of another labelling than the staging file.
@@ -231,7 +232,7 @@ def read_speech(out: Storage, name: BatchName, segments: pa.Table, columns: Sequ
     if not found["id"].equals(segments["id"]):
         msg = f"{path} has other segments than {name.file}: {remedy}"
         raise DataError(msg)
-    return found.select(list(columns))
+    return found.drop_columns(["id"])
 
 
 def taken(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.Table:

@@ -2,7 +2,8 @@
 
 The label pass stores scores only, so that a threshold can be changed without running a model again. A segment that
 has a verdict already (overlap, too short, a failure) keeps it. Otherwise the first rule that it breaks is the
-reason; a missing score is a failure, since nothing is kept without evidence.
+reason; a missing score is a failure, since nothing is kept without evidence. All rules are tried, whatever the reason
+is: `rules_broken` and `rules_missing` have a bit for each, the lowest for the first.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.manifests.schemas import VERDICTS
+from curation.manifests.schemas import JUDGED, VERDICTS
+
+MOST_RULES = 32
+"""That have a bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,24 @@ class Rule:
 
 
 def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Table:
-    """Verdict of each segment, as a table of `VERDICTS`.
+    """Verdict of each segment, as a table of `JUDGED`.
 
-    `scores` is an array of map<string, double> and `verdicts` one of structs or nulls, both (segments,).
+    `scores` is an array of map<string, double> and `verdicts` one of structs or nulls, both (segments,). Segments that
+    have a verdict are not tried: their bits are null.
     """
     columns = {name: _field(verdicts, name, VERDICTS.field(name).type) for name in VERDICTS.names}
     status = np.asarray(columns["status"].to_pylist(), dtype=object)
-    open_ = status == None  # noqa: E711 - element by element
+    tried = status == None  # noqa: E711 - element by element
     reason, value, threshold, detail = (
         np.asarray(columns[name].to_pylist(), dtype=object) for name in VERDICTS.names[1:]
     )
-    for rule in rules:
+    open_, bits = tried.copy(), np.zeros((2, len(status)), np.uint32)
+    for number, rule in enumerate(rules):
         measured = _lookup(scores, rule.score)
-        judged = open_ & np.isnan(_lookup(scores, rule.unless)) if rule.unless else open_
-        missing = judged & np.isnan(measured) & rule.required
-        broken = judged & rule.broken_by(measured)
+        applies = np.isnan(_lookup(scores, rule.unless)) if rule.unless else np.True_
+        absent, hit = applies & np.isnan(measured), applies & rule.broken_by(measured)
+        bits |= np.stack([hit, absent]).astype(np.uint32) << np.uint32(number)
+        missing, broken = open_ & absent & rule.required, open_ & hit
         status[missing], reason[missing] = "failed", rule.field
         names = f"{rule.score} or {rule.unless}" if rule.unless else rule.score
         detail[missing] = f"no score {names}: label again"
@@ -60,11 +67,11 @@ def judge(scores: pa.Array, verdicts: pa.Array, rules: Sequence[Rule]) -> pa.Tab
         value[broken] = measured[broken]
         open_ &= ~(missing | broken)
     status[open_] = "kept"
-    arrays = [status, reason, value, threshold, detail]
-    return pa.table(
-        [pa.array(array, type=field.type, from_pandas=True) for array, field in zip(arrays, VERDICTS, strict=True)],
-        schema=VERDICTS,
-    )
+    arrays = [
+        pa.array(array, type=field.type, from_pandas=True)
+        for array, field in zip([status, reason, value, threshold, detail], VERDICTS, strict=True)
+    ]
+    return pa.table([*arrays, *(pa.array(row, mask=~tried) for row in bits)], schema=JUDGED)
 
 
 def _field(structs: pa.Array, name: str, kind: pa.DataType) -> pa.Array:

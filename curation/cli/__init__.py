@@ -13,6 +13,7 @@ import typer
 from curation import __version__
 from curation.cli import bench, build, evaluate, fit, infer, models, preflight, serve, train
 from curation.cli.errors import CommandGroup
+from curation.cli.questions import commands as questions
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -40,6 +41,7 @@ def main(
 
 PANELS = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema),
+    "Question a corpus": (questions.why, questions.whatif, questions.sample, questions.top, questions.diff),
     "Prepare a build": (preflight.doctor, preflight.plan, models.group),
     "Adapt to a corpus": (fit.tokenizer, fit.consensus),
     "Train and run a model": (

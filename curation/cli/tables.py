@@ -12,6 +12,7 @@ from curation.cli.options import table_console
 from curation.core.counts import counted
 from curation.manifests.runs import PoolTimes
 from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
+from curation.manifests.segments.table import SegmentTable
 from curation.manifests.summary import Summary, Timing
 from curation.models.catalogue import catalogue
 from curation.models.store import verify
@@ -58,7 +59,11 @@ def print_summary(summary: Summary, output: str) -> None:
     tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
     utterances, speakers = counted(summary.utterances, "utterance"), counted(summary.speakers, "speaker")
     console.print(f"{utterances} of {speakers} in {counted(summary.shards, 'shard')} ({tokens} tokens)")
-    for name, what in (("shards", "training shards"), ("ledger", "every second and its verdict")):
+    for name, what in (
+        ("shards", "training shards"),
+        ("segments", "every utterance, kept or not, with its scores"),
+        ("ledger", "every second and its verdict"),
+    ):
         console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False)
     console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)
 
@@ -138,10 +143,11 @@ def print_checks(checks: list[Check]) -> None:
 
 
 def schema_rows() -> list[dict[str, str]]:
-    """Every column of shards and ledger, and every score and note that the stages declare."""
+    """Every column of shards, ledger and segments, and every score and note that the stages declare."""
+    segments = SegmentTable(declared_scores(), []).columns
     rows = [
         (table, name, type_name(kind), unit, meaning)
-        for table, columns in (("shards", SHARD_COLUMNS), ("ledger", LEDGER_COLUMNS))
+        for table, columns in (("shards", SHARD_COLUMNS), ("ledger", LEDGER_COLUMNS), ("segments", segments))
         for name, kind, unit, meaning in columns
     ]
     rows += [("scores", item.name, item.of, item.unit, item.meaning) for item in declared_scores()]

@@ -23,6 +23,13 @@ class Score:
     """`1` for a ratio or a probability, else `words`, `s`, …"""
     meaning: str
     of: Literal["segment", "recording", "hypothesis"] = "segment"
+    short: str = ""
+    """Another name of its column in `segments/`; empty: its name with `_` in place of dots."""
+
+    @property
+    def column(self) -> str:
+        """Name of its column in `segments/`; empty where the name has a `*`: it has none of its own."""
+        return "" if "*" in self.name else self.short or self.name.replace(".", "_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,13 @@ from curation.core.storage import Storage
 from curation.core.stores.conditional import ChangedError
 from curation.manifests import index, ledger, shards
 from curation.manifests.index import ShardIndex
+from curation.manifests.segments import table as segments
 from curation.manifests.selection import JUDGED_FOLDER, judged_folder
 from curation.pipeline.job import Result, Task
 
 FOLDER = "publish"
+PUBLISHED = (ledger.FOLDER, segments.FOLDER, shards.FOLDER)
+"""Folders with files of an edition."""
 REMEDY = "remove it and run the same command again"
 
 
@@ -65,7 +68,7 @@ class Edition:
             started = out.read_record(_record(latest), lambda values: typed(_Started, values), REMEDY)
             if started.key == key:
                 return cls(out, latest, replaces)
-        files = [_number(name) for folder in (ledger.FOLDER, shards.FOLDER) for name in out.names(folder)]
+        files = [_number(name) for folder in PUBLISHED for name in out.names(folder)]
         new = cls(out, 1 + max([latest, *files]), replaces)
         new._write_alone(_record(new.number), asdict(_Started(key)), None)
         return new
@@ -80,7 +83,7 @@ class Edition:
         Raises LockError where another build has replaced the index since this pass began: its corpus stays.
         """
         self._write_alone(index.FILE, new.to_json(), self.replaces)
-        for folder in (ledger.FOLDER, shards.FOLDER):
+        for folder in PUBLISHED:
             for name in self.out.names(folder):
                 if 0 < _number(name) < self.number:
                     self.out.remove(f"{folder}/{name}")

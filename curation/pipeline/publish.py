@@ -1,12 +1,12 @@
-"""The publish pass: judge, tokenize what is kept, write ledger, shards and index.
+"""The publish pass: judge, tokenize what is kept, write ledger, segments, shards and index.
 
 No ASR or diarization model runs here, so repeating it with other thresholds is cheap. Every step is a map over
 idempotent tasks, which are not done again after a kill. The new edition lies beside the old one until the index, which
 is written last, names it. A staging file is judged once, by the first step; the others use what it stored, and the
-shards read the payload of the kept segments only.
+segments read the texts, and the shards the payload of the kept ones only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,11 +20,11 @@ from curation.manifests.groups import id_ranges
 from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.skipped import read_skipped
 from curation.manifests.runs import read_runs
-from curation.manifests.selection import LabelledBuild
+from curation.manifests.segments.table import SegmentTable
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import LedgerTally, Summary, Timing, summarize
-from curation.pipeline.assemble import tokenizer_gpus
+from curation.pipeline.assemble import declared_scores, tokenizer_gpus
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.edition import Edition
 from curation.pipeline.encode import BatchJudge, JudgeTask
@@ -45,8 +45,10 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
     names = staging.committed(out)
     edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER)))
     labelled = labelled_build(out, config, edition.number)
+    table = SegmentTable(declared_scores(), labelled.rules)
     times, errors = _judge(job, runtime, edition, names, monitor)
-    written = _write_ledger(labelled, runtime, edition, names, monitor)
+    written = _write_ledger(partial(LedgerWriter, labelled, table), runtime, edition, names, monitor)
+    parts = [ledger.file_name(number, edition.number) for number in range(len(written.kept_samples))]
     cut = ShardCut.of(sum(written.kept_samples), config.publish.shard_hours)
     fingerprint = tokenizers.fingerprint if tokenizers else None
     rows, audio = config.publish.row_group_rows, config.publish.audio
@@ -62,7 +64,9 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
         software=__version__,
         edition=edition.number,
-        ledger=[ledger.file_name(number, edition.number) for number in range(len(written.kept_samples))],
+        ledger=parts,
+        segments=parts,
+        rules=table.described_rules(),
         thresholds={rule.field: rule.threshold for rule in labelled.rules},
     )
     monitor.lock.fence()
@@ -120,12 +124,16 @@ class Ledger:
 
 
 def _write_ledger(
-    labelled: LabelledBuild, runtime: Runtime, edition: Edition, names: Sequence[BatchName], monitor: Monitor
+    make_writer: Callable[[], LedgerWriter],
+    runtime: Runtime,
+    edition: Edition,
+    names: Sequence[BatchName],
+    monitor: Monitor,
 ) -> Ledger:
     """Write all parts of the ledger."""
-    planned = plan.read_plan(labelled.out)
+    planned = plan.read_plan(edition.out)
     tasks = (LedgerTask(part) for part in id_ranges(planned, names))
-    worker = partial(edition.once, partial(LedgerWriter, labelled, edition.number), LedgerPartWritten)
+    worker = partial(edition.once, make_writer, LedgerPartWritten)
     written = Ledger([0] * len(planned.cuts()))
     for part in monitor.follow("ledger", len(written.kept_samples), runtime.map(worker, tasks)):
         written.kept_samples[part.number] = part.kept_samples

@@ -1,4 +1,4 @@
-"""What the workers of a publish pass write: parts of the ledger, and shards. Both stream, whatever their size.
+"""What the workers of a publish pass write: parts of ledger and segments, and shards. All stream, whatever their size.
 
 Each part of the ledger leaves beside it which utterances it gives to the shards (rows of `schemas.KEPT`), so that a
 shard reads these and the payload, and nothing else.
@@ -23,7 +23,9 @@ from curation.core.version import __version__
 from curation.manifests import index, ledger, plan, schemas, shards, tokens
 from curation.manifests.groups import IdRange, groups
 from curation.manifests.index import ShardEntry
-from curation.manifests.selection import LabelledBuild, filtered, judged_folder, payload, places
+from curation.manifests.segments import table as segments
+from curation.manifests.segments.table import SegmentTable
+from curation.manifests.selection import LabelledBuild, filtered, judged_folder, located, payload
 from curation.manifests.summary import LedgerTally, named_speakers
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
@@ -47,23 +49,28 @@ class LedgerTask:
 
 @dataclass(frozen=True)
 class LedgerWriter:
-    """Writes one part of the ledger, and which utterances its recordings give to the shards."""
+    """Writes one part of the ledger and of the segments, and which utterances its recordings give to the shards."""
 
     labelled: LabelledBuild
-    edition: int
+    table: SegmentTable
 
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
         """Write the part; the result says what its recordings add to the whole."""
-        out, number = self.labelled.out, task.recordings.number
-        file, tally, speakers, samples = ledger.file_name(number, self.edition), LedgerTally(), Distinct(), 0
+        out, number, edition = self.labelled.out, task.recordings.number, self.labelled.edition
+        file, tally, speakers, samples = ledger.file_name(number, edition), LedgerTally(), Distinct(), 0
         with (
-            out.table_writer(_kept_file(self.edition, number), schemas.KEPT, KEPT_ROWS) as kept_writer,
+            out.table_writer(_kept_file(edition, number), schemas.KEPT, KEPT_ROWS) as kept_writer,
             out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer,
+            out.table_writer(f"{segments.FOLDER}/{file}", self.table.schema, segments.ROW_GROUP_ROWS) as all_writer,
         ):
             for group in groups(plan.read_plan(out), task.recordings):
                 selection = self.labelled.stored(group)
-                rows, kept = ledger.ledger_rows(selection), places(selection, group)
+                intervals, found = ledger.intervals(selection), located(selection, group)
+                rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
+                speech = payload(out, found, segments.SPEECH_COLUMNS)
+                all_writer.add(self.table.rows(intervals, found, speech, selection.spans))
+                kept = filtered(found, pc.equal(found["status"], "kept").to_numpy()).select(schemas.KEPT.names)
                 kept_writer.add(kept)
                 samples += int(np.sum(_lengths(kept)))
                 tally.add(LedgerTally.of(rows, selection))

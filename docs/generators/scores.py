@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "shards": "One row for each kept utterance, sorted by id. The files carry unit and meaning in their schema.",
+    "segments": "The rows of the ledger without non-speech, in its order: utterances, kept or not, and spans with a "
+    "verdict of their own. The columns after `cps` are the [scores](scores.md); null is: not measured. Each file "
+    "carries unit and meaning in its schema, and the rules of the thresholds in its metadata (`curation.rules`).",
     "ledger": "The rows of a recording tile it without a gap: each begins where the one before it ended.",
 }
 INTRODUCTION = """The same tables as `curation schema` prints, `--json` for programs. The names in the columns `scores`
@@ -34,7 +37,7 @@ SIGNS = {"<": "below", ">": "above", ">=": "at or above"}
 
 
 def columns_page() -> str:
-    """The columns of shards and ledger."""
+    """The columns of shards, segments and ledger."""
     from curation.cli.tables import schema_rows
 
     parts = [

@@ -108,10 +108,15 @@ class Consensus(Stage):
             "average pairwise word error rate of one system's texts at several speeds, where it alone has the language",
         ),
         Score("pwer.*", "1", "average of one system's pairs with the others, in both directions"),
-        Score("consensus.outlier", "1", "how much the farthest system's WER to the others exceeds their pWER"),
+        Score(
+            "consensus.outlier",
+            "1",
+            "how much the farthest system's WER to the others exceeds their pWER",
+            short="outlier_margin",
+        ),
         Score("confidence", "1", "mean confidence of the words, by the weights of the systems that have them"),
         Score("confidence.calibrated", "1", "expected share of correct words"),
-        Score("text.words", "words", "words (or characters) of the text after normalisation"),
+        Score("text.words", "words", "words (or characters) of the text after normalisation", short="words"),
     )
     notes = (
         Note("consensus.normalizer", "text normalisation before the comparison"),

@@ -54,8 +54,14 @@ class Denoise(Stage):
     after = "loudness"
     resources = Resources(memory_gib=0.05)
     scores = tuple(
-        Score(f"dnsmos.{when}.{key}", "MOS", f"predicted listening score {when} denoising, 1 to 5: {what}", "recording")
-        for when in ("before", "after")
+        Score(
+            f"dnsmos.{when}.{key}",
+            "MOS",
+            f"predicted listening score {when} denoising, 1 to 5: {what}",
+            "recording",
+            short=short and short + key,
+        )
+        for when, short in (("before", ""), ("after", "dnsmos_"))
         for key, what in (("sig", "speech"), ("bak", "background"), ("ovrl", "overall"))
     )
     notes = (Note("denoise.chosen", "kind of the denoiser whose audio is used, or original", "recording"),)

@@ -107,7 +107,7 @@ class Transcribe(Branched):
     after = "boundary"
     scores = (
         Score("language.probability", "1", "of the language, where it was identified"),
-        Score("transcribe.systems", "systems", "systems that gave a hypothesis"),
+        Score("transcribe.systems", "systems", "systems that gave a hypothesis", short="systems"),
     )
     notes = (
         Note("transcribe.language", "where the language comes from: manifest, or the system that identified it"),

@@ -47,6 +47,19 @@ def test_duckdb_asks_questions(built):
     assert {status for status, _, _ in accounted} >= {"kept", "rejected", "non_speech"}
 
 
+def test_segments_open_in_every_reader(built, tmp_path):
+    files = f"{built}/segments/*.parquet"
+    [(kept, worst)] = duckdb.sql(
+        f"SELECT count(*) FILTER (status = 'kept'), max(pwer) FILTER (status = 'kept') FROM '{files}'"
+    ).fetchall()
+    assert (kept, 0 < worst < 0.15) == (count(built, "kept"), True)
+    frame = pd.read_parquet(built / "segments")
+    assert (frame["status"] == "kept").sum() == kept
+    assert ds.dataset(built / "segments").count_rows() == len(frame) > kept
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
+    assert loaded["id"][:] == frame["id"].tolist()
+
+
 def test_duckdb_reads_what_the_index_names(built, tmp_path):
     """Beside the corpus lie files of an edition that is not finished."""
     out = tmp_path / "out"

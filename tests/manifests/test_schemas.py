@@ -3,9 +3,13 @@
 import pytest
 
 from curation.manifests.schemas import LEDGER, LEDGER_COLUMNS, SHARD_COLUMNS, SHARDS, VERDICTS
+from curation.manifests.segments.table import SegmentTable
+from curation.pipeline.assemble import declared_scores
+
+SEGMENTS = SegmentTable(declared_scores(), []).columns
 
 
-@pytest.mark.parametrize("columns", [SHARD_COLUMNS, LEDGER_COLUMNS], ids=["shards", "ledger"])
+@pytest.mark.parametrize("columns", [SHARD_COLUMNS, LEDGER_COLUMNS, SEGMENTS], ids=["shards", "ledger", "segments"])
 def test_every_published_column_has_a_meaning(columns):
     assert all(column.meaning for column in columns)
     assert len({column.name for column in columns}) == len(columns)

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from curation.manifests.schemas import SCORE_MAP, VERDICT, VERDICTS
-from curation.manifests.verdicts import Rule, judge
+from curation.manifests.schemas import JUDGED, SCORE_MAP, VERDICT
+from curation.manifests.verdicts import MOST_RULES, Rule, judge
 
 PWER = Rule("consensus.max_pwer", "pwer", ">=", 0.15)
 WORDS = Rule("consensus.min_words", "text.words", "<", 1)
@@ -13,8 +13,13 @@ CUT = Rule("boundary.max_cut", "boundary.cut", ">", 0.9)
 
 def judged(scores, *rules, verdict=None):
     """Status, reason, value and threshold of one segment, and its detail."""
+    return tried(scores, *rules, verdict=verdict)[:5]
+
+
+def tried(scores, *rules, verdict=None):
+    """The same, and the bits of the rules that are broken, and of those without a score."""
     found = judge(pa.array([list(scores.items())], SCORE_MAP), pa.array([verdict], VERDICT), rules)
-    assert found.schema == VERDICTS
+    assert found.schema == JUDGED
     (row,) = found.to_pylist()
     return tuple(row.values())
 
@@ -68,4 +73,36 @@ def test_a_verdict_of_a_stage_stays(status):
 
 
 def test_no_segments_give_no_verdicts():
-    assert judge(pa.array([], SCORE_MAP), pa.array([], VERDICT), [PWER]).equals(VERDICTS.empty_table())
+    assert judge(pa.array([], SCORE_MAP), pa.array([], VERDICT), [PWER]).equals(JUDGED.empty_table())
+
+
+@pytest.mark.parametrize(
+    ("scores", "broken", "missing"),
+    [
+        ({"pwer": 0.1, "text.words": 3.0, "boundary.cut": 0.0}, 0, 0),
+        ({"pwer": 0.5, "text.words": 0.0, "boundary.cut": 0.95}, 0b111, 0),
+        ({"pwer": 0.5, "text.words": 3.0, "boundary.cut": 0.95}, 0b101, 0),
+        ({"pwer": 0.5}, 0b100, 0b011),  # what was not measured is neither broken nor met
+        ({}, 0, 0b111),
+    ],
+)
+def test_every_rule_is_tried_whatever_the_reason_is(scores, broken, missing):
+    assert tried(scores, CUT, WORDS, PWER)[5:] == (broken, missing)
+
+
+@pytest.mark.parametrize(
+    ("scores", "bits"),
+    [({"pwer": 0.5}, (1, 0)), ({"pwer": 0.5, "one": 0.0}, (0, 0)), ({}, (0, 1)), ({"one": 1.0}, (0, 0))],
+)
+def test_a_rule_that_does_not_apply_is_neither_broken_nor_missing(scores, bits):
+    assert tried(scores, Rule("a.b", "pwer", ">=", 0.15, unless="one"))[5:] == bits
+
+
+def test_the_last_of_the_most_rules_has_a_bit():
+    rules = [Rule(f"a.{number}", "pwer", ">", number) for number in range(MOST_RULES)]
+    assert tried({"pwer": 99.0}, *rules)[5:] == (2**32 - 1, 0)
+
+
+def test_no_rule_is_tried_where_a_stage_gave_the_verdict():
+    verdict = {"status": "rejected", "reason": "diarize.min_seconds", "value": 0.5, "threshold": 1.0, "detail": ""}
+    assert tried({"pwer": 0.5}, PWER, verdict=verdict)[5:] == (None, None)

@@ -36,6 +36,7 @@ def test_there_are_the_commands_of_the_documentation():
     assert set(COMMANDS) == {
         *((name,) for name in ("build", "status", "summary", "schema", "doctor", "plan", "train", "evaluate")),
         *((name,) for name in ("transcribe", "speak", "convert", "serve")),
+        *((name,) for name in ("why", "whatif", "sample", "top", "diff")),
         *(("models", name) for name in ("list", "fetch", "verify", "import", "environment")),
         ("tokenizer", "fit"),
         ("consensus", "fit"),

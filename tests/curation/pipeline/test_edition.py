@@ -46,15 +46,17 @@ def config(max_pwer):
 
 
 def corpus(out):
-    """Rows of shards and ledger as the index names them; every file is the one that it describes."""
+    """Rows of shards, ledger and segments as the index names them; every file is the one that it describes."""
     index = read_index(out)
     rows = []
     for entry in index.shards:
         content = out.read_bytes(f"shards/{entry.file}")
         assert hashlib.sha256(content).hexdigest() == entry.sha256
         rows.append(pq.read_table(io.BytesIO(content)).replace_schema_metadata())
-    ledger = [out.read_table(f"ledger/{name}").replace_schema_metadata() for name in index.ledger]
-    return pa.concat_tables(rows), pa.concat_tables(ledger), index.thresholds["consensus.max_pwer"]
+    for folder, names in (("ledger", index.ledger), ("segments", index.segments)):
+        rows.append(pa.concat_tables(out.read_table(f"{folder}/{name}").replace_schema_metadata() for name in names))
+    *published, ledger, segments = rows
+    return pa.concat_tables(published), ledger, segments, index.thresholds["consensus.max_pwer"]
 
 
 def same(one, other):
@@ -88,6 +90,7 @@ def test_killed_anywhere_the_corpus_is_the_old_or_the_new_one(recordings):
         index = read_index(out)
         assert out.names("shards") == sorted(["_index.json", *(entry.file for entry in index.shards)])
         assert out.names("ledger") == sorted(index.ledger)
+        assert out.names("segments") == sorted(index.segments)
         assert out.names("publish") == out.names("judged") == []
         if seen[-1] == "old":
             resumed = [step for step in KillingFileSystem.steps if step.endswith(".parquet")]

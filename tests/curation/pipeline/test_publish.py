@@ -82,11 +82,13 @@ def test_what_another_publish_pass_left_is_removed(story, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(story / "out", out)
     (out / "ledger/part-000007.parquet").write_bytes((out / "ledger/part-000000.parquet").read_bytes())
+    (out / "segments/part-000007.parquet").write_bytes((out / "segments/part-000000.parquet").read_bytes())
     (out / "shards/part-00000-of-00077.parquet").write_bytes(b"of an earlier pass")
     build(story_config(), [], str(out), make_stages=scripted_stages)
-    assert [path.name for path in (out / "ledger").iterdir()] == ["part-000000-v2.parquet"]
+    for folder in ("ledger", "segments"):
+        assert [path.name for path in (out / folder).iterdir()] == ["part-000000-v2.parquet"]
+        assert table(out, folder).equals(table(story / "out", folder))
     assert sorted(path.name for path in (out / "shards").iterdir()) == ["_index.json", "part-00000-of-00001-v2.parquet"]
-    assert table(out, "ledger").equals(table(story / "out", "ledger"))
 
 
 class InterruptedPassError(Exception):
@@ -149,8 +151,8 @@ class CountingFileSystem(MemoryFileSystem):
 
 
 @pytest.mark.parametrize("overrides", [(), ("publish.audio=true",), ("consensus.max_pwer=0",)])
-def test_staging_is_read_once_and_speech_only_of_what_is_kept(story, tmp_path, overrides):
-    """The first publish pass: speech once for its tokens, once for the shards."""
+def test_staging_is_read_once_and_audio_only_of_what_is_kept(story, tmp_path, overrides):
+    """The first publish pass: the texts of all once for the segments; once for the tokens, once for the shards."""
     fsspec.register_implementation("counting", CountingFileSystem, clobber=True)
     CountingFileSystem.opened.clear()
     out = Storage(f"counting://{tmp_path.name}")
@@ -163,7 +165,7 @@ def test_staging_is_read_once_and_speech_only_of_what_is_kept(story, tmp_path, o
     for name, times in opened.items():
         judged = out.read_table(name.file, ["segments.list.element.id"])["segments"].to_pylist()
         has_kept = any(segment["id"] in published for segments in judged for segment in segments)
-        assert times == (2 if has_kept else 0)
+        assert times == (3 if has_kept else 1)
     assert out.names("judged") == []
 
 

@@ -1,0 +1,131 @@
+"""The segments and the ledger of a corpus as tables of DuckDB.
+
+    corpus = Corpus.open("corpus")
+    corpus.ask("SELECT reason, sum(seconds) AS seconds FROM segments WHERE language = ? GROUP BY ALL", ["de"])
+
+Only what the index names is the corpus. The database is in memory and locked: queries read the registered tables, no
+other file and no network, and cannot change the settings that say so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from curation.core.errors import ConfigError, DataError
+from curation.core.parquet import damage_named
+from curation.core.storage import Storage
+from curation.core.stores.protocols import file_system
+from curation.manifests import ledger
+from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.segments import table as segments
+from curation.manifests.verdicts import Rule
+
+LOCKED = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+    "allow_community_extensions": "false",
+    "lock_configuration": "true",
+}
+KEY = """coalesce(id, printf('%s-%010d-%010d', recording_id, CAST(round(start * 16000) AS BIGINT),
+    CAST(round("end" * 16000) AS BIGINT)))"""
+"""A name for every row: what was never a segment has no id, and is called as if it had been one."""
+SAMPLES = "CAST(round(seconds * 16000) AS BIGINT)"
+"""Durations are added as whole samples: then the sums do not depend on the order."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Two tables: `segments`, and `ledger`, which has the non-speech too."""
+
+    root: str
+    index: ShardIndex
+    scores: Mapping[str, str]
+    """Name of the score of each column that has one."""
+    database: duckdb.DuckDBPyConnection
+
+    @classmethod
+    def open(cls, root: str) -> Self:
+        """Open a published corpus, local or remote. Raises ConfigError where there is none, or one without segments."""
+        out = Storage(root)
+        index = published(out)
+        tables = {"segments": segment_table(out, index), "ledger": _dataset(out, ledger.FOLDER, index.ledger)}
+        found = segments.scores_of(tables["segments"].schema)
+        return cls(root, index, found, locked(tables))
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules that judged it, in the order of their bits."""
+        return [Rule(**{item.name: rule[item.name] for item in fields(Rule)}) for rule in self.index.rules]
+
+    def value(self, score: str) -> str:
+        """A score as an expression of SQL over `segments`."""
+        column = next((column for column, name in self.scores.items() if name == score), None)
+        if column is not None:
+            return quoted(column)
+        return f"list_filter(scores, lambda item: item.name = {literal(score)})[1].value"
+
+    def ask(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """The rows of a query, whose parameters are bound."""
+        return asked(self.database, query, parameters)
+
+
+def published(out: Storage) -> ShardIndex:
+    """The index of a corpus that has segments. Raises ConfigError for any other."""
+    try:
+        index = read_index(out)
+    except FileNotFoundError:
+        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
+        raise ConfigError(msg) from None
+    if not index.segments:
+        msg = f"{out.root} was published without segments: run `curation build -o {out.root}` again, with its settings"
+        raise ConfigError(msg)
+    return index
+
+
+def segment_table(out: Storage, index: ShardIndex) -> ds.Dataset:
+    """The segments that an index names. Raises DataError where they are damaged."""
+    return _dataset(out, segments.FOLDER, index.segments)
+
+
+def locked(tables: Mapping[str, ds.Dataset]) -> duckdb.DuckDBPyConnection:
+    """A database of these tables that can read nothing else."""
+    database = duckdb.connect()
+    for name, table in tables.items():
+        database.register(name, table)
+    for setting, value in LOCKED.items():
+        database.execute(f"SET {setting} = {value}")
+    return database
+
+
+def asked(
+    database: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """The rows of a query by column."""
+    found = database.execute(query, parameters)
+    names = [item[0] for item in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def quoted(name: str) -> str:
+    """A column's name in a query."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A name of ours as a text in a query; values of users are bound instead."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _dataset(out: Storage, folder: str, names: Sequence[str]) -> ds.Dataset:
+    fs, _ = file_system(out.root)
+    remedy = f"publish it again with `curation build -o {out.root}`"
+    try:
+        with damage_named(f"{out.root}/{folder}", remedy):
+            return ds.dataset([out.path(f"{folder}/{name}") for name in names], filesystem=fs, format="parquet")
+    except (FileNotFoundError, pa.ArrowException) as error:
+        msg = f"{out.root}/{folder} is not whole ({error}): {remedy}"
+        raise DataError(msg) from error

@@ -1,0 +1,1 @@
+"""The commands that question a published corpus, and their answers."""

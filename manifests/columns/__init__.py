@@ -1,0 +1,1 @@
+"""Columns of Arrow tables, taken apart and put together at once."""

@@ -1,0 +1,163 @@
+"""`segments/`: a row for every interval that is not non-speech, whatever became of it, with texts and all scores.
+
+    SELECT reason, text, pwer FROM 'OUT/segments/*.parquet' WHERE status = 'rejected'      -- DuckDB
+
+The rows are those of the ledger, in its order, so that the hours of both agree. Every declared score has a column of
+its own; the rules of the thresholds, with their bits, are in the metadata of each file and in the index of the corpus.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.declarations import Score
+from curation.manifests.columns.maps import Entries, nulls_for, one_chunk
+from curation.manifests.ledger import NON_SPEECH
+from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
+from curation.manifests.shards import hypothesis_lists, voice_names
+from curation.manifests.verdicts import Rule
+
+FOLDER = "segments"
+FORMAT = "1"
+ROW_GROUP_ROWS = 2**15
+"""Texts of these are in memory at once."""
+SPEECH_COLUMNS = (
+    *("scores", "language", "text", "notes"),
+    *(f"hypotheses.list.element.{field.name}" for field in SHARD_HYPOTHESIS),
+)
+"""That are read of `schemas.SPEECH`: no words, no audio."""
+OUTLIER = "consensus.outlier"
+SIGNED = (
+    (r"(://)[^/@?#]*@", r"\1"),
+    (r"(https?://[^\s?#]*)[?#]\S*", r"\1"),
+    (r"([a-z][a-z0-9+.-]*://[^\s?]*)\?[^\s?]*=\S*", r"\1"),
+)
+"""What may be a secret of a URL, and what is left: the password, and the query that a signed one has."""
+
+
+@dataclass(frozen=True)
+class SegmentTable:
+    """The table `segments` of a build: its columns, and what makes them."""
+
+    scores: Sequence[Score]
+    """All that are declared."""
+    rules: Sequence[Rule]
+
+    @cached_property
+    def by_column(self) -> dict[str, Score]:
+        """The score of each column that has one: the first that is declared, never in place of another column."""
+        taken = {item.name for item in (*SEGMENT_COLUMNS, *SEGMENT_REST)}
+        found: dict[str, Score] = {}
+        for score in self.scores:
+            if score.column and score.column not in taken:
+                found.setdefault(score.column, score)
+        return found
+
+    @property
+    def columns(self) -> list[Column]:
+        """All columns, documented."""
+        return [*SEGMENT_COLUMNS, *(_documented(name, score) for name, score in self.by_column.items()), *SEGMENT_REST]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """With unit and meaning of each column, the rules, and the score of each column."""
+        fields = [
+            pa.field(
+                item.name, item.type, metadata={"meaning": item.meaning, **({"unit": item.unit} if item.unit else {})}
+            )
+            for item in self.columns
+        ]
+        return pa.schema(
+            fields,
+            metadata={
+                "curation.format": FORMAT,
+                "curation.rules": json.dumps(self.described_rules()),
+                "curation.scores": json.dumps({name: score.name for name, score in self.by_column.items()}),
+            },
+        )
+
+    def described_rules(self) -> list[dict[str, Any]]:
+        """Each rule with its bit, and the column of its score; empty: it is among `scores`."""
+        names = {score.name: name for name, score in self.by_column.items()}
+        return [
+            {"bit": bit, **asdict(rule), "column": names.get(rule.score, "")} for bit, rule in enumerate(self.rules)
+        ]
+
+    def rows(self, intervals: pa.Table, located: pa.Table, speech: pa.Table, spans: pa.Table) -> pa.Table:
+        """The rows of `ledger.intervals` that are not non-speech.
+
+        `located` are the segments of the selection, `speech` their `SPEECH_COLUMNS`, `spans` its spans.
+        """
+        mine = intervals.filter(pc.not_equal(intervals["status"], NON_SPEECH))
+        segment, span = one_chunk(mine["segment"]), one_chunk(mine["span"])
+        texts, judged = speech.take(segment), located.take(segment)
+        source, seconds = one_chunk(spans["source"]).take(span), one_chunk(mine["seconds"])
+        hypotheses, text = hypothesis_lists(texts["hypotheses"]), _or_null(texts["text"])
+        text = pc.if_else(pc.greater(pc.list_value_length(hypotheses), 0), pc.fill_null(text, ""), text)
+        nobody = pc.and_(pc.equal(mine["speaker"], ""), pc.not_equal(mine["status"], "kept"))
+        voices = voice_names(source, mine["speaker"], judged["one_voice"])
+        columns = {name: mine[name] for name in LEDGER.names if name != "speaker"} | {
+            "id": mine["utterance_id"],
+            "path": without_secrets(mine["path"]),
+            "start": pc.divide(pc.cast(mine["start_sample"], pa.float64()), float(SAMPLE_RATE)),
+            "end": pc.divide(pc.cast(mine["end_sample"], pa.float64()), float(SAMPLE_RATE)),
+            "speaker": pc.if_else(nobody, pa.scalar(None, pa.string()), voices),
+            "language": pc.coalesce(_or_null(texts["language"]), _or_null(pc.struct_field(source, "language"))),
+            "detail": _or_null(without_secrets(mine["detail"])),
+            "rules_broken": judged["rules_broken"],
+            "rules_missing": judged["rules_missing"],
+            "text": text,
+            "hypotheses": hypotheses,
+            "outlier": pc.map_lookup(one_chunk(texts["notes"]), pa.scalar(OUTLIER), "first"),
+            "cps": pc.if_else(pc.greater(seconds, 0), pc.divide(pc.utf8_length(text), seconds), None),
+            "staging_file": judged["file"],
+            "staging_row": judged["place"],
+            **self._scores(texts, one_chunk(spans["scores"]).take(span)),
+        }
+        return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
+
+    def _scores(self, texts: pa.Table, of_spans: pa.Array) -> dict[str, pa.Array]:
+        """The columns of the scores, and the list of the others; those of a segment count before those of its span."""
+        own = Entries.of(texts["scores"]).over(Entries.of(of_spans))
+        lists = one_chunk(texts["hypotheses"])
+        parents = pc.list_parent_indices(lists).to_numpy()
+        heard = Entries.of(pc.struct_field(lists.flatten(), "scores")).under(parents, len(lists))
+        names: dict[bool, list[str]] = {True: [], False: []}
+        for name, score in self.by_column.items():
+            names[score.of == "hypothesis"].append(name)
+        columns: dict[str, pa.Array] = {}
+        for entries, mine in ((own, names[False]), (heard, names[True])):
+            values = entries.columns([self.by_column[name].name for name in mine])
+            columns |= dict(zip(mine, map(nulls_for, values), strict=True))
+        return {**columns, "scores": own.lists([self.by_column[name].name for name in names[False]])}
+
+
+def _documented(name: str, score: Score) -> Column:
+    origin = {"segment": "", "recording": ", of the recording", "hypothesis": ", the highest of the hypotheses"}[
+        score.of
+    ]
+    return Column(name, pa.float64(), score.unit, f"{score.meaning} (`{score.name}`{origin})")
+
+
+def without_secrets(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """URLs in texts without passwords and signed queries; local paths stay."""
+    for pattern, kept in SIGNED:
+        texts = pc.replace_substring_regex(texts, pattern, kept)
+    return texts
+
+
+def _or_null(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
+    whole = one_chunk(texts)
+    return pc.if_else(pc.equal(whole, ""), pa.scalar(None, pa.string()), whole)
+
+
+def scores_of(schema: pa.Schema) -> dict[str, str]:
+    """The name of the score of each column that has one, as the files say."""
+    found: dict[str, str] = json.loads((schema.metadata or {}).get(b"curation.scores", b"{}"))
+    return found
