@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 TORCH := torch==2.13.0
 APT_PACKAGES := pocketsphinx-testdata espeak-ng
+# What tests need to open the page of `curation audit`.
+test test-slow: APT_PACKAGES += chromium chromium-driver
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Python compiles what is imported, once; pip would compile all of gigabytes, which takes longer than the rest of its work.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,6 +60,7 @@ demo: install system
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/curation doctor --output $(DEMO)
 	$(BIN)/curation build $(DEMO)/recordings/manifest.jsonl --output $(DEMO)/corpus
+	$(BIN)/curation audit $(DEMO)/corpus --output $(DEMO)/audit
 
 train-demo: demo
 	$(BIN)/python -m curation.demo train $(DEMO)/corpus $(DEMO)/model

@@ -7,4 +7,5 @@ whatif    the hours that other thresholds would keep
 sample    a random sample with weights, by reason and language
 top       who and what has most hours
 diff      two builds of the same recordings
+page      all of it to see and hear, in a folder that opens without a server
 """

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.cli import bench, build, evaluate, fit, infer, models, preflight, serve, train
+from curation.cli import audit, bench, build, evaluate, fit, infer, models, preflight, serve, train
 from curation.cli.errors import CommandGroup
 from curation.cli.questions import commands as questions
 
@@ -41,7 +41,14 @@ def main(
 
 PANELS = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema),
-    "Question a corpus": (questions.why, questions.whatif, questions.sample, questions.top, questions.diff),
+    "Question a corpus": (
+        audit.audit,
+        questions.why,
+        questions.whatif,
+        questions.sample,
+        questions.top,
+        questions.diff,
+    ),
     "Prepare a build": (preflight.doctor, preflight.plan, models.group),
     "Adapt to a corpus": (fit.tokenizer, fit.consensus),
     "Train and run a model": (

@@ -1,0 +1,140 @@
+"""The rows of the page: what it shows of each segment of the sample."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curation.audio.flac import decode_flac
+from curation.audit.corpus import KEY, Corpus
+from curation.audit.page import cuts
+from curation.audit.page.sample import Stratum
+from curation.audit.page.systems import Disagreement
+from curation.core.errors import DataError, StorageError
+from curation.core.storage import Storage
+from curation.manifests.records import Hypothesis, Source
+from curation.manifests.staging import BatchName, read_speech
+
+COLUMNS = [
+    *("id", "recording", "path", "start", "seconds", "speaker", "language"),
+    *("status", "reason", "value", "threshold", "detail", "broken", "missing"),
+    *("text", "hypotheses", "outlier", "scores", "more", "stratum"),
+    *("words", "audio", "source", "peaks"),
+]
+"""Of a row, in order: `scores` follow the names in meta, `more` are those without a column of their own."""
+BATCH = 2_000
+
+
+@dataclass
+class RowWriter:
+    """Makes rows, and writes their audio below `folder`."""
+
+    out: Storage
+    corpus: Corpus
+    strata: Sequence[Stratum]
+    folder: Path
+    audio: cuts.Audio
+    disagreement: Disagreement
+    sources_missing: int = 0
+    """Cuts of which the recording could not be read."""
+
+    def rows(self) -> Iterator[list[Any]]:
+        """All rows of the sample in random order."""
+        self.corpus.database.execute(
+            f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT picked.place, picked.stratum, picked.key, segments.* "
+            f"FROM segments JOIN picked ON {KEY} = picked.key"
+        )
+        ((count,),) = self.corpus.database.execute("SELECT count(*) FROM chosen").fetchall()
+        for first in range(0, count, BATCH):
+            found = self.corpus.ask(
+                f"SELECT * FROM chosen WHERE place >= {first} AND place < {first + BATCH} ORDER BY place"
+            )
+            speech = self._speech(found)
+            for record in found:
+                yield self._row(record, speech.get(record["key"], {}))
+
+    def _row(self, record: Mapping[str, Any], speech: Mapping[str, Any]) -> list[Any]:
+        heard = record["hypotheses"] or []
+        weight = self.strata[record["stratum"]].weight
+        if len(heard) > 1:
+            items = [Hypothesis(item["system"], item["text"] or "", error=item["error"] or "") for item in heard]
+            self.disagreement.add(record["language"] or "", items, weight)
+        values = {
+            **{name: record.get(name) for name in COLUMNS},
+            "recording": record["recording_id"],
+            "broken": record["rules_broken"],
+            "missing": record["rules_missing"],
+            "hypotheses": [[h["system"], h["text"], _rounded(h["confidence"]), h["error"] or None] for h in heard],
+            "scores": [_rounded(record[name]) for name in self.corpus.scores],
+            "more": [[item["name"], _rounded(item["value"])] for item in record["scores"] or []],
+            "words": _words(record, speech),
+            **self._audio(record, speech),
+        }
+        return [_rounded(values[name]) for name in COLUMNS]
+
+    def _speech(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """What the staging files have of utterances, by key: word times, and audio if it is wanted."""
+        by_file: dict[str, list[Mapping[str, Any]]] = {}
+        for record in records:
+            if record["id"] is not None and record["staging_file"]:
+                by_file.setdefault(record["staging_file"], []).append(record)
+        columns = ["words"] if self.audio == "none" else ["words", "span_source", "audio"]
+        found: dict[str, Mapping[str, Any]] = {}
+        for name, mine in sorted(by_file.items()):
+            mine.sort(key=lambda record: record["staging_row"])
+            places = pa.table(
+                {"id": [item["id"] for item in mine], "place": [item["staging_row"] for item in mine]},
+                schema=pa.schema([("id", pa.string()), ("place", pa.int64())]),
+            )
+            speech = read_speech(self.out, BatchName.parse(name.rpartition("/")[2]), places, columns)
+            found |= dict(zip((item["key"] for item in mine), speech.to_pylist(), strict=True))
+        return found
+
+    def _audio(self, record: Mapping[str, Any], speech: Mapping[str, Any]) -> dict[str, Any]:
+        """Place of the published cut and of the recorded one, and the waveform; none where there is no audio."""
+        nothing = {"audio": None, "source": None, "peaks": None}
+        if self.audio == "none" or not speech:
+            return nothing
+        where, suffix = cuts.place(record["key"]), self.audio
+        published = decode_flac(speech["audio"]) if speech.get("audio") else None
+        original = self._recorded(speech["span_source"], record)
+        shown = original if published is None else published
+        if shown is None:
+            return nothing
+        if published is not None:
+            cuts.write(self.folder, f"{where}.{suffix}", cuts.encoded(published, self.audio))
+        if original is not None:
+            cuts.write(self.folder, f"{where}.src.{suffix}", cuts.encoded(original, self.audio))
+        return {
+            "audio": None if published is None else f"{where}.{suffix}",
+            "source": None if original is None else f"{where}.src.{suffix}",
+            "peaks": cuts.peaks(shown),
+        }
+
+    def _recorded(self, source: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
+        names = ("id", "path", "offset", "track", "channel")
+        try:
+            wave = cuts.recorded(Source(**{name: source[name] for name in names}), record["start"], record["seconds"])
+        except (DataError, StorageError):
+            wave = None
+        self.sources_missing += wave is None
+        return wave
+
+
+def _words(record: Mapping[str, Any], speech: Mapping[str, Any]) -> list[list[Any]]:
+    """Text, start and end (s, from the start of the segment) of each aligned word."""
+    begin = record["start"]
+    return [
+        [word["text"], round(word["start"] / 16_000 - begin, 3), round(word["end"] / 16_000 - begin, 3)]
+        for word in speech.get("words") or ()
+    ]
+
+
+def _rounded(value: Any) -> Any:
+    """What JSON can hold, without noise in the last digits."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.9g}") if math.isfinite(value) else None

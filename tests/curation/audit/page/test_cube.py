@@ -1,0 +1,141 @@
+"""The cube: at every stop of every slider, its sums are those of judging each segment anew."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.audit.corpus import Corpus
+from curation.audit.page.cube import APART, MISSING, cube
+from curation.manifests.schemas import SCORE_MAP, VERDICT
+from curation.manifests.verdicts import Rule, judge
+from tests.support.segments import segment_table, write_segments
+
+RULES = segment_table().described_rules()
+START = [rule["threshold"] for rule in RULES]
+
+COUNT = 400
+
+
+COUNTS = {"systems": [1, 2, 3, 4], "words": [0, 0, 1, 2, 30]}
+
+
+def scores(noise):
+    """Of a segment; some are not measured, and some lie on a threshold."""
+    found = {}
+    for rule in RULES:
+        column = rule["column"]
+        values = COUNTS.get(column, [rule["threshold"], 0.0, round(noise.random(), 3)])
+        if noise.random() > (0.3 if column == "pwer" else 0.05):
+            found[column] = float(noise.choice(values))
+    return found
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    folder, noise, rows = tmp_path_factory.mktemp("cube"), np.random.default_rng(7), []
+    for number in range(COUNT):
+        mine = scores(noise)
+        fixed, unencoded = number % 9 == 0, number % 9 == 1
+        rows.append(
+            {
+                "id": f"u{number}",
+                "recording_id": "r",
+                "start": 0.0,
+                "seconds": float(noise.integers(1, 100_000)) / 16_000,
+                "language": ["de", "en", None][noise.integers(3)],
+                "status": "rejected" if fixed else "failed" if unencoded else "kept",
+                "reason": "diarize.exclude_overlap" if fixed else "tokenize" if unencoded else None,
+                "rules_broken": None if fixed else 0,
+                **({} if fixed else mine),
+            }
+        )
+    write_segments(folder, rows)
+    return rows, cube(Corpus.open(str(folder)))
+
+
+def by_judging(rows, thresholds):
+    """Count and samples by language, status and reason, from the rules of the publish pass."""
+    rules = [
+        Rule(rule["field"], rule["score"], rule["breaks"], threshold, rule["required"], rule["unless"])
+        for rule, threshold in zip(RULES, thresholds, strict=True)
+    ]
+    tried = [row for row in rows if row["rules_broken"] is not None]
+    names = [(rule["score"], rule["column"]) for rule in RULES]
+    maps = pa.array([[(score, row[name]) for score, name in names if name in row] for row in tried], SCORE_MAP)
+    verdicts = judge(maps, pa.nulls(len(tried), VERDICT), rules)
+    found = {}
+    for row, verdict in zip(tried, verdicts.to_pylist(), strict=True):
+        # What the tokenizers could not encode stays so.
+        now = row if verdict["status"] == "kept" and row["status"] == "failed" else verdict
+        key = row["language"] or "", now["status"], now["reason"] or ""
+        count, samples = found.get(key, (0, 0))
+        found[key] = count + 1, samples + round(row["seconds"] * 16_000)
+    return found
+
+
+def by_cube(made, stops):
+    """The same from the cube, where the sliders stand on these edges."""
+    found, cells = {}, made["cells"]
+    for cell, language in enumerate(cells["language"]):
+        reason = made["outcomes"][cells["otherwise"][cell]]
+        status = "failed" if reason else "kept"
+        for rule, bins, stop in zip(RULES, cells["bins"], stops, strict=True):
+            if bins[cell] == APART:
+                continue
+            if bins[cell] == MISSING:
+                if rule["required"]:
+                    status, reason = "failed", rule["field"]
+                    break
+            elif bins[cell] <= stop if rule["breaks"] == "<" else bins[cell] > stop:
+                status, reason = "rejected", rule["field"]
+                break
+        key = made["languages"][language], status, reason
+        count, samples = found.get(key, (0, 0))
+        found[key] = count + cells["count"][cell], samples + cells["samples"][cell]
+    return found
+
+
+def test_every_stop_of_every_slider_is_exact(judged):
+    rows, made = judged
+    start = [edges.index(threshold) for edges, threshold in zip(made["edges"], START, strict=True)]
+    for dim, edges in enumerate(made["edges"]):
+        for stop in range(len(edges)):
+            stops = [stop if at == dim else edge for at, edge in enumerate(start)]
+            thresholds = [made["edges"][at][edge] for at, edge in enumerate(stops)]
+            assert by_cube(made, stops) == by_judging(rows, thresholds)
+
+
+def test_combinations_are_exact_too(judged):
+    rows, made = judged
+    noise = np.random.default_rng(3)
+    for _ in range(30):
+        stops = [int(noise.integers(len(edges))) for edges in made["edges"]]
+        thresholds = [made["edges"][at][edge] for at, edge in enumerate(stops)]
+        assert by_cube(made, stops) == by_judging(rows, thresholds)
+
+
+def test_one_end_of_each_slider_rejects_nothing(judged):
+    _, made = judged
+    ends = [0 if rule["breaks"] == "<" else len(edges) - 1 for rule, edges in zip(RULES, made["edges"], strict=True)]
+    assert {status for _, status, _ in by_cube(made, ends)} == {"kept", "failed"}
+
+
+def test_what_stages_have_decided_stands_apart(judged):
+    rows, made = judged
+    fixed = [row for row in rows if row["rules_broken"] is None]
+    assert sum(row[3] for row in made["fixed"]) == len(fixed)
+    assert {tuple(row[1:3]) for row in made["fixed"]} == {("rejected", "diarize.exclude_overlap")}
+    assert sum(made["cells"]["count"]) == COUNT - len(fixed)
+
+
+def test_edges_are_few_sorted_and_hold_the_threshold(judged):
+    _, made = judged
+    for edges, threshold in zip(made["edges"], START, strict=True):
+        assert edges == sorted(set(edges))
+        assert threshold in edges
+        assert len(edges) <= 24
+    systems = [rule["column"] for rule in RULES].index("systems")
+    assert all(edge.is_integer() for edge in made["edges"][systems])
+    json.dumps(made, allow_nan=False)

@@ -1,0 +1,217 @@
+"""The page in Chromium, from file://: it adds up, is usable by keyboard, and shows nothing that strangers wrote as more
+than text.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import axe_core_python
+import pyarrow as pa
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from curation.audit.page.rows import COLUMNS
+from curation.audit.page.write import PageOptions, write_page
+from curation.core.storage import Storage
+from curation.manifests.schemas import SCORE_MAP, VERDICT
+from curation.manifests.verdicts import Rule, judge
+from tests.support.browser import meta_of, rows_of
+from tests.support.story import publish_again
+
+TABS = ["overview", "thresholds", "listen", "systems", "speakers", "marks"]
+AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+def seconds(text):
+    """Of a duration as the page writes it."""
+    sign = -1 if text.startswith("\u2212") else 1
+    units = {"h": 3600, "min": 60, "s": 1}
+    found = re.findall(r"([\d.,]+)\u202f(h|min|s)", text)
+    return sign * sum(float(number.replace(",", "")) * units[unit] for number, unit in found)
+
+
+def test_the_waterfall_adds_up(browser, page):
+    browser.open(page)
+    rows = [line.split("\t") for line in browser.texts(".waterfall tbody tr")]
+    durations = [seconds(row[2] if len(row) > 3 else row[1]) for row in rows]
+    assert durations[0] == pytest.approx(sum(durations[1:]), abs=0.05 * len(durations))
+    left = browser.run(
+        "return [...document.querySelectorAll('.waterfall tbody .fill')].map(e => [e.style.left, e.style.width])"
+    )
+    edges = [(float(a[:-1]), float(a[:-1]) + float(b[:-1])) for a, b in left]
+    assert edges[0] == (0, pytest.approx(100))
+    for (begin, _), (_, end) in zip(edges[:-1], [*edges[1:]], strict=True):
+        assert end == pytest.approx(begin or 100, abs=0.01)
+    assert browser.complaints() == []
+
+
+def test_rejects_of_a_reason_are_two_clicks_away_and_play(browser, page):
+    browser.open(page)
+    browser.click(".waterfall button", "consensus.max_pwer")
+    reason = ("rejected", "consensus.max_pwer")
+    shown = [row for row in rows_of(page) if (row["status"], row["reason"]) == reason]
+    assert len(browser.texts("[role=option]")) == len(shown) > 0
+    assert browser.text(".card .verdict").split() == ["rejected", "consensus.max_pwer", "0.15", "threshold", "0.15"]
+    browser.keys(" ")
+    browser.until("!document.querySelector('audio').paused")
+    browser.until("document.querySelector('audio').currentTime > 0.1")
+    browser.keys("b")
+    browser.until("document.querySelector('audio').src.endsWith('.src.opus')")
+    browser.until("document.querySelector('audio').currentTime > 0.1 && !document.querySelector('audio').paused")
+    browser.keys(" ")
+    browser.until("document.querySelector('audio').paused")
+    assert browser.complaints() == []
+
+
+def test_the_keyboard_goes_through_the_list(browser, page):
+    browser.open(page, "#/listen?reason=kept")
+    order = browser.texts("[role=option] .text")
+    assert browser.text(".card .said") == order[0]
+    browser.keys("j", "j")
+    assert browser.text("[aria-selected=true] .text") == browser.text(".card .said") == order[2]
+    browser.keys("k")
+    assert browser.text(".card .said") == order[1]
+    browser.keys("/", "世界")
+    assert browser.texts("[role=option] .text") == ["你好, 世界"]
+    browser.keys(Keys.ESCAPE, "j")
+    assert browser.text(".card .said") == "你好, 世界"
+
+
+def test_an_address_leads_to_one_utterance(browser, page):
+    row = next(row for row in rows_of(page) if row["text"] == "Sensibility")
+    browser.open(page, f"#id={row['id']}")
+    assert browser.text(".card .said") == "Sensibility"
+    assert browser.text(".card .id") == row["id"]
+    browser.open(page, "#id=nobody")
+    assert "nobody" in browser.text("[role=alert]")
+
+
+def test_the_card_shows_every_rule_and_what_systems_heard(browser, page):
+    row = next(row for row in rows_of(page) if row["text"] == "Sense, and")
+    browser.open(page, f"#id={row['id']}")
+    assert [line.split() for line in browser.texts(".aligned tr")] == [
+        ["text", "Sense,", "and"],
+        ["one", "sense", "and"],
+        ["two", "since", "(differs)", "and"],
+    ]
+    rules = {line.split("\t")[0]: line.split("\t")[1:] for line in browser.texts(".rules tbody tr")}
+    assert rules["consensus.max_pwer"] == ["0.0625", "below 0.15", "+0.0875", "met"]
+    assert rules["transcribe.min_independent"] == ["3", "at least 2", "+1", "met"]
+    assert len(rules) == len(meta_of(page)["rules"])
+    words = browser.run("return [...document.querySelectorAll('.words span')].map(e => [e.innerText, e.style.left])")
+    assert words == [["Sense,", "0%"], ["and", "62.5%"]]
+
+
+def kept_by_judging(rows, meta, thresholds):
+    """Utterances that the publish pass would keep."""
+    rules = [
+        Rule(rule["field"], rule["column"], rule["breaks"], threshold, rule["required"], rule["unless_column"])
+        for rule, threshold in zip(meta["rules"], thresholds, strict=True)
+    ]
+    fields = {rule["field"] for rule in meta["rules"]}
+    late = [row["id"] for row in rows if row["status"] == "failed" and row["reason"] not in fields]
+    tried = [row for row in rows if row["broken"] is not None and row["id"] not in late]
+    scores = [
+        [(name, value) for name, value in zip(meta["scores"], row["scores"], strict=True) if value is not None]
+        for row in tried
+    ]
+    verdicts = judge(pa.array(scores, SCORE_MAP), pa.nulls(len(tried), VERDICT), rules)
+    return verdicts["status"].to_pylist().count("kept")
+
+
+def test_sliders_keep_what_publishing_would(browser, page):
+    rows, meta = rows_of(page), meta_of(page)
+    browser.open(page, "#/thresholds")
+    dim = [rule["field"] for rule in meta["rules"]].index("consensus.max_pwer")
+    edges = meta["cube"]["edges"][dim]
+    for stop in range(edges.index(0.15), len(edges)):
+        thresholds = [rule["threshold"] for rule in meta["rules"]]
+        thresholds[dim] = edges[stop]
+        expected = kept_by_judging(rows, meta, thresholds)
+        assert browser.text(".effect .tile small") == f"{expected} utterances"
+        browser.run("document.getElementById(arguments[0]).focus()", f"slider-{dim}")
+        browser.keys(Keys.ARROW_RIGHT)
+    gained = browser.texts(".examples button")
+    assert gained
+    assert all("gained from consensus.max_pwer" in text for text in gained)
+    assert f"--set consensus.max_pwer={edges[-1]}" in browser.text(".code pre")
+    browser.click("nav a", "Overview")
+    assert "sliders" in browser.text("main .note")
+    browser.click("nav a", "Thresholds")
+    browser.click("button", "Back to the published")
+    assert browser.texts(".examples button") == []
+
+
+def test_marks_stay_and_have_the_form_of_marks_jsonl(browser, page):
+    row = next(row for row in rows_of(page) if row["text"] == "Sensibility")
+    browser.open(page, f"#id={row['id']}")
+    browser.run("localStorage.clear()")
+    browser.open(page, f"#id={row['id']}")
+    browser.keys("2")
+    browser.until("document.querySelector('.correct textarea')")
+    browser.run("document.querySelector('.correct textarea').focus()")
+    browser.keys("!", Keys.TAB)
+    browser.keys("1")
+    browser.until("document.querySelectorAll('.mark[aria-pressed=true]').length === 1")
+    browser.keys("u", "3", "4")
+    browser.until("document.querySelectorAll('.mark[aria-pressed=true]').length === 2")
+    browser.keys("3")
+    browser.until("document.querySelectorAll('.mark[aria-pressed=true]').length === 1")
+    (mark,) = json.loads(browser.run("return Object.entries(localStorage).find(([k]) => k.includes('marks'))[1]"))
+    stratum = meta_of(page)["strata"][row["stratum"]]
+    assert mark.pop("at").endswith("Z")
+    assert mark == {
+        "v": 1,
+        "corpus": meta_of(page)["corpus"],
+        "id": row["id"],
+        "kind": "accept",
+        "verdict": "wrong",
+        "text": None,
+        "tags": [],
+        "by": "",
+        "note": "",
+        "text_seen": "sha256:604ae5ba3da2ae2acc62cb4858dd03f8b25613d571053fe99b059777fae35599",
+        "sample": {"stratum": stratum[0], "weight": stratum[1] / stratum[2]},
+    }
+    browser.go("#/marks")
+    assert "Download 1 mark" in browser.text("main")
+    browser.click("td button", "Remove")
+    assert "Nothing is marked yet" in browser.text("main")
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (400, "dark")])
+def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser, page, width, theme):
+    browser.open(page, width=width)
+    browser.run("document.documentElement.dataset.theme = arguments[0]", theme)
+    browser.run(AXE)
+    for tab in TABS:
+        browser.go(f"#/{tab}?reason=kept")
+        found = browser.driver.execute_async_script("axe.run(document, {preload: false}).then(arguments[0])")
+        bad = [item for item in found["violations"] if item["impact"] in ("serious", "critical")]
+        assert [(tab, item["id"], item["nodes"][0]["html"], item["nodes"][0]["failureSummary"]) for item in bad] == []
+        assert browser.run("return document.documentElement.scrollWidth") <= width, tab
+
+
+def test_nothing_is_asked_for_outside_of_the_folder(browser, page):
+    browser.open(page)
+    for tab in TABS:
+        browser.go(f"#/{tab}")
+    assert all(url.startswith((page.as_uri(), "data:")) for url in browser.requests())
+    assert browser.complaints() == []
+    assert len(COLUMNS) == len(rows_of(page)[0])
+
+
+def test_two_builds_stand_side_by_side(browser, corpus, page, story, tmp_path):
+    browser.open(page)
+    assert "Diff" not in browser.texts("nav a")
+    other = publish_again(story, tmp_path, "consensus.max_pwer=0.5")
+    write_page(Storage(str(corpus)), tmp_path / "audit", PageOptions(audio="none", against=str(other)))
+    browser.open(tmp_path / "audit", "#/diff")
+    changes = [line.split("\t")[:2] for line in browser.texts("main table:first-of-type tbody tr")]
+    assert ["kept", "rejected consensus.max_pwer"] in [[cell.strip() for cell in row] for row in changes]
+    assert "consensus.max_pwer\t0.5\t0.15" in browser.texts("main tr")
+    browser.run(AXE)
+    found = browser.driver.execute_async_script("axe.run(document, {preload: false}).then(arguments[0])")
+    assert [item["id"] for item in found["violations"] if item["impact"] in ("serious", "critical")] == []
+    assert browser.complaints() == []
