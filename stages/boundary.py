@@ -1,13 +1,14 @@
-"""Boundary: was a word cut at the start or the end of an utterance? Judged by the energy profile at its edges.
+"""Boundary: was a word cut at the start or the end of an utterance? Judged by the recording on both sides of the edge.
 
 Source: the GPA paper, section on data curation, which filters mid-word truncation by the energy profile without
-details; the score is ours. A word that is cut has speech energy right up to the edge, whereas a complete utterance
-fades into the pause around it. So the level of the first (last) 30 ms is placed between the noise floor (0) and the
-speech level (1) of the same utterance, which makes it independent of gain and noise, and a logistic curve turns it into
-a probability. Tried as well, without a gain on recordings unseen by the fit: the minimum level near the edge,
-the length of the silent run, the slope, voicing, zero crossings, and fourteen features together.
+details; the score is ours. Speech that goes on across the edge is the definition of a cut, and the recording is there:
+`curation.audio.edges` compares the edge with what is around it, as decoded, and a logistic curve turns that into a
+probability. The score so depends neither on the noise floor nor on the denoiser. Where a recording (or a span of a long
+one) ends at the edge, only the inside can tell, which is weaker evidence. Tried as well, without a gain on recordings
+unseen by the fit: the correlation and the flux of the bands across the edge, the shortest dip, nineteen features
+together, and boosted trees over all frames.
 
-Coefficients and accuracy come from tests/bench/accuracy/boundary.py.
+Coefficients and accuracy come from tests/bench/accuracy/boundary.py: docs/results/2026-11-27-boundary.md.
 """
 
 import math
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from curation.audio.edges import Floats, across, inside
 from curation.audio.levels import frame_energy
 from curation.audio.wave import Wave
 from curation.core.declarations import Score
@@ -22,21 +24,17 @@ from curation.core.settings import Section, threshold
 from curation.manifests.records import Recording
 from curation.stages.base import Stage
 
-EDGE_FRAMES = 3
-"""Frames of 10 ms at the edge whose level counts."""
-MAX_RANGE_DB = 50.0
-MIN_RANGE_DB = 6.0
-"""Limits of the distance between noise floor and speech level: digital silence is not a better pause than a quiet
-room, and an utterance without contrast gives no evidence."""
-SLOPE, OFFSET = 6.6, 0.356
-"""Of the logistic curve: at a relative level of `OFFSET`, cut and whole are equally likely."""
+ACROSS, ACROSS_OFFSET = (20.5, 0.094, 3.68, 3.07), -4.65
+"""Weights of the evidence of `edges.across`, fitted with as many cut edges as whole ones."""
+INSIDE, INSIDE_OFFSET = (12.1, 3.75), -4.30
+"""Of `edges.inside`, with one cut end of a recording for three whole ones: files are mostly cut in pauses."""
 
 
 class BoundaryConfig(Section):
     """Settings of the boundary stage."""
 
     max_cut: float = threshold(
-        0.8,
+        0.5,
         "Highest probability, 0..1, that a word is cut at the start or end of the utterance",
         score="boundary.cut",
         rejects=">",
@@ -51,6 +49,7 @@ class Boundary(Stage):
     name = "boundary"
     section = BoundaryConfig
     after = "diarize"
+    hears_spans = True
     scores = (
         Score("boundary.start", "1", "probability that a word is cut at the start of the utterance"),
         Score("boundary.end", "1", "probability that a word is cut at its end"),
@@ -61,34 +60,36 @@ class Boundary(Stage):
         self.config = config or BoundaryConfig()
 
     def process(self, batch: Sequence[Recording]) -> None:
-        """Write the scores; the verdict follows from `max_cut` later."""
+        """Write the scores; the verdict follows from `max_cut` later. Raises ValueError where the audio is gone."""
         for recording in batch:
+            if not recording.live_segments:
+                continue
+            heard = recording.slice(recording.offset, recording.end)
+            wave = heard if recording.original is None else recording.original
             for segment in recording.live_segments:
-                wave = segment.audio if segment.audio is not None else recording.slice(segment.start, segment.end)
-                start, end = cut_probabilities(wave)
+                start, end = cut_probabilities(wave, segment.start - recording.offset, segment.end - recording.offset)
                 segment.scores |= {"boundary.start": start, "boundary.end": end, "boundary.cut": max(start, end)}
 
 
-def cut_probabilities(wave: Wave) -> tuple[float, float]:
-    """The probabilities, 0..1, that a word is cut at the start and at the end of the utterance, shape (samples,)."""
-    start, end = edge_levels(wave)
-    return _logistic(start), _logistic(end)
-
-
-def edge_levels(wave: Wave) -> tuple[float, float]:
-    """Level of both edges, 0 at the noise floor and 1 at the speech level. An empty or silent wave has 0 and 0."""
-    energy = frame_energy(wave)
-    if not len(energy) or energy.max() <= energy.min():
+def cut_probabilities(wave: Wave, start: int = 0, end: int | None = None) -> tuple[float, float]:
+    """The probabilities, 0..1, that a word is cut at the start and at the end of an utterance, start..end (samples) of
+    the recording `wave`, shape (samples,).
+    """
+    end = len(wave) if end is None else end
+    energy = frame_energy(wave[start:end])
+    if not len(energy) or not wave[start:end].any():
         return 0.0, 0.0
     speech = float(np.quantile(energy, 0.9))
-    floor = max(float(np.quantile(energy, 0.05)), speech - MAX_RANGE_DB)
-    span = max(speech - floor, MIN_RANGE_DB)
-    return (_mean_db(energy[:EDGE_FRAMES]) - floor) / span, (_mean_db(energy[-EDGE_FRAMES:]) - floor) / span
+    return cut_probability(wave, start, 0, speech), cut_probability(wave, end, 1, speech)
 
 
-def _mean_db(levels: "np.typing.NDArray[np.float64]") -> float:
-    return float(10 * np.log10(np.mean(10 ** (levels / 10))))
+def cut_probability(wave: Wave, at: int, side: int, speech: float) -> float:
+    """The probability for one edge; see `edges.across`."""
+    evidence = across(wave, at, side, speech)
+    if evidence is None:
+        return _logistic(inside(wave, at, side, speech), INSIDE, INSIDE_OFFSET)
+    return _logistic(evidence, ACROSS, ACROSS_OFFSET)
 
 
-def _logistic(level: float) -> float:
-    return 1 / (1 + math.exp(-SLOPE * (level - OFFSET)))
+def _logistic(evidence: Floats, weights: Sequence[float], offset: float) -> float:
+    return 1 / (1 + math.exp(-(float(evidence @ np.asarray(weights)) + offset)))

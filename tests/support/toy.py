@@ -61,7 +61,7 @@ class Hear(Stage):
                 segment.words = [Word(f"word{code % 97},", segment.start, segment.end, 0.9)]
                 segment.edits = [Edit("insert", "word", "word,", 0, 320.0)]
                 segment.scores |= {
-                    "boundary.cut": (code % 7) / 10,
+                    "boundary.cut": (code % 7) / 14,
                     "transcribe.systems": 2.0,
                     "text.words": 2.0,
                     "pwer": (code % 11) / 40,

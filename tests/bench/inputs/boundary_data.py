@@ -1,14 +1,16 @@
 """Utterances with whole edges and the same cut mid-word, for tests/bench/accuracy/boundary.py.
 
-An edge is whole where it lies in a pause, 30-200 ms away from the word (less in a short pause), as the diarizer leaves
-it; it is cut where it lies in the middle half of a word of at least 120 ms. The times come from forced alignment:
-Montreal Forced Aligner for LibriVox and two_cities (tests/data/mfa), PocketSphinx for the others.
+An edge is whole where it lies in a pause of at least 100 ms between words, and cut where it lies in a word, at least
+60 ms from both of its ends. Edges are those that diarization makes (of turns of up to 5 s, so that there are many), and
+placed ones: in pauses, 30-200 ms away from the word (less in a short pause), and in all words of at least 150 ms. The
+times come from forced alignment of the recordings before noise is added: Montreal Forced Aligner for LibriVox and
+two_cities (tests/data/mfa), PocketSphinx for the other English, Whisper for other languages.
 """
 
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +19,17 @@ import numpy as np
 import soundfile
 import soxr
 
-from curation.audio.levels import frame_energy
+from curation.audio.edges import NEEDED
+from curation.audio.levels import HOP, frame_energy
 from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.manifests.records import Source
+from curation.stages.decode.stage import DecodeConfig, decode_spans
+from curation.stages.diarize.stage import Diarize
+from curation.stages.punctuate.pauses import spoken_words
 from curation.stages.punctuate.pocketsphinx import PocketSphinx
+from curation.stages.punctuate.whisper import WhisperAligner
+from curation.text.punctuation import split
+from tests.support.real_speech import recording
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
 POCKETSPHINX = Path("/usr/share/pocketsphinx/test/data")
@@ -29,6 +39,8 @@ TEXT = (
     "asked twice, but she never answered. Seventeen people were waiting at the station, most of them asleep. Could you "
     "please send the letter before Friday? I think the package, if it arrives, should go upstairs."
 )
+MARGIN = SAMPLE_RATE * 60 // 1000
+"""A cut is at least this far from the ends of its word."""
 BECKETT = "ever tried ever failed no matter try again fail again fail better"
 VOICES = [("flite", voice) for voice in ("slt", "rms", "awb", "kal16")] + [
     ("espeak-ng", "en-us"),
@@ -48,13 +60,28 @@ class Spoken:
 
 @dataclass
 class Edge:
-    """An utterance, one of whose ends is judged."""
+    """One end of an utterance, `start` to `end` (samples) of a recording."""
 
     group: str
     wave: Wave
+    start: int
+    end: int
     side: int
     """0: start, 1: end."""
-    cut: bool
+    cut: bool | None
+    """None: neither known to be whole nor to be cut; the recording's own ends are among those."""
+    placed: bool = True
+    """False: diarization made it."""
+
+    @property
+    def at(self) -> int:
+        """Where it is, in samples."""
+        return self.end if self.side else self.start
+
+    @property
+    def outer(self) -> bool:
+        """Whether the recording ends there, or soon after."""
+        return (len(self.wave) - self.at if self.side else self.at) < NEEDED * HOP
 
 
 def read(path: Path) -> Wave:
@@ -110,32 +137,79 @@ def mfa_words(name: str) -> list[tuple[int, int]]:
     return [(round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)) for start, end, _ in words]
 
 
-def edges(spoken: Spoken, rng: np.random.Generator, shortest: float = 0.1) -> Iterator[Edge]:
-    """Utterances of up to 8 s that begin or end in a pause of at least `shortest` seconds, or inside a word."""
-    wave, words = spoken.wave, spoken.words
-    bounds = [0, *(time for word in words for time in word), len(wave)]
-    gaps = [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if b - a >= shortest * SAMPLE_RATE]
-    gaps = [gap for gap in gaps if spoken.ends or (gap[0] > 0 and gap[1] < len(wave))]
+def folder(path: Path) -> Iterator[Spoken]:
+    """The recordings of a folder whose `manifest.jsonl` has the columns path, language and transcript."""
+    whisper = WhisperAligner()
+    for line in (path / "manifest.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        spans = decode_spans(Source(row["path"], str(path / row["path"])), DecodeConfig())
+        wave = np.concatenate([span.audio for span in spans if span.audio is not None])
+        words = spoken_words(split(row["transcript"]))
+        aligner = PocketSphinx() if row["language"] == "en" else whisper
+        placed = [place for place in aligner.align(wave, words, row["language"]) or [] if place]
+        # How such files were cut is not known, so that their ends are not judged.
+        group = f"{path.name} {row['language']}"
+        yield Spoken(group, wave, [(place.start, place.end) for place in placed], ends=False)
+
+
+def pauses(spoken: Spoken) -> list[tuple[int, int]]:
+    """Start and end of the pauses of at least 100 ms."""
+    bounds = [0, *(time for word in spoken.words for time in word), len(spoken.wave)]
+    gaps = [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if b - a >= 0.1 * SAMPLE_RATE]
+    return [gap for gap in gaps if spoken.ends or (gap[0] > 0 and gap[1] < len(spoken.wave))]
+
+
+def placed_edges(spoken: Spoken, rng: np.random.Generator) -> Iterator[Edge]:
+    """Utterances of 1 to 8 s that begin or end in a pause, or inside a word."""
+    wave, gaps = spoken.wave, pauses(spoken)
     centres = [(a + b) // 2 for a, b in gaps]
     places: list[tuple[int, int, bool]] = []
     for a, b in gaps:
         room = min(0.9 * (b - a), 0.2 * SAMPLE_RATE)
         pad = int(rng.uniform(min(0.03 * SAMPLE_RATE, room), room))
         places += [(b - pad, 0, False), (a + pad, 1, False)]
-    for a, b in words:
-        if b - a >= 0.12 * SAMPLE_RATE:
-            places += [(int(a + (b - a) * rng.uniform(0.25, 0.75)), side, True) for side in (0, 1)]
+    for a, b in spoken.words:
+        if b - a >= 0.15 * SAMPLE_RATE:
+            places += [(int(rng.uniform(a + MARGIN, b - MARGIN)), side, True) for side in (0, 1)]
     for at, side, cut in places:
         direction = -1 if side else 1
         ahead = [c for c in centres if SAMPLE_RATE <= direction * (c - at) < 8 * SAMPLE_RATE]
         other = ahead[len(ahead) // 2] if ahead else min(len(wave), max(0, at + direction * 4 * SAMPLE_RATE))
-        utterance = wave[min(at, other) : max(at, other)]
-        if len(utterance) >= 0.5 * SAMPLE_RATE:
-            yield Edge(spoken.group, utterance, side, cut)
+        if abs(other - at) >= 0.5 * SAMPLE_RATE:
+            yield Edge(spoken.group, wave, min(at, other), max(at, other), side, cut)
 
 
-def with_noise(wave: Wave, snr_db: float, rng: np.random.Generator) -> Wave:
-    """The wave with low-passed noise, `snr_db` below its speech level (90th percentile of the frames)."""
-    noise = np.convolve(rng.standard_normal(len(wave) + 1), [0.9, 1.0], "valid")
+def diarized_edges(spoken: Spoken, stage: Diarize) -> Iterator[Edge]:
+    """The ends of the utterances that diarization makes."""
+    row = recording(spoken.wave)
+    stage.process([row])
+    for segment in row.live_segments:
+        for side, at in enumerate((segment.start, segment.end)):
+            yield Edge(spoken.group, spoken.wave, segment.start, segment.end, side, is_cut(spoken, at), placed=False)
+
+
+def is_cut(spoken: Spoken, at: int) -> bool | None:
+    """Whether a word is cut at a time (samples); None where it is neither clearly in a word nor in a pause."""
+    if any(a + MARGIN <= at <= b - MARGIN for a, b in spoken.words):
+        return True
+    return False if any(a <= at <= b for a, b in pauses(spoken)) else None
+
+
+def white(samples: int, rng: np.random.Generator) -> Wave:
+    """Noise that is a little louder at low frequencies."""
+    return np.asarray(np.convolve(rng.standard_normal(samples + 1), [0.9, 1.0], "valid"), np.float32)
+
+
+def pink(samples: int, rng: np.random.Generator) -> Wave:
+    """Noise whose power falls with the frequency."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    return np.asarray(np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), samples), np.float32)
+
+
+def with_noise(
+    wave: Wave, snr_db: float, rng: np.random.Generator, make: Callable[[int, np.random.Generator], Wave] = white
+) -> Wave:
+    """The wave with noise `snr_db` below its speech level (90th percentile of the frames)."""
+    noise = make(len(wave), rng)
     level = 10 ** ((np.quantile(frame_energy(wave), 0.9) - snr_db) / 20)
-    return (wave + noise * level / np.sqrt(np.mean(noise**2))).astype(np.float32)
+    return np.asarray(wave + noise * level / np.sqrt(np.mean(noise**2)), np.float32)

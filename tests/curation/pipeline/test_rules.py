@@ -30,7 +30,7 @@ def test_thresholds_by_default():
 @pytest.mark.parametrize(
     "override",
     [
-        "boundary.max_cut=0.5",
+        "boundary.max_cut=0.6",
         "transcribe.min_independent=3",
         "consensus.min_words=4",
         "consensus.max_pwer=0.5",
