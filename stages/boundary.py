@@ -24,10 +24,10 @@ from curation.core.settings import Section, threshold
 from curation.manifests.records import Recording
 from curation.stages.base import Stage
 
-ACROSS, ACROSS_OFFSET = (20.5, 0.094, 3.68, 3.07), -4.65
-"""Weights of the evidence of `edges.across`, fitted with as many cut edges as whole ones."""
-INSIDE, INSIDE_OFFSET = (12.1, 3.75), -4.30
-"""Of `edges.inside`, with one cut end of a recording for three whole ones: files are mostly cut in pauses."""
+ACROSS, ACROSS_OFFSET = (7.71, 0.109, 3.53, 1.48), -2.79
+"""Weights of the evidence of `edges.across`, fitted with as many cut edges as whole ones, in noise and beside music."""
+INSIDE, INSIDE_OFFSET = (13.1, 3.30), -3.04
+"""Of `edges.inside`, with one cut end of a recording for two whole ones: files are mostly cut in pauses."""
 
 
 class BoundaryConfig(Section):

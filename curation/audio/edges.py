@@ -26,8 +26,8 @@ NEEDED = 15
 """Frames beyond a cut from which on they are heard; with less, the recording ends there, and only the inside counts."""
 VOICED = 16
 """Frames on each side whose voicing is heard."""
-QUIET_DB, VOICE_DB = 30.0, 20.0
-"""What is 30 dB below speech counts nothing; from there it counts in proportion, and 20 dB above in full."""
+QUIET_DB, VOICE_DB = 20.0, 15.0
+"""What is 20 dB below speech (breath, music) counts nothing, from there in proportion, and 15 dB above in full."""
 PERIOD = 320
 """Samples (40 ms at 8 kHz) in which a period is searched, from 60 to 400 Hz."""
 FASTEST, SLOWEST = 20, 133
@@ -39,8 +39,8 @@ def across(wave: Wave, at: int, side: int, speech: float) -> Floats | None:
     `side` is 0 where the utterance begins at the cut, 1 where it ends there; `speech` is its level of speech (dB). In
     order: `presence`, how far the quietest 80 ms at the cut are above the quietest nearby, relative to the range, 0..1,
     the mean over the bands; the level of the 150 ms beyond the cut; how voiced the 120 ms inside are, and the 40 ms on
-    each side, 0..1. Presence and voicing of what is as quiet as breath count less. None where less than 150 ms of the
-    recording lie beyond the cut.
+    each side, 0..1. Presence and voicing of what is as quiet as breath or music count less. None where less than 150 ms
+    of the recording lie beyond the cut.
     """
     near, beyond = _outwards(wave, at, side)
     if beyond < NEEDED:
@@ -123,7 +123,7 @@ def _presence(power: Floats, frames: int, starts: range) -> float:
 
 
 def _loud(level: Floats | float) -> Floats:
-    """0 where it is as quiet as breath, 1 where it is as loud as speech."""
+    """0 where it is as quiet as breath or music, 1 where it is as loud as speech."""
     return np.asarray(np.clip((level + QUIET_DB) / VOICE_DB, 0, 1))
 
 

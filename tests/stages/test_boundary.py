@@ -40,7 +40,7 @@ def reading():
 def places():
     """(start, end, side, cut) of utterances of the reading: from pauses, and from the middles of long words."""
     samples, words = reading()
-    second, pad = SAMPLE_RATE, SAMPLE_RATE // 10
+    second, pad = SAMPLE_RATE, 3 * SAMPLE_RATE // 20
     for (_, last), (first, _) in pairwise(words):
         if first - last >= 0.25 * SAMPLE_RATE:
             yield first - pad, min(first + 2 * second, len(samples)), 0, False

@@ -30,6 +30,7 @@ from tests.bench.inputs.boundary_data import (
     Spoken,
     diarized_edges,
     folder,
+    music,
     pink,
     placed_edges,
     testing,
@@ -40,7 +41,7 @@ from tests.bench.inputs.boundary_data import (
 DEFAULT = BoundaryConfig().max_cut
 LIMITS = (0.3, DEFAULT, 0.7)
 """Thresholds whose rates are printed."""
-EVEN, RARE = 0.0, -np.log(3)
+EVEN, RARE = 0.0, -np.log(2)
 """Log odds of cut to whole: at edges inside a recording, and where it ends."""
 DIARIZED_WEIGHT = 3
 """Whole edges that diarization made count more in the fit than placed ones."""
@@ -56,6 +57,8 @@ def conditions() -> dict[str, Change]:
         "white noise, 20 dB": lambda wave, rng: with_noise(wave, 20, rng),
         "white noise, 10 dB": lambda wave, rng: with_noise(wave, 10, rng),
         "pink noise, 10 dB": lambda wave, rng: with_noise(wave, 10, rng, pink),
+        "music, 15 dB": lambda wave, rng: with_noise(wave, 15, rng, music),
+        "music, 10 dB": lambda wave, rng: with_noise(wave, 10, rng, music),
         "after RNNoise": lambda wave, _: rnnoise.denoise(wave),
     }
 

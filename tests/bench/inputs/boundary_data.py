@@ -206,6 +206,23 @@ def pink(samples: int, rng: np.random.Generator) -> Wave:
     return np.asarray(np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), samples), np.float32)
 
 
+def music(samples: int, rng: np.random.Generator) -> Wave:
+    """Four voices of plucked notes, and a drum."""
+    out = np.zeros(samples)
+    for _ in range(4):
+        at = 0
+        while at < samples:
+            time = np.arange(min(int(rng.integers(3000, 12000)), samples - at)) / SAMPLE_RATE
+            hertz = 110 * 2 ** (rng.integers(0, 30) / 12)
+            tone = sum(np.sin(2 * np.pi * hertz * n * time + rng.uniform(0, 6)) / n**1.3 for n in range(1, 8))
+            out[at : at + len(time)] += np.minimum(time / 0.01, 1) * np.exp(-time * rng.uniform(1, 5)) * tone
+            at += len(time)
+    for at in rng.integers(0, samples, samples // 8000 + 1):
+        length = min(2000, samples - int(at))
+        out[at : at + length] += 0.7 * rng.standard_normal(length) * np.exp(-np.arange(length) / 400)
+    return out.astype(np.float32)
+
+
 def with_noise(
     wave: Wave, snr_db: float, rng: np.random.Generator, make: Callable[[int, np.random.Generator], Wave] = white
 ) -> Wave:
