@@ -189,12 +189,16 @@ class Recording:
         """Segments that no stage has excluded yet."""
         return [segment for segment in self.segments if segment.live]
 
-    def slice(self, start: int, end: int) -> Wave:
-        """Of `audio`, between two times of the recording (samples). Raises ValueError outside this span."""
-        if self.audio is None or not self.offset <= start <= end <= self.end:
+    def slice(self, start: int, end: int, *, decoded: bool = False) -> Wave:
+        """Of `audio`, or of `original` if `decoded`, between two times of the recording (samples).
+
+        Raises ValueError outside this span.
+        """
+        wave = self.original if decoded else self.audio
+        if wave is None or not self.offset <= start <= end <= self.end:
             msg = f"{self.source.id}: no audio for samples {start}..{end} in span {self.offset}..{self.end}"
             raise ValueError(msg)
-        return self.audio[start - self.offset : end - self.offset]
+        return wave[start - self.offset : end - self.offset]
 
     def exclude(self, verdict: Verdict) -> None:
         """Give the whole row a verdict: it has no segments then, and no audio."""

@@ -268,7 +268,6 @@ SEGMENT_COLUMNS = [
     Column("text", pa.string(), "", "final transcript; null where nothing was transcribed"),
     Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "hypotheses of the ASR systems"),
     Column("outlier", pa.string(), "", "the system that is far from all others"),
-    Column("cps", pa.float64(), "1/s", "characters of the text per second"),
 ]
 """The columns of the scores follow, and then `SEGMENT_REST`."""
 SEGMENT_REST = [

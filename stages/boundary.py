@@ -48,7 +48,7 @@ class Boundary(Stage):
 
     name = "boundary"
     section = BoundaryConfig
-    after = "diarize"
+    after = "quality"
     hears_spans = True
     scores = (
         Score("boundary.start", "1", "probability that a word is cut at the start of the utterance"),

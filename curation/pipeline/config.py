@@ -33,6 +33,7 @@ from curation.stages.denoise.stage import DenoiseConfig
 from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.loudness import LoudnessConfig
 from curation.stages.punctuate.stage import PunctuateConfig
+from curation.stages.quality.stage import QualityConfig
 from curation.stages.registry import STAGES, plug_in_stages
 from curation.stages.transcribe.stage import TranscribeConfig
 from curation.tokenize.pair import TokenizeConfig
@@ -141,6 +142,7 @@ class BuildConfig(Section):
     loudness: LoudnessConfig = Field(default_factory=LoudnessConfig)
     denoise: DenoiseConfig | None = Field(default_factory=DenoiseConfig)
     diarize: DiarizeConfig = Field(default_factory=DiarizeConfig)
+    quality: QualityConfig | None = Field(default_factory=QualityConfig)
     boundary: BoundaryConfig | None = Field(default_factory=BoundaryConfig)
     transcribe: TranscribeConfig
     consensus: ConsensusConfig = Field(default_factory=ConsensusConfig)

@@ -97,7 +97,7 @@ class SegmentTable:
         mine = intervals.filter(pc.not_equal(intervals["status"], NON_SPEECH))
         segment, span = one_chunk(mine["segment"]), one_chunk(mine["span"])
         texts, judged = speech.take(segment), located.take(segment)
-        source, seconds = one_chunk(spans["source"]).take(span), one_chunk(mine["seconds"])
+        source = one_chunk(spans["source"]).take(span)
         hypotheses, text = hypothesis_lists(texts["hypotheses"]), _or_null(texts["text"])
         text = pc.if_else(pc.greater(pc.list_value_length(hypotheses), 0), pc.fill_null(text, ""), text)
         nobody = pc.and_(pc.equal(mine["speaker"], ""), pc.not_equal(mine["status"], "kept"))
@@ -115,7 +115,6 @@ class SegmentTable:
             "text": text,
             "hypotheses": hypotheses,
             "outlier": pc.map_lookup(one_chunk(texts["notes"]), pa.scalar(OUTLIER), "first"),
-            "cps": pc.if_else(pc.greater(seconds, 0), pc.divide(pc.utf8_length(text), seconds), None),
             "staging_file": judged["file"],
             "staging_row": judged["place"],
             **self._scores(texts, one_chunk(spans["scores"]).take(span)),

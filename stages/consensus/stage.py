@@ -34,8 +34,11 @@ from curation.stages.consensus.confidence import Loaded, evidence, load_calibrat
 from curation.stages.consensus.vote import Combined, Distances, Method, combine, common_units
 from curation.text.chinese_script import Script, in_script
 from curation.text.normalize import Normalizer, normalizer_for
+from curation.text.plausibility import plausibility
 
 Rates = npt.NDArray[np.float64]
+NO_SPEECH = "no_speech_probability"
+"""A score of hypotheses."""
 OUTLIER_MARGIN = 0.15
 """Margin by which an outlier's distance to the others exceeds their own: the paper's threshold of pWER."""
 
@@ -91,6 +94,19 @@ class ConsensusConfig(Section):
         ge=0,
         le=1,
     )
+    # What good texts of the recordings in docs/results/2026-11-27-denoising.md stay below: 18, 1.8, 0.3.
+    max_characters_per_second: float | None = threshold(
+        None, "letters and digits of the text per second", score="text.characters_per_second", rejects=">", gt=0
+    )
+    max_compression_ratio: float | None = threshold(
+        None, "zlib compression ratio; Whisper's limit is 2.4", score="text.compression_ratio", rejects=">", gt=0
+    )
+    max_repeated_trigrams: float | None = threshold(
+        None, "share of word 3-grams that occurred before", score="text.repeated_trigram_share", rejects=">", ge=0
+    )
+    max_no_speech: float | None = threshold(
+        None, "lowest no-speech probability of the systems", score="text.no_speech_probability", rejects=">", ge=0
+    )
 
 
 class Consensus(Stage):
@@ -117,6 +133,23 @@ class Consensus(Stage):
         Score("confidence", "1", "mean confidence of the words, by the weights of the systems that have them"),
         Score("confidence.calibrated", "1", "expected share of correct words"),
         Score("text.words", "words", "words (or characters) of the text after normalisation", short="words"),
+        Score(
+            "text.characters_per_second",
+            "1/s",
+            "letters and digits of the text per second of the utterance",
+            short="cps",
+        ),
+        Score(
+            "text.compression_ratio",
+            "1",
+            "zlib compression ratio of the text; above 2.4 it is repetitive",
+        ),
+        Score(
+            "text.repeated_trigram_share",
+            "1",
+            "share of the text's word 3-grams that occurred before",
+        ),
+        Score("text.no_speech_probability", "1", "lowest of the systems that give one"),
     )
     notes = (
         Note("consensus.normalizer", "text normalisation before the comparison"),
@@ -156,6 +189,10 @@ class Consensus(Stage):
         segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
         segment.scores["confidence.calibrated"] = round(calibrated, NOISE_DECIMALS)
         segment.scores["text.words"] = found.words
+        found_text = plausibility(segment.text, segment.num_samples / SAMPLE_RATE)
+        unheard = [item.scores[NO_SPEECH] for item in answered if NO_SPEECH in item.scores]
+        found_text |= {NO_SPEECH: min(unheard)} if unheard else {}
+        segment.scores |= {f"text.{name}": value for name, value in found_text.items()}
         segment.notes["consensus.normalizer"] = normalizer.name
         segment.notes["consensus.unit"] = normalizer.unit
         segment.notes["consensus.combination"] = self.config.combination

@@ -17,7 +17,6 @@ The same class in a package of your own has an entry point in the group `curatio
 """
 
 import math
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from curation.core.declarations import Adapter, Package, Score
 from curation.core.errors import ModelError
 from curation.core.settings import Section, model_field
 from curation.manifests.records import Hypothesis
-from curation.stages.base import DECIMALS
+from curation.text.plausibility import repetition
 
 
 class SystemConfig(Section):
@@ -100,16 +99,8 @@ class LanguageIdentifier(Protocol):
 
 
 def text_scores(text: str) -> dict[str, float]:
-    """Indicators of a hallucinated text: its zlib compression ratio, and the share of repeated word 3-grams.
-
-    Whisper's own decoder treats a `compression_ratio` above 2.4 as a repetition loop.
-    """
-    data = text.encode("utf-8")
-    ratio = len(data) / len(zlib.compress(data)) if data else 0.0
-    words = text.split()
-    trigrams = list(zip(words, words[1:], words[2:], strict=False))
-    repeated = 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0
-    return {"compression_ratio": round(ratio, DECIMALS), "repeated_trigram_share": round(repeated, DECIMALS)}
+    """Indicators of a hallucinated text, for `Hypothesis.scores`: `TEXT_SCORES`."""
+    return repetition(text)
 
 
 def by_language(

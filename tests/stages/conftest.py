@@ -11,8 +11,15 @@ def denoiser_stage():
 
 
 @pytest.fixture(scope="session")
+def quality_stage():
+    from curation.stages.quality.stage import Quality
+
+    return ready(Quality())
+
+
+@pytest.fixture(scope="session")
 def dnsmos():
-    from curation.stages.denoise.dnsmos import Dnsmos
+    from curation.stages.quality.dnsmos import Dnsmos
 
     return Dnsmos()
 

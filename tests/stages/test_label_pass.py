@@ -40,7 +40,7 @@ class Pass:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, denoiser_stage, diarizer, transcriber, punctuator) -> Pass:
+def run(tmp_path_factory, denoiser_stage, diarizer, quality_stage, transcriber, punctuator) -> Pass:
     pause = np.zeros(24_000, np.float32)
     parts = [part for number in CHOSEN for part in (librivox_as_read()[number], pause)]
     whole = np.concatenate([np.zeros(BEFORE * 16_000, np.float32), *parts])
@@ -48,7 +48,7 @@ def run(tmp_path_factory, denoiser_stage, diarizer, transcriber, punctuator) -> 
     config = DecodeConfig(max_span_seconds=BEFORE, span_search_seconds=0.0)
     silent, spoken = decode_spans(Source("reader", str(path)), config)
     assert silent.verdict.reason == "decode.min_peak"
-    stages = [Loudness(), denoiser_stage, diarizer, Boundary(), transcriber, Consensus(), punctuator]
+    stages = [Loudness(), denoiser_stage, diarizer, quality_stage, Boundary(), transcriber, Consensus(), punctuator]
     assert [type(stage) for stage in stages] == [type(stage) for stage in build_stages(load_config())]
     after = {"decode": copy.deepcopy(spoken)}
     for stage in stages:
@@ -63,7 +63,7 @@ def final(run):
 
 
 def test_the_original_stays_as_decoded(run):
-    for name in ("decode", "loudness", "denoise", "diarize", "boundary"):
+    for name in ("decode", "loudness", "denoise", "diarize", "quality", "boundary"):
         row = run.after[name]
         assert (row.offset, row.num_samples) == (BEFORE * 16_000, len(run.decoded))
         np.testing.assert_array_equal(row.original, run.decoded)
@@ -75,7 +75,7 @@ def test_the_original_stays_as_decoded(run):
 
 def test_only_what_is_published_is_denoised(run, diarizer, moonshine_stage):
     """With whatever denoiser the same is heard: in the same utterances, by the same systems."""
-    denoiser = Denoise(DenoiseConfig(denoiser="spectral", choose="always"))
+    denoiser = Denoise(DenoiseConfig(denoiser="spectral", choose="always", attenuation_limit_db=None))
     denoiser.setup()
     row = copy.deepcopy(run.after["loudness"])
     row.source.language = "en"
@@ -88,9 +88,9 @@ def test_only_what_is_published_is_denoised(run, diarizer, moonshine_stage):
         assert not np.allclose(other.published, plain.audio, atol=0.02)
 
 
-def test_loudness_and_denoise_keep_every_sample_in_its_place(run):
+def test_loudness_and_denoise_keep_every_sample_in_its_place(run, denoiser_stage):
     row = run.after["denoise"]
-    for wave in (row.audio, row.denoised):
+    for wave in (row.audio, denoiser_stage.denoised(row.audio)):
         assert wave.shape == run.decoded.shape
         assert np.abs(wave).max() == pytest.approx(0.6, abs=1e-6)
         shifted = [np.dot(np.roll(wave, shift), run.decoded) for shift in range(-80, 81)]
@@ -119,7 +119,7 @@ def test_utterances_are_cut_from_the_processed_audio_at_times_of_the_recording(r
 
 
 def test_the_audio_of_an_utterance_is_not_changed_any_more(run):
-    for name in ("boundary", "transcribe", "consensus", "punctuate"):
+    for name in ("quality", "boundary", "transcribe", "consensus", "punctuate"):
         for one, two in zip(run.after["diarize"].live_segments, run.after[name].live_segments, strict=True):
             np.testing.assert_array_equal(one.audio, two.audio)
             assert (one.start, one.end, one.speaker) == (two.start, two.end, two.speaker)
@@ -129,16 +129,20 @@ def test_what_each_stage_adds(run):
     """Scores and notes by the stage that writes them, and nothing that an earlier stage wrote is lost."""
     rows = {
         "loudness": set(),
-        "denoise": {f"dnsmos.{when}.{key}" for when in ("before", "after") for key in ("ovrl", "sig", "bak")},
+        "denoise": {"denoise.snr_db"},
     }
     for name, expected in rows.items():
         assert set(run.after[name].scores) == expected
     systems = ("whisper-base", "moonshine-tiny", "whisper-tiny.en")
     added = {
+        "quality": {f"quality.{name}" for name in ("snr_db", "bandwidth_hz", "clipped_share")}
+        | {f"quality.dnsmos.{key}" for key in ("sig", "bak", "ovrl")},
         "boundary": {"boundary.start", "boundary.end", "boundary.cut"},
         "transcribe": {"transcribe.systems", "language.probability"},
         "consensus": {"pwer", "pwer.systems", "consensus.outlier", "confidence", "confidence.calibrated", "text.words"}
-        | {f"pwer.{system}" for system in systems},
+        | {f"pwer.{system}" for system in systems}
+        | {f"text.{name}" for name in ("characters_per_second", "compression_ratio", "repeated_trigram_share")}
+        | {"text.no_speech_probability"},
         "punctuate": set(),
     }
     for (before, name), scores in zip(itertools.pairwise(["diarize", *added]), added.values(), strict=True):
@@ -207,7 +211,7 @@ def test_everything_that_is_stored_is_declared(run):
     assert all(item.scores and all(declared(name, own) for name in item.scores) for item in heard)
 
 
-def test_what_a_stage_declares_it_writes(run, denoiser_stage, diarizer, transcriber, punctuator):
+def test_what_a_stage_declares_it_writes(run, denoiser_stage, diarizer, quality_stage, transcriber, punctuator):
     """All but what depends on the recording: what was left out or failed, the outlier's name, voices of short ones."""
     rare = {"transcribe.left_out", "consensus.failed", "consensus.outlier", "diarize.homogeneity"}
     rare |= {"consensus.self_inconsistency", "transcribe.alone"}

@@ -3,7 +3,7 @@
 from curation.pipeline.config import BuildConfig
 from curation.stages.registry import FIRST, STAGES, ordered_stages
 
-ORDER = ["loudness", "denoise", "diarize", "boundary", "transcribe", "consensus", "punctuate"]
+ORDER = ["loudness", "denoise", "diarize", "quality", "boundary", "transcribe", "consensus", "punctuate"]
 
 
 def test_the_label_pass_has_the_order_of_the_paper():

@@ -22,7 +22,7 @@ from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.real_speech import librivox
 from tests.train.data.test_loader import samples_of
 
-DENOISE = DenoiseConfig(choose="always", peak=0.25)
+DENOISE = DenoiseConfig(denoiser="spectral", choose="always", max_snr_db=25.0)
 """Not the defaults: what the checkpoint says must come from the build."""
 
 

@@ -16,12 +16,10 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from curation.audio.levels import HOP, frame_energy, peak_normalize
+from curation.audio.quality import snr_db
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
-from curation.core.kinds import make
-from curation.core.settings import Section
-from curation.stages.denoise.registry import DENOISERS
-from curation.stages.denoise.stage import DenoiseConfig
+from curation.stages.denoise.stage import Denoise, DenoiseConfig
 
 Prepare = Callable[[Wave], Wave]
 
@@ -32,26 +30,24 @@ MARGIN_SECONDS = 0.03
 
 
 class Preparation:
-    """Denoises, trims silence at both ends and scales to the peak of training.
+    """Denoises where the pipeline would, trims silence at both ends and scales to the peak of training.
 
-    For waves that went through the loudness stage, as those of `read_recording` did. The denoiser, if any, is
-    always applied: consulting DNSMOS first, as the pipeline does, takes half a second per request.
+    For waves that went through the loudness stage, as those of `read_recording` did.
     """
 
-    def __init__(self, denoiser: str | None = "rnnoise", options: Mapping[str, Section] = {}) -> None:
-        """`options`: settings of denoisers that have some, by their kind."""
-        self._denoise: Prepare = _unchanged
-        if denoiser is not None:
-            found = make(DENOISERS, denoiser, options)
-            found.load()
-            self._denoise = found.denoise
+    def __init__(self, denoise: DenoiseConfig = DenoiseConfig()) -> None:  # noqa: B008 - it is frozen
+        """With the settings of a build's denoise stage."""
+        self._stage = Denoise(denoise)
+        if denoise.choose != "never":
+            self._stage.setup()
 
     def __call__(self, wave: Wave) -> Wave:
         """(samples,) float32 at 16 kHz, mono -> the same, not longer; silence stays as it is."""
         wave = np.asarray(wave, np.float32)
         if not np.any(wave):
             return wave
-        return peak_normalize(trim(self._denoise(peak_normalize(wave))))
+        wave = peak_normalize(wave)
+        return peak_normalize(trim(self._stage.denoised(wave) if self._stage.chosen(snr_db(wave)) else wave))
 
 
 def checked_wave(wave: npt.ArrayLike) -> Wave:
@@ -66,10 +62,6 @@ def checked_wave(wave: npt.ArrayLike) -> Wave:
         msg = "a wave holds NaN or infinite samples: replace them, or read the file again"
         raise DataError(msg)
     return given.astype(np.float32)
-
-
-def _unchanged(wave: Wave) -> Wave:
-    return wave
 
 
 def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
@@ -89,7 +81,7 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
             "recordings (--prepare or --raw, prepare= in Python)"
         )
         raise DataError(msg) from error
-    return Preparation(None if config.choose == "never" else config.denoiser, config.options)
+    return Preparation(config)
 
 
 def trim(wave: Wave) -> Wave:

@@ -13,8 +13,8 @@ import numpy as np
 
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.stages.denoise.dnsmos import Dnsmos
 from curation.stages.denoise.registry import DENOISERS
+from curation.stages.quality.dnsmos import Dnsmos
 from tests.support.dummies import mix, noise
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, wave
 

@@ -28,6 +28,7 @@ ECHOES = [
 ]
 SETTINGS = {
     "denoise": None,
+    "quality": None,
     "punctuate": None,
     "tokenize": None,
     "crossings": {},
@@ -101,7 +102,7 @@ def test_a_build_with_both_on_ray_and_in_this_process(installed, file, manifest,
 
 
 def test_the_stage_has_its_place_in_the_order(installed, file):
-    assert [stage.name for stage in ordered_stages()][:5] == ["loudness", "denoise", "diarize", "crossings", "boundary"]
+    assert [stage.name for stage in ordered_stages()][:5] == ["loudness", "denoise", "diarize", "crossings", "quality"]
     config = load_config(file)
     assert [stage.name for stage in build_stages(config)] == [
         "loudness", "diarize", "crossings", "boundary", "transcribe", "consensus",

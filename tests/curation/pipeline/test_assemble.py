@@ -18,7 +18,7 @@ from curation.pipeline.assemble import (
 )
 from curation.pipeline.config import load_config
 
-ALL = ["loudness", "denoise", "diarize", "boundary", "transcribe", "consensus", "punctuate"]
+ALL = ["loudness", "denoise", "diarize", "quality", "boundary", "transcribe", "consensus", "punctuate"]
 
 
 def test_stages_in_their_order():
@@ -26,7 +26,7 @@ def test_stages_in_their_order():
     assert [step.name for step in steps(load_config())] == ["decode", *ALL, "tokenize"]
 
 
-@pytest.mark.parametrize("name", ["denoise", "boundary", "punctuate"])
+@pytest.mark.parametrize("name", ["denoise", "quality", "boundary", "punctuate"])
 def test_a_section_that_is_null_switches_its_stage_off(name):
     config = load_config(overrides=[f"{name}=null"])
     assert [stage.name for stage in build_stages(config)] == [stage for stage in ALL if stage != name]

@@ -56,3 +56,25 @@ def test_an_utterance_has_one_of_the_two_error_rates_and_two_systems_have_that_o
 
 def test_a_system_that_is_not_heard_at_other_speeds_is_not_judged():
     assert not rules("transcribe.speed_change=0")["consensus.max_self_inconsistency"].required
+
+
+@pytest.mark.parametrize(
+    ("override", "score"),
+    [
+        ("quality.min_snr_db=10", "quality.snr_db"),
+        ("quality.min_bandwidth_hz=7000", "quality.bandwidth_hz"),
+        ("quality.max_clipped_share=0", "quality.clipped_share"),
+        ("quality.min_dnsmos=2.5", "quality.dnsmos.ovrl"),
+        ("consensus.max_characters_per_second=30", "text.characters_per_second"),
+        ("consensus.max_compression_ratio=2.4", "text.compression_ratio"),
+        ("consensus.max_repeated_trigrams=0.5", "text.repeated_trigram_share"),
+        ("consensus.max_no_speech=0.8", "text.no_speech_probability"),
+    ],
+)
+def test_limits_of_quality_are_rules_once_they_are_set_and_what_was_not_measured_does_not_pass(override, score):
+    field, value = override.split("=")
+    (name,) = set(rules(override)) - set(ORDER)
+    rule = rules(override)[name]
+    assert (name, rule.score, rule.threshold, rule.required) == (field, score, float(value), True)
+    assert rule.breaks == ("<" if ".min_" in field else ">")
+    assert set(rules(override)) == {*ORDER, field}

@@ -78,7 +78,7 @@ def test_the_slowest_pool_follows_from_the_speeds():
     assert factors == pytest.approx(
         {
             "decode": 0.001,
-            "denoise+diarize": 0.2,
+            "denoise+diarize+quality": 0.2,
             "whisper-base": 0.4,
             "moonshine-tiny": 0.1,
             "whisper-tiny.en": 0.1,
@@ -88,5 +88,5 @@ def test_the_slowest_pool_follows_from_the_speeds():
     planned, problem, slowest = plan_pools(config, levels, Node(12), factors)
     sizes = {pool.name: pool.workers for pool in planned}
     assert (problem, slowest) == ("", "whisper-base")
-    assert (sizes["whisper-base"], sizes["denoise+diarize"], sizes["moonshine-tiny"]) == (4, 3, 1)
+    assert (sizes["whisper-base"], sizes["denoise+diarize+quality"], sizes["moonshine-tiny"]) == (4, 3, 1)
     assert audio_per_second(planned) == pytest.approx(10)

@@ -59,13 +59,14 @@ def test_the_offline_preset_needs_no_extra():
 
 
 def test_models_are_those_of_settings_and_those_of_adapters():
-    """RNNoise, the aligner and the compact tokenizers load models that no setting names."""
+    """The denoiser, the aligner and the compact tokenizers load models that no setting names."""
     found = {step.name: [model.reference for model in models_of(step.uses)] for step in steps(load_config())}
     assert found == {
         "decode": [],
         "loudness": [],
-        "denoise": ["dnsmos", "rnnoise"],
+        "denoise": ["deepfilternet3"],
         "diarize": ["campplus", "pyannote-segmentation-3.0"],
+        "quality": ["dnsmos"],
         "boundary": [],
         "transcribe": ["moonshine-tiny.en", "whisper-base", "whisper-tiny.en"],
         "consensus": [],

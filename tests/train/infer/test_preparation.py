@@ -29,14 +29,14 @@ def prepare():
     return Preparation()
 
 
-def test_it_is_what_the_stages_make_of_a_recording_without_its_ends(speech, prepare):
+def test_it_is_what_the_stages_make_of_a_recording_without_its_ends(speech):
     recording = Recording(Source("one", "one.wav"), audio=speech)
     Loudness().process([recording])
     after_loudness = recording.audio
     stage = Denoise(DenoiseConfig(choose="always"))
     stage.setup()
     stage.process([recording])
-    ours = prepare(after_loudness)
+    ours = Preparation(DenoiseConfig(choose="always"))(after_loudness)
     windows = np.lib.stride_tricks.sliding_window_view(recording.denoised, 800)
     found = np.abs(windows - ours[:800]).max(axis=1).argmin()
     np.testing.assert_allclose(ours, recording.denoised[found : found + len(ours)], atol=1e-5)
@@ -87,10 +87,10 @@ def test_a_checkpoint_says_how_its_inputs_are_prepared(checkpoint, speech, tmp_p
     listed = json.loads((folder / FILE).read_text())
     wave = np.concatenate([np.zeros(8000, np.float32), speech])
     raw = SpeechModel.open(folder).voice(wave)
-    for settings, denoiser in (({}, "rnnoise"), ({"denoiser": "spectral"}, "spectral"), ({"choose": "never"}, None)):
+    for settings in ({"choose": "always"}, {"choose": "always", "denoiser": "spectral"}, {"choose": "never"}):
         (folder / FILE).write_text(json.dumps(listed | {"denoise": settings}))
         found = SpeechModel.open(folder).voice(wave)
-        expected = SpeechModel.open(folder, prepare=Preparation(denoiser)).voice(wave)
+        expected = SpeechModel.open(folder, prepare=Preparation(DenoiseConfig(**settings))).voice(wave)
         np.testing.assert_array_equal(found, expected)
         assert not np.array_equal(found, raw)
     (folder / FILE).write_text(json.dumps(listed | {"denoise": {"denoiser": "magic"}}))

@@ -25,8 +25,8 @@ def test_each_system_is_a_part_and_the_stages_before_and_after_them_are():
     config = load_config()
     levels = parts(config)
     lead, *others = [system.name for system in config.transcribe.systems]
-    assert names(levels) == [["denoise+diarize"], [lead], others, ["consensus+punctuate"]]
-    assert levels[0][0].stages == ("loudness", "denoise", "diarize", "boundary")
+    assert names(levels) == [["denoise+diarize+quality"], [lead], others, ["consensus+punctuate"]]
+    assert levels[0][0].stages == ("loudness", "denoise", "diarize", "quality", "boundary")
     assert levels[3][0].stages == ("transcribe", "consensus", "punctuate")
     assert (levels[1][0].leads, levels[3][0].joins, levels[3][0].commits) == (True, True, True)
     assert sum(operator.commits for level in levels for operator in level) == 1
@@ -57,13 +57,14 @@ def test_on_the_paper_preset_the_systems_have_gpus_and_the_rest_has_none():
     on_gpus = {operator.name for level in levels for operator in level if operator.needs.gpus}
     assert {operator.name for operator in levels[-1]} & on_gpus == set()
     assert {"whisper-large-v3"} <= on_gpus
-    assert [level[0].stages for level in levels[:2]] == [("loudness", "denoise"), ("diarize", "boundary")]
+    before = [("loudness", "denoise"), ("diarize",), ("quality", "boundary")]
+    assert [level[0].stages for level in levels[:3]] == before
     assert "diarize" in on_gpus
-    assert "denoise" not in on_gpus
+    assert not {"denoise", "quality"} & on_gpus
 
 
 def test_without_its_section_a_stage_is_in_no_part():
-    config = load_config(overrides=["denoise=null", "punctuate=null", "boundary=null"])
+    config = load_config(overrides=["denoise=null", "quality=null", "punctuate=null", "boundary=null"])
     levels = parts(config)
     assert [level[0].stages for level in levels] == [
         ("loudness", "diarize"), ("transcribe",), ("transcribe",), ("transcribe", "consensus")

@@ -5,7 +5,7 @@ import pytest
 
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.denoise.dnsmos import WINDOW, starts
+from curation.stages.quality.dnsmos import WINDOW, starts
 from tests.support.dummies import mix, noise, speech
 
 NOISY = peak_normalize(mix(speech(10.0), noise(10.0), 5.0))

@@ -1,0 +1,1 @@
+"""Quality: how good each utterance was recorded."""
