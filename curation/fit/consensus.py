@@ -15,8 +15,8 @@ from rapidfuzz.distance import Levenshtein
 
 from curation.fit.reliability import Logistic, Outcome, Vector, fit_logistic
 from curation.manifests.records import Hypothesis
+from curation.stages.consensus.agreement import agree, edit_distances, pairwise_wer
 from curation.stages.consensus.confidence import FEATURES, Calibration
-from curation.stages.consensus.stage import agree, edit_distances, pairwise_wer
 from curation.stages.consensus.vote import Distances, Method, combine
 from curation.text.normalize import Normalizer, normalizer_for
 

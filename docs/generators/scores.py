@@ -102,7 +102,8 @@ def _thresholds() -> Iterator[tuple[str, ...]]:
     for setting, field, rule in thresholds():
         rejects = f"`{rule['score']}` {SIGNS[rule['rejects']]} it"
         off = "" if rule["off"] is None else f"; {rule['off']:g} switches it off"
-        yield f"`{setting}`", rejects, f"`{field.default:g}`{off}", _without(rule), field.description
+        default = "none" if field.default is None else f"`{field.default:g}`{off}"
+        yield f"`{setting}`", rejects, default, _without(rule), field.description
 
 
 def _without(rule: dict[str, Any]) -> str:

@@ -16,27 +16,24 @@ it out lowers its distance to them by `OUTLIER_MARGIN`; it still votes. `confide
 share of correct words (`curation.stages.consensus.confidence`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
-from rapidfuzz.distance import Levenshtein
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Note, Score
 from curation.core.settings import Section, model_field, threshold
 from curation.manifests.records import Hypothesis, Recording, Segment
 from curation.stages.base import DECIMALS, NOISE_DECIMALS, Stage
-from curation.stages.consensus.confidence import Loaded, evidence, load_calibration
-from curation.stages.consensus.vote import Combined, Distances, Method, combine, common_units
+from curation.stages.consensus.agreement import Rates, agree, outlier, pairwise_wer
+from curation.stages.consensus.confidence import Loaded, load_calibration
+from curation.stages.consensus.vote import Method
 from curation.text.chinese_script import Script, in_script
-from curation.text.normalize import Normalizer, normalizer_for
+from curation.text.normalize import normalizer_for
 from curation.text.plausibility import plausibility
 
-Rates = npt.NDArray[np.float64]
 NO_SPEECH = "no_speech_probability"
 """A score of hypotheses."""
 OUTLIER_MARGIN = 0.15
@@ -210,79 +207,6 @@ def _heard(answered: Sequence[Hypothesis]) -> list[Hypothesis]:
         return list(answered)
     (alone,) = answered
     return [alone, *(replace(alone, text=text) for text in alone.variants)]
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The combined hypotheses of one utterance."""
-
-    combined: Combined
-    words: int
-    """Of the text, after normalisation."""
-    rates: Rates
-    """(N, N), as `word_error_rates` gives them."""
-    evidence: tuple[float, ...]
-    """Features of the calibrated confidence."""
-
-
-def agree(
-    answered: Sequence[Hypothesis],
-    normalizer: Normalizer,
-    seconds: float,
-    method: Method = "vote",
-    system_weights: Mapping[str, float] | None = None,
-) -> Agreement:
-    """Compare and combine hypotheses without errors; each edit distance is computed once per unordered pair."""
-    texts = common_units([normalizer.spans(hypothesis.text) for hypothesis in answered], normalizer)
-    units = [[token for span in spans for token in span.tokens] for spans in texts]
-    distances = edit_distances(units)
-    combined = combine(answered, distances, normalizer, method, system_weights)
-    words = len(normalizer.units(combined.text))
-    rates = _rates(distances, [len(item) for item in units])
-    return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
-
-
-def edit_distances(units: Sequence[Sequence[str]]) -> Distances:
-    """(N, N) symmetric: edit distance in words between hypotheses."""
-    distances = np.zeros((len(units), len(units)), np.int64)
-    for i, first in enumerate(units):
-        for j in range(i):
-            distances[i, j] = distances[j, i] = Levenshtein.distance(first, units[j])
-    return distances
-
-
-def word_error_rates(units: Sequence[Sequence[str]]) -> Rates:
-    """(N, N): WER of hypothesis j against reference i."""
-    return _rates(edit_distances(units), [len(item) for item in units])
-
-
-def _rates(distances: Distances, lengths: Sequence[int]) -> Rates:
-    words = np.asarray(lengths, dtype=np.int64)[:, None]
-    return np.where(words > 0, distances / np.maximum(words, 1), distances > 0)
-
-
-def pairwise_wer(rates: Rates) -> float:
-    """pWER, the mean of the N (N - 1) rates off the diagonal. Raises ValueError for fewer than two hypotheses."""
-    count = len(rates)
-    if count < 2:
-        msg = f"pWER needs two hypotheses or more, got {count}"
-        raise ValueError(msg)
-    return float(rates.sum() / (count * (count - 1)))
-
-
-def outlier(rates: Rates) -> tuple[int, float]:
-    """(system, margin): the one farthest from the others, and by how much its mean WER to them exceeds their own pWER.
-
-    Ties go to the first. Raises ValueError for fewer than three hypotheses: of two, neither is the outlier.
-    """
-    count = len(rates)
-    if count < 3:
-        msg = f"an outlier needs three hypotheses or more, got {count}"
-        raise ValueError(msg)
-    sums = rates.sum(axis=0) + rates.sum(axis=1)
-    odd = int(np.round(sums, 9).argmax())
-    others = (rates.sum() - sums[odd]) / ((count - 1) * (count - 2))
-    return odd, float(sums[odd] / (2 * (count - 1)) - others)
 
 
 def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from curation.pipeline.assemble import REGISTRIES
 from curation.pipeline.config import BuildConfig, load_config
+from curation.stages.registry import ordered_stages
 from curation.train.config import TrainConfig, load_training_config
 
 ROOT = Path(__file__).parents[2]
@@ -107,18 +108,7 @@ def test_settings_in_prose_exist(name):
             assert found[2] in fields, span
 
 
-SCORES_AND_NOTES = {
-    "consensus.outlier",
-    "consensus.failed",
-    "consensus.self_inconsistency",
-    "denoise.chosen",
-    "diarize.homogeneity",
-    "diarize.overlap",
-    "punctuate.aligner",
-    "transcribe.alone",
-    "transcribe.left_out",
-    "transcribe.systems",
-}
+SCORES_AND_NOTES = {item.name for stage in ordered_stages() for item in (*stage.scores, *stage.notes)}
 
 
 def section_fields(model, section):

@@ -5,7 +5,7 @@ from typing import Any
 
 from curation.audit.corpus import Corpus
 from curation.manifests.records import Hypothesis
-from curation.stages.consensus.stage import edit_distances
+from curation.stages.consensus.agreement import edit_distances
 from curation.stages.consensus.vote import common_units
 from curation.text.normalize import normalizer_for
 

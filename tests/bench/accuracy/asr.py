@@ -16,7 +16,8 @@ import numpy as np
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.timing import take_model_seconds
 from curation.manifests.records import Hypothesis, Recording, Segment, Source
-from curation.stages.consensus.stage import Consensus, edit_distances, pairwise_wer, word_error_rates
+from curation.stages.consensus.agreement import edit_distances, pairwise_wer, word_error_rates
+from curation.stages.consensus.stage import Consensus
 from curation.stages.consensus.vote import combine
 from curation.stages.transcribe.pocketsphinx import PocketSphinxConfig
 from curation.stages.transcribe.stage import Transcribe, TranscribeConfig

@@ -30,8 +30,9 @@ from curation.fit.consensus import (
 )
 from curation.fit.reliability import Outcome, Vector, bootstrap, mean_kept_wer, reliability
 from curation.manifests.records import Hypothesis, Recording, Segment, Source
+from curation.stages.consensus.agreement import agree
 from curation.stages.consensus.confidence import DEFAULT
-from curation.stages.consensus.stage import Consensus, agree
+from curation.stages.consensus.stage import Consensus
 from curation.text.normalize import normalizer_for
 from tests.bench.inputs.calibration_asr import FIVE, heard, load_utterances
 from tests.bench.inputs.calibration_data import Utterance

@@ -24,7 +24,7 @@ from curation.audio.files import read_wave
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.manifests.records import Hypothesis
-from curation.stages.consensus.stage import agree, pairwise_wer
+from curation.stages.consensus.agreement import agree, pairwise_wer
 from curation.stages.transcribe.base import SystemConfig
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.pocketsphinx import PocketSphinxConfig

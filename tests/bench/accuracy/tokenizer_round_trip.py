@@ -26,7 +26,7 @@ from curation.tokenize.compact.codec import CompactCodec, num_semantic
 from curation.tokenize.compact.content import CompactContent
 from curation.tokenize.compact.features import log_mel, pitch
 from curation.tokenize.compact.vocoder import vocode
-from tests.bench.accuracy.round_trip_measures import errors, heard, similarity, words
+from tests.bench.inputs.round_trip_measures import errors, heard, similarity, words
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Hypothesis
-from curation.stages.consensus.stage import agree, pairwise_wer
+from curation.stages.consensus.agreement import agree, pairwise_wer
 from curation.text.normalize import normalizer_for
 from tests.support.texts.spelled import CHINESE, ENGLISH
 

@@ -6,6 +6,7 @@ from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 
 SCORES = {
+    "diarize.max_homogeneity_distance": "diarize.homogeneity",
     "boundary.max_cut": "boundary.cut",
     "transcribe.min_independent": "transcribe.systems",
     "transcribe.min_language_probability": "language.probability",
@@ -24,7 +25,7 @@ def test_thresholds_by_default():
     assert list(rules()) == ORDER
     assert {rule.field: rule.score for rule in rules().values()} == SCORES
     optional = {rule.field for rule in rules().values() if not rule.required}
-    assert optional == {"transcribe.min_language_probability", "consensus.max_pwer"}
+    assert optional == {"diarize.max_homogeneity_distance", "transcribe.min_language_probability", "consensus.max_pwer"}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_setting_is_the_threshold_of_its_rule_alone(override):
 
 
 def test_what_is_switched_off_has_no_rule():
-    assert list(rules("boundary=null")) == ORDER[1:]
+    assert list(rules("boundary=null")) == [ORDER[0], *ORDER[2:]]
     assert list(rules("consensus.min_confidence=0")) == ORDER
     assert set(rules("consensus.min_confidence=0.5")) == {*ORDER, "consensus.min_confidence"}
 

@@ -75,9 +75,8 @@ def test_what_was_not_measured_is_null(found):
     assert short["speaker"] == "refused-S0"
 
 
-def test_characters_per_second_and_scores_without_a_column(found):
+def test_scores_without_a_column(found):
     row = of(found, "tokyo")[0]
-    assert row["cps"] == len("你好, 世界") / 1.0
     assert row["scores"] == [{"name": "recording.level", "value": -20.0}]
 
 

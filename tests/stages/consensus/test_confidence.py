@@ -12,8 +12,9 @@ from curation.manifests.schemas import VERDICTS
 from curation.manifests.verdicts import judge
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
+from curation.stages.consensus.agreement import agree
 from curation.stages.consensus.confidence import DEFAULT, FEATURES, load_calibration
-from curation.stages.consensus.stage import Consensus, ConsensusConfig, agree
+from curation.stages.consensus.stage import Consensus, ConsensusConfig
 from curation.text.normalize import normalizer_for
 from tests.support.agreement import hypotheses
 

@@ -14,12 +14,8 @@ from hypothesis import strategies as st
 
 from curation import stages
 from curation.manifests.records import Recording, Source
-from curation.stages.consensus.stage import (
-    Consensus,
-    outlier,
-    pairwise_wer,
-    word_error_rates,
-)
+from curation.stages.consensus.agreement import outlier, pairwise_wer, word_error_rates
+from curation.stages.consensus.stage import Consensus
 from tests.support.agreement import agreed, combined
 
 SENTENCES = st.lists(st.sampled_from("abcde"), max_size=8)

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from curation.manifests.records import Hypothesis
-from curation.stages.consensus.stage import (
-    edit_distances,
-)
+from curation.stages.consensus.agreement import edit_distances
 from curation.stages.consensus.vote import combine, minimum_risk
 from curation.text.normalize import normalizer_for, without_tags
 from tests.support.agreement import agreed

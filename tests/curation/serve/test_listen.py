@@ -1,4 +1,4 @@
-"""`curation serve` as a process: it answers, and ends when it is told to; `curation/serve/listen.py`."""
+"""The command `curation serve` (`curation/cli/serve.py`) as a process: it answers, and ends when it is told to."""
 
 import re
 import signal
