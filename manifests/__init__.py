@@ -1,1 +1,1 @@
-"""Record types, Arrow schemas, ledger, shard index: the files of a build."""
+"""Record types, Arrow schemas, ledger, segments, shard index: the files of a build."""

@@ -1,7 +1,7 @@
 """The index of the shards, `shards/_index.json`: what publishing replaces last, and whoever reads a corpus reads first.
 
-It names the files of shards and ledger that are the corpus. Others may lie beside them: of an edition that a publish
-pass is writing, or was writing when it was killed.
+It names the files of shards, ledger and segments that are the corpus. Others may lie beside them: of an edition that a
+publish pass is writing, or was writing when it was killed.
 """
 
 from collections.abc import Mapping

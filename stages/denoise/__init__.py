@@ -1,1 +1,1 @@
-"""Denoise: remove noise from a recording where that improves it."""
+"""Denoise: lower the noise of what is published, where the recording is noisy."""

@@ -1,1 +1,1 @@
-"""pyannote.audio: the built-in diarizer, complete pipelines from folders, and the speaker encoder."""
+"""pyannote.audio: the built-in diarizer, and complete pipelines from folders."""
