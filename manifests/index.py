@@ -22,6 +22,8 @@ DEFAULT_ROW_GROUP_ROWS = 512
 """For indexes without this field."""
 REMEDY = "copy the shards again, or publish the build again with `curation build -o BUILD`"
 """Where it is damaged."""
+Name = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+"""Of a file in its folder: no path, so that an index from elsewhere leads to no other file."""
 MOST = 10**8
 """More rows than a shard can have, more codes than a tokenizer can have: sizes above are damage."""
 
@@ -30,7 +32,7 @@ MOST = 10**8
 class ShardEntry:
     """One shard."""
 
-    file: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+    file: Name
     """Name in the folder of the shards."""
     rows: Annotated[int, Field(ge=0, le=MOST)]
     sha256: str
@@ -57,9 +59,9 @@ class ShardIndex:
     software: str = ""
     edition: int = 1
     """Counts the publish passes of the build."""
-    ledger: list[str] = field(default_factory=list)
+    ledger: list[Name] = field(default_factory=list)
     """Names of the files in the folder of the ledger."""
-    segments: list[str] = field(default_factory=list)
+    segments: list[Name] = field(default_factory=list)
     """Names of the files in the folder of the segments; empty in a corpus of a version that wrote none."""
     rules: list[dict[str, Any]] = field(default_factory=list)
     """The rules of the thresholds with their bits: see `manifests.segments.table`."""

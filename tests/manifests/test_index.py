@@ -65,3 +65,12 @@ def test_another_format_is_refused_with_its_name(out):
 def test_a_build_without_one_is_not_published(out):
     with pytest.raises(FileNotFoundError):
         read_index(out)
+
+
+@pytest.mark.parametrize("folder", ["ledger", "segments"])
+@pytest.mark.parametrize("name", ["../../other/private.parquet", "/etc/a.parquet", "..", "a\\b.parquet", ""])
+def test_a_name_that_leads_out_of_its_folder_is_refused(out, folder, name):
+    out.write_json(FILE, INDEX.to_json())
+    changed(out, **{folder: [name]})
+    with pytest.raises(DataError, match=rf"_index\.json.*{folder}"):
+        read_index(out)
