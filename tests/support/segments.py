@@ -10,7 +10,7 @@ from curation.core.storage import Storage
 from curation.manifests import ledger
 from curation.manifests.index import FILE, FORMAT_VERSION
 from curation.manifests.schemas import LEDGER
-from curation.manifests.segments import FOLDER, SegmentTable
+from curation.manifests.segments.table import FOLDER, SegmentTable
 from curation.pipeline.assemble import declared_scores
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
