@@ -34,7 +34,7 @@ SPEECH_COLUMNS = (
 """That are read of `schemas.SPEECH`: no words, no audio."""
 OUTLIER = "consensus.outlier"
 SIGNED = (
-    (r"(://)[^/@?#]*@", r"\1"),
+    (r"(://)[^/?#]*@", r"\1"),
     (r"(https?://[^\s?#]*)[?#]\S*", r"\1"),
     (r"([a-z][a-z0-9+.-]*://[^\s?]*)\?[^\s?]*=\S*", r"\1"),
 )

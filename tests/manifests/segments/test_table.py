@@ -125,6 +125,7 @@ def test_the_columns_that_the_specification_names():
         ("https://host/a.wav?X-Amz-Signature=secret&x=1", "https://host/a.wav"),
         ("https://host/a.wav#secret", "https://host/a.wav"),
         ("https://user:secret@host/a@b.wav", "https://host/a@b.wav"),
+        ("https://user:se@cret@host/a@b.wav", "https://host/a@b.wav"),
         ("zip://in.wav::https://host/a.zip?sig=secret", "zip://in.wav::https://host/a.zip"),
         ("abfs://box/a.wav?sig=secret", "abfs://box/a.wav"),
         ("s3://bucket/really?.wav", "s3://bucket/really?.wav"),
