@@ -118,7 +118,7 @@ def _against(out: Storage, options: PageOptions) -> dict[str, Any] | None:
 def _prepare(folder: Path) -> None:
     """An empty page. Raises ConfigError where the folder holds something that is no page."""
     data = folder / "data"
-    if folder.exists() and any(folder.iterdir()) and not (folder / "index.html").exists():
+    if folder.exists() and not _replaceable(folder):
         msg = f"{folder} holds something that is not a page of `curation audit`: give another folder to -o"
         raise ConfigError(msg)
     for old in (data, folder / "audio"):
@@ -127,6 +127,14 @@ def _prepare(folder: Path) -> None:
     files = resources.files("curation.audit.page") / "static"
     for name in STATIC:
         (folder / name).write_bytes((files / name).read_bytes())
+
+
+def _replaceable(folder: Path) -> bool:
+    """Whether it is empty, or a page: any site may have an `index.html`, and a folder `data` that is not ours."""
+    if not folder.is_dir():
+        return False
+    index = folder / "index.html"
+    return b'src="data/meta.js"' in index.read_bytes() if index.is_file() else not any(folder.iterdir())
 
 
 def _rules(corpus: Corpus, config: BuildConfig) -> list[dict[str, Any]]:

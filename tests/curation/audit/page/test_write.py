@@ -137,6 +137,18 @@ def test_a_page_replaces_an_earlier_one_and_nothing_else(corpus, tmp_path):
     assert [path.name for path in other.iterdir()] == ["thesis.tex"]
 
 
+def test_another_site_and_a_file_are_left_alone(corpus, tmp_path):
+    site = tmp_path / "site"
+    (site / "data").mkdir(parents=True)
+    (site / "data/measured.csv").write_text("years of work")
+    (site / "index.html").write_text("<!doctype html><title>mine</title>")
+    (tmp_path / "file").write_text("mine")
+    for folder in (site, tmp_path / "file"):
+        with pytest.raises(ConfigError, match=r"holds something.*-o"):
+            written(corpus, folder)
+    assert (site / "data/measured.csv").read_text() == "years of work"
+
+
 def test_a_corpus_of_different_passes_is_refused(corpus, tmp_path):
     out = tmp_path / "corpus"
     shutil.copytree(corpus, out)
