@@ -37,8 +37,12 @@ class Answering:
 
     async def sound(self, request: Request, work: Work[Wave], name: str, endpoint: str) -> Streamed:
         """Speech in a format of `FORMATS`, chunk by chunk."""
+        try:
+            encoder = Encoder(name)
+        except BaseException:  # an FFmpeg without the codec
+            work.close()
+            raise
         first = await self._first(request, work, endpoint)
-        encoder = Encoder(name)
 
         async def body() -> AsyncIterator[bytes]:
             chunk = first

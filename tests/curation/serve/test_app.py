@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import av
 import httpx
@@ -216,6 +217,14 @@ def test_requests_without_place_are_told_to_come_again(model):
         assert refused[0].json()["error"]["code"] == "rate_limit_exceeded"
         assert settled(app)
         assert ask(0).status_code == 200
+
+
+def test_a_format_that_cannot_be_encoded_keeps_no_place(model, monkeypatch):
+    monkeypatch.setitem(FORMATS, "aac", replace(FORMATS["aac"], codec="lacking"))  # as in another build of FFmpeg
+    with served(model, ServeSettings(name="tiny", slots=1, queue=0)) as (address, app):
+        body = {"model": "tiny", "input": "A word.", "response_format": "aac"}
+        assert httpx.post(f"{address}/v1/audio/speech", json=body, timeout=60).status_code == 500
+        assert settled(app, 5)
 
 
 def leave(address, body, after):
