@@ -7,9 +7,10 @@ what the file had is in the shards (`source_sample_rate`, `source_codec`).
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from curation.audio.levels import peak_normalize
 from curation.audio.quality import bandwidth_hz, clipped_share, snr_db
@@ -44,6 +45,13 @@ class QualityConfig(Section):
     min_dnsmos: float | None = threshold(
         None, "Overall listening score that DNSMOS predicts, 1 to 5", score="quality.dnsmos.ovrl", rejects="<"
     )
+
+    @model_validator(mode="after")
+    def _is_scored(self) -> Self:
+        if self.min_dnsmos is not None and not self.dnsmos:
+            msg = "min_dnsmos needs the scores of DNSMOS: set dnsmos to true, or min_dnsmos to null"
+            raise ValueError(msg)
+        return self
 
 
 class Quality(Stage):

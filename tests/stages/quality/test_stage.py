@@ -90,3 +90,9 @@ def test_dnsmos_has_as_many_threads_as_the_configuration_says():
         stage.setup()
         running.append(psutil.Process().num_threads())
     assert np.diff(running).tolist() == [0, 3]
+
+
+def test_a_limit_of_dnsmos_needs_its_scores():
+    with pytest.raises(ValueError, match="set dnsmos to true"):
+        QualityConfig(dnsmos=False, min_dnsmos=2.5)
+    assert QualityConfig(dnsmos=False, min_snr_db=10).min_dnsmos is None
