@@ -105,10 +105,10 @@ def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> 
         yaml.safe_dump(old).splitlines(), yaml.safe_dump(settings).splitlines(), n=0, lineterm=""
     )
     changed = "\n  ".join(line for line in lines if line[:1] in "+-" and line[:3] not in {"+++", "---"})
-    msg = (
-        f"{out.root} was labelled with other settings:\n  {changed}\n"
-        f"Use the old ones, or another output folder; thresholds, tokenize, publish and engine limits may change."
-    )
+    remedy = "Use the old ones, or another output folder; thresholds, tokenize, publish and engine limits may change."
+    if isinstance(old, dict) and old.get("labels") != LABEL_FORMAT:
+        remedy = "Its labels are those of another version of the software: use that version, or another output folder."
+    msg = f"{out.root} was labelled with other settings:\n  {changed}\n{remedy}"
     raise ConfigError(msg)
 
 

@@ -65,8 +65,9 @@ def test_software_that_labels_in_another_way_may_not_go_on(out, tmp_path):
     check_label_settings(out, load_config(), is_new=True)
     settings = tmp_path / "plan/settings.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"labels": 1}))
-    with pytest.raises(ConfigError, match=rf"-labels: 1\n +\+labels: {LABEL_FORMAT}"):
+    with pytest.raises(ConfigError, match=rf"-labels: 1\n +\+labels: {LABEL_FORMAT}\n.*use that version") as caught:
         check_label_settings(out, load_config(), is_new=False)
+    assert "Use the old ones" not in str(caught.value)  # no settings bring the old labels back
 
 
 def test_a_patch_release_may_go_on(out):
