@@ -90,11 +90,11 @@ def write_page(out: Storage, folder: Path, options: PageOptions) -> Written:
 
 
 def _about(out: Storage, options: PageOptions, audio: Audio, summary: Summary) -> dict[str, Any]:
-    root = out.root.rstrip("/")
+    root = "CORPUS" if options.share else out.root.rstrip("/")
     return {
         "v": FORMAT_VERSION,
         "corpus": hashlib.sha256(out.read_bytes(INDEX)).hexdigest(),
-        "path": "CORPUS" if options.share else root,
+        "path": root,
         "name": root.rpartition("/")[2],
         "software": __version__,
         "per_reason": options.per_reason,
@@ -171,6 +171,8 @@ class _Hidden:
     def row(self, row: list[Any]) -> list[Any]:
         """A row of the page."""
         if self.on:
+            heard = COLUMNS.index("hypotheses")  # what a system says of its failure may name a path
+            row[heard] = [[*item[:3], item[3] and "failed"] for item in row[heard]]
             row[COLUMNS.index("path")] = None
             row[COLUMNS.index("detail")] = None
             row[COLUMNS.index("speaker")] = self._alias(row[COLUMNS.index("speaker")])

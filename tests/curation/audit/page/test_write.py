@@ -97,6 +97,20 @@ def test_a_page_to_give_away_has_no_voices_paths_or_names(corpus, page, tmp_path
     assert top <= shown
 
 
+def test_a_page_to_give_away_has_no_path_in_a_failure_and_no_name_of_its_folder(corpus, tmp_path):
+    out = tmp_path / "for-client-x"
+    shutil.copytree(corpus, out)
+    heard = [{"system": "a", "text": "", "error": "cannot read /home/me/models/a.bin"}]
+    base = {"id": "u", "recording_id": "r", "path": "/home/me/r", "start": 0.0, "seconds": 0.0}
+    write_segments(out, [{**base, "status": "failed", "reason": "transcribe", "hypotheses": heard}], part=1)
+    written(out, tmp_path / "audit", share=True)
+    text = everything(tmp_path / "audit")
+    assert "/home/me" not in text
+    assert "for-client-x" not in text
+    (row,) = (row for row in rows_of(tmp_path / "audit") if row["recording"] == "r")
+    assert row["hypotheses"] == [["a", "", None, "failed"]]
+
+
 def test_secrets_of_urls_never_reach_the_page(corpus, tmp_path):
     out = tmp_path / "corpus"
     shutil.copytree(corpus, out)
