@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,6 +96,15 @@ class Service:
         return wave
 
 
+async def only_known_fields(request: Request) -> None:
+    """Raise ApiError for a field of a form that the route does not have, as `Speech` does: it would be dropped."""
+    known = {field.alias for field in request.scope["route"].dependant.body_params}
+    unknown = sorted((await request.form()).keys() - known)
+    if unknown:
+        name = unknown[0][:80]
+        raise ApiError(400, f"{name}: unknown field; known fields: {', '.join(sorted(known))}", param=name)
+
+
 def create_app(model: SpeechModel, settings: ServeSettings) -> FastAPI:
     """The application of one model. Raises UserError where the voices cannot be read."""
     service = Service(model, settings)
@@ -133,7 +142,7 @@ def _add_speech(app: FastAPI, service: Service) -> None:
         work = await service.begin(request, lambda: service.model.speak_stream(body.input, voice, sampling))
         return await answering.sound(request, work, body.response_format, "speech")
 
-    @app.post("/v1/audio/conversions")
+    @app.post("/v1/audio/conversions", dependencies=[Depends(only_known_fields)])
     async def conversions(
         request: Request,
         file: Annotated[UploadFile, File()],
@@ -155,7 +164,7 @@ def _add_speech(app: FastAPI, service: Service) -> None:
 def _add_transcriptions(app: FastAPI, service: Service) -> None:
     answering = Answering(service.figures)
 
-    @app.post("/v1/audio/transcriptions")
+    @app.post("/v1/audio/transcriptions", dependencies=[Depends(only_known_fields)])
     async def transcriptions(
         request: Request,
         file: Annotated[UploadFile, File()],
@@ -188,7 +197,7 @@ def _add_voices(app: FastAPI, service: Service) -> None:
     async def voices() -> dict[str, Any]:
         return {"object": "list", "data": [described(voice) for voice in service.voices.names()]}
 
-    @app.post("/v1/voices", status_code=201)
+    @app.post("/v1/voices", status_code=201, dependencies=[Depends(only_known_fields)])
     async def add(
         request: Request, name: Annotated[str, Form()], file: Annotated[UploadFile, File()]
     ) -> dict[str, Any]:

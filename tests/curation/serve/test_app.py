@@ -168,6 +168,13 @@ def test_a_wrong_wish_is_named(client, changed, message):
         say(client, **changed)
 
 
+def test_a_field_of_a_form_that_is_not_known_is_named(client, address):
+    with pytest.raises(openai.BadRequestError, match="prompt: unknown field; known fields: file, language, model"):
+        hear(client, prompt="Names: Ann.")
+    answer = convert(address, speed="2")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "speed")
+
+
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile://{path}\n#EXT-X-ENDLIST\n"
 
 
