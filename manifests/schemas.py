@@ -145,9 +145,11 @@ KEPT = pa.schema(
         ("one_voice", pa.bool_()),
         ("file", pa.string()),
         ("place", pa.int64()),
+        ("human_text", pa.string()),
     ]
 )
-"""`file` is the staging file of an utterance, `place` its index among all segments there."""
+"""`file` is the staging file of an utterance, `place` its index among all segments there; `human_text` a text that
+a person wrote in place of its own."""
 TOKENS = pa.schema(
     [
         ("id", pa.string()),
@@ -265,7 +267,8 @@ SEGMENT_COLUMNS = [
         "bits",
         "every threshold whose score was not measured: neither met nor not. One that does not apply has neither bit",
     ),
-    Column("text", pa.string(), "", "final transcript; null where nothing was transcribed"),
+    Column("marked", pa.string(), "", "accept or reject: what a person said of it (`curation marks`); null: nothing"),
+    Column("text", pa.string(), "", "final transcript, of a person where one wrote it; null: nothing was transcribed"),
     Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "hypotheses of the ASR systems"),
     Column("outlier", pa.string(), "", "the system that is far from all others"),
 ]

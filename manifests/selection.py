@@ -8,8 +8,9 @@ The publish pass judges each staging file once (`judge`), stores the outcome wit
 back for the ledger (`stored`); for the shards, which read the payload, `located` says where that is.
 """
 
+import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from curation.core.storage import Storage
 from curation.manifests import schemas, staging
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.groups import RecordingGroup
+from curation.manifests.marks.effects import Effects, applied
 from curation.manifests.plan import read_plan
 from curation.manifests.settle import Span, settled
 from curation.manifests.speakers import one_voice, with_joined_speakers
@@ -60,6 +62,8 @@ class LabelledBuild:
     """Cosine distance below which speakers of two spans of a recording are one."""
     edition: int = 0
     """For which it is judged: passes that make different ones see nothing of each other."""
+    marks: Effects = field(default_factory=Effects)
+    """What people want otherwise."""
 
     def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
         """Read and judge the recordings of a group, with further `columns` of the segments."""
@@ -75,8 +79,15 @@ class LabelledBuild:
         table = file.table.replace_schema_metadata()
         segments = flatten_segments(table)
         verdicts = judge(one_chunk(segments["scores"]), one_chunk(segments["verdict"]), self.rules)
-        segments = with_columns(segments.drop_columns(["verdict", "scores"]), verdicts)
-        return Selection(_numbered(table.select(_SPAN_COLUMNS)), _numbered(segments))
+        segments = _numbered(with_columns(segments.drop_columns(["verdict", "scores"]), verdicts))
+        segments = applied(segments, self.marks, lambda named: self._texts(file, named))
+        return Selection(_numbered(table.select(_SPAN_COLUMNS)), segments)
+
+    def _texts(self, file: StagingFile, segments: pa.Table) -> list[str | None]:
+        """The texts of segments of a staging file."""
+        name = BatchName.parse(posixpath.basename(file.path))
+        found: list[str | None] = read_speech(self.out, name, segments, ["text"])["text"].to_pylist()
+        return found
 
     def store(self, name: BatchName, judged: Selection) -> None:
         """Store a result of `judge`, for `stored`."""

@@ -14,10 +14,14 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.columns.maps import Entries, one_chunk
-from curation.manifests.schemas import SHARD_HYPOTHESIS, SHARD_WORD, SHARDS, SPEECH
+from curation.manifests.schemas import NOTE_MAP, SHARD_HYPOTHESIS, SHARD_WORD, SHARDS, SPEECH
 from curation.manifests.selection import column
 
 FOLDER = "shards"
+SOURCE = "text.source"
+"""The note that says who wrote a text, where it was a person."""
+CONFIDENCES = ("confidence", "confidence.calibrated")
+"""Scores of a text of systems only."""
 PAYLOAD = tuple(SPEECH.names[1:])
 """Columns of the kept segments that are read for the shards."""
 
@@ -49,6 +53,7 @@ def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int
 def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) -> pa.Table:
     """Rows of `schemas.SHARDS`: kept segments, their payload (`selection.payload`) and their tokens, row by row."""
     start, end = judged["start"].to_numpy(), judged["end"].to_numpy()
+    human = one_chunk(judged["human_text"])
     columns: dict[str, Any] = {name: payload[name] for name in SHARDS.names if name in payload.column_names}
     columns |= {
         "id": judged["id"],
@@ -60,12 +65,13 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         "speaker": voice_names(one_chunk(payload["span_source"]), judged["speaker"], judged["one_voice"]),
         "speaker_label": judged["speaker"],
         "manifest_speaker": column(payload, "span_source", "speaker"),
-        "words": _words(payload["words"], start),
+        "text": pc.coalesce(human, one_chunk(payload["text"])),
+        "words": unless_human(_words(payload["words"], start), human),
         "pwer": _score(payload, "pwer"),
-        "confidence": _score(payload, "confidence"),
+        "confidence": unless_human(_score(payload, "confidence"), human),
         "hypotheses": hypothesis_lists(payload["hypotheses"]),
         "scores": _merged(payload["scores"], payload["span_scores"]),
-        "notes": _merged(payload["notes"], payload["span_notes"]),
+        "notes": _notes(payload, human),
         "transcript": column(payload, "span_source", "transcript"),
         "extra": column(payload, "span_source", "extra"),
         "source_offset": column(payload, "span_source", "offset"),
@@ -128,6 +134,20 @@ def hypothesis_lists(hypotheses: pa.ChunkedArray) -> pa.Array:
 def _merged(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.Array:
     """Two columns of maps as one of (name, value) lists, sorted by name; the first counts where both have a name."""
     return Entries.of(first).over(Entries.of(second)).lists()
+
+
+def _notes(payload: pa.Table, human: pa.Array) -> pa.Array:
+    """All notes, and for a text of a person who wrote it."""
+    notes = Entries.of(payload["notes"]).over(Entries.of(payload["span_notes"]))
+    if human.null_count < len(human):
+        said = [[(SOURCE, "human")] if written else [] for written in human.is_valid().to_pylist()]
+        notes = Entries.of(pa.array(said, NOTE_MAP)).over(notes)
+    return notes.lists()
+
+
+def unless_human(values: Any, human: pa.Array) -> pa.Array:
+    """Values of texts that systems wrote; null for those of a person, who has no confidence and no word times."""
+    return pc.if_else(pc.is_null(human), one_chunk(values), pa.scalar(None, values.type))
 
 
 def _relist(lists: pa.Array, values: pa.Array) -> pa.Array:

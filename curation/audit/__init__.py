@@ -7,5 +7,7 @@ whatif    the hours that other thresholds would keep
 sample    a random sample with weights, by reason and language
 top       who and what has most hours
 diff      two builds of the same recordings
+marks     what people said of utterances, taken into a build
+estimate  the share of wrong utterances, from a sample that people have marked
 page      all of it to see and hear, in a folder that opens without a server
 """

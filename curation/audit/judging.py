@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from curation.manifests.marks.effects import REASON
 from curation.manifests.verdicts import Rule
 
 KEPT = -1
@@ -36,16 +37,16 @@ def outcome(rules: Sequence[Rule], value: Callable[[str], str]) -> Outcome:
     return Outcome(f"CASE {' '.join(cases)} ELSE {KEPT} END", parameters)
 
 
-def verdict(
-    code: int | None, rules: Sequence[Rule], judged: Sequence[Rule], status: str, reason: str | None
-) -> tuple[str, str]:
-    """Status and reason of an outcome; `status` and `reason` are those that the row has now, by the rules `judged`."""
+def verdict(code: int | None, rules: Sequence[Rule], judged: Sequence[Rule], row: Mapping[str, Any]) -> tuple[str, str]:
+    """Status and reason of an outcome. `row` has `status`, `reason` and `marked` as they are, by the rules `judged`."""
+    now = row["status"], row["reason"] or ""
     if code is None:
-        return status, reason or ""
-    if code == KEPT:  # what the tokenizers could not encode stays so
-        encoded = status != "failed" or reason in {rule.field for rule in judged}
-        return ("kept", "") if encoded else (status, reason or "")
-    return ("failed" if code % 2 else "rejected"), rules[code // 2].field
+        return now
+    if code != KEPT and (code % 2 or row["marked"] != "accept"):
+        return ("failed" if code % 2 else "rejected"), rules[code // 2].field
+    if row["status"] == "failed" and row["reason"] not in {rule.field for rule in judged}:
+        return now  # what the tokenizers could not encode stays so
+    return ("rejected", REASON) if row["marked"] == "reject" else ("kept", "")
 
 
 def margin(rule: Rule, measured: float | None) -> float | None:

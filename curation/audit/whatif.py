@@ -70,14 +70,14 @@ def what_if(root: str, overrides: Sequence[str]) -> WhatIf:
     tried = outcome(rules, corpus.value)
     before, after, counts = Tally(), Tally(), Tally()
     rows = corpus.ask(
-        f"SELECT status, reason, language, {tried.sql} AS code, count(*) AS count, "
+        f"SELECT status, reason, language, marked, {tried.sql} AS code, count(*) AS count, "
         f"CAST(sum({SAMPLES}) AS BIGINT) AS samples FROM segments GROUP BY ALL",
         tried.parameters,
     )
     for row in rows:
         language = row["language"] or ""
         before[row["status"], row["reason"] or "", language] += row["samples"]
-        key = (*verdict(row["code"], rules, corpus.rules, row["status"], row["reason"]), language)
+        key = (*verdict(row["code"], rules, corpus.rules, row), language)
         after[key] += row["samples"]
         counts[key] += row["count"]
     return WhatIf(before, after, counts)

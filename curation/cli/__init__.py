@@ -14,6 +14,7 @@ from curation import __version__
 from curation.cli import audit, bench, build, evaluate, fit, infer, models, preflight, serve, train
 from curation.cli.errors import CommandGroup
 from curation.cli.questions import commands as questions
+from curation.cli.questions import marks
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -48,6 +49,7 @@ PANELS = {
         questions.sample,
         questions.top,
         questions.diff,
+        marks.group,
     ),
     "Prepare a build": (preflight.doctor, preflight.plan, models.group),
     "Adapt to a corpus": (fit.tokenizer, fit.consensus),

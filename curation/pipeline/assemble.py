@@ -5,6 +5,7 @@ from typing import Any
 
 from curation.core.declarations import Declared, Note, Resources, Score, Use
 from curation.core.plugins import Registry
+from curation.manifests.shards import SOURCE as TEXT_SOURCE
 from curation.models.catalogue import facts_of
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import NOTE as FALLBACK
@@ -29,7 +30,10 @@ SECOND_GIB = 0.14 / 1024
 WORKER = Resources(gpus=0.0, memory_gib=WORKER_GIB)
 LEAST_CPUS = 0.1
 """What a worker reserves where decoding reserves all that its stages need."""
-NOTES = (Note(FALLBACK, "models that ran on the CPU because there was no GPU", "recording"),)
+NOTES = (
+    Note(FALLBACK, "models that ran on the CPU because there was no GPU", "recording"),
+    Note(TEXT_SOURCE, "human: a person wrote the text (`curation marks`)"),
+)
 """Notes of the engine itself."""
 
 

@@ -15,6 +15,8 @@ import yaml
 from curation.core.errors import ConfigError
 from curation.core.settings import parse_yaml, to_yaml
 from curation.core.storage import Storage
+from curation.manifests.marks.effects import effects
+from curation.manifests.marks.files import read as read_marks
 from curation.manifests.selection import LabelledBuild
 from curation.models.store import COMMIT, at_commit, identity
 from curation.pipeline.assemble import steps
@@ -114,7 +116,8 @@ def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> 
 
 def labelled_build(out: Storage, config: BuildConfig, edition: int = 0) -> LabelledBuild:
     """A labelled build, judged by the thresholds of a configuration, for an edition of the corpus."""
-    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold, edition)
+    said = effects(read_marks(out))
+    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold, edition, said)
 
 
 def open_labelled(root: str) -> tuple[BuildConfig, LabelledBuild]:

@@ -19,6 +19,7 @@ from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.groups import id_ranges
 from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.skipped import read_skipped
+from curation.manifests.marks.files import FOLDER as MARKS
 from curation.manifests.runs import read_runs
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.staging import BatchName
@@ -43,7 +44,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
     out, config = job.out, job.config
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
     names = staging.committed(out)
-    edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER)))
+    edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER), out.names(MARKS)))
     labelled = labelled_build(out, config, edition.number)
     table = SegmentTable(declared_scores(), labelled.rules)
     times, errors = _judge(job, runtime, edition, names, monitor)
@@ -83,7 +84,11 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
 
 
 def _made_of(
-    config: BuildConfig, tokenizers: DualTokenizer | None, names: Sequence[BatchName], plans: Sequence[str]
+    config: BuildConfig,
+    tokenizers: DualTokenizer | None,
+    names: Sequence[BatchName],
+    plans: Sequence[str],
+    marks_there: Sequence[str],
 ) -> dict[str, Any]:
     """All that the files of an edition depend on."""
     return {
@@ -91,6 +96,7 @@ def _made_of(
         "tokenizers": tokenizers.fingerprint if tokenizers else None,
         "staging": [str(name) for name in names],
         "plan": [name for name in plans if name.endswith(".json")],
+        "marks": marks_there,
         "software": __version__,
     }
 

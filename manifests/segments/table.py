@@ -20,7 +20,7 @@ from curation.core.declarations import Score
 from curation.manifests.columns.maps import Entries, nulls_for, one_chunk
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
-from curation.manifests.shards import hypothesis_lists, voice_names
+from curation.manifests.shards import CONFIDENCES, hypothesis_lists, unless_human, voice_names
 from curation.manifests.verdicts import Rule
 
 FOLDER = "segments"
@@ -100,6 +100,8 @@ class SegmentTable:
         source = one_chunk(spans["source"]).take(span)
         hypotheses, text = hypothesis_lists(texts["hypotheses"]), _or_null(texts["text"])
         text = pc.if_else(pc.greater(pc.list_value_length(hypotheses), 0), pc.fill_null(text, ""), text)
+        human = one_chunk(judged["human_text"])
+        text = pc.coalesce(human, text)
         nobody = pc.and_(pc.equal(mine["speaker"], ""), pc.not_equal(mine["status"], "kept"))
         voices = voice_names(source, mine["speaker"], judged["one_voice"])
         columns = {name: mine[name] for name in LEDGER.names if name != "speaker"} | {
@@ -112,6 +114,7 @@ class SegmentTable:
             "detail": _or_null(without_secrets(mine["detail"])),
             "rules_broken": judged["rules_broken"],
             "rules_missing": judged["rules_missing"],
+            "marked": judged["marked"],
             "text": text,
             "hypotheses": hypotheses,
             "outlier": pc.map_lookup(one_chunk(texts["notes"]), pa.scalar(OUTLIER), "first"),
@@ -119,6 +122,9 @@ class SegmentTable:
             "staging_row": judged["place"],
             **self._scores(texts, one_chunk(spans["scores"]).take(span)),
         }
+        for name, score in self.by_column.items():
+            if score.name in CONFIDENCES:
+                columns[name] = unless_human(columns[name], human)
         return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
 
     def _scores(self, texts: pa.Table, of_spans: pa.Array) -> dict[str, pa.Array]:

@@ -26,7 +26,8 @@ def cube(corpus: Corpus) -> dict[str, Any]:
     """The cube, and beside it `fixed`: what no threshold changes, by language, status and reason.
 
     A cell has the language, a bin for each rule, and `otherwise`: what becomes of its segments where all rules are met,
-    as a number in `outcomes`. The first is kept; others are failures that come after the thresholds.
+    as a number in `outcomes`. The first is kept; `marks.reject` and `marks.accept` are what people said, and the latter
+    is kept too where the first rule that is not met is broken; others are failures that come after the thresholds.
     """
     spreads = [_spread(corpus, rule) for rule in corpus.rules]
     for most in EDGES:
@@ -59,7 +60,10 @@ def cube(corpus: Corpus) -> dict[str, Any]:
 def _cells(corpus: Corpus, edges: Sequence[Sequence[float]]) -> list[tuple[Any, ...]]:
     bins = [_bin(corpus, rule, found) for rule, found in zip(corpus.rules, edges, strict=True)]
     fields = ", ".join(literal(rule.field) for rule in corpus.rules) or "NULL"
-    otherwise = f"if(status = 'failed' AND reason NOT IN ({fields}), coalesce(reason, ''), '')"
+    otherwise = (
+        f"CASE WHEN status = 'failed' AND reason NOT IN ({fields}) THEN coalesce(reason, '') "
+        "ELSE coalesce('marks.' || marked, '') END"
+    )
     chosen = ", ".join([LANGUAGE, otherwise, *bins])
     query = f"SELECT {chosen}, {SUMS} FROM segments WHERE {JUDGED} GROUP BY ALL ORDER BY ALL"
     return list(corpus.database.execute(query).fetchall())

@@ -20,7 +20,7 @@ from curation.manifests.staging import BatchName, read_speech
 
 COLUMNS = [
     *("id", "recording", "path", "start", "seconds", "speaker", "language"),
-    *("status", "reason", "value", "threshold", "detail", "broken", "missing"),
+    *("status", "reason", "value", "threshold", "detail", "broken", "missing", "marked"),
     *("text", "hypotheses", "outlier", "scores", "more", "stratum"),
     *("words", "audio", "source", "peaks"),
 ]

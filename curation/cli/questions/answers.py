@@ -37,6 +37,7 @@ def print_why(found: Mapping[str, Any]) -> None:
     out.print(safe(found["id"] or place))
     lines = {
         "verdict": " ".join(filter(None, (NAMES[found["status"]], found["reason"] or ""))),
+        "marked": found.get("marked") and f"{found['marked']}, by a person",
         "value": _against(found),
         "detail": found.get("detail"),
         "recording": place if found["id"] else None,
@@ -156,3 +157,37 @@ def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
     for name in right:
         table.add_column(name, justify="right")
     return table
+
+
+def print_imported(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """What became of each mark that was not simply taken."""
+    out = console()
+    out.print(f"{len(found['taken'])} marks taken, {len(found['known'])} known before; publish again to apply them")
+    told = {
+        "stale": "refused: the text has changed since it was marked",
+        "unknown": "refused: there is no such utterance",
+        "conflicts": "in conflict: neither counts until one is retracted",
+    }
+    for name, what in told.items():
+        if found[name]:
+            out.print(f"{len(found[name])} {what}")
+            print_marks(found[name])
+
+
+def print_marks(found: Sequence[Mapping[str, Any]]) -> None:
+    """Marks, each on a line, and the text that was written."""
+    out = console()
+    for mark in found:
+        said = " ".join(filter(None, (mark["kind"], mark["verdict"], f"by {mark['by']}" if mark["by"] else "")))
+        out.print(safe(f"{mark['id']}: {said}{', in conflict' if mark.get('conflict') else ''}"))
+        if mark["text"]:
+            out.print(safe(f"  {mark['text']}"))
+
+
+def print_estimate(found: Mapping[str, Any]) -> None:
+    """The share of all, and of each stratum."""
+    table = _table(f"wrong utterances of {found['of']}", ("stratum",), ("reviewed", "wrong", "share", "95 % interval"))
+    for name, row in [*found["strata"].items(), ("all, weighted", found)]:
+        interval = f"{row['low']:.1%} to {row['high']:.1%}"
+        table.add_row(safe(name), str(row["reviewed"]), str(row["wrong"]), f"{row['share']:.1%}", interval)
+    console().print(table)

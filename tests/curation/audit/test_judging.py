@@ -45,18 +45,25 @@ def test_the_verdicts_are_those_of_the_publish_pass(rules, rows):
     )
     made = outcome(rules, quoted)
     codes = asked(database, f"SELECT {made.sql} AS code FROM segments ORDER BY place", made.parameters)
-    found = [verdict(row["code"], rules, rules, "kept", None) for row in codes]
+    found = [verdict(row["code"], rules, rules, now("kept", None)) for row in codes]
     assert found == [(row["status"], row["reason"] or "") for row in expected]
+
+
+def now(status, reason, marked=None):
+    return {"status": status, "reason": reason, "marked": marked}
 
 
 def test_a_verdict_of_a_stage_or_a_tokenizer_stays():
     rule = Rule("consensus.max_pwer", "pwer", ">=", 0.15)
-    assert verdict(None, [rule], [rule], "rejected", "diarize.min_seconds") == ("rejected", "diarize.min_seconds")
-    assert verdict(-1, [rule], [rule], "failed", "tokenize") == ("failed", "tokenize")
-    assert verdict(-1, [rule], [rule], "failed", "consensus.max_pwer") == ("kept", "")
+    assert verdict(None, [rule], [rule], now("rejected", "diarize.min_seconds")) == ("rejected", "diarize.min_seconds")
+    assert verdict(-1, [rule], [rule], now("failed", "tokenize")) == ("failed", "tokenize")
+    assert verdict(-1, [rule], [rule], now("failed", "consensus.max_pwer")) == ("kept", "")
     other = Rule("consensus.min_confidence", "confidence.calibrated", "<", 0.5)  # that is off now
-    assert verdict(-1, [rule], [rule, other], "failed", other.field) == ("kept", "")
-    assert verdict(0, [rule], [rule], "failed", "tokenize") == ("rejected", "consensus.max_pwer")
+    assert verdict(-1, [rule], [rule, other], now("failed", other.field)) == ("kept", "")
+    assert verdict(0, [rule], [rule], now("rejected", rule.field, "accept")) == ("kept", "")
+    assert verdict(1, [rule], [rule], now("kept", None, "accept")) == ("failed", rule.field)
+    assert verdict(-1, [rule], [rule], now("rejected", rule.field, "reject")) == ("rejected", "marks.reject")
+    assert verdict(0, [rule], [rule], now("failed", "tokenize")) == ("rejected", "consensus.max_pwer")
 
 
 @pytest.mark.parametrize(("breaks", "expected"), [("<", 0.25), (">", -0.25), (">=", -0.25)])

@@ -36,7 +36,8 @@ def test_there_are_the_commands_of_the_documentation():
     assert set(COMMANDS) == {
         *((name,) for name in ("build", "status", "summary", "schema", "doctor", "plan", "train", "evaluate")),
         *((name,) for name in ("transcribe", "speak", "convert", "serve")),
-        *((name,) for name in ("why", "whatif", "sample", "top", "diff")),
+        *((name,) for name in ("why", "whatif", "sample", "top", "diff", "audit")),
+        *(("marks", name) for name in ("import", "list", "retract", "estimate")),
         *(("models", name) for name in ("list", "fetch", "verify", "import", "environment")),
         ("tokenizer", "fit"),
         ("consensus", "fit"),
@@ -61,7 +62,7 @@ def test_every_option_is_explained_in_help(words):
 
 
 def test_a_group_without_a_command_shows_its_help():
-    for words in ([], ["models"], ["tokenizer"], ["consensus"], ["bench"]):
+    for words in ([], ["models"], ["marks"], ["tokenizer"], ["consensus"], ["bench"]):
         assert "Commands" in curation(*words, "--help").stdout or not words
         assert "Usage: " in curation(*words, code=2).output
 

@@ -5,6 +5,8 @@ import { isApart, valueOf } from "./data.js";
 export const KEPT = "kept";
 const MISSING = -1;
 const APART = -2; // the rule does not apply
+const REJECT = "marks.reject";
+const ACCEPT = "marks.accept"; // of people: broken thresholds are forgiven, missing scores are not
 
 // Where a slider stands when it has not been moved.
 export function configured(meta) {
@@ -14,22 +16,25 @@ export function configured(meta) {
 const breaks = (rule, bin, edge) => (rule.breaks === "<" ? bin <= edge : bin > edge);
 
 // The verdict of a cell or of a row: the first rule that it does not meet, tried in order as when publishing, else what
-// becomes of it then: "", it is kept; or the reason of a failure that comes after the thresholds.
+// becomes of it then: "", it is kept; what people said; or the reason of a failure that comes after the thresholds.
 function verdict(rules, edges, binOf, otherwise) {
   for (let dim = 0; dim < rules.length; dim++) {
     const bin = binOf(dim);
     if (bin === APART) continue;
     if (bin === MISSING) {
       if (rules[dim].required) return { status: "failed", reason: rules[dim].field };
-    } else if (breaks(rules[dim], bin, edges[dim])) return { status: "rejected", reason: rules[dim].field };
+    } else if (breaks(rules[dim], bin, edges[dim])) {
+      return otherwise === ACCEPT ? { status: KEPT, reason: "" } : { status: "rejected", reason: rules[dim].field };
+    }
   }
-  return { status: otherwise ? "failed" : KEPT, reason: otherwise };
+  if (otherwise === "" || otherwise === ACCEPT) return { status: KEPT, reason: "" };
+  return { status: otherwise === REJECT ? "rejected" : "failed", reason: otherwise };
 }
 
 export function verdictOfRow(meta, row, edges) {
   if (row.broken === null) return { status: row.status, reason: row.reason };
   const late = row.status === "failed" && !meta.rules.some((rule) => rule.field === row.reason);
-  return verdict(meta.rules, edges, (dim) => binOf(meta, dim, row), late ? row.reason : "");
+  return verdict(meta.rules, edges, (dim) => binOf(meta, dim, row), late ? row.reason : row.marked ? `marks.${row.marked}` : "");
 }
 
 function binOf(meta, dim, row) {

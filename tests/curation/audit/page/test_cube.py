@@ -48,6 +48,7 @@ def judged(tmp_path_factory):
                 "status": "rejected" if fixed else "failed" if unencoded else "kept",
                 "reason": "diarize.exclude_overlap" if fixed else "tokenize" if unencoded else None,
                 "rules_broken": None if fixed else 0,
+                "marked": {2: "reject", 3: "accept"}.get(number % 9),
                 **({} if fixed else mine),
             }
         )
@@ -67,8 +68,13 @@ def by_judging(rows, thresholds):
     verdicts = judge(maps, pa.nulls(len(tried), VERDICT), rules)
     found = {}
     for row, verdict in zip(tried, verdicts.to_pylist(), strict=True):
-        # What the tokenizers could not encode stays so.
-        now = row if verdict["status"] == "kept" and row["status"] == "failed" else verdict
+        now = verdict
+        if row["marked"] == "accept" and verdict["status"] == "rejected":
+            now = {"status": "kept", "reason": None}
+        elif row["marked"] == "reject" and verdict["status"] == "kept":
+            now = {"status": "rejected", "reason": "marks.reject"}
+        elif verdict["status"] == "kept" and row["status"] == "failed":
+            now = row  # what the tokenizers could not encode stays so
         key = row["language"] or "", now["status"], now["reason"] or ""
         count, samples = found.get(key, (0, 0))
         found[key] = count + 1, samples + round(row["seconds"] * 16_000)
@@ -79,8 +85,10 @@ def by_cube(made, stops):
     """The same from the cube, where the sliders stand on these edges."""
     found, cells = {}, made["cells"]
     for cell, language in enumerate(cells["language"]):
-        reason = made["outcomes"][cells["otherwise"][cell]]
-        status = "failed" if reason else "kept"
+        otherwise = made["outcomes"][cells["otherwise"][cell]]
+        kept = otherwise in {"", "marks.accept"}
+        status = "kept" if kept else "rejected" if otherwise == "marks.reject" else "failed"
+        reason = "" if kept else otherwise
         for rule, bins, stop in zip(RULES, cells["bins"], stops, strict=True):
             if bins[cell] == APART:
                 continue
@@ -89,7 +97,8 @@ def by_cube(made, stops):
                     status, reason = "failed", rule["field"]
                     break
             elif bins[cell] <= stop if rule["breaks"] == "<" else bins[cell] > stop:
-                status, reason = "rejected", rule["field"]
+                if otherwise != "marks.accept":
+                    status, reason = "rejected", rule["field"]
                 break
         key = made["languages"][language], status, reason
         count, samples = found.get(key, (0, 0))
@@ -119,7 +128,8 @@ def test_combinations_are_exact_too(judged):
 def test_one_end_of_each_slider_rejects_nothing(judged):
     _, made = judged
     ends = [0 if rule["breaks"] == "<" else len(edges) - 1 for rule, edges in zip(RULES, made["edges"], strict=True)]
-    assert {status for _, status, _ in by_cube(made, ends)} == {"kept", "failed"}
+    found = {(status, reason) for _, status, reason in by_cube(made, ends) if status != "failed"}
+    assert found == {("kept", ""), ("rejected", "marks.reject")}
 
 
 def test_what_stages_have_decided_stands_apart(judged):

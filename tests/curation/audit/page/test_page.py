@@ -4,6 +4,7 @@ than text.
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import axe_core_python
@@ -11,14 +12,22 @@ import pyarrow as pa
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from curation.audit.estimate import estimate
+from curation.audit.marks import import_marks
 from curation.audit.page.rows import COLUMNS
 from curation.audit.page.write import PageOptions, write_page
+from curation.audit.whatif import what_if
 from curation.core.storage import Storage
+from curation.manifests.marks.effects import effects
 from curation.manifests.schemas import SCORE_MAP, VERDICT
 from curation.manifests.verdicts import Rule, judge
+from curation.pipeline.run import build
 from tests.support.browser import meta_of, rows_of
-from tests.support.story import publish_again
+from tests.support.scripted import scripted_stages
+from tests.support.story import publish_again, story_config
 
+GOOD, TOKYO = "ann-0000032000-0000052000", "tokyo-0000008000-0000024000"
+CUT, EMPTY = "refused-0000008000-0000016000", "refused-0000024000-0000032000"
 TABS = ["overview", "thresholds", "listen", "systems", "speakers", "marks"]
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
@@ -178,6 +187,62 @@ def test_marks_stay_and_have_the_form_of_marks_jsonl(browser, page):
     assert "Download 1 mark" in browser.text("main")
     browser.click("td button", "Remove")
     assert "Nothing is marked yet" in browser.text("main")
+
+
+@pytest.fixture(scope="module")
+def downloaded(browser, page, tmp_path_factory):
+    """Marks of every kind that the page makes, of texts of two scripts and of none, as it writes them."""
+    browser.open(page)
+    browser.run("localStorage.clear()")
+    for name, keys in {GOOD: "2", TOKYO: "13", CUT: "4", EMPTY: "4"}.items():
+        browser.open(page, f"#id={name}")
+        browser.keys(*keys)
+        browser.click(".mark.quiet", "speaker")
+    browser.open(page, f"#id={GOOD}")
+    browser.run("document.querySelector('.correct textarea').focus()")
+    browser.keys("!", Keys.TAB)
+    browser.go("#/marks")
+    browser.run(
+        "const make = URL.createObjectURL; URL.createObjectURL = (blob) => "
+        "{ blob.text().then((text) => { globalThis.saved = text; }); return make(blob); }"
+    )
+    browser.click("button.main", "Download 9 marks")
+    browser.until("globalThis.saved")
+    file = tmp_path_factory.mktemp("downloaded") / "marks.jsonl"
+    file.write_text(browser.run("return globalThis.saved"), encoding="utf-8")
+    browser.run("localStorage.clear()")
+    return file
+
+
+def test_what_is_downloaded_can_be_imported_and_the_page_of_what_is_published_then_adds_up(
+    browser, corpus, downloaded, tmp_path
+):
+    out = tmp_path / "corpus"
+    shutil.copytree(corpus, out)
+    imported = import_marks(str(out), downloaded)
+    assert (len(imported.taken), imported.stale, imported.unknown, imported.conflicts) == (9, [], [], [])
+    changed = effects(imported.taken)
+    assert {name: mark.text for name, mark in changed.texts.items()} == {GOOD: "Sensibility!"}
+    assert {name: mark.kind for name, mark in changed.verdicts.items()} == {
+        TOKYO: "reject",
+        CUT: "accept",
+        EMPTY: "accept",
+    }
+    assert estimate(imported.taken)["reviewed"] == 2
+    build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
+    write_page(Storage(str(out)), tmp_path / "audit", PageOptions(audio="none"))
+    rows, meta = {row["id"]: row for row in rows_of(tmp_path / "audit")}, meta_of(tmp_path / "audit")
+    assert [rows[name]["marked"] for name in (TOKYO, CUT, EMPTY, GOOD)] == ["reject", "accept", "accept", None]
+    for field in ("boundary.max_cut", "consensus.max_pwer"):
+        dim = [rule["field"] for rule in meta["rules"]].index(field)
+        edges = meta["cube"]["edges"][dim]
+        browser.open(tmp_path / "audit", "#/thresholds")
+        browser.run("document.getElementById(arguments[0]).focus()", f"slider-{dim}")
+        browser.keys(Keys.ARROW_LEFT)
+        edge = edges[edges.index(meta["rules"][dim]["threshold"]) - 1]
+        promised = what_if(str(out), [f"{field}={edge}"])
+        kept = sum(count for (status, _, _), count in promised.counts.items() if status == "kept")
+        assert browser.text(".effect .tile small") == f"{kept} utterances"
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (400, "dark")])

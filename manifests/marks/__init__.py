@@ -1,0 +1,1 @@
+"""`marks/`: what people said of utterances, and what it changes."""

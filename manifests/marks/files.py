@@ -1,0 +1,91 @@
+"""What people said of utterances: `marks/marks-NNN.jsonl`, one file for each import; none is ever changed.
+
+A mark names an utterance and the text that its author saw; a retraction undoes what was said before it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from curation.core.errors import DataError
+from curation.core.records import Finite, typed
+from curation.core.storage import Storage
+
+FOLDER = "marks"
+REMEDY = "correct the line, or remove it"
+Kind = Literal["text", "reject", "accept", "speaker", "language", "boundary", "retract"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """From which stratum of a sample an utterance was drawn, and for how many it stands."""
+
+    stratum: str
+    weight: Annotated[Finite, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What somebody said of an utterance."""
+
+    id: Annotated[str, Field(min_length=1)]
+    kind: Kind
+    v: Literal[1] = 1
+    corpus: str = ""
+    """SHA-256 of the index of the corpus that was looked at."""
+    verdict: Literal["wrong", "right", ""] = ""
+    text: str | None = None
+    """The right text, where one was written."""
+    text_seen: str = ""
+    """`digest` of the text that was seen."""
+    tags: tuple[str, ...] = ()
+    by: str = ""
+    at: str = ""
+    sample: Drawn | None = None
+    """None: it was not drawn at random, and says nothing of other utterances."""
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "tags": list(self.tags)}
+
+    @property
+    def said(self) -> tuple[str, str | None]:
+        """What two marks of one kind and utterance have in common where they agree."""
+        return self.verdict, self.text
+
+
+def digest(text: str | None) -> str:
+    """What a mark says of the text that was seen; no text is as an empty one."""
+    return "sha256:" + hashlib.sha256((text or "").encode(errors="surrogatepass")).hexdigest()
+
+
+def parse(lines: Iterable[str], where: str) -> Iterator[Mark]:
+    """Marks of a file. Raises DataError, which names the line, for what is none."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield typed(Mark, json.loads(line))
+            except ValueError as error:
+                msg = f"{where}, line {number}: {error}: {REMEDY}"
+                raise DataError(msg) from error
+
+
+def read(out: Storage) -> list[Mark]:
+    """All marks of a build, in the order of their imports. Raises DataError where a file is damaged."""
+    return [
+        mark
+        for name in out.names(FOLDER)
+        for mark in parse(out.read_bytes(f"{FOLDER}/{name}").decode().split("\n"), f"{out.root}/{FOLDER}/{name}")
+    ]
+
+
+def add(out: Storage, marks: Sequence[Mark]) -> str:
+    """Keep marks with the build, as a file of their own; returns its name."""
+    name = f"marks-{len(out.names(FOLDER)) + 1:06d}.jsonl"
+    out.write_if(f"{FOLDER}/{name}", "".join(f"{json.dumps(mark.to_json())}\n" for mark in marks).encode(), None)
+    return name

@@ -1,0 +1,62 @@
+"""The share of wrong utterances: the interval covers the truth as often as it says."""
+
+import numpy as np
+import pytest
+
+from curation.audit.estimate import estimate, share_of, wilson
+from curation.core.errors import ConfigError
+from curation.manifests.marks.files import Drawn, Mark
+
+
+def marked(identifier, verdict, stratum="kept/en/near", weight=1.0, kind="text"):
+    return Mark(identifier, kind, verdict=verdict, sample=Drawn(stratum, weight))
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.005, 0.02), (0.01, 0.3), (0.2, 0.5)])
+def test_the_interval_covers_the_truth_in_95_of_100_corpora(least, most):
+    """1,000 corpora of 4 to 11 strata of 100 to 100,000 utterances, of which 20 to 60 are heard of each."""
+    draw, covered = np.random.default_rng(0), 0
+    for _ in range(1000):
+        strata = draw.integers(4, 12)
+        sizes = (10 ** draw.uniform(2, 5, strata)).astype(int)
+        rates = np.clip(draw.uniform(least, most) * draw.gamma(2, 0.5, strata), 0, 0.9)
+        wrong = draw.binomial(sizes, rates)
+        heard = draw.integers(20, 60, strata)
+        found = draw.hypergeometric(wrong, sizes - wrong, heard)
+        weights = (sizes / heard).tolist()
+        answers = [
+            (number < bad, weight)
+            for bad, count, weight in zip(found, heard, weights, strict=True)
+            for number in range(count)
+        ]
+        share = share_of(answers)
+        covered += share.low <= wrong.sum() / sizes.sum() <= share.high
+    assert 930 <= covered <= 970
+
+
+def test_the_interval_of_wilson():
+    assert wilson(0.5, 100) == pytest.approx((0.40383, 0.59617), abs=1e-5)
+    assert wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
+
+
+def test_what_stands_for_more_counts_more():
+    found = estimate([marked("a", "wrong", weight=30.0), marked("b", "right", "kept/de/far", 10.0)])
+    assert (found["share"], found["reviewed"], found["wrong"]) == (0.75, 2, 1)
+    assert found["draws"] == 40**2 / (30**2 + 10**2)
+    assert found["low"] < 0.75 < found["high"]
+    assert list(found["strata"]) == ["kept/de/far", "kept/en/near"]
+
+
+def test_only_the_last_word_on_a_random_draw_that_is_asked_for_counts():
+    marks = [
+        marked("a", "wrong"),
+        marked("a", "right"),
+        marked("b", "wrong", "consensus.max_pwer/en/far"),
+        Mark("c", "text", verdict="wrong"),
+        marked("d", "wrong"),
+        Mark("d", "retract"),
+    ]
+    assert (estimate(marks)["share"], estimate(marks)["reviewed"]) == (0.0, 1)
+    assert estimate(marks, "consensus.max_pwer")["share"] == 1.0
+    with pytest.raises(ConfigError, match="no mark of a random sample says right or wrong of 'failed'"):
+        estimate(marks, "failed")
