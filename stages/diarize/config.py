@@ -48,6 +48,12 @@ class DiarizeConfig(PyannoteConfig):
     max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
     max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
     exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
+    overlap_onset: float = Field(
+        0.2,
+        description="Such a stretch is cut out where the probability is above this at some moment of it",
+        ge=0,
+        le=1,
+    )
     overlap_threshold: float = Field(
         0.05, gt=0, le=1, description="probability of a second voice above which speech counts as overlapped"
     )

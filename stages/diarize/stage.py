@@ -93,11 +93,14 @@ class Diarize(Stage):
         recording.notes["diarize.speakers"] = str(len(labels))
 
     def crowded(self, heard: Heard) -> list[tuple[int, int]]:
-        """Stretches in which a second voice is likely."""
+        """Stretches in which a second voice is likely, and at some moment of them likelier still: in a single voice the
+        probability often rises a little, and seldom high.
+        """
         if heard.overlap is None:
             return []
         likely = stretches(heard.overlap > self.config.overlap_threshold)
-        return [(start * FRAME, end * FRAME) for start, end in likely]
+        onset = self.config.overlap_onset
+        return [(start * FRAME, end * FRAME) for start, end in likely if heard.overlap[start:end].max() > onset]
 
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
         """The segment of a piece, with its audio, or with the verdict that excludes it."""

@@ -22,7 +22,7 @@ from curation.manifests.index import FILE
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import Line, Summary
 from tests.bench.audit.questions import write_corpus
-from tests.support.browser import Browser
+from tests.support.audit.browser import Browser
 
 PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
 

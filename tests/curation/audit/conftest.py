@@ -7,8 +7,8 @@ import pytest
 
 from curation.audit.page.write import PageOptions, write_page
 from curation.core.storage import Storage
-from tests.support.hostile import hostile_rows
-from tests.support.segments import write_segments
+from tests.support.audit.hostile import hostile_rows
+from tests.support.audit.segments import write_segments
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def hostile(corpus, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """Debian's Chromium; what it logs and requests is kept."""
-    from tests.support.browser import Browser
+    from tests.support.audit.browser import Browser
 
     if not Path("/usr/bin/chromedriver").exists():
         pytest.fail("no chromium: run `make system`")

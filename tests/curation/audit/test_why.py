@@ -16,8 +16,8 @@ def test_all_rules_with_value_threshold_and_margin(corpus):
     found = why(corpus, "refused-0000040000-0000048000")
     rules = {rule["rule"]: rule for rule in found["rules"]}
     cut, words, pwer = (rules[name] for name in ("boundary.max_cut", "consensus.min_words", "consensus.max_pwer"))
-    assert (cut["value"], cut["threshold"], cut["broken"], cut["primary"]) == (0.9375, 0.8, True, True)
-    assert cut["margin"] == pytest.approx(-0.1375)
+    assert (cut["value"], cut["threshold"], cut["broken"], cut["primary"]) == (0.9375, 0.5, True, True)
+    assert cut["margin"] == pytest.approx(-0.4375)
     assert (pwer["value"], pwer["broken"], pwer["primary"]) == (0.5, True, False)
     assert (words["margin"], words["broken"]) == (1.0, False)
     assert (found["text"], [item["system"] for item in found["hypotheses"]]) == ("one two", ["one", "two"])

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.support.browser import meta_of
+from tests.support.audit.browser import meta_of
 from tests.support.commands import curation, message
 
 

@@ -98,7 +98,7 @@ def test_sections_that_are_null_are_left_out(corpus, tmp_path):
             for segment in row["segments"]:
                 assert {name for name, _ in segment["scores"] if name.startswith("boundary")} == expected
     timed = json.loads(curation("summary", out, "--json").stdout)["timing"]["label"]["stages"]
-    assert set(timed) == {"decode", "loudness", "diarize", "transcribe", "consensus"}
+    assert set(timed) == {"decode", "loudness", "diarize", "quality", "transcribe", "consensus"}
     assert all(row["glm"] is None and row["semantic"] is None for row in rows(out, "shards"))
     assert all(row["glm"] is not None for row in rows(corpus.out, "shards"))
 

@@ -64,7 +64,7 @@ def test_verify_is_content_with_what_was_fetched():
 
 
 def test_verify_notices_an_altered_file_and_a_missing_one(store):
-    altered = store / SMALL / "pretrained.pt"
+    altered = store / SMALL / "campplus_cn_en_common.pt"
     content = bytearray(altered.read_bytes())
     content[len(content) // 2] ^= 1
     altered.write_bytes(content)

@@ -107,7 +107,7 @@ def test_the_stage_has_its_place_in_the_order(installed, file):
     assert [stage.name for stage in build_stages(config)] == [
         "loudness", "diarize", "crossings", "boundary", "transcribe", "consensus",
     ]  # fmt: skip
-    assert [rule.field for rule in rules_of(config)][:2] == ["crossings.max_rate", "boundary.max_cut"]
+    assert [rule.field for rule in rules_of(config)][1:3] == ["crossings.max_rate", "boundary.max_cut"]
     assert "crossings.rate" in {score.name for score in declared_scores()}
 
 

@@ -10,7 +10,7 @@ from curation.audit.corpus import Corpus
 from curation.audit.page.cube import APART, MISSING, cube
 from curation.manifests.schemas import SCORE_MAP, VERDICT
 from curation.manifests.verdicts import Rule, judge
-from tests.support.segments import segment_table, write_segments
+from tests.support.audit.segments import segment_table, write_segments
 
 RULES = segment_table().described_rules()
 START = [rule["threshold"] for rule in RULES]

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.support.firefox import Firefox
+from tests.support.audit.firefox import Firefox
 
 pytestmark = [
     pytest.mark.slow,  # starts another browser

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.support.browser import rows_of
-from tests.support.hostile import PAYLOADS, RUN
+from tests.support.audit.browser import rows_of
+from tests.support.audit.hostile import PAYLOADS, RUN
 
 SHOWN = """
 return [...document.querySelectorAll('#app *')].flatMap(element => [

@@ -22,7 +22,7 @@ from curation.manifests.marks.effects import effects
 from curation.manifests.schemas import SCORE_MAP, VERDICT
 from curation.manifests.verdicts import Rule, judge
 from curation.pipeline.run import build
-from tests.support.browser import meta_of, rows_of
+from tests.support.audit.browser import meta_of, rows_of
 from tests.support.scripted import scripted_stages
 from tests.support.story import publish_again, story_config
 

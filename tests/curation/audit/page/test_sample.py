@@ -4,7 +4,7 @@ import pytest
 
 from curation.audit.corpus import Corpus
 from curation.audit.page.sample import draw
-from tests.support.segments import segment_table, write_segments
+from tests.support.audit.segments import segment_table, write_segments
 
 BIT = next(1 << rule["bit"] for rule in segment_table().described_rules() if rule["field"] == "consensus.max_pwer")
 

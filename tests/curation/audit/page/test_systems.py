@@ -3,7 +3,7 @@
 from curation.audit.corpus import Corpus
 from curation.audit.page.systems import Disagreement, outliers
 from curation.manifests.records import Hypothesis
-from tests.support.segments import write_segments
+from tests.support.audit.segments import write_segments
 
 
 def heard(**texts):

@@ -4,7 +4,7 @@ import pytest
 
 from curation.audit.corpus import Corpus
 from curation.audit.page import totals
-from tests.support.segments import write_segments
+from tests.support.audit.segments import write_segments
 
 
 def segments(folder, seconds, status="kept"):

@@ -11,9 +11,9 @@ from curation.audit.page.write import STATIC, PageOptions, write_page
 from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.manifests.summary import read_summary
-from tests.support.browser import meta_of, rows_of
+from tests.support.audit.browser import meta_of, rows_of
+from tests.support.audit.segments import write_segments
 from tests.support.builds import rows as published
-from tests.support.segments import write_segments
 
 
 def written(corpus, folder, **options):
