@@ -74,7 +74,7 @@ lint: extras
 # Three processes keep two cores busy: tests of clusters, kills and outages wait much.
 test: extras system lint
 	$(BIN)/curation models fetch >/dev/null
-	$(BIN)/pytest -n 3 --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 test-slow: extras system
 	$(BIN)/curation models fetch >/dev/null

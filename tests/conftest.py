@@ -22,9 +22,13 @@ settings.load_profile("curation")
 
 @pytest.fixture(autouse=True)
 def own_loggers_are_on():
-    """Some libraries configure logging when they are imported, and disable the loggers that exist by then."""
+    """Some libraries configure logging when they are imported: they disable the loggers that exist by then, or (NeMo) set
+    the level of every handler, pytest's among them.
+    """
     logging.disable(logging.NOTSET)
     logging.root.setLevel(logging.WARNING)
+    for handler in logging.root.handlers:
+        handler.setLevel(logging.NOTSET)
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if name.partition(".")[0] == "curation" and isinstance(logger, logging.Logger):
             logger.disabled, logger.propagate = False, True
