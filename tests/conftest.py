@@ -22,8 +22,8 @@ settings.load_profile("curation")
 
 @pytest.fixture(autouse=True)
 def own_loggers_are_on():
-    """Some libraries configure logging when they are imported: they disable the loggers that exist by then, or (NeMo) set
-    the level of every handler, pytest's among them.
+    """Some libraries configure logging when they are imported: they disable the loggers that exist by then, or set the
+    level of every handler, pytest's among them (NeMo).
     """
     logging.disable(logging.NOTSET)
     logging.root.setLevel(logging.WARNING)
