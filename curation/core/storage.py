@@ -32,7 +32,7 @@ from curation.core.records import json_bytes
 from curation.core.stores.conditional import ChangedError, ConditionalPuts, conditional_puts
 from curation.core.stores.naming import NamedFile, writing
 from curation.core.stores.protocols import file_system, in_parts
-from curation.core.stores.ranges import RangedFile
+from curation.core.stores.ranges import RangedFile, is_there
 from curation.core.stores.uploads import abort_uploads
 
 log = logging.getLogger(__name__)
@@ -79,14 +79,11 @@ class Storage:
         return persistently(action, self.root)
 
     def exists(self, name: str) -> bool:
-        """Whether a file of this name is there, and not empty."""
+        """Whether a file of this name is there."""
         fs, path = self._fs_and_base[0], self.path(name)
         if self.is_local:
             return bool(self._try(lambda: fs.exists(path)))
-        try:  # one request; the `exists` of s3fs lists a folder of this name too
-            return bool(self._try(lambda: fs.cat_file(path, start=0, end=1)))
-        except FileNotFoundError:
-            return False
+        return is_there(lambda start, end: self._try(lambda: fs.cat_file(path, start=start, end=end)))
 
     def names(self, folder: str) -> list[str]:
         """Sorted base names of the finished files in a sub-folder; empty if there is no such folder."""

@@ -12,6 +12,7 @@ Fetch = Callable[[int | None, int | None], bytes]
 TAIL_BYTES = 2**18
 """Read at once from the end: the footer of a Parquet file, and all of a small one."""
 _NOT_SATISFIABLE = 416
+"""What a store answers where no byte of a range exists."""
 
 
 class RangedFile(io.RawIOBase):
@@ -57,3 +58,15 @@ class RangedFile(io.RawIOBase):
     def readable(self) -> bool:
         """It is."""
         return True
+
+
+def is_there(fetch: Fetch) -> bool:
+    """Whether there is a file, by its first byte: `exists` of s3fs lists the folder of that name too."""
+    try:
+        fetch(0, 1)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if status_of(error.__cause__) != _NOT_SATISFIABLE:  # it is empty
+            raise
+    return True

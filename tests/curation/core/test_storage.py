@@ -253,6 +253,15 @@ def test_a_part_that_is_refused_is_sent_again(bucket, s3):
     assert bucket.read_table("big.parquet").equals(table)
 
 
+@pytest.mark.parametrize("kind", ["s3", "memory", "local"])
+def test_an_empty_file_is_there(s3_bucket, tmp_path, kind):
+    """A range of nothing is an error on S3 (416)."""
+    out = Storage({"s3": s3_bucket, "memory": "memory://empty", "local": str(tmp_path)}[kind])
+    out.write_bytes("f/empty", b"")
+    assert out.exists("f/empty")
+    assert not out.exists("f/none")
+
+
 @pytest.mark.parametrize("fault", [503, 500, "reset"])
 def test_a_store_that_is_busy_for_a_moment_is_waited_for(s3_bucket, s3, monkeypatch, fault):
     monkeypatch.setattr("curation.core.faults.DELAYS", (0.0,) * 6)
