@@ -15,6 +15,12 @@ PIP_PLACES = for place in $$($(PIP) config get global.$(1) 2>/dev/null); do echo
 # A CPU build of torch, pinned beside what asks for torch: left to choose, an installer would bring gigabytes of CUDA.
 # uv takes half a minute where pip takes two and a half. It does not read pip's settings, so it is told where pip looks;
 # what it cannot find there, pip may.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
+endif
+ifdef PIP_EXTRA_INDEX_URL
+export UV_INDEX := $(PIP_EXTRA_INDEX_URL)
+endif
 INSTALL = { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && \
 	{ $(PIP) install --quiet --progress-bar off uv && \
 	  $(BIN)/uv pip install --quiet --python $(BIN)/python $$($(call PIP_PLACES,find-links,find-links)) \
@@ -71,7 +77,6 @@ lint: extras
 	$(BIN)/mypy
 	$(BIN)/mypy docs/reference.py
 
-# Three processes keep two cores busy: tests of clusters, kills and outages wait much.
 test: extras system lint
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest -n 2 --no-loadscope-reorder

@@ -195,7 +195,7 @@ def _add_voices(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/voices")
     async def voices() -> dict[str, Any]:
-        return {"object": "list", "data": [described(voice) for voice in service.voices.names()]}
+        return {"object": "list", "data": [described(voice) for voice in service.voices.all()]}
 
     @app.post("/v1/voices", status_code=201, dependencies=[Depends(only_known_fields)])
     async def add(

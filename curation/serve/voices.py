@@ -40,7 +40,7 @@ class Voices:
         if folder is not None:
             self._read(folder)
 
-    def names(self) -> list[Voice]:
+    def all(self) -> list[Voice]:
         """All voices, by name."""
         return sorted(self._voices.values(), key=lambda voice: voice.name)
 

@@ -1,7 +1,7 @@
 """Generators of the model at work in threads, for requests whose client may leave at any time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
@@ -36,11 +36,6 @@ class Work(Generic[Item]):
         """The next item; nothing after the last one. Raises what the generator raises."""
         self._busy = asyncio.get_running_loop().run_in_executor(self._executor, self._advance)
         return await asyncio.shield(self._busy)
-
-    async def rest(self) -> AsyncIterator[Item]:
-        """The items that are left."""
-        while found := await self.next():
-            yield found[0]
 
     def close(self) -> None:
         """Stop, and leave the place, as soon as the thread is done with its item. Returns at once."""
