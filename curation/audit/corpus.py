@@ -15,12 +15,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError, DataError
 from curation.core.parquet import damage_named
+from curation.core.records import typed
 from curation.core.storage import Storage
 from curation.core.stores.protocols import file_system
 from curation.manifests import ledger
+from curation.manifests.index import FILE as INDEX
 from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.schemas import SEGMENT_COLUMNS, SEGMENT_REST
 from curation.manifests.segments import table as segments
 from curation.manifests.verdicts import Rule
 
@@ -30,10 +34,10 @@ LOCKED = {
     "allow_community_extensions": "false",
     "lock_configuration": "true",
 }
-KEY = """coalesce(id, printf('%s-%010d-%010d', recording_id, CAST(round(start * 16000) AS BIGINT),
-    CAST(round("end" * 16000) AS BIGINT)))"""
+KEY = f"""coalesce(id, printf('%s-%010d-%010d', recording_id, CAST(round(start * {SAMPLE_RATE}) AS BIGINT),
+    CAST(round("end" * {SAMPLE_RATE}) AS BIGINT)))"""
 """A name for every row: what was never a segment has no id, and is called as if it had been one."""
-SAMPLES = "CAST(round(seconds * 16000) AS BIGINT)"
+SAMPLES = f"CAST(round(seconds * {SAMPLE_RATE}) AS BIGINT)"
 """Durations are added as whole samples: then the sums do not depend on the order."""
 
 
@@ -58,8 +62,13 @@ class Corpus:
 
     @property
     def rules(self) -> list[Rule]:
-        """The rules that judged it, in the order of their bits."""
-        return [Rule(**{item.name: rule[item.name] for item in fields(Rule)}) for rule in self.index.rules]
+        """The rules that judged it, in the order of their bits. Raises DataError where the index says none of ours."""
+        names = [item.name for item in fields(Rule)]
+        try:
+            return [typed(Rule, {name: rule[name] for name in names if name in rule}) for rule in self.index.rules]
+        except ValueError as error:
+            msg = f"{self.root}/{INDEX}: a rule is damaged ({error}): {_again(self.root)}"
+            raise DataError(msg) from error
 
     def value(self, score: str) -> str:
         """A score as an expression of SQL over `segments`."""
@@ -81,14 +90,19 @@ def published(out: Storage) -> ShardIndex:
         msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
         raise ConfigError(msg) from None
     if not index.segments:
-        msg = f"{out.root} was published without segments: run `curation build -o {out.root}` again, with its settings"
+        msg = f"{out.root} was published without segments: {_again(out.root)}"
         raise ConfigError(msg)
     return index
 
 
 def segment_table(out: Storage, index: ShardIndex) -> ds.Dataset:
-    """The segments that an index names. Raises DataError where they are damaged."""
-    return _dataset(out, segments.FOLDER, index.segments)
+    """The segments that an index names. Raises DataError where they are damaged, ConfigError where columns lack."""
+    found = _dataset(out, segments.FOLDER, index.segments)
+    missing = [item.name for item in (*SEGMENT_COLUMNS, *SEGMENT_REST) if item.name not in found.schema.names]
+    if missing:
+        msg = f"{out.root} was published by an older version, without the column {missing[0]}: {_again(out.root)}"
+        raise ConfigError(msg)
+    return found
 
 
 def locked(tables: Mapping[str, ds.Dataset]) -> duckdb.DuckDBPyConnection:
@@ -118,6 +132,13 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A name of ours as a text in a query; values of users are bound instead."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _again(root: str) -> str:
+    return (
+        f"publish it again with `curation build -o {root}`; if its labels are of another version too, use that "
+        "version, or build into another folder"
+    )
 
 
 def _dataset(out: Storage, folder: str, names: Sequence[str]) -> ds.Dataset:

@@ -1,8 +1,10 @@
 """A corpus is what its index names, and a query sees nothing else."""
 
 import shutil
+from dataclasses import replace
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from curation.audit.corpus import KEY, Corpus
@@ -77,8 +79,29 @@ def test_what_is_no_corpus_is_said(story, tmp_path):
     older = Storage(str(tmp_path / "older"))
     index = Storage(str(story / "out")).read_json("shards/_index.json")
     older.write_json("shards/_index.json", {**index, "segments": []})
-    with pytest.raises(ConfigError, match=r"published without segments: run `curation build -o .*older` again"):
+    with pytest.raises(
+        ConfigError, match=r"without segments: publish it again .*older`.* or build into another folder"
+    ):
         Corpus.open(older.root)
+
+
+def test_a_corpus_of_a_version_without_a_column_is_named_with_the_remedy(story, tmp_path):
+    shutil.copytree(story / "out", tmp_path / "older")
+    for path in (tmp_path / "older/segments").iterdir():
+        pq.write_table(pq.read_table(path).drop_columns("marked"), path)
+    with pytest.raises(
+        ConfigError, match=r"without the column marked: publish it again with `curation build -o .*older`"
+    ):
+        Corpus.open(str(tmp_path / "older"))
+
+
+@pytest.mark.parametrize("change", [{"breaks": "= 1 OR pwer >"}, {"threshold": "0"}, {"score": None}])
+def test_a_damaged_rule_is_named_and_never_becomes_a_query(corpus, change):
+    damaged = replace(corpus, index=replace(corpus.index, rules=[{**corpus.index.rules[0], **change}]))
+    with pytest.raises(
+        DataError, match=rf"_index\.json: a rule is damaged \({next(iter(change))}: .* publish it again"
+    ):
+        _ = damaged.rules
 
 
 def test_a_corpus_in_an_object_store_is_read_too(story, s3_bucket):
