@@ -46,21 +46,24 @@ def import_marks(root: str, file: Path) -> Imported:
     texts = {
         row["id"]: row["text"]
         for row in corpus.ask(
-            "SELECT id, text FROM segments WHERE list_contains($ids, id)", {"ids": [mark.id for mark in given]}
+            "SELECT id, text FROM segments WHERE id IN (SELECT unnest($ids))", {"ids": [mark.id for mark in given]}
         )
     }
-    known = [mark for mark in given if mark in before and mark.kind != "retract"]
-    fresh = [mark for mark in given if mark not in known]
-    unknown = [mark for mark in fresh if mark.id not in texts]
-    stale = [
-        mark
-        for mark in fresh
-        if mark.id in texts and mark.kind != "retract" and mark.text_seen != digest(texts[mark.id])
-    ]
-    taken = [mark for mark in fresh if mark not in unknown and mark not in stale]
-    if taken:
-        add(out, taken)
-    return Imported(taken, known, stale, unknown, conflicts(in_force([*before, *taken])))
+    had = {*before}
+    found = Imported([], [], [], [], [])
+    for mark in given:
+        if mark in had and mark.kind != "retract":
+            found.known.append(mark)
+        elif mark.id not in texts:
+            found.unknown.append(mark)
+        elif mark.kind != "retract" and mark.text_seen != digest(texts[mark.id]):
+            found.stale.append(mark)
+        else:
+            found.taken.append(mark)
+    if found.taken:
+        add(out, found.taken)
+    found.conflicts.extend(conflicts(in_force([*before, *found.taken])))
+    return found
 
 
 def retract(root: str, ids: Sequence[str]) -> list[Mark]:
@@ -78,5 +81,5 @@ def retract(root: str, ids: Sequence[str]) -> list[Mark]:
 def listed(root: str) -> list[dict[str, Any]]:
     """All marks in force, each with whether it is in conflict with another."""
     standing = in_force(read(Storage(root)))
-    disputed = conflicts(standing)
+    disputed = {*conflicts(standing)}
     return [{**mark.to_json(), "conflict": mark in disputed} for mark in standing]

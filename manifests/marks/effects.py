@@ -53,7 +53,7 @@ def conflicts(marks: Sequence[Mark]) -> list[Mark]:
 def effects(marks: Iterable[Mark]) -> Effects:
     """What the marks change, without those that are in conflict."""
     standing = in_force(marks)
-    disputed = conflicts(standing)
+    disputed = {*conflicts(standing)}
     agreed = [mark for mark in standing if mark not in disputed]
     return Effects(
         {mark.id: mark for mark in agreed if mark.kind in {"reject", "accept"}},
