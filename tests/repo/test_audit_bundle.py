@@ -22,6 +22,10 @@ def test_the_bundle_follows_from_its_sources(tmp_path):
     assert made == {path.name: path.read_bytes() for path in BUILT.iterdir()}
 
 
+def test_the_page_is_that_of_the_sources():
+    assert (BUILT / "index.html").read_bytes() == (SOURCES / "src/index.html").read_bytes()
+
+
 def test_sources_write_no_markup_and_run_no_text():
     text = "\n".join(path.read_text(encoding="utf-8") for path in (SOURCES / "src").iterdir())
     for name in (
