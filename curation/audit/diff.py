@@ -51,7 +51,10 @@ class Builds:
 
     def ask(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         """The rows of a query over the segments of both, as `x` and `y` with nulls where one is missing."""
-        keyed = f"one AS (SELECT {KEY} AS key, * FROM a), two AS (SELECT {KEY} AS key, * FROM b)"
+        keyed = ", ".join(
+            f"{name} AS (SELECT {KEY} AS key, {SAMPLES} AS samples, * FROM {table})"
+            for name, table in (("one", "a"), ("two", "b"))
+        )
         return asked(self.database, f"WITH {keyed} {query}", parameters)
 
 
@@ -76,7 +79,7 @@ def _verdicts(builds: Builds) -> list[dict[str, Any]]:
     """Changes of status or reason, those of most hours first; hours are those in the first build."""
     return builds.ask(
         f"SELECT x.status AS status_a, x.reason AS reason_a, y.status AS status_b, y.reason AS reason_b, "
-        f"count(*) AS count, sum({_samples('x')}) / {SAMPLE_RATE} AS seconds {BOTH} "
+        f"count(*) AS count, sum(x.samples) / {SAMPLE_RATE} AS seconds {BOTH} "
         "WHERE x.status <> y.status OR x.reason IS DISTINCT FROM y.reason "
         "GROUP BY ALL ORDER BY seconds DESC, 1, 2, 3, 4"
     )
@@ -95,7 +98,7 @@ def _texts(builds: Builds, examples: int) -> dict[str, Any]:
         row.values()
         for row in builds.ask(
             f"SELECT count(*) AS total, count(*) FILTER (x.text <> y.text) AS changed, "
-            f"coalesce(sum({_samples('x')}) FILTER (x.text <> y.text), 0) / {SAMPLE_RATE} AS seconds {heard}"
+            f"coalesce(sum(x.samples) FILTER (x.text <> y.text), 0) / {SAMPLE_RATE} AS seconds {heard}"
         )
     )
     shown = builds.ask(
@@ -123,10 +126,6 @@ def _scores(builds: Builds) -> list[dict[str, Any]]:
 def _only(builds: Builds, table: str, side: str) -> list[dict[str, Any]]:
     """What has no counterpart, by status."""
     return builds.ask(
-        f"SELECT status, count(*) AS count, sum({SAMPLES}) / {SAMPLE_RATE} AS seconds FROM {table} "
+        f"SELECT status, count(*) AS count, sum(samples) / {SAMPLE_RATE} AS seconds FROM {table} "
         f"WHERE key NOT IN (SELECT {side} FROM pairs) GROUP BY 1 ORDER BY 1"
     )
-
-
-def _samples(table: str) -> str:
-    return f"CAST(round({table}.seconds * {SAMPLE_RATE}) AS BIGINT)"

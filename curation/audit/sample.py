@@ -14,6 +14,8 @@ from curation.core.errors import ConfigError
 from curation.manifests.verdicts import Rule
 
 Sort = Literal["random", "disagreement"]
+RANDOM = f"md5_number_lower($seed || ':' || {KEY})"
+"""The order in which rows are drawn."""
 NEAR = 0.2
 """Part of a threshold by which it moves."""
 NEAR_ZERO = 0.05
@@ -64,7 +66,7 @@ def sample(corpus: Corpus, chosen: Filter, count: int, *, seed: int = 0, sort: S
     """
     close, parameters = near(corpus.rules, corpus.value), {**chosen.parameters, "seed": str(seed)}
     rows = f"""
-        SELECT {KEY} AS key, md5_number_lower($seed || ':' || {KEY}) AS random, {corpus.value("pwer")} AS pwer,
+        SELECT {KEY} AS key, {RANDOM} AS random, {corpus.value("pwer")} AS pwer,
             coalesce(reason, status) || '/' || coalesce(language, '') || '/' || if({close}, 'near', 'far') AS stratum
         FROM segments WHERE {chosen.sql}"""
     counted = corpus.ask(f"SELECT stratum, count(*) AS count FROM ({rows}) GROUP BY 1", parameters)
@@ -90,7 +92,7 @@ def _shown(corpus: Corpus, picked: Sequence[Mapping[str, Any]]) -> list[dict[str
     """The rows of these keys in their order, with what is `SHOWN` and the scores: only now texts are read."""
     columns = ", ".join([*SHOWN, *map(quoted, corpus.scores)])
     found = corpus.ask(
-        f"SELECT {KEY} AS key, {columns} FROM segments WHERE list_contains($keys, {KEY})",
+        f"SELECT {KEY} AS key, {columns} FROM segments WHERE {KEY} IN (SELECT unnest($keys))",
         {"keys": [row["key"] for row in picked]},
     )
     by_key = {row.pop("key"): row for row in found}

@@ -46,7 +46,7 @@ class WhatIf:
         return {
             "kept_seconds": {"before": before, "after": after},
             "verdicts": [
-                {"status": status, "reason": reason, **_both(self, lambda key, k=(status, reason): key[:2] == k)}
+                {"status": status, "reason": reason, **_both(self, (status, reason))}
                 for status, reason in sorted({key[:2] for key in (*self.before, *self.after)}, key=_order)
             ],
             "languages": [
@@ -100,9 +100,9 @@ def changed_rules(config: BuildConfig, overrides: Sequence[str]) -> list[Rule]:
     return rules_of(changed)
 
 
-def _both(found: WhatIf, chosen: Any) -> dict[str, float]:
+def _both(found: WhatIf, chosen: tuple[str, ...]) -> dict[str, float]:
     return {
-        when: sum(samples for key, samples in tally.items() if chosen(key)) / SAMPLE_RATE
+        when: sum(samples for key, samples in tally.items() if key[:2] == chosen) / SAMPLE_RATE
         for when, tally in (("before", found.before), ("after", found.after))
     }
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.audit.corpus import KEY, Corpus
 from curation.audit.judging import tried
 from curation.core.errors import ConfigError
@@ -37,8 +38,8 @@ def _at(corpus: Corpus, file: str, time: float) -> dict[str, Any]:
     if found:
         return _described(corpus, found[0])
     ledger = (
-        'SELECT recording_id, start_sample / 16000 AS start, end_sample / 16000 AS "end", seconds, status, reason '
-        "FROM ledger"
+        f'SELECT recording_id, start_sample / {SAMPLE_RATE} AS start, end_sample / {SAMPLE_RATE} AS "end", '
+        "seconds, status, reason FROM ledger"
     )
     rows = corpus.ask(f"SELECT * FROM ({ledger}) WHERE {at}", [recording, time])
     if not rows:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from curation.audio.flac import decode_flac
+from curation.audio.wave import SAMPLE_RATE
 from curation.audit.corpus import KEY, Corpus
 from curation.audit.page import cuts
 from curation.audit.page.sample import Stratum
@@ -128,7 +129,7 @@ def _words(record: Mapping[str, Any], speech: Mapping[str, Any]) -> list[list[An
     """Text, start and end (s, from the start of the segment) of each aligned word."""
     begin = record["start"]
     return [
-        [word["text"], round(word["start"] / 16_000 - begin, 3), round(word["end"] / 16_000 - begin, 3)]
+        [word["text"], round(word["start"] / SAMPLE_RATE - begin, 3), round(word["end"] / SAMPLE_RATE - begin, 3)]
         for word in speech.get("words") or ()
     ]
 

@@ -7,7 +7,7 @@ taken in the order of a hash of seed and id: random, and of a corpus that has gr
 from dataclasses import dataclass, replace
 
 from curation.audit.corpus import KEY, Corpus
-from curation.audit.sample import allocated, near
+from curation.audit.sample import RANDOM, allocated, near
 
 MAX_ROWS = 50_000
 _COLUMNS = "stratum INT, why VARCHAR, spoken VARCHAR, near BOOL, take INT, below DOUBLE"
@@ -50,7 +50,7 @@ def draw(corpus: Corpus, per_reason: int, seed: int) -> list[Stratum]:
         corpus.database.execute("INSERT INTO strata VALUES (?, ?, ?, ?, ?, ?)", row)
     corpus.database.execute(
         f"CREATE OR REPLACE TEMP TABLE picked AS WITH numbered AS "
-        f"(SELECT {KEY} AS key, md5_number_lower($seed || ':' || {KEY}) AS random, {chosen} FROM segments) "
+        f"(SELECT {KEY} AS key, {RANDOM} AS random, {chosen} FROM segments) "
         "SELECT key, stratum, row_number() OVER (ORDER BY random, key) - 1 AS place FROM "
         "(SELECT key, stratum, take, random FROM numbered JOIN strata USING (why, spoken, near) "
         "WHERE random <= below * 18446744073709551615 "
