@@ -190,11 +190,10 @@ class Recording:
         return [segment for segment in self.segments if segment.live]
 
     def slice(self, start: int, end: int, *, decoded: bool = False) -> Wave:
-        """Of `audio`, or of `original` if `decoded`, between two times of the recording (samples).
-
-        Raises ValueError outside this span.
+        """Of `audio`, or of `original` (if there is one) where it is wanted as `decoded`, between two times of the
+        recording (samples). Raises ValueError outside this span.
         """
-        wave = self.original if decoded else self.audio
+        wave = self.audio if not decoded or self.original is None else self.original
         if wave is None or not self.offset <= start <= end <= self.end:
             msg = f"{self.source.id}: no audio for samples {start}..{end} in span {self.offset}..{self.end}"
             raise ValueError(msg)

@@ -64,8 +64,7 @@ class Boundary(Stage):
         for recording in batch:
             if not recording.live_segments:
                 continue
-            heard = recording.slice(recording.offset, recording.end)
-            wave = heard if recording.original is None else recording.original
+            wave = recording.slice(recording.offset, recording.end, decoded=True)
             for segment in recording.live_segments:
                 start, end = cut_probabilities(wave, segment.start - recording.offset, segment.end - recording.offset)
                 segment.scores |= {"boundary.start": start, "boundary.end": end, "boundary.cut": max(start, end)}

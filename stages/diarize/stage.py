@@ -82,8 +82,7 @@ class Diarize(Stage):
 
     def diarize(self, recording: Recording) -> None:
         """Set the segments of one recording (or span). Raises ValueError where it has no audio."""
-        processed = recording.slice(recording.offset, recording.end)
-        wave = peak_normalize(processed if recording.original is None else recording.original)
+        wave = peak_normalize(recording.slice(recording.offset, recording.end, decoded=True))
         with inside_model(f"diarize.{self.config.diarizer}"):
             heard = self.diarizer.hear(wave)
         pieces = cut_turns(heard.turns, Pauses(wave), self.rules, self.crowded(heard))
