@@ -15,7 +15,7 @@ class PyannoteConfig(Section):
     pipeline: str = model_field(
         "",
         "A complete pyannote pipeline (path:FOLDER or hf:REPO@REVISION, e.g. "
-        "hf:pyannote/speaker-diarization-community-1); empty: the pipeline built from the two models below",
+        "hf:pyannote/speaker-diarization-community-1); empty: the two models below",
     )
     segmentation: str = model_field("pyannote-segmentation-3.0", "segmentation model, a reference")
     embedding: str = model_field("campplus", "CAM++ speaker encoder, a reference")
@@ -28,7 +28,7 @@ class PyannoteConfig(Section):
         le=2,
         description="mean distance (1 - cosine) of the turns of two voices at which they are two speakers",
     )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the pipeline runs")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the segmentation, or a complete pipeline, runs")
     sha256: dict[str, str] = Field(
         default_factory=dict,
         description="SHA-256 of checkpoints of the pipeline, by path: segmentation/pytorch_model.bin; a pinned one may "
@@ -48,21 +48,22 @@ class DiarizeConfig(PyannoteConfig):
     max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
     max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
     exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
-    overlap_onset: float = Field(
-        0.2,
-        description="Such a stretch is cut out where the probability is above this at some moment of it",
-        ge=0,
-        le=1,
-    )
     overlap_threshold: float = Field(
-        0.05, gt=0, le=1, description="probability of a second voice above which speech counts as overlapped"
+        0.05,
+        gt=0,
+        le=1,
+        description="probability of a second voice above which speech counts as overlapped, if it rises above "
+        "`overlap_onset` at some moment of the stretch",
+    )
+    overlap_onset: float = Field(
+        0.2, ge=0, le=1, description="probability of a second voice that such a stretch reaches; lower ones stay"
     )
     overlap_margin_seconds: float = Field(
         0.2, ge=0, description="distance from overlapped speech within which a pause to cut at is searched (s)"
     )
     max_overlap: float = threshold(
         1.0,
-        "Highest probability, 0..1, of a second voice in an utterance; above `overlap_threshold` it is cut out anyway",
+        "Highest probability, 0..1, of a second voice in an utterance; above `overlap_onset` it is cut out anyway",
         score="diarize.overlap",
         rejects=">",
         required=False,
