@@ -206,8 +206,8 @@ class SpeechModel:
         if given.shape != (self.codec.num_global,) or not np.issubdtype(given.dtype, np.integer):
             return self.codec.voices([self.prepare(checked_wave(given))])[0]
         if not 0 <= given.min() <= given.max() < self.codec.global_size:
-            msg = f"global ids from {given.min()} to {given.max()}: those of {self.codec.name} are below "
-            raise DataError(msg + str(self.codec.global_size))
+            msg = f"global ids from {given.min()} to {given.max()}: those of {self.codec.name} are from 0 to "
+            raise DataError(msg + f"{self.codec.global_size - 1}; make them anew with this model's voice()")
         return given.astype(np.int32)
 
     def _pieces(self, wave: Wave) -> list[Wave]:

@@ -93,7 +93,7 @@ INTEGERS = (VOICE * 32767).astype(np.int16)
         (INTEGERS, "floats from -1 to 1 .* not int16 .*read_recording, or divide int16 by 32768"),
         (INTEGERS[:31], r"not int16 of shape \(31,\)"),
         (VOICE[None], "of shape"),
-        (np.full(32, 10**6, np.int32), "global ids from 1000000 to 1000000"),
+        (np.full(32, 10**6, np.int32), r"global ids from 1000000 to 1000000: .* make them anew with .*voice\(\)"),
         (np.full(9_000, np.nan, np.float32), "NaN or infinite"),
     ],
 )
