@@ -216,7 +216,7 @@ def test_what_a_stage_declares_it_writes(run, denoiser_stage, diarizer, quality_
     rare = {"transcribe.left_out", "consensus.failed", "consensus.outlier", "diarize.homogeneity"}
     rare |= {"consensus.self_inconsistency", "transcribe.alone"}
     row = run.after["punctuate"]
-    for stage in (denoiser_stage, diarizer, Boundary(), transcriber, Consensus(), punctuator):
+    for stage in (denoiser_stage, diarizer, quality_stage, Boundary(), transcriber, Consensus(), punctuator):
         for record in (*stage.scores, *stage.notes):
             if record.name in rare:
                 continue

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from threadpoolctl import ThreadpoolController
 
 from curation.models.threads import load_apart, one_thread
 
@@ -40,7 +41,15 @@ def test_it_ends_with_an_error():
 
 @pytest.mark.usefixtures("two_threads")
 def test_what_is_loaded_apart_changes_only_its_own_thread():
-    assert load_apart(lambda: torch.set_num_threads(2) or "model") == "model"
+    """CTranslate2 sets OpenMP's number, for good, in the thread that loads a model."""
+
+    def load():
+        torch.get_num_threads()  # in a new thread torch sets the number first
+        ThreadpoolController().limit(limits=1, user_api="openmp")
+        return torch.get_num_threads()
+
+    assert load_apart(load) == 1
+    assert torch.get_num_threads() == 2
     with pytest.raises(ValueError, match="no such model"):
         load_apart(lambda: (_ for _ in ()).throw(ValueError("no such model")))
 
