@@ -99,10 +99,10 @@ class ConsensusConfig(Section):
         None, "zlib compression ratio; Whisper's limit is 2.4", score="text.compression_ratio", rejects=">", gt=0
     )
     max_repeated_trigrams: float | None = threshold(
-        None, "share of word 3-grams that occurred before", score="text.repeated_trigram_share", rejects=">", ge=0
+        None, "share of word 3-grams that occurred before", score="text.repeated_trigram_share", rejects=">", ge=0, le=1
     )
     max_no_speech: float | None = threshold(
-        None, "lowest no-speech probability of the systems", score="text.no_speech_probability", rejects=">", ge=0
+        None, "lowest no-speech probability of the systems", score="text.no_speech_probability", rejects=">", ge=0, le=1
     )
 
 
