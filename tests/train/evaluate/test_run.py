@@ -191,9 +191,9 @@ def test_the_real_judges_hear_the_text_and_know_the_voice(sentences):
     assert tts[0].comparison.words.total <= 2
     assert tts[1].comparison.words.total > 5
     assert tts[0].similarity > 0.8
-    assert tts[1].similarity < 0.2  # another voice: 0.11; this one through the codec: 0.33
+    assert tts[1].similarity < 0.14  # another voice, 0.10; through the compact codec a voice keeps 0.35 and 0.19
     assert all(result.comparison.words.total <= 2 for result in recording)
-    assert all(0.2 < result.similarity < own.similarity for result, own in zip(codec, recording, strict=True))
+    assert all(0.14 < result.similarity < own.similarity for result, own in zip(codec, recording, strict=True))
 
 
 def test_speech_of_any_length_can_be_judged():
