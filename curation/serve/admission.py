@@ -15,7 +15,7 @@ class Admission:
     """Places for requests. Belongs to one event loop."""
 
     def __init__(self, running: int, waiting: int) -> None:
-        self._running, self._most = running, running + waiting
+        self._running, self.places = running, running + waiting
         self._free = asyncio.Semaphore(running)
         self._recent: deque[float] = deque(maxlen=REMEMBERED)
         self.held = 0
@@ -28,8 +28,8 @@ class Admission:
 
     async def enter(self) -> "Place":
         """Wait for a place. Raises BusyError where too many wait already."""
-        if self.held >= self._most:
-            raise BusyError(self._seconds_until_free())
+        if self.held >= self.places:
+            raise self.busy()
         self.held += 1
         try:
             await self._free.acquire()
@@ -44,9 +44,10 @@ class Admission:
         self.held -= 1
         self._free.release()
 
-    def _seconds_until_free(self) -> int:
+    def busy(self) -> BusyError:
+        """The error of one request too many, with the time after which it may find a place."""
         mean = sum(self._recent) / len(self._recent) if self._recent else 1.0
-        return max(1, math.ceil(mean * (self.waiting + 1) / self._running))
+        return BusyError(max(1, math.ceil(mean * (self.waiting + 1) / self._running)))
 
 
 class Place:

@@ -1,4 +1,4 @@
-"""The application: routes of OpenAI's audio API, voice conversion, voices, health and figures.
+"""The application: routes of OpenAI's audio API, voice conversion, voices, health and figures, and the page.
 
     app = create_app(SpeechModel.open("checkpoint", slots=16), ServeSettings(slots=16))
 
@@ -27,6 +27,7 @@ from curation.serve.answers import Answering
 from curation.serve.errors import ApiError, GoneError
 from curation.serve.figures import Figures
 from curation.serve.gate import Gate
+from curation.serve.page import add_page
 from curation.serve.settings import ServeSettings
 from curation.serve.sound import decoded
 from curation.serve.voices import SHIPPED, Voices
@@ -117,12 +118,20 @@ def create_app(model: SpeechModel, settings: ServeSettings) -> FastAPI:
     app = FastAPI(title="curation", version=__version__, lifespan=lifespan)
     app.state.service = service
     most = settings.max_upload_bytes + FORM_BYTES
-    app.add_middleware(Gate, keys=settings.keys, most_bytes=most, figures=service.figures)
+    app.add_middleware(
+        Gate,
+        keys=settings.keys,
+        most_bytes=most,
+        patience=settings.patience_seconds,
+        admission=service.admission,
+        figures=service.figures,
+    )
     _handle_errors(app)
     _add_speech(app, service)
     _add_transcriptions(app, service)
     _add_voices(app, service)
     _add_about(app, service)
+    add_page(app)
     return app
 
 

@@ -22,6 +22,8 @@ class ServeSettings:
     max_voice_seconds: float = 60.0
     max_text_letters: int = 4096
     """OpenAI's limit."""
+    patience_seconds: float = 30.0
+    """A client that sends nothing of its request, or reads nothing of its answer, for so long loses its place."""
     voices: Path | None = None
     """Folder in which registered voices outlive the server; None: they are kept in memory."""
     keys: frozenset[str] = field(default_factory=frozenset, repr=False)

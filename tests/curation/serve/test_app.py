@@ -274,6 +274,26 @@ def test_clients_that_leave_and_garbage_leave_nothing_behind(server, model, spok
     assert workers() <= before + SETTINGS.slots + 2
 
 
+def test_a_client_that_stops_sending_or_reading_loses_its_place(model):
+    """One place, which two such clients would keep."""
+    settings = ServeSettings(name="tiny", slots=1, queue=0, patience_seconds=0.5, max_text_letters=100_000)
+    with served(model, settings) as (address, app):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert connection.recv(64).startswith(b"HTTP/1.1 408")
+        body = json.dumps({"model": "tiny", "input": "A word. " * 1000, "response_format": "pcm"}).encode()
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect((host, int(port)))
+            head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            assert connection.recv(1)
+            assert settled(app, 60)
+        say = {"model": "tiny", "input": "A word."}
+        assert httpx.post(f"{address}/v1/audio/speech", json=say, timeout=60).status_code == 200
+
+
 def test_figures_count_requests_and_seconds(address, client):
     def figures():
         lines = httpx.get(f"{address}/metrics").text.splitlines()

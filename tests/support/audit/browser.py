@@ -24,10 +24,10 @@ SCRIPT = re.compile(rb'^AUDIT\.take\("([a-z]+)","([A-Za-z0-9+/=]+)"\);\n$')
 class Browser(AbstractContextManager["Browser"]):
     """One browser for many pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        for argument in ARGUMENTS:
+        for argument in (*ARGUMENTS, *arguments):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
