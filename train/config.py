@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from curation.core.settings import Section, load_sections
 from curation.tokenize.registry import check_reference
 from curation.train.data.config import DataConfig, Phase
-from curation.train.model.qwen3 import FINE_TUNING, LEARNING_RATES, Preset
+from curation.train.model.qwen3 import ADAPTERS, FINE_TUNING, LEARNING_RATES, Preset
 
 
 class ModelConfig(Section):
@@ -34,11 +34,28 @@ class ModelConfig(Section):
     compile: bool = Field(False, description="torch.compile the layers: faster on a GPU, after minutes of compiling")  # noqa: FBT003
 
 
+class LoraConfig(Section):
+    """Fine-tuning of low-rank adapters instead of all weights; checkpoints are plain, with the adapters merged."""
+
+    rank: int | None = Field(
+        None, description="rank of an adapter beside each matrix of the layers; null: all weights are trained", ge=1
+    )
+    alpha: float | None = Field(None, description="adapters count alpha / rank times; null: twice the rank", gt=0)
+    dropout: float = Field(0.0, description="share of an adapter's inputs that are dropped in training", ge=0, lt=1)
+
+    @property
+    def scale(self) -> float:
+        """What an adapter counts, alpha / rank; 0 without adapters."""
+        return (self.alpha or 2.0 * self.rank) / self.rank if self.rank else 0.0
+
+
 class OptimizerConfig(Section):
     """AdamW with warm-up and cosine decay."""
 
     learning_rate: float | None = Field(
-        None, description="peak learning rate; null: the preset's, a sixtieth of it in fine-tuning", gt=0
+        None,
+        description="peak learning rate; null: the preset's, a sixtieth of it in fine-tuning, ten times that with lora",
+        gt=0,
     )
     final_fraction: float = Field(0.1, description="share of the peak at the last step", ge=0, le=1)
     warmup_steps: int = Field(100, description="steps of linear warm-up", ge=0)
@@ -121,6 +138,7 @@ class TrainConfig(Section):
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     speech: SpeechConfig = SpeechConfig()
+    lora: LoraConfig = LoraConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
     ray: RayConfig = RayConfig()
@@ -129,7 +147,7 @@ class TrainConfig(Section):
     def learning_rate(self) -> float:
         """The peak learning rate."""
         preset = LEARNING_RATES[self.model.preset] * (FINE_TUNING if self.phase == "sft" else 1)
-        return self.optimizer.learning_rate or preset
+        return self.optimizer.learning_rate or preset * (ADAPTERS if self.lora.rank else 1)
 
 
 def load_training_config(

@@ -32,6 +32,7 @@ from curation.train.loop.metrics import Recorder, StepMetrics
 from curation.train.loop.trainer import Trainer
 from curation.train.loop.validate import Validation
 from curation.train.model.code_embeddings import code_vectors, start_from_codebooks
+from curation.train.model.lora import add_adapters
 from curation.train.model.packed_attention import has_packed_kernel
 from curation.train.model.qwen3 import PRESETS, Config, Qwen3, Shape, build_model, open_model
 
@@ -96,12 +97,17 @@ def check(shards: str, config: TrainConfig) -> None:
 def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
     """Everything that a run needs, at the step where it stands."""
     run.mkdir(parents=True, exist_ok=True)
-    start = checkpoint.latest(run) or _start_from(config)
+    # Adapters are put beside the weights that the run began with, those of a checkpoint are merged.
+    start = _start_from(config) if config.lora.rank else checkpoint.latest(run) or _start_from(config)
     corpus = open_corpus(shards)
     if start is None:
         speech, model = _new(corpus, shards, run, config, world)
     else:
         speech, model = _continued(start, corpus, shards, config)
+    if config.lora.rank:
+        add_adapters(
+            model, config.lora.rank, config.lora.scale * config.lora.rank, config.lora.dropout, config.run.seed
+        )
     loader = _loader(corpus, config, speech, world)
     validation = _validation(config, speech, world)
     trainer = Trainer(config, model.to(world.device), loader, speech, run, world, validation)
@@ -138,8 +144,9 @@ def _validation(config: TrainConfig, speech: SpeechInfo, world: World) -> Valida
 def _start_from(config: TrainConfig) -> Path | None:
     if config.model.start_from is not None:
         return checkpoint.resolve_checkpoint(config.model.start_from)
-    if config.phase == "sft":
-        msg = "phase=sft trains a model further: set model.start_from to a checkpoint or to the run that made it"
+    if config.phase == "sft" or config.lora.rank:
+        setting = "phase=sft" if config.phase == "sft" else f"lora.rank={config.lora.rank}"
+        msg = f"{setting} trains a model further: set model.start_from to a checkpoint or to the run that made it"
         raise ConfigError(msg)
     return None
 

@@ -5,6 +5,7 @@
         tokenizer.json  added_tokens.json  tokenizer_config.json     the vocabulary
         speech_tokenizers.json                                       where its speech codes come from
         optimizer.safetensors  rng.safetensors                       moments, random state of each process
+        adapters.safetensors                                         of LoRA; in model.safetensors they are merged
         training.json                                                step, data position, configuration
         complete                                                     empty, written last
 
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,13 +33,16 @@ from curation.core.storage import Storage
 from curation.tokenize.files import key_problems, read_tensors
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.distributed import World, copy_full, full_tensor
+from curation.train.model.lora import merged
 from curation.train.model.qwen3 import Qwen3
 
 FOLDER = "checkpoints"
 MARKER = "complete"
 STATE = "training.json"
+WEIGHTS_FILE = "model.safetensors"
 MOMENTS_FILE = "optimizer.safetensors"
 RNG_FILE = "rng.safetensors"
+ADAPTERS_FILE = "adapters.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 Tensors = dict[str, torch.Tensor]
 
@@ -90,6 +95,8 @@ class Snapshot:
 
     step: int
     weights: Tensors
+    adapters: Tensors
+    """Low-rank adapters, which are merged into the weights too."""
     optimizer: Tensors
     rng: Tensors
     state: dict[str, Any]
@@ -118,15 +125,19 @@ def resolve_checkpoint(where: str) -> Path:
     return found
 
 
-def take_snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World) -> Snapshot:
-    """Gather the state to save. All processes take part; `state` holds plain values."""
+def take_snapshot(
+    model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World, scale: float = 0.0
+) -> Snapshot:
+    """Gather the state to save. All processes take part; `state` holds plain values, `scale` is that of adapters."""
     weights, moments = {}, {}
     for name, parameter in model.named_parameters():
         weights[name] = _kept(full_tensor(parameter.detach()), world)
-        for key, value in optimizer.state[parameter].items():
+        for key, value in optimizer.state[parameter].items() if parameter.requires_grad else ():
             moments[f"{key}/{name}"] = _kept(full_tensor(value), world)
+    adapters = {name: weight for name, weight in weights.items() if ".lora_" in name}
     rng = {f"{name}/{rank}": value for rank, own in enumerate(world.gather(_rng())) for name, value in own.items()}
-    return Snapshot(state["step"], weights, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
+    plain = merged(weights, scale) if adapters and world.first else weights
+    return Snapshot(state["step"], plain, adapters, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
 
 
 def save(snapshot: Snapshot, model: Qwen3, speech: SpeechInfo, run: Path, *, keep_last: int) -> Path:
@@ -139,6 +150,8 @@ def save(snapshot: Snapshot, model: Qwen3, speech: SpeechInfo, run: Path, *, kee
     temporary.mkdir()
     _write_model(model, snapshot.weights, temporary)
     speech.save(temporary)
+    if snapshot.adapters:
+        save_file(snapshot.adapters, temporary / ADAPTERS_FILE)
     save_file(snapshot.optimizer, temporary / MOMENTS_FILE)
     save_file(snapshot.rng, temporary / RNG_FILE)
     (temporary / STATE).write_text(json.dumps(snapshot.state, indent=1), encoding="utf-8")
@@ -162,8 +175,18 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, wo
     Raises DataError where a file is damaged, ConfigError where it is of another preset or vocabulary.
     """
     state = read_state(folder)
-    load_weights(folder, model)
-    moments, parameters = read_tensors(folder / MOMENTS_FILE), dict(model.named_parameters())
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if any(".lora_" in name for name in parameters):
+        _check_base(folder, model)
+        load_weights(folder / ADAPTERS_FILE, parameters)
+    elif (folder / ADAPTERS_FILE).is_file():
+        msg = (
+            f"{folder}: this run trains adapters: set lora.rank as it was, or start a new run from its last checkpoint"
+        )
+        raise ConfigError(msg)
+    else:
+        load_weights(folder / WEIGHTS_FILE, parameters)
+    moments = read_tensors(folder / MOMENTS_FILE)
     expected = {f"{key}/{name}": one for key in MOMENTS for name, one in parameters.items()}
     problems = key_problems(expected | {f"step/{name}": torch.zeros(()) for name in parameters}, moments, ())
     if problems:
@@ -179,15 +202,30 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, wo
     return state
 
 
-def load_weights(folder: Path, model: nn.Module) -> None:
-    """Put the weights of a checkpoint into a model that may be spread over processes."""
-    weights = read_tensors(folder / "model.safetensors")
-    for name, parameter in model.named_parameters():
+def load_weights(file: Path, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Put the weights of a file into parameters that may be spread over processes."""
+    weights = read_tensors(file)
+    for name, parameter in parameters.items():
         if name not in weights or weights[name].shape != parameter.shape:
             found = tuple(weights[name].shape) if name in weights else "nothing"
-            msg = f"{folder}: {name} should be {tuple(parameter.shape)}, found {found}: another preset or vocabulary"
+            other = "another lora.rank" if file.name == ADAPTERS_FILE else "another preset or vocabulary"
+            msg = f"{file.parent}: {name} should be {tuple(parameter.shape)}, found {found}: {other}"
             raise ConfigError(msg)
         copy_full(parameter, weights[name].to(parameter.dtype))
+
+
+def _check_base(folder: Path, model: nn.Module) -> None:
+    """Raise ConfigError where adapters of the checkpoint were learned beside other weights than the model has."""
+    weights = read_tensors(folder / WEIGHTS_FILE)
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad and name in weights:  # matrices with an adapter have other names
+            own = full_tensor(parameter.detach()).cpu()
+            if not torch.equal(weights[name].to(own.dtype), own):
+                msg = (
+                    f"{folder}: its adapters were learned beside other weights than model.start_from has now: set it "
+                    "to those, or start a new run"
+                )
+                raise ConfigError(msg)
 
 
 def read_state(folder: Path) -> TrainingState:
@@ -203,7 +241,7 @@ def _write_model(model: Qwen3, weights: Tensors, folder: Path) -> None:
     config.dtype = "float32"
     config.save_pretrained(folder)
     GenerationConfig(eos_token_id=config.eos_token_id).save_pretrained(folder)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
 
 def _kept(tensor: torch.Tensor, world: World) -> torch.Tensor:

@@ -17,7 +17,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     embeddings = {id(part.weight) for part in model.modules() if isinstance(part, nn.Embedding)}
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
-    for parameter in model.parameters():
+    for parameter in filter(lambda parameter: parameter.requires_grad, model.parameters()):
         (kept if parameter.ndim <= 1 or id(parameter) in embeddings else decayed).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": settings.weight_decay},

@@ -127,7 +127,7 @@ class Trainer:
             "vocabulary": self.speech.vocabulary.fingerprint,
             "config": self.config.model_dump(mode="json"),
         }
-        snapshot = checkpoint.take_snapshot(self.model, self.optimizer, state, self.world)
+        snapshot = checkpoint.take_snapshot(self.model, self.optimizer, state, self.world, self.config.lora.scale)
         if self.world.first:
             checkpoint.save(snapshot, self.model, self.speech, self.run, keep_last=self.config.run.keep_last)
         self.world.wait()

@@ -55,7 +55,8 @@ class CrossEntropy(torch.autograd.Function):
         """Losses, and the gradients for an upstream gradient of one."""
         kind = torch.get_autocast_dtype(hidden.device.type) if _autocast(hidden) else hidden.dtype
         output, rows = weight.detach().to(kind), max(1, LOGITS_AT_ONCE // len(weight))
-        d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        d_hidden = torch.empty_like(hidden)
+        d_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
@@ -64,6 +65,8 @@ class CrossEntropy(torch.autograd.Function):
             losses[part] = -logits.gather(1, wanted)[:, 0]
             slope = logits.exp_().scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=torch.float32)).to(kind)
             d_hidden[part] = slope @ output
+            if d_weight is None:
+                continue
             if kind == d_weight.dtype:
                 d_weight.addmm_(slope.T, inputs)
             else:
@@ -73,10 +76,10 @@ class CrossEntropy(torch.autograd.Function):
         return losses.sum(), losses
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         """Scale by the gradient of the sum."""
         d_hidden, d_weight = ctx.saved_tensors
-        return d_hidden * gradients[0], d_weight * gradients[0], None
+        return d_hidden * gradients[0], None if d_weight is None else d_weight * gradients[0], None
 
 
 def _autocast(tensor: torch.Tensor) -> bool:

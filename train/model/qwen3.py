@@ -86,6 +86,10 @@ FINE_TUNING = 1 / 60
 """Of that, the rate of fine-tuning: GPA's release pretrains 0.3B at 6e-4 and fine-tunes it at 1e-5, larger ones at
 3e-6. The full rate would undo what the model has learned before the new recordings teach it anything."""
 
+ADAPTERS = 10
+"""Times these, the rate of low-rank adapters: the best over many models and data in Schulman et al. 2025, "LoRA without
+regret"."""
+
 
 def model_config(preset: Preset, vocabulary_size: int, end: int | None = None) -> Config:
     """The `Qwen3Config` of a preset; `end` is the id that ends a sequence. Embeddings are tied, as in GPA."""
