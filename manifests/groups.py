@@ -2,7 +2,7 @@
 
     for part in id_ranges(plan, committed(out)):
         for group in groups(plan, part):
-            selection = build.stored(group)
+            selection = build.select(group)
 
 A group is as much as is in memory at once.
 """

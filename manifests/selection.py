@@ -4,8 +4,8 @@
     for group in all_groups(out):
         kept = build.select(group, ["language", "text"]).kept
 
-The publish pass judges each staging file once (`judge`), stores the outcome without the payload (`store`), and reads it
-back for the ledger (`stored`); for the shards, which read the payload, `located` says where that is.
+The publish pass judges each staging file once (`judge`) and keeps the outcome, without the payload, in a `judged_file`,
+which `select` then reads; for the shards, which read the payload, `located` says where that is.
 """
 
 import posixpath
@@ -51,6 +51,14 @@ class Selection:
         """The segments that are published."""
         return filtered(self.segments, pc.equal(self.segments["status"], "kept").to_numpy())
 
+    @property
+    def nested(self) -> pa.Table:
+        """The spans, each with its `segments`: what a `judged_file` holds."""
+        rows = self.segments["row"].to_numpy()
+        offsets = np.searchsorted(rows, np.arange(self.spans.num_rows + 1)).astype(np.int32)
+        flat = self.segments.drop_columns(["row"]).to_struct_array()
+        return self.spans.append_column("segments", pa.ListArray.from_arrays(pa.array(offsets), one_chunk(flat)))
+
 
 @dataclass(frozen=True)
 class LabelledBuild:
@@ -61,18 +69,29 @@ class LabelledBuild:
     speaker_threshold: float
     """Cosine distance below which speakers of two spans of a recording are one."""
     edition: int = 0
-    """For which it is judged: passes that make different ones see nothing of each other."""
+    """Whose pass has judged all files before they are selected; 0: they are judged when they are selected."""
     marks: Effects = field(default_factory=Effects)
     """What people want otherwise."""
 
     def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
-        """Read and judge the recordings of a group, with further `columns` of the segments."""
+        """The recordings of a group with their verdicts, and further `columns` of the segments."""
         parts = []
         for name in group.files:
-            part = self.judge(staging.read(self.out, name))
+            part = self._judged(name)
             found = read_speech(self.out, name, part.segments, columns) if columns else part.segments.select([])
             parts.append(Selection(part.spans, with_columns(part.segments, found)))
-        return self._joined(group, parts)
+        nothing = StagingFile("", schemas.STAGING.empty_table())
+        selection = _settled(_concatenated(parts or [self.judge(nothing)]), group, self.out)
+        ids = column(selection.spans, "source", "id").to_pylist()
+        segments = with_joined_speakers(selection.segments, ids, self.speaker_threshold)
+        return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
+
+    def _judged(self, name: BatchName) -> Selection:
+        """A staging file with its verdicts."""
+        if not self.edition:
+            return self.judge(staging.read(self.out, name))
+        table = self.out.read_table(judged_file(self.edition, name))
+        return Selection(table.drop_columns(["segments"]), flatten_segments(table))
 
     def judge(self, file: StagingFile) -> Selection:
         """Judge the segments of a staging file, in its order. Speakers are as they were labelled within each span."""
@@ -88,30 +107,6 @@ class LabelledBuild:
         name = BatchName.parse(posixpath.basename(file.path))
         found: list[str | None] = read_speech(self.out, name, segments, ["text"])["text"].to_pylist()
         return found
-
-    def store(self, name: BatchName, judged: Selection) -> None:
-        """Store a result of `judge`, for `stored`."""
-        rows = judged.segments["row"].to_numpy()
-        offsets = np.searchsorted(rows, np.arange(judged.spans.num_rows + 1)).astype(np.int32)
-        flat = judged.segments.drop_columns(["row"]).to_struct_array()
-        nested = pa.ListArray.from_arrays(pa.array(offsets), one_chunk(flat))
-        self.out.write_table(self._judged_file(name), judged.spans.append_column("segments", nested))
-
-    def stored(self, group: RecordingGroup) -> Selection:
-        """The recordings of a group, as its files were judged and stored."""
-        tables = [self.out.read_table(self._judged_file(name)) for name in group.files]
-        parts = [Selection(table.drop_columns(["segments"]), flatten_segments(table)) for table in tables]
-        return self._joined(group, parts)
-
-    def _judged_file(self, name: BatchName) -> str:
-        return f"{judged_folder(self.edition)}/{name}.parquet"
-
-    def _joined(self, group: RecordingGroup, parts: Sequence[Selection]) -> Selection:
-        nothing = StagingFile("", schemas.STAGING.empty_table())
-        selection = _settled(_concatenated(parts or [self.judge(nothing)]), group, self.out)
-        ids = column(selection.spans, "source", "id").to_pylist()
-        segments = with_joined_speakers(selection.segments, ids, self.speaker_threshold)
-        return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
 
 
 def located(selection: Selection, group: RecordingGroup) -> pa.Table:
@@ -161,6 +156,11 @@ def column(table: pa.Table, outer: str, inner: str) -> pa.Array:
 def judged_folder(edition: int) -> str:
     """What a publish pass has judged so far."""
     return f"{JUDGED_FOLDER}/v{edition}"
+
+
+def judged_file(edition: int, name: BatchName) -> str:
+    """What it has made of a staging file: `Selection.nested`."""
+    return f"{judged_folder(edition)}/{name}.parquet"
 
 
 def _numbered(table: pa.Table) -> pa.Table:

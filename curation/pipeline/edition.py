@@ -73,10 +73,6 @@ class Edition:
         new._write_alone(_record(new.number), asdict(_Started(key)), None)
         return new
 
-    def once(self, make_worker: Callable[[], Callable[[Task], Result]], result: type[Result]) -> "Once[Task, Result]":
-        """A worker that does a task of this pass only where its result is not there yet."""
-        return Once(self, make_worker, result)
-
     def switch(self, new: ShardIndex) -> None:
         """Make this edition the corpus, and remove the files of those before.
 
@@ -107,7 +103,10 @@ class Edition:
 
 
 class Once(Generic[Task, Result]):
-    """See `Edition.once`. The worker is made for the first task that has to be done."""
+    """Does each task of a pass once: where its result is there from a run that was killed, it is read.
+
+    The worker is made for the first task that has to be done.
+    """
 
     def __init__(
         self, edition: Edition, make_worker: Callable[[], Callable[[Task], Result]], result: type[Result]

@@ -13,7 +13,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import schemas, staging, tokens
 from curation.manifests.error_rates import ErrorRate, add_rates
-from curation.manifests.selection import Selection, column
+from curation.manifests.selection import Selection, column, judged_file
 from curation.manifests.staging import BatchName
 from curation.pipeline.gpu import for_this_machine
 from curation.pipeline.guard.quarantine import current_attempt
@@ -82,7 +82,7 @@ class BatchJudge:
                 samples += self._encode(name, judged, self._tokenizers)
                 known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
-            self._labelled.store(name, judged)
+            self._out.write_table(judged_file(self._labelled.edition, name), judged.nested)
         return BatchesJudged(
             label_times=times,
             label_errors=errors,

@@ -27,7 +27,7 @@ from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import LedgerTally, Summary, Timing, summarize
 from curation.pipeline.assemble import declared_scores, tokenizer_gpus
 from curation.pipeline.config import BuildConfig
-from curation.pipeline.edition import Edition
+from curation.pipeline.edition import Edition, Once
 from curation.pipeline.encode import BatchJudge, JudgeTask
 from curation.pipeline.job import BatchesJudged, Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
@@ -54,7 +54,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
     fingerprint = tokenizers.fingerprint if tokenizers else None
     rows, audio = config.publish.row_group_rows, config.publish.audio
     worker = partial(
-        edition.once, partial(ShardWriter, out, cut, edition.number, fingerprint, rows, audio), ShardWritten
+        Once, edition, partial(ShardWriter, out, cut, edition.number, fingerprint, rows, audio), ShardWritten
     )
     done = runtime.map(worker, cut.tasks(written.kept_samples))
     entries = [shard.entry for shard in monitor.follow("shards", cut.count, done)]
@@ -109,7 +109,7 @@ def _judge(
     tasks = (JudgeTask(names[start : start + size]) for start in range(0, len(names), size))
     times, gpus = StageTimes(), tokenizer_gpus(job.config)
     errors: dict[str, ErrorRate] = {}
-    worker = partial(edition.once, partial(BatchJudge, job, edition.number), BatchesJudged)
+    worker = partial(Once, edition, partial(BatchJudge, job, edition.number), BatchesJudged)
     done = runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
     for part in monitor.follow("judge", -(-len(names) // size), done):
         times.add(part.label_times)
@@ -139,7 +139,7 @@ def _write_ledger(
     """Write all parts of the ledger."""
     planned = plan.read_plan(edition.out)
     tasks = (LedgerTask(part) for part in id_ranges(planned, names))
-    worker = partial(edition.once, make_writer, LedgerPartWritten)
+    worker = partial(Once, edition, make_writer, LedgerPartWritten)
     written = Ledger([0] * len(planned.cuts()))
     for part in monitor.follow("ledger", len(written.kept_samples), runtime.map(worker, tasks)):
         written.kept_samples[part.number] = part.kept_samples

@@ -64,7 +64,7 @@ class LedgerWriter:
             out.table_writer(f"{segments.FOLDER}/{file}", self.table.schema, segments.ROW_GROUP_ROWS) as all_writer,
         ):
             for group in groups(plan.read_plan(out), task.recordings):
-                selection = self.labelled.stored(group)
+                selection = self.labelled.select(group)
                 intervals, found = ledger.intervals(selection), located(selection, group)
                 rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
