@@ -1,7 +1,7 @@
 """CPU threads of numeric libraries, set for the calling thread alone.
 
-    with one_thread():
-        ids = network(wave)                     # as the only thread of OpenMP
+    with cpu_threads(1):
+        ids = network(wave)                      # as the only thread of OpenMP
     model = load_apart(lambda: Whisper(folder))  # leaves the caller's threads as they are
 
 `torch.set_num_threads` inside a program with several threads is a race: it also changes the number that threads begin
@@ -20,11 +20,14 @@ Loaded = TypeVar("Loaded")
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one CPU thread inside the block: sums in another order may round to another id."""
-    import torch  # noqa: F401 - its library is among those that are limited
+def cpu_threads(count: int) -> Iterator[None]:
+    """Run torch on so many CPU threads inside the block; with one, no sum is taken in another order, which may round to
+    another id.
+    """
+    import torch
 
-    with _libraries().limit(limits=1, user_api="openmp"):
+    torch.get_num_threads()  # in a new thread torch sets OpenMP's number when it is first used: not inside the block
+    with _libraries().limit(limits=count, user_api="openmp"):
         yield
 
 

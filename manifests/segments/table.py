@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Score
+from curation.core.urls import without_credentials
 from curation.manifests.columns.maps import Entries, nulls_for, one_chunk
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
@@ -33,12 +34,6 @@ SPEECH_COLUMNS = (
 )
 """That are read of `schemas.SPEECH`: no words, no audio."""
 OUTLIER = "consensus.outlier"
-SIGNED = (
-    (r"(://)[^/?#]*@", r"\1"),
-    (r"(https?://[^\s?#]*)[?#]\S*", r"\1"),
-    (r"([a-z][a-z0-9+.-]*://[^\s?]*)\?[^\s?]*=\S*", r"\1"),
-)
-"""What may be a secret of a URL, and what is left: the password, and the query that a signed one has."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +101,12 @@ class SegmentTable:
         voices = voice_names(source, mine["speaker"], judged["one_voice"])
         columns = {name: mine[name] for name in LEDGER.names if name != "speaker"} | {
             "id": mine["utterance_id"],
-            "path": without_secrets(mine["path"]),
+            "path": _without_credentials(mine["path"]),
             "start": pc.divide(pc.cast(mine["start_sample"], pa.float64()), float(SAMPLE_RATE)),
             "end": pc.divide(pc.cast(mine["end_sample"], pa.float64()), float(SAMPLE_RATE)),
             "speaker": pc.if_else(nobody, pa.scalar(None, pa.string()), voices),
             "language": pc.coalesce(_or_null(texts["language"]), _or_null(pc.struct_field(source, "language"))),
-            "detail": _or_null(without_secrets(mine["detail"])),
+            "detail": _or_null(_without_credentials(mine["detail"])),
             "rules_broken": judged["rules_broken"],
             "rules_missing": judged["rules_missing"],
             "marked": judged["marked"],
@@ -150,11 +145,11 @@ def _documented(name: str, score: Score) -> Column:
     return Column(name, pa.float64(), score.unit, f"{score.meaning} (`{score.name}`{origin})")
 
 
-def without_secrets(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """URLs in texts without passwords and signed queries; local paths stay."""
-    for pattern, kept in SIGNED:
-        texts = pc.replace_substring_regex(texts, pattern, kept)
-    return texts
+def _without_credentials(texts: pa.ChunkedArray) -> pa.Array:
+    """Many rows have the same path."""
+    distinct = one_chunk(texts).dictionary_encode()
+    shown = [text and without_credentials(text) for text in distinct.dictionary.to_pylist()]
+    return pa.array(shown, pa.string()).take(distinct.indices)
 
 
 def _or_null(texts: pa.ChunkedArray | pa.Array) -> pa.Array:

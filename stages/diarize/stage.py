@@ -13,6 +13,7 @@ from curation.core.declarations import Note, Resources, Score, Use
 from curation.core.kinds import make, section_for
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording, Segment, Verdict
+from curation.models.threads import cpu_threads
 from curation.stages.base import Stage
 from curation.stages.diarize.base import Heard
 from curation.stages.diarize.config import DiarizeConfig
@@ -66,19 +67,17 @@ class Diarize(Stage):
 
     def setup(self) -> None:
         """Load the diarizer and the speaker encoder."""
-        import torch
-
         from curation.stages.diarize.campplus.encoder import load_encoder
 
-        torch.set_num_threads(self.config.threads)
         self.encoder = load_encoder(self.config.embedding)
         self.diarizer = make(DIARIZERS, self.config.diarizer, self.config.settings)
         self.diarizer.load()
 
     def process(self, batch: Sequence[Recording]) -> None:
         """Diarize each recording by itself."""
-        for recording in batch:
-            self.diarize(recording)
+        with cpu_threads(self.config.threads):
+            for recording in batch:
+                self.diarize(recording)
 
     def diarize(self, recording: Recording) -> None:
         """Set the segments of one recording (or span). Raises ValueError where it has no audio."""

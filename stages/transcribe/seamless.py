@@ -16,6 +16,7 @@ from curation.core.errors import ModelError
 from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve
+from curation.models.threads import cpu_threads
 from curation.models.torch_compat import import_torchaudio
 from curation.stages.base import DECIMALS
 from curation.stages.transcribe.base import AsrSystem, SystemConfig, by_language, needs_package, text_scores
@@ -60,7 +61,6 @@ class Seamless(AsrSystem):
             import sentencepiece  # noqa: F401 - transformers reads the tokenizer with it
         from transformers import SeamlessM4TProcessor, SeamlessM4Tv2ForSpeechToText
 
-        torch.set_num_threads(self.config.threads)
         folder = resolve(self.config.model)
         try:
             self._processor = SeamlessM4TProcessor.from_pretrained(folder, local_files_only=True)
@@ -87,7 +87,7 @@ class Seamless(AsrSystem):
         import torch
         from transformers.modeling_outputs import BaseModelOutput
 
-        with torch.inference_mode():
+        with torch.inference_mode(), cpu_threads(self.config.threads):
             states, mask = self._encode(waves)
             output = self._model.generate(
                 inputs=None,

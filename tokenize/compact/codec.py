@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from curation.audio.wave import Wave
 from curation.core.errors import DataError
-from curation.models.threads import one_thread
+from curation.models.threads import cpu_threads
 from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.compact.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.compact.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe
@@ -118,7 +118,7 @@ class CompactCodec:
         import torch
 
         self._check(item)
-        with one_thread(), torch.inference_mode():
+        with cpu_threads(1), torch.inference_mode():
             code = self.network.quantizer.values(torch.from_numpy(item.semantic.astype(np.int64)))[None]
             speaker = torch.from_numpy(self.space.standard(item.global_))[None]
             rows = self.network.decode(code, speaker)[0][0].numpy()
@@ -131,7 +131,7 @@ class CompactCodec:
         global_ = self.space.ids(describe(clip.mel, clip.log_f0, clip.voiced))
         rows = Voice.of(self.space.values(global_)).normalise(clip.mel, clip.log_f0, clip.voiced)
         states = (clip.states - self.states_mean) / self.states_spread
-        with one_thread(), torch.inference_mode():
+        with cpu_threads(1), torch.inference_mode():
             code = self.network.encode(torch.from_numpy(states)[None], torch.from_numpy(rows)[None])
             ids = self.network.quantizer.ids(code)[0]
         return CodecTokens(ids.numpy().astype(np.int32), global_)

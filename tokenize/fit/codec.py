@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from curation.models.threads import one_thread
+from curation.models.threads import cpu_threads
 from curation.tokenize.compact import codec as compact_codec
 from curation.tokenize.compact.codec import ClipFeatures
 from curation.tokenize.compact.features import Floats
@@ -77,7 +77,7 @@ def codec_tensors(pairs: list[ClipPair], settings: FitSettings, progress: Progre
         standard = np.stack([(clip.states[:size] - mean) / spread for clip in both]).astype(np.float16)
         rows = np.stack([voice.normalise(clip.mel, clip.log_f0, clip.voiced)[:size] for clip in both])
         examples.append(Example(standard, rows.astype(np.float16), space.standard(ids)))
-    with one_thread():
+    with cpu_threads(1):
         network = train(examples, settings, progress)
     fixed = {
         "speaker.centre": space.centre,

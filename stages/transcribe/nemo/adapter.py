@@ -22,6 +22,7 @@ from curation.core.settings import model_field
 from curation.manifests.records import Hypothesis, Word
 from curation.models.safe_load import Trust
 from curation.models.store import resolve
+from curation.models.threads import cpu_threads
 from curation.stages.base import DECIMALS
 from curation.stages.transcribe.base import AsrSystem, SystemConfig, by_language, needs_package, text_scores
 
@@ -89,9 +90,6 @@ class Nemo(AsrSystem):
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         with needs_package(config.name, self.packages[0]):
             from curation.stages.transcribe.nemo.checkpoint import restore
-        import torch
-
-        torch.set_num_threads(config.threads)
         trust = Trust(config.sha256, config.allow_pickle, f"transcribe.systems {config.name}")
         self._model = restore(resolve(config.model), trust, config.device)
         if hasattr(self._model, "prompt"):
@@ -118,9 +116,10 @@ class Nemo(AsrSystem):
     def _run(self, waves: Sequence[Wave], **options: Any) -> list[Any]:
         """NeMo's own hypotheses, in order."""
         padded = [np.pad(wave, (0, max(0, MIN_SAMPLES - len(wave)))) for wave in waves]
-        answers: list[Any] = self._model.transcribe(
-            padded, batch_size=len(padded), return_hypotheses=True, num_workers=0, verbose=False, **options
-        )
+        with cpu_threads(self.config.threads):
+            answers: list[Any] = self._model.transcribe(
+                padded, batch_size=len(padded), return_hypotheses=True, num_workers=0, verbose=False, **options
+            )
         return answers
 
     def _prepare_canary(self) -> None:

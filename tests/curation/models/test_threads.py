@@ -6,7 +6,7 @@ import pytest
 import torch
 from threadpoolctl import ThreadpoolController
 
-from curation.models.threads import load_apart, one_thread
+from curation.models.threads import cpu_threads, load_apart
 
 
 @pytest.fixture
@@ -24,17 +24,31 @@ def of_a_new_thread():
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_one_thread_is_for_the_thread_that_asks_for_it():
-    with one_thread():
+def test_the_number_is_for_the_thread_that_asks_for_it():
+    with cpu_threads(1):
         assert torch.get_num_threads() == 1
         assert of_a_new_thread() == 2
+        with cpu_threads(3):
+            assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == 2
     assert of_a_new_thread() == 2
 
 
 @pytest.mark.usefixtures("two_threads")
+def test_a_thread_that_has_not_used_torch_before_has_it_too():
+    """A server's, say: torch sets its number at the first use."""
+
+    def limited():
+        with cpu_threads(1):
+            return torch.get_num_threads()
+
+    with ThreadPoolExecutor(1) as executor:
+        assert executor.submit(limited).result() == 1
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_it_ends_with_an_error():
-    with pytest.raises(ZeroDivisionError), one_thread():
+    with pytest.raises(ZeroDivisionError), cpu_threads(1):
         _ = 1 / 0
     assert torch.get_num_threads() == 2
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.declarations import Score
-from curation.manifests.segments.table import SegmentTable, without_secrets
+from curation.manifests.segments.table import SegmentTable
 from curation.manifests.verdicts import Rule
 from curation.pipeline.assemble import declared_scores
 from tests.support.builds import rows
@@ -117,25 +117,3 @@ def test_the_columns_that_the_specification_names():
         *("systems", "words", "dnsmos_ovrl", "compression_ratio", "repeated_trigram_share", "no_speech_probability"),
         *("language_probability", "staging_file", "staging_row"),
     }
-
-
-@pytest.mark.parametrize(
-    ("path", "kept"),
-    [
-        ("https://host/a.wav?X-Amz-Signature=secret&x=1", "https://host/a.wav"),
-        ("https://host/a.wav#secret", "https://host/a.wav"),
-        ("https://user:secret@host/a@b.wav", "https://host/a@b.wav"),
-        ("https://user:se@cret@host/a@b.wav", "https://host/a@b.wav"),
-        ("zip://in.wav::https://host/a.zip?sig=secret", "zip://in.wav::https://host/a.zip"),
-        ("abfs://box/a.wav?sig=secret", "abfs://box/a.wav"),
-        ("s3://bucket/really?.wav", "s3://bucket/really?.wav"),
-        ("/data/what?a=b#c@d.wav", "/data/what?a=b#c@d.wav"),
-        (
-            "ClientError: 403 for https://host/a?sig=secret (try again)",
-            "ClientError: 403 for https://host/a (try again)",
-        ),
-        (None, None),
-    ],
-)
-def test_secrets_of_urls_stay_out(path, kept):
-    assert without_secrets(pa.chunked_array([[path]], pa.string())).to_pylist() == [kept]

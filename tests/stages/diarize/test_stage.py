@@ -18,6 +18,7 @@ from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.diarize.stage import Diarize
 from curation.stages.diarize.turns import Turn
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
+from tests.support.threads import threads_inside
 
 
 @pytest.fixture
@@ -103,6 +104,14 @@ def test_one_speaker(stage, reference):
     assert_sound(row)
     assert {s.speaker for s in row.live_segments} == {"S0"}
     assert sum(s.num_samples for s in row.live_segments) > 0.8 * row.num_samples
+
+
+def test_it_runs_on_its_own_number_of_threads_and_leaves_the_callers():
+    with threads_inside() as found:
+        stage = Diarize(DiarizeConfig(threads=2))
+        stage.setup()
+        stage.process([recording(librivox()[0][:48_000])])
+    assert found == {2}
 
 
 def test_edges_lie_in_pauses(stage):

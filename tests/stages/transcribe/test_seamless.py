@@ -8,6 +8,7 @@ from curation.stages.transcribe.registry import build_system
 from curation.stages.transcribe.seamless import SeamlessConfig
 from curation.text.languages import three_letters
 from tests.support.real_speech import librivox
+from tests.support.threads import threads_inside
 
 pytest.importorskip("sentencepiece", reason="needs SentencePiece: pip install 'curation[seamless]'")
 
@@ -38,6 +39,12 @@ def test_it_writes_the_language_that_is_asked_for(system):
     assert english == again
     assert english.text != french.text
     assert (english.language, french.language) == ("en", "fr")
+
+
+def test_it_runs_on_its_own_number_of_threads_and_leaves_the_callers(folder):
+    with threads_inside() as found:
+        loaded(folder, threads=2).transcribe(WAVES[:1], ["en"])
+    assert found == {2}
 
 
 def test_batch_does_not_matter(system):

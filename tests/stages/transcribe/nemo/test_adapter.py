@@ -11,6 +11,7 @@ from curation.stages.transcribe.nemo.adapter import NemoConfig
 from curation.stages.transcribe.registry import build_system
 from curation.stages.transcribe.stage import Transcribe, TranscribeConfig
 from tests.support.real_speech import librivox
+from tests.support.threads import threads_inside
 
 pytest.importorskip("nemo", reason="needs NeMo: pip install 'curation[nemo]'")
 
@@ -45,6 +46,12 @@ def test_parakeet_gives_word_times_and_confidences(parakeet):
         assert times[0] >= 0
         assert times[-1] <= len(wave)
         assert times[-1] > 0.9 * len(wave)  # the tiny model never stops talking
+
+
+def test_it_runs_on_its_own_number_of_threads_and_leaves_the_callers(parakeet_file):
+    with threads_inside() as found:
+        loaded(parakeet_file, threads=2).transcribe(WAVES[:1], ["en"])
+    assert found == {2}
 
 
 def test_canary_gets_the_language_in_its_prompt(canary):
