@@ -25,6 +25,7 @@ from curation.core.settings import (
 )
 from curation.manifests.inputs.allowed import InputsConfig
 from curation.manifests.speakers import JOIN_THRESHOLD
+from curation.pipeline.rules import check_number
 from curation.stages.base import Stage
 from curation.stages.boundary import BoundaryConfig
 from curation.stages.consensus.stage import ConsensusConfig
@@ -208,7 +209,9 @@ def validate(values: Mapping[str, Any], origin: str) -> BuildConfig:
     for name in set(values) - set(model.model_fields):
         if name in STAGES.plug_ins:
             STAGES[name]  # raises, since it is installed and has no section: with the reason
-    return validate_as(model, values, origin)
+    config = validate_as(model, values, origin)
+    check_number(config, origin)
+    return config
 
 
 def preset_path(name: str) -> Path:

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from curation.core.errors import ConfigError
 from curation.core.settings import Section, extra_of
-from curation.manifests.verdicts import Rule
-from curation.pipeline.config import BuildConfig
+from curation.manifests.verdicts import MOST_RULES, Rule
 from curation.stages.registry import ordered_stages
 
 
-def rules_of(config: BuildConfig) -> list[Rule]:
-    """The rules of the stages that are on, in the order of the stages and of the fields of their sections.
+def rules_of(config: Section) -> list[Rule]:
+    """The rules of the stages that are on in a `BuildConfig`, in the order of the stages and of the fields of their
+    sections.
 
     The first rule that a segment breaks is the reason of its rejection.
     """
@@ -18,7 +19,18 @@ def rules_of(config: BuildConfig) -> list[Rule]:
     return [rule for name, section in sections if section is not None for rule in _of_section(config, name, section)]
 
 
-def _of_section(config: BuildConfig, name: str, section: Section) -> Iterator[Rule]:
+def check_number(config: Section, origin: str) -> None:
+    """Raise ConfigError where more thresholds are on than a segment has bits for; `origin` names the configuration."""
+    on = [rule.field for rule in rules_of(config)]
+    if len(on) > MOST_RULES:
+        msg = (
+            f"{origin}: {len(on)} thresholds are on, and a corpus can hold the outcome of {MOST_RULES}: switch "
+            f"{len(on) - MOST_RULES} of them off: {', '.join(on)}"
+        )
+        raise ConfigError(msg)
+
+
+def _of_section(config: Section, name: str, section: Section) -> Iterator[Rule]:
     for key, field in type(section).model_fields.items():
         declared, value = extra_of(field).get("rule"), getattr(section, key)
         if declared is not None and value is not None and value != declared["off"]:
@@ -26,7 +38,7 @@ def _of_section(config: BuildConfig, name: str, section: Section) -> Iterator[Ru
             yield Rule(f"{name}.{key}", declared["score"], declared["rejects"], value, required, declared["unless"])
 
 
-def _is_required(config: BuildConfig, required: Any) -> bool:
+def _is_required(config: Section, required: Any) -> bool:
     if isinstance(required, bool):
         return required
     field, least = required

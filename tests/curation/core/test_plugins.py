@@ -111,6 +111,31 @@ def test_the_stage_has_its_place_in_the_order(installed, file):
     assert "crossings.rate" in {score.name for score in declared_scores()}
 
 
+STRICT = """
+from pydantic import create_model
+
+from curation.core.settings import Section, threshold
+from curation.stages.base import Stage
+
+LIMIT = threshold(1.0, "limit", score="recording.level", rejects=">")
+LIMITS = {f"max_{number}": (float, LIMIT) for number in range(40)}
+
+
+class Strict(Stage):
+    name, section, after = "strict", create_model("StrictConfig", __base__=Section, **LIMITS), "loudness"
+
+    def process(self, batch):
+        pass
+"""
+
+
+def test_more_thresholds_than_a_segment_has_bits_for_are_refused(site_of):
+    site_of("many", {"curation.stages": {"strict": "Strict"}}, code=STRICT)
+    with pytest.raises(ConfigError, match=r"4\d thresholds .* 32: switch 1\d of .*strict\.max_39.*consensus\.max_pwer"):
+        load_config(overrides=["strict={}"])
+    assert load_config().engine  # as long as the stage is off
+
+
 def test_its_section_is_validated(installed, file):
     with pytest.raises(ConfigError, match=r"crossings\.max_rat: unknown key; did you mean 'max_rate'"):
         load_config(file, overrides=["crossings.max_rat=3"])
