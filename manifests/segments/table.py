@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Score
-from curation.core.urls import without_credentials
+from curation.core.stores.urls import without_credentials
 from curation.manifests.columns.maps import Entries, nulls_for, one_chunk
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column

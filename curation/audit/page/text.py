@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from curation.core.urls import without_credentials
+from curation.core.stores.urls import without_credentials
 
 
 def cleaned(values: Any) -> Any:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.core.urls import without_credentials
+from curation.core.stores.urls import without_credentials
 
 SIGNED = [
     # Amazon, Google, Azure
