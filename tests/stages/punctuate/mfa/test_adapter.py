@@ -9,7 +9,7 @@ from curation.manifests.records import Segment
 from curation.stages.punctuate.mfa.models import MfaConfig
 from curation.stages.punctuate.mfa.textgrid import read_words
 from curation.stages.punctuate.stage import Punctuate, PunctuateConfig
-from tests.support.mfa_golden import GOLDEN, MODELS, without_mfa
+from tests.support.checkpoints.mfa_golden import GOLDEN, MODELS, without_mfa
 from tests.support.real_speech import librivox, librivox_as_read, recording
 
 

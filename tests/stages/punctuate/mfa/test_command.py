@@ -8,7 +8,7 @@ import pytest
 
 from curation.core.errors import ModelError
 from curation.stages.punctuate.base import Spoken
-from tests.support.mfa_golden import SILENCE, loaded, starts
+from tests.support.checkpoints.mfa_golden import SILENCE, loaded, starts
 
 PROGRAM = """#!PYTHON
 import json, os, sys

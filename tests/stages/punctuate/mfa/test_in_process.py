@@ -9,7 +9,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.base import Spoken
 from curation.stages.punctuate.mfa.textgrid import read_words
 from tests.support.checkpoints import mfa_stand_in
-from tests.support.mfa_golden import GOLDEN, SENTENCE, SILENCE, loaded, needs_mfa, starts
+from tests.support.checkpoints.mfa_golden import GOLDEN, SENTENCE, SILENCE, loaded, needs_mfa, starts
 from tests.support.real_speech import librivox
 
 

@@ -12,8 +12,8 @@ from curation.pipeline.config import load_config
 from curation.preflight.doctor import examine
 from curation.stages.punctuate.mfa.adapter import MontrealForcedAligner
 from curation.stages.punctuate.mfa.models import INSTALL, MfaConfig, dictionary_file, model_folder
+from tests.support.checkpoints.mfa_golden import GOLDEN, MODELS, loaded, without_mfa
 from tests.support.checkpoints.tiny_mfa import tiny_files, tone, write_tiny
-from tests.support.mfa_golden import GOLDEN, MODELS, loaded, without_mfa
 
 
 def test_the_golden_model_is_unpacked_once_and_flat(store):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from curation.core.errors import ModelError
 from curation.stages.punctuate.mfa.direct.acoustic import AcousticModel, load_models
 from curation.stages.punctuate.mfa.direct.archive import read_model
+from tests.support.checkpoints.mfa_golden import GOLDEN
 from tests.support.checkpoints.tiny_mfa import matrix, mixtures, number, tiny_files, token
-from tests.support.mfa_golden import GOLDEN
 
 TINY = tiny_files()
 

@@ -10,8 +10,8 @@ from curation.stages.punctuate.mfa.direct.kaldi import KaldiFile
 from curation.stages.punctuate.mfa.direct.mixtures import Mixtures
 from curation.stages.punctuate.mfa.models import MfaConfig
 from curation.stages.punctuate.mfa.textgrid import read_words
+from tests.support.checkpoints.mfa_golden import GOLDEN, MODELS
 from tests.support.checkpoints.tiny_mfa import mixtures
-from tests.support.mfa_golden import GOLDEN, MODELS
 from tests.support.real_speech import librivox_as_read
 
 RNG = np.random.default_rng(1)

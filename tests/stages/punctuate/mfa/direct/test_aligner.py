@@ -11,8 +11,8 @@ from curation.stages.punctuate.mfa.direct import aligner as aligner_module
 from curation.stages.punctuate.mfa.direct.aligner import DirectAligner
 from curation.stages.punctuate.mfa.models import MfaConfig
 from curation.stages.punctuate.mfa.textgrid import read_words
+from tests.support.checkpoints.mfa_golden import GOLDEN, MODELS
 from tests.support.checkpoints.tiny_mfa import HERTZ, tiny_files, tone, write_tiny
-from tests.support.mfa_golden import GOLDEN, MODELS
 from tests.support.real_speech import librivox_as_read
 
 FILES = sorted((GOLDEN / "json").glob("sense*.json"))

@@ -13,8 +13,8 @@ from curation.stages.punctuate.mfa.direct.lexicon import Lexicon
 from curation.stages.punctuate.mfa.direct.metadata import read_metadata
 from curation.stages.punctuate.mfa.direct.search import best_path
 from curation.stages.punctuate.mfa.textgrid import read_words
+from tests.support.checkpoints.mfa_golden import GOLDEN
 from tests.support.checkpoints.tiny_mfa import SETTINGS, tiny_files
-from tests.support.mfa_golden import GOLDEN
 from tests.support.real_speech import librivox_as_read
 
 NOISE = np.random.default_rng(3).normal(scale=0.1, size=4000).astype(np.float32)

@@ -9,7 +9,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.stages.punctuate.mfa.adapter import MontrealForcedAligner
 from curation.stages.punctuate.mfa.models import MfaConfig, missing
 
-GOLDEN = Path(__file__).parents[1] / "data" / "mfa" / "golden"
+GOLDEN = Path(__file__).parents[2] / "data" / "mfa" / "golden"
 MODELS = {"acoustic_model": f"path:{GOLDEN / 'acoustic.zip'}", "dictionary": f"path:{GOLDEN / 'dictionary.dict'}"}
 NOT_HERE = missing(MfaConfig(**MODELS, run="memory"))
 needs_mfa = pytest.mark.skipif(bool(NOT_HERE), reason=f"Montreal Forced Aligner is not here: {NOT_HERE}")
