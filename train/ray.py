@@ -49,7 +49,8 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
     run.mkdir(parents=True, exist_ok=True)
     (run / ERROR_FILE).unlink(missing_ok=True)
     address = config.ray.address or os.environ.get("RAY_ADDRESS") or "local"
-    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    dashboard = None if address != "local" else False  # as a build starts Ray here
+    ray.init(address=address, include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR)
     try:
         with _followed(run, on_step):
             _trainer(shards, run, config).fit()

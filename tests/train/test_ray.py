@@ -19,12 +19,13 @@ def on_ray(corpus, run, *overrides):
     return done, seen
 
 
-def test_two_workers_are_one_process_with_twice_the_accumulation(tmp_path, monkeypatch):
+def test_two_workers_are_one_process_with_twice_the_accumulation(cluster, tmp_path, monkeypatch):
     """Also where paths are relative: workers start in another folder."""
     corpus = shards(tmp_path / "build")
     shards(tmp_path / "held-out", count=30)
     monkeypatch.chdir(tmp_path)
-    done, seen = on_ray("build", Path("two"), "run.steps=3", "run.validation=held-out", "run.validation_rows=1")
+    settings = [f"ray.address={cluster.address}", "run.validation=held-out", "run.validation_rows=1"]
+    done, seen = on_ray("build", Path("two"), "run.steps=3", *settings)
     train(corpus, tmp_path / "one", "run.steps=3", "run.accumulation=2")
     assert "validation" in read_metrics(tmp_path / "two")[-1]
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
@@ -35,6 +36,7 @@ def test_two_workers_are_one_process_with_twice_the_accumulation(tmp_path, monke
 
 @pytest.mark.slow
 def test_a_bad_batch_ends_training_with_its_message(tmp_path):
+    """On a Ray that the training starts itself."""
     corpus = shards(tmp_path / "build")
     with pytest.raises(BadBatchError, match=r"jumped to(.|\n)*utt-"):
         on_ray(corpus, tmp_path / "run", "run.steps=400", "optimizer.learning_rate=5.0", "run.spike_factor=1.01")
