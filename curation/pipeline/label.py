@@ -7,6 +7,7 @@ import itertools
 import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import BatchLabelled, Job
 from curation.pipeline.workers.operators import WHOLE, Operator
 from curation.stages.base import Branched, Stage, run_branch, run_join, run_stage
-from curation.stages.decode.media import OpenFile, open_patiently
+from curation.stages.decode.media import open_patiently
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
 
@@ -107,27 +108,17 @@ class UnitDecoder:
                 )
                 raise StorageError(msg)
             again = unit.stretches.get(source.id) if source.version and source.version == planned.version else None
-            for span in self._of_source(source, attempt, partial(open_patiently, size=now.size)):
+            spans = decode_spans(source, self._job.config.decode, open_file=partial(open_patiently, size=now.size))
+            if source.id in attempt.victims:
+                spans = self._up_to_crash(source, spans, attempt.victims[source.id])
+            for number in itertools.count():
+                attempt.note(source.id, "decode", spans=number)
+                with _limited(self._watchdog, f"decoding {source.path}", attempt):
+                    span = next(spans, None)
+                if span is None:
+                    break
                 if again is None or any(_meets(span, stretch) for stretch in again):
                     yield span
-
-    def _of_source(self, source: Source, attempt: Attempt, open_file: OpenFile) -> Iterator[Recording]:
-        spans = decode_spans(source, self._job.config.decode, open_file=open_file)
-        if source.id in attempt.victims:
-            yield from self._up_to_crash(source, spans, attempt.victims[source.id])
-            return
-        for number in itertools.count():
-            attempt.note(source.id, "decode", spans=number)
-            span = self._watched(spans, source, attempt)
-            if span is None:
-                return
-            yield span
-
-    def _watched(self, spans: Iterator[Recording], source: Source, attempt: Attempt) -> Recording | None:
-        if self._watchdog is None:
-            return next(spans, None)
-        with self._watchdog.limit(f"decoding {source.path}", attempt.explain):
-            return next(spans, None)
 
     @staticmethod
     def _up_to_crash(source: Source, spans: Iterator[Recording], crash: Crash) -> Iterator[Recording]:
@@ -142,6 +133,11 @@ class UnitDecoder:
             rest.media = span.media
             rest.num_samples = max(0, Part.of(source).expected(span.media) - end)
         yield rest
+
+
+def _limited(watchdog: Watchdog | None, what: str, attempt: Attempt) -> AbstractContextManager[None]:
+    """The limits of a worker on a block, which `what` names; none where nothing watches the process."""
+    return nullcontext() if watchdog is None else watchdog.limit(what, attempt.explain)
 
 
 def _meets(span: Recording, stretch: Stretch) -> bool:
@@ -219,17 +215,11 @@ class BatchLabeller:
             for stage in self._stages or []:
                 attempt.note(_key(batch.recordings[group[0]]), f"stage {stage.name}")
                 start = time.perf_counter()
-                self._watched(stage, batch, group, attempt)
+                with _limited(self._watchdog, f"stage {stage.name}", attempt):
+                    self._on_group(stage, batch, group)
                 seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
         peak = self._watchdog.peak_bytes if self._watchdog else 0
         return StageTimes(seconds, take_model_seconds(), peak)
-
-    def _watched(self, stage: Stage, batch: Batch, group: list[int], attempt: Attempt) -> None:
-        if self._watchdog is None:
-            self._on_group(stage, batch, group)
-            return
-        with self._watchdog.limit(f"stage {stage.name}", attempt.explain):
-            self._on_group(stage, batch, group)
 
     def _on_group(self, stage: Stage, batch: Batch, group: list[int]) -> None:
         recordings, branch = [batch.recordings[number] for number in group], self._operator.branch

@@ -13,7 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -93,21 +93,24 @@ def build(  # noqa: PLR0913 - the options of the command
         UserError: for everything that the user can fix, with the remedy: ConfigError before any work, ModelError for
             missing models, LockError where another build has the output, DataError for damaged files of the build.
     """
-    job = Job(config, output, run=uuid.uuid4().hex, make_stages=make_stages)
-    out = job.out
-    with served(metrics) as figures, held(out, job.run, wait_seconds=wait_seconds, force=force_unlock) as lock:
+    out, run = Storage(output), uuid.uuid4().hex
+    with served(metrics) as figures, held(out, run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         out.abort_uploads()
         config = pinned(out, config)
-        job = replace(job, config=config)
         plan = _plan(out, config, inputs, lock, retry_failed=retry_failed)
-        job = replace(job, batch_seconds=plan.batch_seconds)
+        job = Job(config, output, run, make_stages, plan.batch_seconds)
         clear_notes(out)
         tell_changes(out, config)
         if not out.exists(index.FILE):  # else the file describes the corpus that is there, until the next one is
             write_config(out, config)
-        with _started(job) as runtime:
+        runtime_here: AbstractContextManager[Runtime] = nullcontext(LocalRuntime())
+        if config.engine.runtime == "ray":
+            from curation.pipeline.runtime.ray import RayRuntime  # Ray takes seconds to import
+
+            runtime_here = RayRuntime(config.engine, worker_needs(config, job.batch_seconds), out)
+        with runtime_here as runtime:
             figures.pool_times, figures.pool_loads = runtime.pool_times, runtime.pool_loads
-            journal = Journal.begin(out, job.run, runtime.num_cpus, runtime.pool_times)
+            journal = Journal.begin(out, run, runtime.num_cpus, runtime.pool_times)
             monitor = Monitor(lock, journal, on_progress, figures)
             waiting, done = unfinished_units(out, plan)
             if waiting:
@@ -127,7 +130,7 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, 
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     files, listing = listed(out, inputs, plan.sources, config.inputs.allow)
-    found = by_channel(files, config.decode)
+    found = files if config.decode.channels == "mix" else by_channel(files, config.decode)
     todo = to_label(found, plan.sources(), listing.roots)
     corpus = _to_retry(out, plan) if retry_failed else None
     again = _failed(out, corpus, plan, found, todo) if corpus else iter(())
@@ -171,18 +174,6 @@ def _failed(
         if old is not None and anyway is None:
             path = now.source.path if now else old.path
             yield Todo(replace(old, path=path, version=item.version), stretches=item.stretches)
-
-
-@contextmanager
-def _started(job: Job) -> Iterator[Runtime]:
-    config = job.config
-    if config.engine.runtime == "in-process":
-        yield LocalRuntime()
-        return
-    from curation.pipeline.runtime.ray import RayRuntime  # Ray takes seconds to import
-
-    with RayRuntime(config.engine, worker_needs(config, job.batch_seconds), job.out) as runtime:
-        yield runtime
 
 
 def unfinished_units(out: Storage, plan: Plan) -> tuple[list[int], dict[int, set[int]]]:

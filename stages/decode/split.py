@@ -9,6 +9,7 @@ from dataclasses import replace
 from curation.core.errors import StorageError
 from curation.manifests.inputs.listing import Input, inputs_on_disk
 from curation.manifests.inputs.rows import CHANNEL_MARK
+from curation.manifests.inputs.spill import SortedOnDisk
 from curation.manifests.records import Source
 from curation.stages.decode.channels import STEREO
 from curation.stages.decode.media import OpenFile, open_media, open_patiently
@@ -19,13 +20,11 @@ log = logging.getLogger(__name__)
 OPEN_AT_ONCE, GROUP = 16, 256
 
 
-def by_channel(found: Iterable[Input], config: DecodeConfig) -> Iterable[Input]:
+def by_channel(found: Iterable[Input], config: DecodeConfig) -> SortedOnDisk[Input]:
     """The inputs sorted by id, with one for each channel instead of a file that is split. Files are opened for it.
 
     One that cannot be read stays whole: it fails when it is decoded.
     """
-    if config.channels == "mix":
-        return found
     split, waiting = inputs_on_disk(), iter(found)
     with ThreadPoolExecutor(OPEN_AT_ONCE) as pool:
         while group := list(itertools.islice(waiting, GROUP)):

@@ -17,7 +17,7 @@ from curation.manifests.records import Recording, Source
 from curation.manifests.staging import BatchName, committed
 from curation.pipeline import label
 from curation.pipeline.guard import lock
-from curation.pipeline.guard.quarantine import Attempt
+from curation.pipeline.guard.quarantine import Attempt, Crash
 from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import Job
 from curation.pipeline.label import Batch, BatchLabeller, UnitDecoder
@@ -230,3 +230,21 @@ def test_the_next_attempt_knows_the_recording_at_which_a_careful_worker_died(uni
     (name, crash), *others = attempt.after_death().victims.items()
     assert (name, others) == ("r1#0", [])
     assert re.search(reason, crash.detail)
+
+
+def test_a_recording_that_killed_a_decoder_and_hangs_now_is_ended_and_blamed(unit, job, tmp_path):
+    """What came before its first crash is decoded under the limits, and with a note, like everything else."""
+    os.mkfifo(tmp_path / "pipe.wav")  # nobody writes into it
+    hangs = Unit(6, [unit.sources[0], Source("r1", str(tmp_path / "pipe.wav"))])
+    attempt = Attempt(job.out, "decode-6", deaths=2, victims={"r1": Crash("it died", spans=1)})
+
+    def work():
+        list(UnitDecoder(job, Watchdog(timeout_seconds=0.5, max_gib=1000)).batches(hangs, attempt=attempt))
+
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join(20)
+    worker.kill()
+    crash = attempt.after_death().victims["r1"]
+    assert "timeout_seconds" in crash.detail
+    assert crash.spans == 0
