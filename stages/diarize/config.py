@@ -101,5 +101,5 @@ class DiarizeConfig(PyannoteConfig):
 
     @property
     def settings(self) -> dict[str, Section | None]:
-        """Settings of the diarizers by kind."""
+        """The settings of each kind of diarizer: those of pyannote are here, those of others in `options`."""
         return {"pyannote": self, **self.options}

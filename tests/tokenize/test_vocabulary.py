@@ -63,3 +63,9 @@ def test_many_texts_are_encoded_as_each_alone(texts):
     vocabulary = make_vocabulary(**SIZES, texts=["the north wind"] * 5, text_size=262)
     together = vocabulary.text_ids_of(texts)
     assert [ids.tolist() for ids in together] == [vocabulary.text_ids(text).tolist() for text in texts]
+
+
+@given(st.text(max_size=40))
+def test_the_text_of_the_ids_of_a_text_is_that_text(text):
+    vocabulary = make_vocabulary(**SIZES, texts=["the north wind"] * 5, text_size=262)
+    assert vocabulary.text_of(vocabulary.text_ids(text)) == text

@@ -151,6 +151,7 @@ def print_diff(found: Mapping[str, Any]) -> None:
 
 
 def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
+    """A table without rows yet: columns of texts on the left, which are wrapped, and of numbers on the right."""
     table = Table(title=title or None, title_justify="left")
     for name in left:
         table.add_column(name, overflow="fold")

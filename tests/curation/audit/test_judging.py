@@ -61,6 +61,7 @@ def test_a_verdict_of_a_stage_or_a_tokenizer_stays():
     other = Rule("consensus.min_confidence", "confidence.calibrated", "<", 0.5)  # that is off now
     assert verdict(-1, [rule], [rule, other], now("failed", other.field)) == ("kept", "")
     assert verdict(0, [rule], [rule], now("rejected", rule.field, "accept")) == ("kept", "")
+    assert verdict(2, [other, rule], [rule], now("rejected", rule.field, "accept")) == ("kept", "")
     assert verdict(1, [rule], [rule], now("kept", None, "accept")) == ("failed", rule.field)
     assert verdict(-1, [rule], [rule], now("rejected", rule.field, "reject")) == ("rejected", "marks.reject")
     assert verdict(0, [rule], [rule], now("failed", "tokenize")) == ("rejected", "consensus.max_pwer")

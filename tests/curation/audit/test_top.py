@@ -4,6 +4,7 @@ import pytest
 
 from curation.audit.corpus import Corpus
 from curation.audit.top import top
+from tests.support.audit.segments import write_segments
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +30,9 @@ def test_languages_and_what_has_none(corpus):
     found = top(corpus, "languages", 9)
     assert [row["name"] for row in found["top"]] == ["en", "zh", None]
     assert sum(row["share"] for row in found["top"]) == 1.0
+
+
+@pytest.mark.parametrize("kind", ["speakers", "recordings", "languages"])
+def test_a_corpus_without_an_utterance_has_nobody(tmp_path, kind):
+    write_segments(tmp_path, [])
+    assert top(Corpus.open(str(tmp_path)), kind, 3) == {"kind": kind, "names": 0, "kept_seconds": 0.0, "top": []}

@@ -1,6 +1,10 @@
 """What marks change: what is retracted or in conflict changes nothing."""
 
-from curation.manifests.marks.effects import conflicts, effects, in_force
+from dataclasses import replace
+
+import pyarrow as pa
+
+from curation.manifests.marks.effects import applied, conflicts, effects, in_force
 from curation.manifests.marks.files import Mark, digest
 
 
@@ -25,3 +29,46 @@ def test_marks_in_conflict_are_both_kept_and_neither_counts():
 
 def test_a_mark_without_a_text_says_only_that_it_is_wrong():
     assert effects([Mark("a", "text", verdict="wrong")]).texts == {}
+
+
+SEEN = "as it was"
+JUDGED = [  # id, status, reason, value, whether the thresholds were tried; what is said; what becomes of it
+    ("far", "rejected", "consensus.max_pwer", 0.5, True, Mark("far", "accept"), ("kept", None, None, "accept", None)),
+    ("good", "kept", None, None, True, Mark("good", "reject"), ("rejected", "marks.reject", None, "reject", None)),
+    ("lost", "failed", "consensus.max_pwer", 0.5, True, Mark("lost", "accept"), ("failed", ..., 0.5, "accept", None)),
+    ("short", "rejected", "a.b", 0.5, False, Mark("short", "accept"), ("rejected", ..., 0.5, "accept", None)),
+    ("bad", "rejected", "a.b", 0.5, True, Mark("bad", "reject"), ("rejected", ..., 0.5, "reject", None)),
+    ("fine", "kept", None, None, True, Mark("fine", "accept"), ("kept", None, None, "accept", None)),
+    ("told", "kept", None, None, True, text("told", "as it is"), ("kept", None, None, None, "as it is")),
+    ("stale", "kept", None, None, True, Mark("stale", "reject"), ("kept", None, None, None, None)),
+    ("other", "kept", None, None, True, None, ("kept", None, None, None, None)),
+]
+
+
+def test_what_people_say_changes_what_thresholds_said_of_the_text_that_they_saw():
+    names = ("id", "status", "reason", "value", "tried")
+    table = pa.table({name: [row[place] for row in JUDGED] for place, name in enumerate(names)})
+    bits = pa.array([0 if tried else None for tried in table["tried"].to_pylist()], pa.uint32())
+    table = table.drop_columns(["tried"]).append_column("rules_broken", bits).append_column("threshold", table["value"])
+    said = effects(
+        replace(row[5], text_seen=digest("another text" if row[0] == "stale" else SEEN)) for row in JUDGED if row[5]
+    )
+    found = applied(table, said, lambda named: [SEEN] * named.num_rows).to_pylist()
+    for row, (_, _, reason, *_, expected) in zip(found, JUDGED, strict=True):
+        status, now, value, marked, human = expected
+        assert (row["status"], row["reason"]) == (status, reason if now is ... else now)
+        assert (row["value"], row["threshold"], row["marked"], row["human_text"]) == (value, value, marked, human)
+
+
+def test_a_verdict_on_a_corrected_text_counts_too():
+    said = effects([text("a", "new"), Mark("a", "reject", text_seen=digest("new"))])
+    columns = {
+        "id": ["a"],
+        "status": ["kept"],
+        "reason": ["x"],
+        "value": [0.5],
+        "threshold": [0.5],
+        "rules_broken": [0],
+    }
+    (row,) = applied(pa.table(columns), said, lambda _: ["old"]).to_pylist()
+    assert (row["status"], row["human_text"]) == ("rejected", "new")

@@ -52,3 +52,10 @@ def test_a_line_that_is_no_mark_is_named(line, message):
 def test_no_text_is_as_an_empty_one():
     assert digest(None) == digest("")
     assert digest("a") == "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
+
+def test_two_people_say_the_same_where_verdict_and_text_are_equal():
+    said = Mark("a", "text", verdict="wrong", text="new", by="ann")
+    assert said.said == Mark("a", "text", verdict="wrong", text="new", by="bob", note="sure").said
+    for other in (Mark("a", "text", verdict="wrong", text="old"), Mark("a", "text", verdict="right", text="new")):
+        assert other.said != said.said

@@ -1,4 +1,4 @@
-"""Settings of the diarize stage that contradict one another."""
+"""Settings of the diarize stage, and of its diarizer; of one from a plug-in in tests/curation/core/test_kinds.py."""
 
 import pytest
 
@@ -14,3 +14,8 @@ def test_the_shortest_utterance_is_no_longer_than_the_longest(least, most, fits)
     else:
         with pytest.raises(ConfigError, match=f"diarize: min_seconds {least} is above max_seconds {most}"):
             load_config(overrides=overrides)
+
+
+def test_the_settings_of_pyannote_are_those_of_the_stage():
+    config = load_config().diarize
+    assert config.settings == {"pyannote": config}

@@ -34,6 +34,11 @@ def test_windows_are_spread_over_the_audio():
     assert all(start + WINDOW <= len(wave) for start in starts(wave))
 
 
+def test_only_audio_shorter_than_a_window_is_repeated(dnsmos):
+    assert dnsmos.score(NOISY[:WINDOW]) == dnsmos.score(NOISY[: WINDOW + SAMPLE_RATE // 2])
+    assert dnsmos.score(NOISY[: WINDOW // 2]) == dnsmos.score(np.tile(NOISY[: WINDOW // 2], 2))
+
+
 def test_empty_audio_has_no_score(dnsmos):
     with pytest.raises(ValueError, match="no samples"):
         dnsmos.score(np.zeros(0, np.float32))

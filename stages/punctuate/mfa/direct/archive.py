@@ -35,14 +35,14 @@ def read_model(path: Path) -> dict[str, bytes]:
 def _from_folder(folder: Path) -> dict[str, bytes]:
     folder = folder / "acoustic" if (folder / "acoustic").is_dir() else folder  # MFA's repositories on a hub
     found = [folder / name for name in MEMBERS if (folder / name).is_file()]
-    _limit(sum(file.stat().st_size for file in found), folder)
+    _check_size(sum(file.stat().st_size for file in found), folder)
     return {file.name: file.read_bytes() for file in found}
 
 
 def _from_zip(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         members = dict(_wanted(archive, path))
-        _limit(sum(item.file_size for item in members.values()), path)
+        _check_size(sum(item.file_size for item in members.values()), path)
         return {name: archive.read(item) for name, item in members.items()}  # checks size and CRC
 
 
@@ -62,7 +62,8 @@ def _wanted(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, zipfile
         yield name, item
 
 
-def _limit(size: int, path: Path) -> None:
+def _check_size(size: int, path: Path) -> None:
+    """Raise ModelError for files of so many bytes together that they are a bomb, or of something else."""
     if size > MAX_BYTES:
         msg = f"{path} unpacks to {size / 2**30:.1f} GiB, more than the limit of {MAX_BYTES / 2**30:.0f} GiB"
         raise ModelError(msg)
