@@ -199,3 +199,7 @@ def test_a_unit_that_was_lost_while_labelling_is_failed_rows_and_labelled_by_the
     assert summary.recordings == 10
     build(config, [], str(out), make_stages=scripted_stages)
     assert table(out, "staging").equals(table(story / "out", "staging"))
+
+
+def test_a_pass_that_is_done_leaves_none_of_its_notes(story):
+    assert {"publish", "judged"}.isdisjoint(path.name for path in (story / "out").iterdir())
