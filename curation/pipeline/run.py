@@ -60,7 +60,7 @@ def build(  # noqa: PLR0913 - the options of the command
     force_unlock: bool = False,
     metrics: str | None = None,
 ) -> Summary:
-    """Build a corpus: label what is not labelled yet, publish, and account for every second.
+    """Build a corpus: label what is not labelled yet, publish, and account for every second, as in `summary.json`.
 
     ```python
     from curation import Progress, build, load_config
@@ -85,9 +85,6 @@ def build(  # noqa: PLR0913 - the options of the command
         force_unlock: take the output from another build, which then ends itself at its next step.
         metrics: `PORT` or `HOST:PORT` at which live figures are served for Prometheus while the build runs; without a
             host, for this machine only.
-
-    Returns:
-        The accounting, as in `summary.json`.
 
     Raises:
         UserError: for everything that the user can fix, with the remedy: ConfigError before any work, ModelError for
