@@ -2,8 +2,8 @@
 
 Each of `concurrency` clients sends its next request when its last one is answered (a closed loop), all in one process
 and to one engine. Speech: time to the first chunk of sound, and the real-time factor, which is the time of a whole
-request over the seconds of its speech. Transcription: time to the first text and to the last; encoding the audio is
-part of both.
+request over the seconds of its speech; and how long a player waits that plays from the first chunk on (0: it never runs
+dry). Transcription: time to the first text and to the last; encoding the audio is part of both.
 """
 
 import itertools
@@ -29,11 +29,30 @@ TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One request: seconds to its first piece and to its end, and how much came (samples or characters)."""
+    """One request: seconds to each piece and to its end, and how much came with it (samples or characters)."""
 
-    first: float
+    arrivals: tuple[float, ...]
+    amounts: tuple[int, ...]
     total: float
-    amount: int
+
+    @property
+    def first(self) -> float:
+        """Seconds to the first piece."""
+        return self.arrivals[0]
+
+    @property
+    def amount(self) -> int:
+        """Of all pieces."""
+        return sum(self.amounts)
+
+    def stalled(self, rate: int) -> float:
+        """Seconds that a player waits, which plays what it has from the first piece on, `rate` a second."""
+        end = waited = 0.0
+        for arrival, amount in zip(self.arrivals, self.amounts, strict=True):
+            if end and arrival > end:
+                waited += arrival - end
+            end = max(end, arrival) + amount / rate
+        return waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,7 @@ def serve_speech(
     figures = {
         "first_chunk_ms": Figure.of([1000 * request.first for request in full]),
         "real_time_factor": Figure.of([request.total * SAMPLE_RATE / request.amount for request in full]),
+        "stall_ms": Figure.of([1000 * request.stalled(SAMPLE_RATE) for request in full]),
     }
     return Load(concurrency, len(served), len(served) - len(full), figures)
 
@@ -135,8 +155,8 @@ def _run(request: Callable[[int], Iterable[Sized]], concurrency: int, rounds: in
 
 def _serve(pieces: Iterable[Sized]) -> Served:
     start = time.perf_counter()
-    first, amount = 0.0, 0
+    arrivals, amounts = list[float](), list[int]()
     for piece in pieces:
-        first = first or time.perf_counter() - start
-        amount += len(piece)
-    return Served(first, time.perf_counter() - start, amount)
+        arrivals.append(time.perf_counter() - start)
+        amounts.append(len(piece))
+    return Served(tuple(arrivals), tuple(amounts), time.perf_counter() - start)

@@ -17,15 +17,23 @@ def check(loads, expected, names):
     assert [(load.concurrency, load.requests) for load in loads] == expected
     for load in loads:
         assert list(load.figures) == names
-        for figure in load.figures.values():
-            assert 0 < figure.p50 <= figure.p99
-            assert figure.mean > 0
+        for name, figure in load.figures.items():
+            least = -1e-9 if name == "stall_ms" else 0  # a player that never waits
+            assert least < figure.p50 <= figure.p99
+            assert figure.mean > least
+
+
+def test_a_player_waits_for_what_comes_too_late():
+    """One second of sound at 1 s, 2 s, and 3.5 s: it is played from 1 s to 3 s, and from 3.5 s on."""
+    assert serving.Served((1.0, 2.0, 3.5), (10, 10, 10), 3.5).stalled(10) == pytest.approx(0.5)
+    assert serving.Served((1.0, 1.1, 1.2, 4.5), (10, 10, 10, 10), 4.5).stalled(10) == pytest.approx(0.5)
+    assert serving.Served((1.0, 1.5, 2.5), (10, 10, 10), 2.5).stalled(10) == 0
 
 
 def test_many_clients_are_served_at_once(model):
     voice, chunking, waves = model.voice(librivox()[0]), Chunking(look_ahead=4), [librivox()[0][:9_000]]
     loads = [serving.serve_speech(model, voice, count, 2, chunking, ["Hi.", "Yes."]) for count in (1, 3)]
-    check(loads, [(1, 2), (3, 6)], ["first_chunk_ms", "real_time_factor"])
+    check(loads, [(1, 2), (3, 6)], ["first_chunk_ms", "real_time_factor", "stall_ms"])
     loads = [serving.serve_transcription(model, waves, count, 2) for count in (1, 3)]
     check(loads, [(1, 2), (3, 6)], ["first_token_ms", "total_ms"])
     assert all(load.figures["first_token_ms"].p50 <= load.figures["total_ms"].p50 for load in loads)
