@@ -12,6 +12,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from curation.core.storage import Storage
 from curation.manifests import staging
 from curation.manifests.plan import Plan, read_plan
@@ -31,6 +33,8 @@ class IdRange:
     end: str | None
     files: Sequence[BatchName]
     """All staging files with rows of them; others may be among these."""
+    since: int = 0
+    """Only recordings that this generation of the plan, or a later one, has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +47,36 @@ class RecordingGroup:
     """The staging files of these units, and of those that tried stretches again after that."""
 
 
-def id_ranges(plan: Plan, names: Sequence[BatchName]) -> Iterator[IdRange]:
-    """All recordings of a plan, in ranges of which each lies in one part of each generation.
+def id_ranges(plan: Plan, names: Sequence[BatchName], since: int = 0) -> Iterator[IdRange]:
+    """The recordings of a plan's generations from `since` on, in ranges of which each lies in one part of each of them.
 
-    `names`: all staging files, sorted.
+    `names`: all their staging files, sorted.
     """
-    cuts: list[str | None] = [*plan.cuts(), None]
+    cuts: list[str | None] = [*plan.cuts(since), None]
     for number, (first, end) in enumerate(itertools.pairwise(cuts)):
-        parts = [generation.part_at(first or "") for generation in plan.generations]
         files: list[BatchName] = []
-        for part in parts:
-            if part is not None and part.last >= (first or ""):
-                start = bisect_left(names, part.first_unit, key=lambda name: name.unit)
-                files += names[start : bisect_right(names, part.last_unit, key=lambda name: name.unit)]
-        yield IdRange(number, first or "", end, files)
+        for part in (part for generation in plan.generations for part in generation.between(first or "", end)):
+            start = bisect_left(names, part.first_unit, key=lambda name: name.unit)
+            files += names[start : bisect_right(names, part.last_unit, key=lambda name: name.unit)]
+        yield IdRange(number, first or "", end, files, since)
+
+
+def files_of(plan: Plan, names: Sequence[BatchName], since: int) -> Sequence[BatchName]:
+    """The staging files, of all, that the recordings of a plan's generations from `since` on have rows in."""
+    if not since:
+        return names
+    units = {unit for item in plan.recordings(since=since) for unit in (item.home, *item.retries)}
+    return [name for name in names if name.unit in units]
+
+
+def replaced(plan: Plan, since: int) -> Iterator[str]:
+    """Recordings of earlier generations that generation number `since` or a later one plans again."""
+    for generation in plan.generations[since:]:
+        for part in generation.parts:
+            ids = plan.ids(part)
+            older = (generation.between(part.first, f"{part.last}\0") for generation in plan.generations[:since])
+            for known in itertools.chain.from_iterable(older):
+                yield from ids.filter(pc.is_in(ids, value_set=plan.ids(known).combine_chunks())).to_pylist()
 
 
 def groups(plan: Plan, part: IdRange, most_files: int = FILES_PER_GROUP) -> Iterator[RecordingGroup]:
@@ -65,7 +85,7 @@ def groups(plan: Plan, part: IdRange, most_files: int = FILES_PER_GROUP) -> Iter
     files = {unit: list(names) for unit, names in by_unit}
     homes: dict[str, int] = {}
     mine: dict[int, list[BatchName]] = {}
-    for item in plan.recordings(part.first, part.end):
+    for item in plan.recordings(part.first, part.end, part.since):
         new = {unit: files.get(unit, []) for unit in (item.home, *item.retries) if unit not in mine}
         if homes and new and sum(map(len, [*mine.values(), *new.values()])) > most_files:
             yield _group(homes, mine)

@@ -1,12 +1,12 @@
 """The index of the shards, `shards/_index.json`: what publishing replaces last, and whoever reads a corpus reads first.
 
 It names the files of shards, ledger and segments that are the corpus. Others may lie beside them: of an edition that a
-publish pass is writing, or was writing when it was killed.
+publish pass is writing, or was writing when it was killed. It says what became of the corpus so far: `manifests.history`.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -46,6 +46,23 @@ class ShardEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Generation:
+    """A step in the life of a corpus: what one publish pass, or one removal, made of it."""
+
+    number: Count
+    """Its edition."""
+    kind: Literal["build", "append", "compact", "remove"]
+    """`append`: files were added. `build` and `compact`: all are new. `remove`: those with removed recordings are."""
+    before: str = ""
+    """SHA-256 of the index before it; empty for the first."""
+    rewrites: bool = True
+    """Whether shards of the generation before are gone."""
+    rows: Count = 0
+    """Utterances that the corpus has since then."""
+    seconds: Finite = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ShardIndex:
     """All files of a published corpus, and what its rows have in common."""
 
@@ -67,6 +84,14 @@ class ShardIndex:
     """The rules of the thresholds with their bits: see `manifests.segments.table`."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """The thresholds that the utterances met, by setting."""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """Of each file of the ledger and of the segments, by its name in the build."""
+    generations: list[Generation] = field(default_factory=list)
+    """Oldest first; the last one is this index. Empty in a corpus of a version that had none."""
+    made: str = ""
+    """A hash of all that decides how a recording is published: others are appended only where it is the same."""
+    planned: Count = 0
+    """Generations of the plan that are published."""
 
     @property
     def rows(self) -> int:

@@ -97,10 +97,11 @@ class Generation:
     retried_edition: Count = 0
     """The edition of the corpus whose failures it tries again; 0: none."""
 
-    def part_at(self, identifier: str) -> Part | None:
-        """The part in whose stretch of ids this one is or would be."""
-        place = bisect_right(self.parts, identifier, key=lambda part: part.first)
-        return self.parts[place - 1] if place else None
+    def between(self, first: str = "", end: str | None = None) -> Sequence[Part]:
+        """The parts that may have ids from `first` up to `end`, which is not included; None: all that follow."""
+        start = bisect_left(self.parts, first, key=lambda part: part.last)
+        stop = len(self.parts) if end is None else bisect_left(self.parts, end, key=lambda part: part.first)
+        return self.parts[start:stop]
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ class Plan:
         """Audio of a batch with several spans, at most, in any generation; 0: there is none."""
         return max((generation.batch_seconds for generation in self.generations), default=0.0)
 
-    def cuts(self) -> list[str]:
-        """Ids at which the recordings can be divided: between two of them lies at most one part of a generation."""
-        return sorted({part.first for part in self.parts})
+    def cuts(self, since: int = 0) -> list[str]:
+        """Ids that divide the recordings: between two of them lies at most one part of each generation since then."""
+        return sorted({part.first for generation in self.generations[since:] for part in generation.parts})
 
     def units(self, numbers: Iterable[int]) -> Iterator[Unit]:
         """The units with these numbers, in order."""
@@ -154,25 +155,30 @@ class Plan:
                     unit.stretches[row["id"]] = [(item["start"], item["end"]) for item in row["stretches"]]
             yield unit
 
-    def recordings(self, first: str = "", end: str | None = None) -> Iterator[Planned]:
-        """Every recording once, sorted by id, from the id `first` up to `end`, which is not included."""
-        streams = [self._between(generation, first, end) for generation in self.generations]
+    def recordings(self, first: str = "", end: str | None = None, since: int = 0) -> Iterator[Planned]:
+        """Every recording once, sorted by id, from the id `first` up to `end`, which is not included; only those that
+        generation number `since` or a later one plans, as all together plan them.
+        """
+        retried = any(generation.retried_edition for generation in self.generations[since:])
+        streams = [self._between(generation, first, end) for generation in self.generations[0 if retried else since :]]
         merged = heapq.merge(*streams, key=lambda row: row["id"])  # equal ids: in the order of the generations
+        begin = Plan(self.out, self.generations[:since]).num_units
         for _, group in itertools.groupby(merged, key=lambda row: row["id"]):
             rows = list(group)
-            home = max(row["unit"] for row in rows if row["stretches"] is None)
-            yield Planned(_source(rows[-1]), home, tuple(row["unit"] for row in rows if row["unit"] > home))
+            if rows[-1]["unit"] >= begin:
+                home = max(row["unit"] for row in rows if row["stretches"] is None)
+                yield Planned(_source(rows[-1]), home, tuple(row["unit"] for row in rows if row["unit"] > home))
+
+    def ids(self, part: Part) -> pa.ChunkedArray:
+        """Of the recordings of a part, sorted."""
+        return self._read(part, ["id"])["id"]
 
     def sources(self) -> Iterator[Source]:
         """Those of all recordings."""
         return (item.source for item in self.recordings())
 
     def _between(self, generation: Generation, first: str, end: str | None) -> Iterator[Mapping[str, Any]]:
-        for part in generation.parts:
-            if part.last < first:
-                continue
-            if end is not None and part.first >= end:
-                return
+        for part in generation.between(first, end):
             table = self._read(part)
             if part.first < first:
                 table = table.filter(pc.greater_equal(table["id"], first))
@@ -180,17 +186,16 @@ class Plan:
                 table = table.filter(pc.less(table["id"], end))
             yield from _rows(table)
 
-    def _read(self, part: Part) -> pa.Table:
+    def _read(self, part: Part, columns: Sequence[str] = schemas.PLAN.names) -> pa.Table:
         """Raises DataError where the part is damaged or gone."""
         path = f"{self.out.root}/{FOLDER}/{part.file}"
         try:
             with damage_named(path, REMEDY):
-                table = self.out.read_table(f"{FOLDER}/{part.file}")
+                table = self.out.read_table(f"{FOLDER}/{part.file}", [*columns])
         except FileNotFoundError:
             msg = f"{path} is missing: {REMEDY}"
             raise DataError(msg) from None
-        missing = sorted({*schemas.PLAN.names} - {*table.column_names})
-        if missing:
+        if missing := sorted({*columns} - {*table.column_names}):
             msg = f"{path} has no column {missing[0]}: {REMEDY}"
             raise DataError(msg)
         return table
@@ -203,7 +208,7 @@ def read_plan(out: Storage) -> Plan:
     if old is not None:
         msg = f"{out.root}/{FOLDER}/{old} is of another version of this software: {REMEDY}"
         raise DataError(msg)
-    records = [f"{FOLDER}/{name}" for name in names if name.endswith(".json")]
+    records = (f"{FOLDER}/{name}" for name in names if name.endswith(".json"))
     return Plan(out, [out.read_record(name, lambda values: typed(Generation, values), REMEDY) for name in records])
 
 
@@ -225,9 +230,7 @@ def extend_plan(
     name = f"generation-{len(plan.generations):03d}"
     mine = f"{name}-{uuid.uuid4().hex[:8]}"
     units = enumerate(_grouped(todo, unit_files, unit_bytes), start=plan.num_units)
-    parts = [
-        _write_part(out, f"{mine}/part-{number:05d}.parquet", some) for number, some in enumerate(_parts_of(units))
-    ]
+    parts = [_write_part(out, f"{mine}/part-{i:05d}.parquet", some) for i, some in enumerate(_parts_of(units))]
     if not parts:
         return plan
     new = Generation(parts, batch_seconds, retried_edition)
@@ -288,10 +291,9 @@ def _row(unit: int, item: Todo) -> dict[str, Any]:
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        yield from batch.to_pylist()
+    return (row for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE) for row in batch.to_pylist())
 
 
 def _source(row: Mapping[str, Any]) -> Source:
-    fields = {key: value for key, value in row.items() if key not in {"unit", "stretches"}}
-    return Source(**{**fields, "extra": json.loads(row["extra"])})
+    values = {**row, "extra": json.loads(row["extra"])}
+    return Source(**{key: value for key, value in values.items() if key not in {"unit", "stretches"}})

@@ -22,6 +22,7 @@ SOURCE = "text.source"
 """The note that says who wrote a text, where it was a person."""
 CONFIDENCES = ("confidence", "confidence.calibrated")
 """Scores of a text of systems only."""
+SUFFIX = re.compile(r"(?:-v(\d+(?:\.\d+)?))?\.parquet$")
 PAYLOAD = tuple(SPEECH.names[1:])
 """Columns of the kept segments that are read for the shards."""
 
@@ -33,12 +34,34 @@ def file_name(shard: int, count: int, edition: int = 1) -> str:
 
 def first_name(file: str) -> str:
     """The name that a shard has in the first edition: equal content then has equal names."""
-    return re.sub(r"-v\d+(?=\.parquet$)", "", file)
+    return SUFFIX.sub(".parquet", file)
 
 
 def edition_suffix(edition: int) -> str:
     """What tells the files of an edition from those of another: nothing for the first one."""
     return "" if edition == 1 else f"-v{edition}"
+
+
+def rewritten(file: str, edition: int) -> str:
+    """The name of a file of this or another folder whose rows were left out in part: `…-v2.7` is that of the second
+    edition as the seventh has it.
+    """
+    return SUFFIX.sub(f"-v{origin(file)}.{edition}.parquet", file)
+
+
+def origin(file: str) -> int:
+    """The edition whose recordings a file has."""
+    return _numbers(file)[0]
+
+
+def written_by(file: str) -> int:
+    """The edition that wrote a file; 0 for a file of another kind."""
+    return _numbers(file)[-1] if re.match(r"part-.*\.parquet$", file) else 0
+
+
+def _numbers(file: str) -> list[int]:
+    found = SUFFIX.search(file)
+    return [int(number) for number in found[1].split(".")] if found and found[1] else [1]
 
 
 def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int) -> npt.NDArray[np.int64]:

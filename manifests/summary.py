@@ -1,26 +1,30 @@
 """The accounting of a build: hours of input, kept, rejected by reason, failed, non-speech; and where the time went."""
 
+import heapq
+import itertools
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.core.counts import digest
-from curation.core.errors import ConfigError
+from curation.core.counts import Distinct, digest
+from curation.core.errors import ConfigError, DataError
+from curation.core.parquet import damage_named
 from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import ledger
 from curation.manifests.error_rates import ErrorRate
-from curation.manifests.index import ShardIndex
-from curation.manifests.inputs.skipped import ByReason
+from curation.manifests.index import REMEDY, ShardIndex
+from curation.manifests.inputs.skipped import ByReason, read_skipped
 from curation.manifests.plan import Stretch
-from curation.manifests.runs import RunRecord
-from curation.manifests.selection import Selection, column
+from curation.manifests.runs import RunRecord, read_runs
+from curation.manifests.shards import origin
 from curation.manifests.tokens import STREAMS
 
 FILE = "summary.json"
@@ -114,17 +118,14 @@ class LedgerTally:
     """Speakers of kept utterances without a name from the manifest (`named_speakers` gives the others)."""
 
     @classmethod
-    def of(cls, rows: pa.Table, selection: Selection) -> "LedgerTally":
-        """Count rows of the ledger, and the speakers of the selection that they are of."""
+    def of(cls, rows: pa.Table, voices: pa.ChunkedArray) -> "LedgerTally":
+        """Count rows of the ledger. `voices` are the speakers as they are published, of what is not non-speech."""
         failed = rows.filter(pc.equal(rows["status"], "failed"))
-        kept = selection.kept
-        recording = column(selection.spans, "source", "id").take(kept["row"])
-        voices = pa.table({"recording": recording, "label": kept["speaker"]})
-        voices = voices.filter(pc.equal(_manifest_speakers(selection), ""))
+        unnamed = _kept_voices(rows, voices).filter(pc.field("voice") == pc.field("generated"))
         counted = cls(
             recordings=pc.count_distinct(rows["recording_id"]).as_py(),
             failed_recordings=pc.count_distinct(failed["recording_id"]).as_py(),
-            unnamed_speakers=voices.group_by(["recording", "label"]).aggregate([]).num_rows,
+            unnamed_speakers=pc.count_distinct(unnamed["voice"]).as_py(),
         )
         samples = rows.append_column("samples", pc.subtract(rows["end_sample"], rows["start_sample"]))
         sums = samples.group_by(["status", "reason"]).aggregate([("samples", "count"), ("samples", "sum")])
@@ -151,27 +152,69 @@ class LedgerTally:
         self.lines[status][reason] = before[0] + count, before[1] + samples
 
 
-def named_speakers(selection: Selection) -> set[int]:
-    """Digests of the speakers of kept utterances that the manifest names: they may be in other recordings too."""
-    return {digest(name) for name in pc.unique(_manifest_speakers(selection)).to_pylist() if name}
+def named_speakers(rows: pa.Table, voices: pa.ChunkedArray) -> set[int]:
+    """Digests of the speakers of kept utterances that the manifest names: they may be in other recordings too.
+
+    Rows and voices are those of `LedgerTally.of`.
+    """
+    named = _kept_voices(rows, voices).filter(pc.field("voice") != pc.field("generated"))
+    return {digest(name) for name in pc.unique(named["voice"]).to_pylist()}
 
 
-def _manifest_speakers(selection: Selection) -> pa.Array:
-    """For each kept utterance the speaker of the manifest; empty where the recording has none, or several voices."""
-    kept = selection.kept
-    speaker = column(selection.spans, "source", "speaker").take(kept["row"])
-    return pc.if_else(kept["one_voice"], pc.fill_null(speaker, ""), "")
+def _kept_voices(rows: pa.Table, voices: pa.ChunkedArray) -> pa.Table:
+    """The published speaker of each kept utterance, and the name that is generated where there is no other."""
+    heard = rows.filter(pc.not_equal(rows["status"], ledger.NON_SPEECH))
+    generated = pc.binary_join_element_wise(heard["recording_id"], heard["speaker"], "-")
+    table = pa.table({"voice": voices, "generated": generated})
+    return table.filter(pc.equal(heard["status"], "kept"))
 
 
-def summarize(
-    tally: LedgerTally,
-    speakers: int,
-    index: ShardIndex,
-    timing: Timing,
-    errors: Mapping[str, ErrorRate],
-    skipped: ByReason,
-) -> Summary:
-    """The summary of a corpus: what its ledger and its shards add up to, with so many speakers."""
+@dataclass(frozen=True, slots=True)
+class PartSums:
+    """What a part of the ledger adds to the whole; it is in the footer of its file."""
+
+    tally: LedgerTally
+    speakers: list[int]
+    """See `named_speakers`."""
+
+    KEY: ClassVar[str] = "curation.sums"
+
+    def to_text(self) -> str:
+        """For the footer."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def added_up(out: Storage, corpus: ShardIndex) -> tuple[LedgerTally, int]:
+    """What all parts of the ledger add up to, and how many speakers there are.
+
+    Raises DataError where a part does not say what it adds.
+    """
+    tally, named = LedgerTally(), Distinct()
+    for name in corpus.ledger:
+        file = f"{ledger.FOLDER}/{name}"
+        with damage_named(f"{out.root}/{file}", REMEDY), out.open_table(file) as opened:
+            content = (opened.metadata.metadata or {})[PartSums.KEY.encode()]
+        try:
+            part = typed(PartSums, json.loads(content))
+        except ValueError as error:
+            msg = f"{out.root}/{file} is damaged ({PartSums.KEY}: {error}): {REMEDY}"
+            raise DataError(msg) from error
+        tally.add(part.tally)
+        named.add(part.speakers)
+    return tally, tally.unnamed_speakers + len(named)
+
+
+@dataclass(slots=True)
+class Labelling:
+    """What the label pass of all published recordings took, and how often its models broke."""
+
+    times: StageTimes = field(default_factory=StageTimes)
+    errors: dict[str, ErrorRate] = field(default_factory=dict)
+
+
+def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> Summary:
+    """The summary of a corpus: what its ledger and its shards add up to."""
+    tally, speakers = added_up(out, index)
     languages: Counter[str] = Counter()
     for entry in index.shards:
         languages.update(entry.languages)
@@ -189,9 +232,9 @@ def summarize(
         tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
         speakers=speakers,
         languages=dict(sorted(languages.items())),
-        errors=dict(sorted(errors.items())),
-        skipped=skipped,
-        timing=timing,
+        errors=dict(sorted(labelling.errors.items())),
+        skipped=read_skipped(out),
+        timing=Timing(labelling.times, read_runs(out)),
     )
 
 
@@ -211,7 +254,12 @@ _FAILURE_COLUMNS = ["recording_id", "version", "start_sample", "end_sample", "st
 
 def failed_recordings(out: Storage, corpus: ShardIndex) -> Iterator[FailedRecording]:
     """The recordings of a corpus in which something failed, sorted by id, from its ledger."""
-    for name in corpus.ledger:
+    by_origin = itertools.groupby(sorted(corpus.ledger, key=origin), key=origin)  # the parts of each are in order
+    yield from heapq.merge(*(_failed_in(out, [*names]) for _, names in by_origin), key=lambda found: found.id)
+
+
+def _failed_in(out: Storage, names: Sequence[str]) -> Iterator[FailedRecording]:
+    for name in names:
         table = out.read_table(f"{ledger.FOLDER}/{name}", _FAILURE_COLUMNS)
         recording = table["recording_id"].combine_chunks()
         is_last = pc.not_equal(recording, pa.concat_arrays([recording[1:], pa.array([""])]))

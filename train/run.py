@@ -25,7 +25,7 @@ from curation.tokenize.vocabulary import Stream, load_vocabulary
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import FILE, SpeechInfo, TokenizerInfo, references
 from curation.train.config import TrainConfig
-from curation.train.data.corpus import Corpus, open_corpus, vocabulary_for
+from curation.train.data.corpus import Corpus, begun_with, open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
 from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import Recorder, StepMetrics
@@ -97,9 +97,12 @@ def check(shards: str, config: TrainConfig) -> None:
 def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
     """Everything that a run needs, at the step where it stands."""
     run.mkdir(parents=True, exist_ok=True)
-    # Adapters are put beside the weights that the run began with, those of a checkpoint are merged.
-    start = _start_from(config) if config.lora.rank else checkpoint.latest(run) or _start_from(config)
+    begun = checkpoint.latest(run)
     corpus = open_corpus(shards)
+    if begun is not None:
+        corpus = _as_it_was(corpus, checkpoint.read_state(begun).data)
+    # Adapters are put beside the weights that the run began with, those of a checkpoint are merged.
+    start = _start_from(config) if config.lora.rank else begun or _start_from(config)
     if start is None:
         speech, model = _new(corpus, shards, run, config, world)
     else:
@@ -113,6 +116,18 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Traine
     trainer = Trainer(config, model.to(world.device), loader, speech, run, world, validation)
     trainer.resume()
     return trainer
+
+
+def _as_it_was(corpus: Corpus, position: Mapping[str, Any]) -> Corpus:
+    """The generation of a corpus in which a checkpoint has its position."""
+    identity = position.get("identity")
+    begun = begun_with(corpus, str(identity.get("corpus"))) if isinstance(identity, dict) else corpus
+    if begun.identity != corpus.identity:
+        log.warning(
+            "this run began with generation %d of %s and goes on with it: generation %d is for new runs",
+            *(begun.index.edition, corpus.where, corpus.index.edition),
+        )
+    return begun
 
 
 def _loader(corpus: Corpus, config: TrainConfig, speech: SpeechInfo, world: World) -> PackedLoader:

@@ -38,6 +38,10 @@ class TableWriter:
             self._writer.write_table(self._waiting.slice(0, whole), row_group_size=self._size)
             self._waiting = self._waiting.slice(whole)
 
+    def annotate(self, key: str, value: str) -> None:
+        """Write a text into the footer, which is only known now that the rows are."""
+        self._writer.add_key_value_metadata({key: value})
+
     def close(self) -> None:
         """Write the last rows and the footer."""
         if self._waiting.num_rows:

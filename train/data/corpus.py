@@ -6,7 +6,6 @@ one reads nothing else; slices follow from the index alone.
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from curation.core.errors import DataError
 from curation.core.parquet import damage_named
 from curation.core.storage import Storage
 from curation.manifests import index, shards
+from curation.manifests.history import chain
 from curation.manifests.index import ShardIndex
 from curation.tokenize.pair import check_description
 from curation.tokenize.vocabulary import Stream, Vocabulary, make_vocabulary
@@ -119,15 +119,29 @@ def _groups_of(metadata: pq.FileMetaData, one: Slice) -> tuple[list[int], int]:
 
 
 def open_corpus(location: str) -> Corpus:
-    """Read the index of a build's folder, or of its folder `shards`. Raises DataError where there is none."""
-    storage = Storage(location.rstrip("/"))
-    for name in (index.FILE, posixpath.basename(index.FILE)):
-        if storage.exists(name):
-            return Corpus(
-                storage, posixpath.dirname(name), _checked(index.read_index(storage, name), f"{location}/{name}")
-            )
-    msg = f"{location}: no {index.FILE} or _index.json: give the folder of a finished build, or its shards"
-    raise DataError(msg)
+    """Read the index of a build's folder, of its folder `shards`, or of one of its generations (`corpus@2`).
+
+    Raises DataError where there is none.
+    """
+    return _opened(chain.locate(location))
+
+
+def _opened(found: chain.Located) -> Corpus:
+    checked = _checked(found.index, f"{found.storage.root}/{found.folder}")
+    return Corpus(found.storage, found.folder, checked)
+
+
+def begun_with(corpus: Corpus, identity: str) -> Corpus:
+    """The generation of a corpus that has this identity: what a training began with before others were appended.
+
+    The corpus itself where none has it.
+    """
+    latest = chain.Located(corpus.storage, corpus.folder, corpus.index)
+    for number in chain.readable(corpus.index):
+        earlier = _opened(chain.at_generation(latest, number))
+        if earlier.identity == identity:
+            return earlier
+    return corpus
 
 
 def _checked(found: ShardIndex, path: str) -> ShardIndex:
