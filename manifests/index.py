@@ -1,9 +1,10 @@
 """The index of the shards, `shards/_index.json`: what publishing replaces last, and whoever reads a corpus reads first.
 
 It names the files of shards, ledger and segments that are the corpus. Others may lie beside them: of an edition that a
-publish pass is writing, or was writing when it was killed. It says what became of the corpus so far: `manifests.history`.
+publish pass is writing, or was writing when it was killed. It lists the generations so far, too (`manifests.history`).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +25,7 @@ REMEDY = "copy the shards again, or publish the build again with `curation build
 """Where it is damaged."""
 Name = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 """Of a file in its folder: no path, so that an index from elsewhere leads to no other file."""
+Kind = Literal["build", "append", "compact", "remove"]
 MOST = 10**8
 """More rows than a shard can have, more codes than a tokenizer can have: sizes above are damage."""
 
@@ -51,7 +53,7 @@ class Generation:
 
     number: Count
     """Its edition."""
-    kind: Literal["build", "append", "compact", "remove"]
+    kind: Kind
     """`append`: files were added. `build` and `compact`: all are new. `remove`: those with removed recordings are."""
     before: str = ""
     """SHA-256 of the index before it; empty for the first."""
@@ -103,6 +105,12 @@ class ShardIndex:
         """Duration of all utterances."""
         return sum(entry.seconds for entry in self.shards)
 
+    def names(self, folder: str) -> list[str]:
+        """Its files in one of the folders shards, ledger, segments."""
+        if folder == shards.FOLDER:
+            return [entry.file for entry in self.shards]
+        return self.ledger if folder == "ledger" else self.segments
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**asdict(self), "format": FORMAT_VERSION, "rows": self.rows, "seconds": self.seconds}
@@ -121,6 +129,14 @@ def read_index(out: Storage, name: str = FILE) -> ShardIndex:
     """The index of a build. FileNotFoundError if it is not published; DataError if damaged or of another format."""
     where = f"{out.root}/{name}"
     return out.read_record(name, lambda values: ShardIndex.from_json(values, where), REMEDY)
+
+
+def generations_of(content: bytes) -> list[Generation]:
+    """Those of an index; none of one that is damaged, or of a version that had none."""
+    try:
+        return typed(list[Generation], json.loads(content).get("generations", []))
+    except (ValueError, AttributeError, RecursionError):
+        return []
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import heapq
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import ledger
-from curation.manifests.error_rates import ErrorRate
+from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.inputs.skipped import ByReason, read_skipped
 from curation.manifests.plan import Stretch
@@ -211,6 +211,11 @@ class Labelling:
     times: StageTimes = field(default_factory=StageTimes)
     errors: dict[str, ErrorRate] = field(default_factory=dict)
 
+    def add(self, times: StageTimes, errors: Mapping[str, ErrorRate]) -> None:
+        """Add those of other recordings."""
+        self.times.add(times)
+        add_rates(self.errors, errors)
+
 
 def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> Summary:
     """The summary of a corpus: what its ledger and its shards add up to."""
@@ -228,7 +233,7 @@ def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> Summary:
         lines=sorted(lines, key=lambda line: (order[line.status], -line.seconds, line.reason)),
         shards=len(index.shards),
         utterances=index.rows,
-        kept_seconds=index.seconds,
+        kept_seconds=sum(samples for _, samples in tally.lines.get("kept", {}).values()) / SAMPLE_RATE,
         tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
         speakers=speakers,
         languages=dict(sorted(languages.items())),

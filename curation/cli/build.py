@@ -53,8 +53,8 @@ def build(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Label recordings, publish shards, account for every second.
 
-    Run it again to resume after an interruption, to add recordings, or, with other thresholds, to publish again without
-    running the models. Exit code 3: more recordings failed than engine.max_failed_fraction allows.
+    Run it again to resume after an interruption, to append recordings, or, with other thresholds, to publish again
+    without running the models. Exit code 3: more recordings failed than engine.max_failed_fraction allows.
     """
     from curation.cli.progress import BuildProgress
     from curation.cli.tables import print_summary

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 LOG_SECONDS = 30.0
 WIDE = 120
 """Columns of a terminal that has room for a bar beside losses and speed."""
-STEPS = {"label": "labelling", "judge": "selecting", "ledger": "accounting", "shards": "writing shards"}
+STEPS = {
+    "label": "labelling",
+    "judge": "selecting",
+    "ledger": "accounting",
+    "shards": "writing shards",
+    "rewrite": "taking out what was labelled again",
+}
 
 
 class _Bars:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    shards: Annotated[str, typer.Argument(metavar="SHARDS", help="A finished build, or its folder of shards.")],
+    shards: Annotated[
+        str, typer.Argument(metavar="SHARDS", help="A finished build, its folder of shards, or a generation (OUT@2).")
+    ],
     *,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="RUN", file_okay=False, help="Folder of the training run.")

@@ -1,7 +1,8 @@
 """An edition of the published corpus. A publish pass writes it beside the one that is there, and switches at its end.
 
-The files of an edition have its number in their names. The index names those that are the corpus: it is replaced last,
-in one step, and only then are the files of the editions before removed. Who reads through the index sees the old corpus
+The files of an edition have its number in their names. One that only adds recordings names the files of the edition
+before too, which stay as they are (`Standing`). The index names those that are the corpus: it is replaced last,
+in one step, and only then are files removed that it does not name. Who reads through the index sees the old corpus
 or the new one, whatever is killed. A finished task of a pass leaves its result in `publish/vN/`, and is not done
 again when the pass goes on after a kill.
 
@@ -12,20 +13,25 @@ only after its switch; and the index is replaced only where it is still the one 
 """
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, Self
 
 from pydantic import TypeAdapter
 
-from curation.core.errors import LockError
+from curation.core.errors import DataError, LockError
 from curation.core.records import json_bytes, typed
 from curation.core.storage import Storage
 from curation.core.stores.conditional import ChangedError
 from curation.manifests import index, ledger, shards
-from curation.manifests.index import ShardIndex
+from curation.manifests.groups import replaced
+from curation.manifests.history import chain
+from curation.manifests.history.seal import sealed
+from curation.manifests.index import Generation, Kind, ShardIndex, generations_of
+from curation.manifests.plan import Plan
 from curation.manifests.segments import table as segments
 from curation.manifests.selection import JUDGED_FOLDER, judged_folder
 from curation.pipeline.job import Result, Task
@@ -33,6 +39,10 @@ from curation.pipeline.job import Result, Task
 FOLDER = "publish"
 PUBLISHED = (ledger.FOLDER, segments.FOLDER, shards.FOLDER)
 """Folders with files of an edition."""
+ANEW = f"{FOLDER}/anew.json"
+"""While it is there, nothing of the corpus stands: recordings that it has are labelled again."""
+MOST_REPLACED = 2**16
+"""Where as many recordings are replaced, all files are written anew."""
 REMEDY = "remove it and run the same command again"
 
 
@@ -44,6 +54,39 @@ class _Started:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What a publish pass leaves of the corpus that is there."""
+
+    index: ShardIndex = field(default_factory=lambda: ShardIndex([]))
+    """With its files; one without any where all are written anew."""
+    replaced: Sequence[str] = ()
+    """Sorted ids of recordings that were labelled again: their rows go out of those files."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is such a corpus."""
+        return bool(self.index.made)
+
+    @property
+    def since(self) -> int:
+        """The first generation of the plan that is not published yet."""
+        return self.index.planned
+
+    @classmethod
+    def of(cls, out: Storage, planned: Plan, made: str) -> Self:
+        """What stands of a corpus for a pass with these settings: nothing where others made it, or files of it lack."""
+        try:
+            found = index.read_index(out)
+        except (FileNotFoundError, DataError):  # a damaged one is replaced
+            return cls()
+        whole = all({*found.names(folder)}.issubset(out.names(folder)) for folder in PUBLISHED)
+        if found.made != made or found.planned > len(planned.generations) or not whole or out.exists(ANEW):
+            return cls()
+        again = {*itertools.islice(replaced(planned, found.planned), MOST_REPLACED)}
+        return cls() if len(again) == MOST_REPLACED else cls(found, sorted(again))
+
+
+@dataclass(frozen=True)
 class Edition:
     """The edition that a publish pass makes."""
 
@@ -51,6 +94,10 @@ class Edition:
     number: int
     replaces: str | None = None
     """Version of the index when the pass began; None where there was none."""
+    before: str = ""
+    """SHA-256 of that index."""
+    generations: Sequence[Generation] = ()
+    """Of that index."""
 
     @classmethod
     def begin(cls, out: Storage, made_of: Any) -> Self:
@@ -58,48 +105,73 @@ class Edition:
 
         Raises LockError where another build begins one at the same time.
         """
-        key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         try:
-            replaces = out.read_version(index.FILE)[1]
+            content, version = out.read_version(index.FILE)
+            known = cls(out, 0, version, hashlib.sha256(content).hexdigest(), generations_of(content))
         except FileNotFoundError:
-            replaces = None
+            known = cls(out, 0)
+        key = hashlib.sha256(json.dumps([made_of, known.before], sort_keys=True).encode()).hexdigest()
         latest = max(map(_pass_number, out.names(FOLDER)), default=0)
         if latest and out.exists(_record(latest)):
             started = out.read_record(_record(latest), lambda values: typed(_Started, values), REMEDY)
             if started.key == key:
-                return cls(out, latest, replaces)
-        files = [_number(name) for folder in PUBLISHED for name in out.names(folder)]
-        new = cls(out, 1 + max([latest, *files]), replaces)
-        new._write_alone(_record(new.number), asdict(_Started(key)), None)
+                return replace(known, number=latest)
+        files = [shards.written_by(name) for folder in PUBLISHED for name in out.names(folder)]
+        number = 1 + max([latest, *files, *(item.number for item in known.generations)])
+        new = cls(out, number, known.replaces, known.before, known.generations)
+        new._write_alone(_record(new.number), json_bytes(asdict(_Started(key))), None)
         return new
 
-    def switch(self, new: ShardIndex) -> None:
-        """Make this edition the corpus, and remove the files of those before.
+    def switch(self, new: ShardIndex, kind: Kind = "build", *, rewrites: bool = True) -> ShardIndex:
+        """Make this edition the corpus, and remove files that it does not name; returns the index as it is written.
 
-        Raises LockError where another build has replaced the index since this pass began: its corpus stays.
+        `rewrites`: whether it goes without shards of the edition before. Raises LockError where another build has
+        replaced the index since this pass began: its corpus stays.
         """
-        self._write_alone(index.FILE, new.to_json(), self.replaces)
-        for folder in PUBLISHED:
-            for name in self.out.names(folder):
-                if 0 < _number(name) < self.number:
-                    self.out.remove(f"{folder}/{name}")
+        step = Generation(self.number, kind, self.before, rewrites, new.rows, new.seconds)
+        new = replace(new, edition=self.number, generations=[*self.generations, step])
+        content = sealed(new.to_json())
+        self.out.write_bytes(chain.file_name(self.number), content)
+        self._write_alone(index.FILE, content, self.replaces)
+        return new
 
-    def end(self) -> None:
-        """The pass is done: nothing of it, nor of those before, has to be remembered."""
-        numbers = {_pass_number(name) for folder in (FOLDER, JUDGED_FOLDER) for name in self.out.names(folder)}
-        for number in sorted(numbers & set(range(1, self.number + 1))):  # the latest last: it is the one that can go on
+    def end(self, current: ShardIndex) -> None:
+        """The pass is done: nothing of it, nor of those before, has to be remembered. Repeated, it changes nothing.
+
+        Files that the index does not name go: of this edition and those before. Of later ones another pass has them.
+        """
+        for folder in PUBLISHED:
+            for name in {*self.out.names(folder)} - {*current.names(folder)}:
+                if 0 < shards.written_by(name) <= self.number:
+                    self.out.remove(f"{folder}/{name}")
+        numbers = {item.number for item in current.generations}
+        for name in self.out.names(chain.FOLDER):
+            number, kind = chain.parsed(name)
+            if number <= self.number and (number not in numbers or (kind == chain.LABELLING and number < self.number)):
+                self.out.remove(f"{chain.FOLDER}/{name}")
+        self.out.remove(ANEW)
+        passes = {_pass_number(name) for folder in (FOLDER, JUDGED_FOLDER) for name in self.out.names(folder)}
+        for number in sorted(passes & set(range(1, self.number + 1))):  # the latest last: it is the one that can go on
             self.out.remove(_record(number))
             self.out.remove_folder(_folder(number))
             self.out.remove_folder(judged_folder(number))
         self.out.remove_if_empty(FOLDER)
         self.out.remove_if_empty(JUDGED_FOLDER)
 
-    def _write_alone(self, name: str, values: Any, version: str | None) -> None:
+    def _write_alone(self, name: str, content: bytes, version: str | None) -> None:
         try:
-            self.out.write_if(name, json_bytes(values), version)
+            self.out.write_if(name, content, version)
         except ChangedError as error:
             msg = f"{self.out.root}/{name} was written by another build meanwhile: this build ends here"
             raise LockError(msg) from error
+
+
+def before_labelling(out: Storage, planned: Plan, units: Iterable[int]) -> None:
+    """Take note where units are labelled again whose recordings are published: nothing of that corpus stands then."""
+    if out.exists(index.FILE):
+        published = Plan(out, planned.generations[: index.read_index(out).planned]).num_units
+        if any(unit < published for unit in units):
+            out.write_json(ANEW, {"units": published})
 
 
 class Once(Generic[Task, Result]):
@@ -142,9 +214,3 @@ def _pass_number(name: str) -> int:
     """The edition of a folder of a pass, by its name; 0 for one of another kind."""
     found = re.fullmatch(r"v(\d+)", name)
     return int(found[1]) if found else 0
-
-
-def _number(name: str) -> int:
-    """The edition of a file, by its name; 0 for a file of another kind."""
-    found = re.fullmatch(r"part-.*?(?:-v(\d+))?\.parquet", name)
-    return int(found[1] or 1) if found else 0

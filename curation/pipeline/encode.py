@@ -46,6 +46,8 @@ class JudgeTask:
     """Staging files that are judged together."""
 
     files: Sequence[BatchName]
+    new: int = 0
+    """The first unit that was not published before: what the files of earlier ones say of the label pass is known."""
 
     @property
     def name(self) -> str:
@@ -76,8 +78,9 @@ class BatchJudge:
             current_attempt().note("", f"judging {name.file}")
             file = staging.read(self._out, name)
             judged = self._labelled.judge(file)
-            times.add(file.times)
-            add_rates(errors, file.errors)
+            if name.unit >= task.new:
+                times.add(file.times)
+                add_rates(errors, file.errors)
             if self._tokenizers is not None:
                 samples += self._encode(name, judged, self._tokenizers)
                 known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])

@@ -91,8 +91,8 @@ class LedgerPartWritten(Done):
     kept_samples: int
     """Of all its recordings."""
     tally: LedgerTally
-    speakers: list[int]
-    """See `summary.named_speakers`."""
+    sha256: dict[str, str]
+    """Of the files of ledger and segments, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,19 @@ class ShardWritten(Done):
     """A shard is written."""
 
     entry: ShardEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRewritten(Done):
+    """A shard, or a part of ledger and segments, is written again without some recordings; or it had none of them."""
+
+    was: str
+    file: str
+    """Its name now; empty where nothing is left of it."""
+    entry: ShardEntry | None = None
+    """Of a shard."""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """Of the files of a part, by name; empty where it had none of the recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +127,8 @@ class PoolLoad:
     """Calls that wait for a worker."""
 
 
-Step = Literal["label", "judge", "ledger", "shards"]
-"""`judge` applies the thresholds and encodes what is kept."""
+Step = Literal["label", "judge", "ledger", "shards", "rewrite"]
+"""`judge` applies the thresholds and encodes what is kept; `rewrite` takes recordings out of files that stay."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,65 +1,70 @@
 """The publish pass: judge, tokenize what is kept, write ledger, segments, shards and index.
 
-No ASR or diarization model runs here, so repeating it with other thresholds is cheap. Every step is a map over
-idempotent tasks, which are not done again after a kill. The new edition lies beside the old one until the index, which
-is written last, names it. A staging file is judged once, by the first step; the others use what it stored, and the
-segments read the texts, and the shards the payload of the kept ones only.
+No ASR or diarization model runs here, so repeating it with other thresholds is cheap. Recordings that were labelled
+since the corpus was published are added to it: only they are judged and written, and the files that are there stay.
+With other thresholds, tokenizers or marks all files are written anew.
+
+Every step is a map over idempotent tasks, which are not done again after a kill. What is new lies beside the old until
+the index, which is written last, names it. A staging file is judged once, by the first step; the others use what it
+stored, and the segments read the texts, and the shards the payload of the kept ones only.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
 
-from curation.core.counts import Distinct
-from curation.core.timing import StageTimes
+from curation.core.records import typed
+from curation.core.storage import Storage
 from curation.core.version import __version__
-from curation.manifests import ledger, plan, staging
-from curation.manifests.error_rates import ErrorRate, add_rates
-from curation.manifests.groups import id_ranges
-from curation.manifests.index import ShardIndex
-from curation.manifests.inputs.skipped import read_skipped
+from curation.manifests import plan, schemas, staging
+from curation.manifests.groups import files_of, id_ranges
+from curation.manifests.history import chain
+from curation.manifests.index import Kind, ShardEntry, ShardIndex
 from curation.manifests.marks.files import FOLDER as MARKS
-from curation.manifests.runs import read_runs
 from curation.manifests.segments.table import SegmentTable
+from curation.manifests.selection import LabelledBuild
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import FILE as SUMMARY
-from curation.manifests.summary import LedgerTally, Summary, Timing, summarize
+from curation.manifests.summary import Labelling, Summary, summarize
 from curation.pipeline.assemble import declared_scores, tokenizer_gpus
-from curation.pipeline.config import BuildConfig
-from curation.pipeline.edition import Edition, Once
+from curation.pipeline.edition import Edition, Once, Standing
 from curation.pipeline.encode import BatchJudge, JudgeTask
-from curation.pipeline.job import BatchesJudged, Job, LedgerPartWritten, Runtime, ShardWritten
+from curation.pipeline.job import BatchesJudged, FileRewritten, Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import labelled_build, write_config
+from curation.pipeline.without import Without, rest, rewrite_tasks
 from curation.pipeline.writers import LedgerTask, LedgerWriter, ShardCut, ShardWriter
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
 
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
+REMEDY = "remove it: only the times of the label pass are lost"
 
 
-def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
-    """Publish a new edition; returns its summary, which is written too."""
-    out, config = job.out, job.config
+def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = False) -> Summary:
+    """Publish what is labelled; returns the summary of the corpus, which is written too.
+
+    `compact`: write all files anew, whatever is published.
+    """
+    out, config, planned, names = job.out, job.config, plan.read_plan(job.out), staging.committed(job.out)
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
-    names = staging.committed(out)
-    edition = Edition.begin(out, _made_of(config, tokenizers, names, out.names(plan.FOLDER), out.names(MARKS)))
-    labelled = labelled_build(out, config, edition.number)
+    labelled = labelled_build(out, config)
     table = SegmentTable(declared_scores(), labelled.rules)
-    times, errors = _judge(job, runtime, edition, names, monitor)
-    written = _write_ledger(partial(LedgerWriter, labelled, table), runtime, edition, names, monitor)
-    parts = [ledger.file_name(number, edition.number) for number in range(len(written.kept_samples))]
-    cut = ShardCut.of(sum(written.kept_samples), config.publish.shard_hours)
-    fingerprint = tokenizers.fingerprint if tokenizers else None
-    rows, audio = config.publish.row_group_rows, config.publish.audio
-    worker = partial(
-        Once, edition, partial(ShardWriter, out, cut, edition.number, fingerprint, rows, audio), ShardWritten
-    )
-    done = runtime.map(worker, cut.tasks(written.kept_samples))
-    entries = [shard.entry for shard in monitor.follow("shards", cut.count, done)]
+    made = _made(job, tokenizers, table)
+    standing = Standing() if compact else Standing.of(out, planned, made)
+    if standing.stands and standing.since == len(planned.generations):
+        return _finished(job, Edition(out, standing.index.edition), standing.index, monitor)
+    edition = Edition.begin(out, [made, __version__, [*map(str, names)], len(planned.generations), standing.since])
+    work = Work(job, runtime, edition, monitor, standing, planned)
+    mine = files_of(planned, names, standing.since)
+    labelling = work.judge(mine)
+    written = work.write_ledger(replace(labelled, edition=edition.number), table, mine)
+    shards, left = work.write_shards(written, tokenizers), work.rewrite()
+    parts = [*left.ledger, *(part.file for part in written)]
     new = ShardIndex(
-        shards=sorted(entries, key=lambda entry: entry.file),
+        shards=[*left.shards, *shards],
         row_group_rows=config.publish.row_group_rows,
         tokenizers=tokenizers.describe() if tokenizers else None,
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
@@ -69,80 +74,100 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor) -> Summary:
         segments=parts,
         rules=table.described_rules(),
         thresholds={rule.field: rule.threshold for rule in labelled.rules},
+        sha256=left.sha256 | {file: value for part in written for file, value in part.sha256.items()},
+        made=made,
+        planned=len(planned.generations),
     )
     monitor.lock.fence()
-    edition.switch(new)
-    write_config(out, config)
+    out.write_json(chain.file_name(edition.number, chain.LABELLING), asdict(labelling))
+    kind: Kind = "append" if standing.stands else "compact" if compact else "build"
+    new = edition.switch(new, kind, rewrites=not standing.stands or left.shards != standing.index.shards)
+    return _finished(job, edition, new, monitor)
+
+
+def _made(job: Job, tokenizers: DualTokenizer | None, table: SegmentTable) -> str:
+    """A hash of all that decides what is published of a recording, and in which columns."""
+    decides = {
+        "settings": job.config.model_dump(mode="json", exclude={"engine", "inputs"}),
+        "tokenizers": tokenizers.fingerprint if tokenizers else None,
+        "marks": job.out.names(MARKS),
+        "columns": [str(schema) for schema in (schemas.SHARDS, schemas.LEDGER, table.schema)],
+        "rules": table.described_rules(),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _finished(job: Job, edition: Edition, current: ShardIndex, monitor: Monitor) -> Summary:
+    """Write what follows from the index, and end the pass. Repeated after a kill, it changes nothing more."""
+    write_config(job.out, job.config)
     monitor.journal.enter("")
-    timing = Timing(times, read_runs(out))
-    summary = summarize(
-        written.tally, written.tally.unnamed_speakers + len(written.speakers), new, timing, errors, read_skipped(out)
-    )
-    out.write_json(SUMMARY, summary.to_json())
-    edition.end()
+    summary = summarize(job.out, current, _labelling(job.out, current))
+    job.out.write_json(SUMMARY, summary.to_json())
+    edition.end(current)
     return summary
 
 
-def _made_of(
-    config: BuildConfig,
-    tokenizers: DualTokenizer | None,
-    names: Sequence[BatchName],
-    plans: Sequence[str],
-    marks_there: Sequence[str],
-) -> dict[str, Any]:
-    """All that the files of an edition depend on."""
-    return {
-        "settings": config.model_dump(mode="json", exclude={"engine"}),
-        "tokenizers": tokenizers.fingerprint if tokenizers else None,
-        "staging": [str(name) for name in names],
-        "plan": [name for name in plans if name.endswith(".json")],
-        "marks": marks_there,
-        "software": __version__,
-    }
+def _labelling(out: Storage, current: ShardIndex) -> Labelling:
+    """What a generation says of the label pass; nothing where it is not there."""
+    name = chain.file_name(current.edition, chain.LABELLING)
+    return out.read_record(name, partial(typed, Labelling), REMEDY) if out.exists(name) else Labelling()
 
 
-def _judge(
-    job: Job, runtime: Runtime, edition: Edition, names: Sequence[BatchName], monitor: Monitor
-) -> tuple[StageTimes, dict[str, ErrorRate]]:
-    """Judge all staging files and tokenize what is kept; returns what the files say of the label pass."""
-    size = FILES_PER_TASK if job.config.tokenize is None else 1
-    tasks = (JudgeTask(names[start : start + size]) for start in range(0, len(names), size))
-    times, gpus = StageTimes(), tokenizer_gpus(job.config)
-    errors: dict[str, ErrorRate] = {}
-    worker = partial(Once, edition, partial(BatchJudge, job, edition.number), BatchesJudged)
-    done = runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
-    for part in monitor.follow("judge", -(-len(names) // size), done):
-        times.add(part.label_times)
-        add_rates(errors, part.label_errors)
-        monitor.journal.add_models(part.model_seconds)
-    return times, errors
+@dataclass(frozen=True)
+class Work:
+    """The steps of a pass."""
 
+    job: Job
+    runtime: Runtime
+    edition: Edition
+    monitor: Monitor
+    standing: Standing
+    planned: plan.Plan
 
-@dataclass
-class Ledger:
-    """What the parts of the ledger add up to."""
+    def judge(self, names: Sequence[BatchName]) -> Labelling:
+        """Judge staging files and tokenize what is kept; returns what all published ones say of the label pass."""
+        job, since = self.job, self.standing.since
+        size = FILES_PER_TASK if job.config.tokenize is None else 1
+        new = plan.Plan(job.out, self.planned.generations[:since]).num_units
+        tasks = (JudgeTask(names[start : start + size], new) for start in range(0, len(names), size))
+        labelling, gpus = _labelling(job.out, self.standing.index) if since else Labelling(), tokenizer_gpus(job.config)
+        worker = partial(Once, self.edition, partial(BatchJudge, job, self.edition.number), BatchesJudged)
+        done = self.runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
+        for part in self.monitor.follow("judge", -(-len(names) // size), done):
+            labelling.add(part.label_times, part.label_errors)
+            self.monitor.journal.add_models(part.model_seconds)
+        return labelling
 
-    kept_samples: list[int]
-    """Of each part."""
-    tally: LedgerTally = field(default_factory=LedgerTally)
-    speakers: Distinct = field(default_factory=Distinct)
-    """That the manifest names; the others are no texts, and only counted."""
+    def write_ledger(
+        self, labelled: LabelledBuild, table: SegmentTable, names: Sequence[BatchName]
+    ) -> list[LedgerPartWritten]:
+        """Write the new parts of ledger and segments; returns them in order."""
+        since = self.standing.since
+        tasks = (LedgerTask(part) for part in id_ranges(self.planned, names, since))
+        worker = partial(Once, self.edition, partial(LedgerWriter, labelled, table), LedgerPartWritten)
+        done = self.runtime.map(worker, tasks)
+        parts = self.monitor.follow("ledger", len(self.planned.cuts(since)), done)
+        return sorted(parts, key=lambda part: part.number)
 
+    def write_shards(self, parts: Sequence[LedgerPartWritten], tokenizers: DualTokenizer | None) -> list[ShardEntry]:
+        """Write the shards of the kept utterances of new parts; returns them in order."""
+        config, samples = self.job.config.publish, sum(part.kept_samples for part in parts)
+        if not samples and self.standing.stands:
+            return []
+        cut = ShardCut.of(samples, config.shard_hours)
+        fingerprint = tokenizers.fingerprint if tokenizers else None
+        settings = cut, self.edition.number, fingerprint, config.row_group_rows, config.audio
+        worker = partial(Once, self.edition, partial(ShardWriter, self.job.out, *settings), ShardWritten)
+        done = self.runtime.map(worker, cut.tasks([part.kept_samples for part in parts]))
+        entries = [shard.entry for shard in self.monitor.follow("shards", cut.count, done)]
+        return sorted(entries, key=lambda entry: entry.file)
 
-def _write_ledger(
-    make_writer: Callable[[], LedgerWriter],
-    runtime: Runtime,
-    edition: Edition,
-    names: Sequence[BatchName],
-    monitor: Monitor,
-) -> Ledger:
-    """Write all parts of the ledger."""
-    planned = plan.read_plan(edition.out)
-    tasks = (LedgerTask(part) for part in id_ranges(planned, names))
-    worker = partial(Once, edition, make_writer, LedgerPartWritten)
-    written = Ledger([0] * len(planned.cuts()))
-    for part in monitor.follow("ledger", len(written.kept_samples), runtime.map(worker, tasks)):
-        written.kept_samples[part.number] = part.kept_samples
-        written.tally.add(part.tally)
-        written.speakers.add(part.speakers)
-    return written
+    def rewrite(self) -> ShardIndex:
+        """The files that stay of the corpus, without the recordings that were labelled again."""
+        old, gone = self.standing.index, self.standing.replaced
+        if not gone:
+            return old
+        without = partial(Without, self.job.out, self.edition.number, gone, old.row_group_rows)
+        tasks = rewrite_tasks(old)
+        done = self.runtime.map(partial(Once, self.edition, without, FileRewritten), tasks)
+        return rest(old, self.monitor.follow("rewrite", len(tasks), done))

@@ -4,7 +4,7 @@
 
     summary = build(load_config(), ["recordings/"], "corpus")
 
-The same call resumes an interrupted build; with other thresholds it only publishes.
+The same call resumes an interrupted build; with other inputs it appends them; with other thresholds it only publishes.
 """
 
 import heapq
@@ -32,6 +32,7 @@ from curation.manifests.staging import committed
 from curation.manifests.summary import Summary, failed_recordings
 from curation.pipeline.assemble import build_stages, worker_needs
 from curation.pipeline.config import BuildConfig
+from curation.pipeline.edition import before_labelling
 from curation.pipeline.guard.breaker import Breaker
 from curation.pipeline.guard.lock import Lock, held
 from curation.pipeline.guard.quarantine import clear_notes
@@ -59,6 +60,7 @@ def build(  # noqa: PLR0913 - the options of the command
     wait_seconds: float = 0.0,
     force_unlock: bool = False,
     metrics: str | None = None,
+    compact: bool = False,
 ) -> Summary:
     """Build a corpus: label what is not labelled yet, publish, and account for every second, as in `summary.json`.
 
@@ -85,6 +87,7 @@ def build(  # noqa: PLR0913 - the options of the command
         force_unlock: take the output from another build, which then ends itself at its next step.
         metrics: `PORT` or `HOST:PORT` at which live figures are served for Prometheus while the build runs; without a
             host, for this machine only.
+        compact: publish all recordings anew, as one generation.
 
     Raises:
         UserError: for everything that the user can fix, with the remedy: ConfigError before any work, ModelError for
@@ -110,13 +113,14 @@ def build(  # noqa: PLR0913 - the options of the command
             journal = Journal.begin(out, run, runtime.num_cpus, runtime.pool_times)
             monitor = Monitor(lock, journal, on_progress, figures)
             waiting, done = unfinished_units(out, plan)
+            before_labelling(out, plan, waiting)
             if waiting:
                 journal.enter("label")
                 breaker = Breaker(config.engine.max_error_fraction)
                 for batch in monitor.follow("label", len(waiting), runtime.label(job, plan.units(waiting), done)):
                     breaker.add(batch.errors)
             journal.enter("publish")
-            summary = publish(job, runtime, monitor)
+            summary = publish(job, runtime, monitor, compact=compact)
         lock.fence()
         clear_notes(out)
         return summary

@@ -26,7 +26,7 @@ from curation.manifests.index import ShardEntry
 from curation.manifests.segments import table as segments
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.selection import LabelledBuild, filtered, judged_folder, located, payload
-from curation.manifests.summary import LedgerTally, named_speakers
+from curation.manifests.summary import LedgerTally, PartSums, named_speakers
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
 KEPT_ROWS = 2**16
@@ -69,15 +69,16 @@ class LedgerWriter:
                 rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
                 speech = payload(out, found, segments.SPEECH_COLUMNS)
-                all_writer.add(self.table.rows(intervals, found, speech, selection.spans))
+                heard = self.table.rows(intervals, found, speech, selection.spans)
+                all_writer.add(heard)
                 kept = filtered(found, pc.equal(found["status"], "kept").to_numpy()).select(schemas.KEPT.names)
                 kept_writer.add(kept)
                 samples += int(np.sum(_lengths(kept)))
-                tally.add(LedgerTally.of(rows, selection))
-                speakers.add(named_speakers(selection))
-        return LedgerPartWritten(
-            number=number, file=file, kept_samples=samples, tally=tally, speakers=speakers.values()
-        )
+                tally.add(LedgerTally.of(rows, heard["speaker"]))
+                speakers.add(named_speakers(rows, heard["speaker"]))
+            writer.annotate(PartSums.KEY, PartSums(tally, speakers.values()).to_text())
+        sha256 = {f"{ledger.FOLDER}/{file}": writer.sha256, f"{segments.FOLDER}/{file}": all_writer.sha256}
+        return LedgerPartWritten(number=number, file=file, kept_samples=samples, tally=tally, sha256=sha256)
 
 
 def _kept_file(edition: int, number: int) -> str:
@@ -135,7 +136,7 @@ class ShardWriter:
     def __call__(self, task: ShardTask) -> ShardWritten:
         """Write the shard."""
         file = shards.file_name(task.shard, self.cut.count, self.edition)
-        tally = _Tally()
+        tally = ShardTally()
         schema = schemas.SHARDS.with_metadata(
             {
                 "curation.format": index.FORMAT_VERSION,
@@ -165,7 +166,7 @@ class ShardWriter:
 
 
 @dataclass
-class _Tally:
+class ShardTally:
     """Counts what goes into a shard, for its entry in the index."""
 
     rows: int = 0
@@ -174,6 +175,7 @@ class _Tally:
     languages: Counter[str] = field(default_factory=Counter)
 
     def add(self, table: pa.Table) -> None:
+        """Count rows of `schemas.SHARDS`."""
         self.rows += table.num_rows
         self.seconds += float(np.sum(table["seconds"].to_numpy()))
         for stream in tokens.STREAMS:
@@ -181,6 +183,7 @@ class _Tally:
         self.languages.update({row["values"]: row["counts"] for row in pc.value_counts(table["language"]).to_pylist()})
 
     def entry(self, file: str, size: int, sha256: str) -> ShardEntry:
+        """The entry of a file of so many bytes."""
         counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
         return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, dict(sorted(self.languages.items())))
 

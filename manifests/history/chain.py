@@ -2,7 +2,7 @@
 
 An index names the hash of the one before it, so that all of them together are a chain, and `shards/_index.json` is its
 end. A generation that only added files shares the others with the one before, and both can be read; `corpus@2` is the
-second. One that rewrote files (other thresholds, `curation compact`, a removal) leaves nothing to be read of those before.
+second. One that rewrote shards (other thresholds, `curation compact`, a removal) leaves none before it to be read.
 """
 
 import posixpath
@@ -15,11 +15,19 @@ from curation.manifests import index
 from curation.manifests.index import ShardIndex, read_index
 
 FOLDER = "generations"
+LABELLING = "-labelling"
+"""The kind of file with the cost of the label pass (`summary.Labelling`), of the latest generation only."""
 
 
-def file_name(number: int) -> str:
-    """The copy of the index of a generation."""
-    return f"{FOLDER}/{number:06d}.json"
+def file_name(number: int, kind: str = "") -> str:
+    """The copy of the index of a generation, or its file of another kind."""
+    return f"{FOLDER}/{number:06d}{kind}.json"
+
+
+def parsed(name: str) -> tuple[int, str]:
+    """Number and kind of a file of the folder; 0 for one that is none of ours."""
+    found = re.fullmatch(r"(\d{6,})([a-z-]*)\.json", name)
+    return (int(found[1]), found[2]) if found else (0, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,14 @@ def table(out: Path, folder: str) -> pa.Table:
     return pa.concat_tables([files.read_table(name).replace_schema_metadata() for name in names])
 
 
+def in_order(out: Path, folder: str) -> pa.Table:
+    """The same, sorted by recording and time, whatever the files are; without where rows were labelled."""
+    found = table(out, folder)
+    start, end = ("start_sample", "end_sample") if folder == "ledger" else ("start", "end")
+    moved = [name for name in ("staging_file", "staging_row") if name in found.column_names]
+    return found.drop_columns(moved).sort_by([(name, "ascending") for name in ("recording_id", start, end)])
+
+
 def rows(out: Path, folder: str) -> list[dict[str, Any]]:
     """The same as plain values, in the order of the files."""
     return list(table(out, folder).to_pylist())

@@ -1,6 +1,7 @@
 """Shards without a build: rows of `schemas.SHARDS` with random tokens, and an index, as publishing writes them."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 from curation.core.storage import Storage
 from curation.manifests import index as index_file
 from curation.manifests import schemas, shards
-from curation.manifests.index import ShardEntry, ShardIndex
+from curation.manifests.history import chain
+from curation.manifests.index import Generation, ShardEntry, ShardIndex
 from curation.tokenize.vocabulary import make_vocabulary
 
 SIZES = {"glm": 20, "global_": 9, "semantic": 30}
@@ -44,6 +46,25 @@ def tokenizers(fingerprint: str = "f" * 64) -> dict[str, Any]:
     """What an index says of the tokenizers."""
     codec = {"semantic_size": SIZES["semantic"], "global_size": SIZES["global_"], "num_global": 4}
     return {"fingerprint": fingerprint, "glm": {"size": SIZES["glm"]}, "bicodec": codec}
+
+
+def grown(folder: str, rows: list[dict[str, Any]]) -> str:
+    """Append rows to the shards of a build as one more generation, in a shard of its own; returns the folder."""
+    out = Storage(folder)
+    old = index_file.read_index(out)
+    if not old.generations:
+        old = replace(old, generations=[Generation(1, "build")])
+        out.write_json(chain.file_name(1), old.to_json())
+    number = old.edition + 1
+    name = shards.file_name(0, 1, number)
+    with out.table_writer(f"{shards.FOLDER}/{name}", schemas.SHARDS, old.row_group_rows) as writer:
+        writer.add(pa.Table.from_pylist(rows, schema=schemas.SHARDS))
+    entry = ShardEntry(name, len(rows), writer.sha256)
+    step = Generation(number, "append", rewrites=False)
+    new = replace(old, shards=[*old.shards, entry], edition=number, generations=[*old.generations, step])
+    for file in (chain.file_name(number), index_file.FILE):
+        out.write_json(file, new.to_json())
+    return folder
 
 
 def write_shards(

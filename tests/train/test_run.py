@@ -61,6 +61,18 @@ def test_the_loader_resumes_at_its_position(tmp_path):
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 
 
+def test_a_run_goes_on_with_the_generation_that_it_began_with(tmp_path):
+    corpus = shards(tmp_path / "build")
+    train(corpus, tmp_path / "whole", "run.steps=6", "run.save_steps=3")
+    train(corpus, tmp_path / "parts", "run.steps=3", "run.save_steps=3")
+    synthetic.grown(corpus, [synthetic.utterance(i) for i in range(60, 90)])
+    train(corpus, tmp_path / "parts", "run.steps=6")
+    train(f"{corpus}@1", tmp_path / "first", "run.steps=6")
+    assert losses(tmp_path / "parts") == losses(tmp_path / "first") == losses(tmp_path / "whole")
+    train(corpus, tmp_path / "latest", "run.steps=6")
+    assert losses(tmp_path / "latest") != losses(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("has_instructions", [True, False])
 def test_bfloat16_in_software_is_warned_of(tmp_path, monkeypatch, has_instructions):
     own, seen = logging.Logger("alone"), []  # noqa: LOG001 - out of the tree that other libraries change

@@ -110,8 +110,7 @@ def test_a_pass_with_other_settings_starts_anew(tmp_path):
     second = Edition.begin(out, {"max_pwer": 0.2})
     assert second.number == 2
     assert out.names("shards") == [unfinished]  # whoever makes the first may still be at it
-    second.switch(ShardIndex([], edition=2))
-    second.end()
+    second.end(second.switch(ShardIndex([])))
     assert out.names("shards") == ["_index.json"]
     assert out.names("judged") == out.names("publish") == []
 
@@ -135,11 +134,12 @@ def late_and_later(out):
 def test_a_pass_that_is_late_does_not_replace_the_corpus_of_another(s3_bucket):
     out = Storage(s3_bucket)
     late, later = late_and_later(out)
-    later.switch(ShardIndex([], edition=later.number))
+    later.end(later.switch(ShardIndex([])))
     with pytest.raises(LockError, match=r"shards/_index\.json was written by another build"):
         late.switch(ShardIndex([], edition=late.number))
     assert read_index(out).edition == later.number
-    assert out.names("shards") == ["_index.json", "part-00000-of-00001-v2.parquet"]
+    assert out.names("shards") == ["_index.json"]
+    assert out.names("generations") == ["000001.json", "000002.json"]
 
 
 def test_a_pass_that_is_late_removes_nothing_of_another(s3_bucket):
@@ -147,15 +147,15 @@ def test_a_pass_that_is_late_removes_nothing_of_another(s3_bucket):
     late, later = late_and_later(out)
     for edition in (late, later):
         out.write_bytes(f"judged/v{edition.number}/x.parquet", b"x")
-    late.switch(ShardIndex([], edition=late.number))
-    late.end()
+    late.end(late.switch(ShardIndex([])))
     assert (out.names("judged"), out.names("publish")) == (["v2"], ["v2"])
     assert "part-00000-of-00001-v2.parquet" in out.names("shards")
     with pytest.raises(LockError):
         later.switch(ShardIndex([], edition=later.number))
     resumed = Edition.begin(out, {"max_pwer": 0.2})
-    resumed.switch(ShardIndex([], edition=resumed.number))
-    assert read_index(out).edition == 2
+    resumed.switch(ShardIndex([]))
+    assert read_index(out).edition == resumed.number == 3  # what it would replace is another corpus now
+    assert [step.number for step in read_index(out).generations] == [1, 3]
 
 
 def test_two_passes_do_not_get_one_number(s3_bucket, s3):

@@ -84,11 +84,14 @@ def test_what_another_publish_pass_left_is_removed(story, tmp_path):
     (out / "ledger/part-000007.parquet").write_bytes((out / "ledger/part-000000.parquet").read_bytes())
     (out / "segments/part-000007.parquet").write_bytes((out / "segments/part-000000.parquet").read_bytes())
     (out / "shards/part-00000-of-00077.parquet").write_bytes(b"of an earlier pass")
-    build(story_config(), [], str(out), make_stages=scripted_stages)
-    for folder in ("ledger", "segments"):
-        assert [path.name for path in (out / folder).iterdir()] == ["part-000000-v2.parquet"]
-        assert table(out, folder).equals(table(story / "out", folder))
-    assert sorted(path.name for path in (out / "shards").iterdir()) == ["_index.json", "part-00000-of-00001-v2.parquet"]
+    for compact, edition in ((False, ""), (True, "-v2"), (False, "-v2")):
+        (out / f"shards/part-00007-of-00077{edition}.parquet").write_bytes(b"of one that was given up")
+        build(story_config(), [], str(out), make_stages=scripted_stages, compact=compact)
+        for folder in ("ledger", "segments"):
+            assert [path.name for path in (out / folder).iterdir()] == [f"part-000000{edition}.parquet"]
+            assert table(out, folder).equals(table(story / "out", folder))
+        shards = sorted(path.name for path in (out / "shards").iterdir())
+        assert shards == ["_index.json", f"part-00000-of-00001{edition}.parquet"]
 
 
 class InterruptedPassError(Exception):
@@ -175,7 +178,7 @@ def test_a_damaged_staging_file_is_named_and_labelled_anew_once_it_is_removed(st
     damaged = sorted((out / "staging").iterdir())[1]
     damaged.write_bytes(damaged.read_bytes()[:1000])
     with pytest.raises(DataError, match=f"{damaged} is damaged.*remove it and run the same command again"):
-        build(story_config(), [], str(out), make_stages=scripted_stages)
+        build(story_config(), [], str(out), make_stages=scripted_stages, compact=True)
     assert table(out, "shards").equals(table(story / "out", "shards"))
     damaged.unlink()
     build(story_config(), [], str(out), make_stages=scripted_stages)

@@ -1,0 +1,237 @@
+"""A corpus that grows: what is there stays as it is, and the whole is what one build of all recordings gives."""
+
+import hashlib
+import itertools
+import json
+import random
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from curation.core.storage import Storage
+from curation.manifests import plan
+from curation.manifests.history import chain
+from curation.manifests.history.seal import check_seal
+from curation.manifests.index import FILE, read_index
+from curation.manifests.summary import read_summary
+from curation.pipeline import publish
+from curation.pipeline.guard import lock
+from curation.pipeline.run import build
+from tests.support.builds import in_order, table, toy_config, write_recordings
+from tests.support.faults.killing import Killed, KillingFileSystem
+from tests.support.toy import toy_stages
+
+NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"]
+FOLDERS = ("ledger", "segments", "shards")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
+    monkeypatch.setattr(publish, "FILES_PER_TASK", 1)
+    yield
+    KillingFileSystem.arm(None)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return write_recordings(tmp_path_factory.mktemp("in"), NAMES)
+
+
+def config(max_pwer=0.15):
+    base = toy_config(unit_files=2)
+    consensus = base.consensus.model_copy(update={"max_pwer": max_pwer})
+    shards = base.publish.model_copy(update={"shard_hours": 4 / 3600})
+    return base.model_copy(update={"consensus": consensus, "publish": shards})
+
+
+def add(recordings, names, out, settings=None, **options):
+    """Build with recordings of these names."""
+    inputs = [f"{recordings}/{name}.wav" for name in names]
+    return build(settings or config(), inputs, str(out), make_stages=toy_stages, **options)
+
+
+def files(out):
+    """SHA-256 of each published file; every one is the one that the index describes, and no other lies beside them."""
+    out = Storage(str(out))
+    index = read_index(out)
+    assert sorted(out.names("shards")) == sorted(["_index.json", *index.names("shards")])
+    assert (out.names("ledger"), out.names("segments")) == (sorted(index.ledger), sorted(index.segments))
+    said = {f"shards/{entry.file}": entry.sha256 for entry in index.shards} | index.sha256
+    found = {name: hashlib.sha256(out.read_bytes(name)).hexdigest() for name in said}
+    assert found == said
+    return found
+
+
+def recordings_of(out, name):
+    return set(Storage(str(out)).read_table(name, ["recording_id"])["recording_id"].to_pylist())
+
+
+def same_corpus(out, other):
+    return all(in_order(out, folder).equals(in_order(other, folder)) for folder in FOLDERS)
+
+
+def accounted(summary):
+    """What does not depend on grouping or time."""
+    return replace(
+        summary, shards=0, timing=None, lines=[(line.status, line.reason, line.count) for line in summary.lines]
+    )
+
+
+def test_what_is_there_keeps_its_names_and_bytes(recordings, tmp_path):
+    out = tmp_path / "out"
+    add(recordings, NAMES[:4], out)
+    before = files(out)
+    summary = add(recordings, NAMES[4:], out)
+    after = files(out)
+    assert before.items() < after.items()
+    assert all("-v2" in name for name in after.keys() - before.keys())
+    whole = add(recordings, NAMES, tmp_path / "whole")
+    assert same_corpus(out, tmp_path / "whole")
+    assert accounted(summary) == accounted(whole)
+    assert read_summary(Storage(str(out))) == summary
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_corpus_that_grew_in_any_steps_is_that_of_one_build(recordings, tmp_path, seed):
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    names = chance.sample(NAMES, len(NAMES))
+    cuts = [0, *sorted(chance.sample(range(1, len(NAMES)), 3)), len(NAMES)]
+    out, before = tmp_path / "out", {}
+    for start, end in itertools.pairwise(cuts):
+        summary = add(recordings, names[start:end], out)
+        after = files(out)
+        assert before.items() <= after.items()
+        before = after
+    whole = add(recordings, NAMES, tmp_path / "whole")
+    assert same_corpus(out, tmp_path / "whole")
+    assert accounted(summary) == accounted(whole)
+    assert [item.kind for item in read_index(Storage(str(out))).generations] == ["build", *["append"] * 3]
+
+
+def test_no_more_is_written_than_what_is_new_and_the_index(recordings):
+    out = Storage("killing:///grown")
+    KillingFileSystem.store.clear()
+    add(recordings, NAMES[:6], out.root)
+    start = dict(KillingFileSystem.store)
+    KillingFileSystem.arm(None)
+    add(recordings, NAMES[6:], out.root)
+    steps = {step.removeprefix("killing://") for step in KillingFileSystem.steps}
+    there = {name: file.getvalue() for name, file in KillingFileSystem.store.items() if name in steps}
+    new = {name: found for name, found in there.items() if name.split("/")[2] in {*FOLDERS, "generations"}}
+    assert {*new} & {*start} == {f"/grown/{FILE}"}
+    index = len(new[f"/grown/{FILE}"])
+    rest = sum(len(found) for name, found in new.items() if not name.endswith(".parquet"))
+    assert rest < 2.5 * index  # with its copy, and the times of the label pass
+
+
+def test_nothing_new_changes_nothing(recordings, tmp_path):
+    out = tmp_path / "out"
+    summary = add(recordings, NAMES[:3], out)
+    before = files(out)
+    assert accounted(add(recordings, NAMES[:3], out)) == accounted(summary)
+    assert accounted(build(config(), [], str(out), make_stages=toy_stages)) == accounted(summary)
+    assert files(out) == before
+    assert len(read_index(Storage(str(out))).generations) == 1
+
+
+def test_other_settings_or_a_lost_file_make_all_files_anew(recordings, tmp_path):
+    out = tmp_path / "out"
+    add(recordings, NAMES[:3], out)
+    first = files(out)
+    add(recordings, NAMES[3:5], out, config(0.1))
+    second = files(out)
+    assert not first.keys() & second.keys()
+    lost = next(name for name in second if name.startswith("ledger"))
+    (out / lost).unlink()
+    summary = build(config(0.1), [], str(out), make_stages=toy_stages)
+    assert not second.keys() & files(out).keys()
+    assert accounted(summary) == accounted(add(recordings, NAMES[:5], tmp_path / "whole", config(0.1)))
+    assert [item.kind for item in read_index(Storage(str(out))).generations] == ["build"] * 3
+
+
+def test_a_compacted_corpus_has_the_files_of_one_build(recordings, tmp_path):
+    out = tmp_path / "out"
+    add(recordings, NAMES[:4], out)
+    add(recordings, NAMES[4:], out)
+    before = files(out)
+    summary = build(config(), [], str(out), make_stages=toy_stages, compact=True)
+    assert not before.keys() & files(out).keys()
+    add(recordings, NAMES, tmp_path / "whole")
+    assert summary.shards == len(read_index(Storage(str(tmp_path / "whole"))).shards)
+    for folder in ("ledger", "shards"):
+        assert table(out, folder).equals(table(tmp_path / "whole", folder))
+
+
+def test_a_recording_that_changed_is_taken_out_of_the_files_that_have_it(recordings, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(recordings, source)
+    add(source, NAMES[:6], out)
+    before = files(out)
+    concerned = {name for name in before if any("beta" in one for one in recordings_of(out, name))}
+    write_recordings(source, ["beta"], seconds=5)
+    summary = add(source, NAMES, out)
+    after = files(out)
+    assert before.keys() - after.keys() == concerned
+    assert {name for name in after if "-v1.2" in name} <= {
+        name.replace(".parquet", "-v1.2.parquet") for name in concerned
+    }
+    whole = add(source, NAMES, tmp_path / "whole")
+    assert same_corpus(out, tmp_path / "whole")
+    assert accounted(summary) == replace(accounted(whole), errors=summary.errors)  # those count what was labelled
+
+
+def test_labels_that_are_made_again_are_published_again(recordings, tmp_path):
+    """Whoever removes a staging file has its batch labelled again."""
+    out = tmp_path / "out"
+    add(recordings, NAMES[:3], out)
+    before = files(out)
+    next((out / "staging").iterdir()).unlink()
+    build(config(), [], str(out), make_stages=toy_stages)
+    assert not before.keys() & files(out).keys()
+
+
+def test_the_indexes_are_a_chain(recordings, tmp_path):
+    out = tmp_path / "out"
+    for names in (NAMES[:2], NAMES[2:4], NAMES[4:]):
+        add(recordings, names, out)
+    index = read_index(Storage(str(out)))
+    copies = [(out / chain.file_name(item.number)).read_bytes() for item in index.generations]
+    assert [json.loads(one)["rows"] for one in copies] == [item.rows for item in index.generations]
+    hashes = ["", *(hashlib.sha256(one).hexdigest() for one in copies)]
+    assert [item.before for item in index.generations] == hashes[:-1]
+    assert copies[-1] == (out / FILE).read_bytes()
+    for one in copies:
+        check_seal(one, "")
+
+
+def test_killed_anywhere_an_append_leaves_the_old_or_the_new_corpus(recordings):
+    out = Storage("killing:///append")
+    KillingFileSystem.store.clear()
+    add(recordings, NAMES[:4], out.root)
+    start, old = dict(KillingFileSystem.store), files(out.root)
+    KillingFileSystem.arm(None)
+    wanted = add(recordings, NAMES[4:], out.root)
+    steps, new = len(KillingFileSystem.steps), files(out.root)
+    seen = []
+    for fatal in range(steps):
+        KillingFileSystem.store.clear()
+        KillingFileSystem.store.update(start)
+        KillingFileSystem.arm(fatal)
+        with pytest.raises(Killed):
+            add(recordings, NAMES[4:], out.root)
+        generations = read_index(out).generations
+        seen.append(len(generations))
+        named = {f"shards/{entry.file}": entry.sha256 for entry in read_index(out).shards} | read_index(out).sha256
+        assert named == (old if seen[-1] == 1 else new)
+        KillingFileSystem.arm(None)
+        summary = add(recordings, NAMES[4:], out.root, force_unlock=True)
+        assert files(out.root) == new
+        assert accounted(summary) == accounted(wanted)
+        assert summary.timing.label.stages.keys() == wanted.timing.label.stages.keys()
+        assert out.names("publish") == out.names("judged") == []
+        assert len(out.names("generations")) == 3
+    assert seen == sorted(seen)
+    assert set(seen) == {1, 2}
