@@ -41,7 +41,7 @@ def main(
 
 
 PANELS = {
-    "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact),
+    "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact, living.verify),
     "Question a corpus": (
         audit.audit,
         questions.why,

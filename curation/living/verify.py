@@ -1,0 +1,112 @@
+"""Whether a corpus is what it says: every file there, unaltered, and the totals adding up.
+
+    problems = verify(Storage("corpus"))       # empty: it is
+
+The index names the SHA-256 of shards, ledger and segments, has its own, and that of the index before it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ConfigError, DataError
+from curation.core.storage import Storage
+from curation.manifests import index, ledger, shards
+from curation.manifests.history import chain
+from curation.manifests.history.seal import FIELD, check_seal
+from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.segments import table as segments
+from curation.manifests.summary import FILE as SUMMARY
+from curation.manifests.summary import added_up, read_summary
+
+PIECE = 2**20
+"""Bytes that are hashed at once."""
+FOLDERS = (shards.FOLDER, ledger.FOLDER, segments.FOLDER)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as the corpus says."""
+
+    file: str
+    """Name in the build."""
+    what: str
+
+
+def verify(out: Storage) -> list[Problem]:
+    """Everything that is wrong with a corpus. Raises ConfigError where there is none, or one of an older version."""
+    try:
+        content = out.read_bytes(index.FILE)
+    except FileNotFoundError:
+        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
+        raise ConfigError(msg) from None
+    try:
+        corpus = read_index(out)
+        if not corpus.generations and FIELD not in json.loads(content):
+            msg = f"{out.root} is of a version that kept no hashes: `curation compact {out.root}` writes them"
+            raise ConfigError(msg)
+        check_seal(content, index.FILE)
+    except DataError as error:
+        return [Problem(index.FILE, str(error))]
+    problems = [*_generations(out, corpus, content), *_files(out, corpus), *_strangers(out, corpus)]
+    return problems or [*_totals(out, corpus)]
+
+
+def _generations(out: Storage, corpus: ShardIndex, current: bytes) -> Iterator[Problem]:
+    """The copies of the indexes, which are a chain up to the current one."""
+    expected = [*(step.before for step in corpus.generations[1:]), hashlib.sha256(current).hexdigest()]
+    for step, sha256 in zip(corpus.generations, expected, strict=True):
+        yield from _altered(out, chain.file_name(step.number), sha256)
+
+
+def _files(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
+    said = {f"{shards.FOLDER}/{entry.file}": entry.sha256 for entry in corpus.shards} | corpus.sha256
+    for folder in FOLDERS:
+        for name in corpus.names(folder):
+            yield from _altered(out, f"{folder}/{name}", said.get(f"{folder}/{name}", ""))
+
+
+def _altered(out: Storage, name: str, sha256: str) -> Iterator[Problem]:
+    found = hashlib.sha256()
+    try:
+        with out.open(name) as file:
+            while piece := file.read(PIECE):
+                found.update(piece)
+    except FileNotFoundError:
+        yield Problem(name, "is missing")
+        return
+    if found.hexdigest() != sha256:
+        yield Problem(
+            name, f"was altered: its SHA-256 is {found.hexdigest()}, that of the corpus {sha256 or 'unknown'}"
+        )
+
+
+def _strangers(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
+    """Files that are none of the corpus."""
+    known = {f"{folder}/{name}" for folder in FOLDERS for name in corpus.names(folder)}
+    known |= {chain.file_name(step.number) for step in corpus.generations}
+    known |= {index.FILE, chain.file_name(corpus.edition, chain.LABELLING)}
+    for folder in (*FOLDERS, chain.FOLDER):
+        for name in out.names(folder):
+            if f"{folder}/{name}" not in known:
+                yield Problem(f"{folder}/{name}", "is not of the corpus: a pass under way, or killed, may have left it")
+
+
+def _totals(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
+    """What the files add up to is what index and summary say."""
+    tally, speakers = added_up(out, corpus)
+    kept = sum(count for count, _ in tally.lines.get("kept", {}).values())
+    if kept != corpus.rows:
+        yield Problem(index.FILE, f"has {corpus.rows} utterances, the ledger {kept}")
+    try:
+        summary = read_summary(out)
+    except (DataError, ConfigError) as error:
+        yield Problem(SUMMARY, str(error))
+        return
+    lines = {(line.status, line.reason): (line.count, round(line.seconds * SAMPLE_RATE)) for line in summary.lines}
+    counted = {(status, reason): (count, samples) for status, reason, count, samples in tally.verdicts()}
+    said = summary.recordings, summary.utterances, summary.speakers, lines
+    if said != (tally.recordings, corpus.rows, speakers, counted):
+        yield Problem(SUMMARY, "says other totals than the ledger: `curation build` writes it again")
