@@ -85,8 +85,7 @@ def build(  # noqa: PLR0913 - the options of the command
         make_stages: another function adds stages of your own to the build; with Ray, workers must be able to import it.
         wait_seconds: how long to wait while another build uses the output.
         force_unlock: take the output from another build, which then ends itself at its next step.
-        metrics: `PORT` or `HOST:PORT` at which live figures are served for Prometheus while the build runs; without a
-            host, for this machine only.
+        metrics: `[HOST:]PORT` at which live figures are served for Prometheus; without HOST, for this machine only.
         compact: publish all recordings anew, as one generation.
 
     Raises:

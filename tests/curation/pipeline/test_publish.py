@@ -84,8 +84,8 @@ def test_what_another_publish_pass_left_is_removed(story, tmp_path):
     (out / "ledger/part-000007.parquet").write_bytes((out / "ledger/part-000000.parquet").read_bytes())
     (out / "segments/part-000007.parquet").write_bytes((out / "segments/part-000000.parquet").read_bytes())
     (out / "shards/part-00000-of-00077.parquet").write_bytes(b"of an earlier pass")
-    for compact, edition in ((False, ""), (True, "-v2"), (False, "-v2")):
-        (out / f"shards/part-00007-of-00077{edition}.parquet").write_bytes(b"of one that was given up")
+    for compact, left, edition in ((False, "", ""), (True, "", "-v2"), (False, "-v2", "-v2")):
+        (out / f"shards/part-00007-of-00077{left}.parquet").write_bytes(b"of one that was given up")
         build(story_config(), [], str(out), make_stages=scripted_stages, compact=compact)
         for folder in ("ledger", "segments"):
             assert [path.name for path in (out / folder).iterdir()] == [f"part-000000{edition}.parquet"]

@@ -72,7 +72,7 @@ def test_a_corpus_that_grew_is_the_one_that_was_built_at_once_whatever_is_in_mem
             expected = in_order(tmp_path / "whole", name)
             assert expected.num_rows > 8
             assert in_order(out, name).equals(expected)
-        assert len(list((out / "ledger").iterdir())) == (5 if units == 1 else 3)
+        assert len(list((out / "ledger").iterdir())) == (4 if units == 1 else 3)
         build(config, [], str(out), make_stages=toy_stages, compact=True)
         for name in ("ledger", "shards"):
             assert table(out, name).equals(table(tmp_path / "whole", name))

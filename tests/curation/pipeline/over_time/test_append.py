@@ -118,13 +118,12 @@ def test_no_more_is_written_than_what_is_new_and_the_index(recordings):
     start = dict(KillingFileSystem.store)
     KillingFileSystem.arm(None)
     add(recordings, NAMES[6:], out.root)
-    steps = {step.removeprefix("killing://") for step in KillingFileSystem.steps}
-    there = {name: file.getvalue() for name, file in KillingFileSystem.store.items() if name in steps}
-    new = {name: found for name, found in there.items() if name.split("/")[2] in {*FOLDERS, "generations"}}
-    assert {*new} & {*start} == {f"/grown/{FILE}"}
-    index = len(new[f"/grown/{FILE}"])
+    folders = tuple(f"{out.root}/{folder}/" for folder in (*FOLDERS, "generations"))
+    steps = {step for step in KillingFileSystem.steps if step.startswith(folders)}
+    new = {name: file.getvalue() for name, file in KillingFileSystem.store.items() if name in steps}
+    assert {*new} & {*start} == {f"{out.root}/{FILE}"}
     rest = sum(len(found) for name, found in new.items() if not name.endswith(".parquet"))
-    assert rest < 2.5 * index  # with its copy, and the times of the label pass
+    assert rest < 2.5 * len(new[f"{out.root}/{FILE}"])  # with its copy, and the times of the label pass
 
 
 def test_nothing_new_changes_nothing(recordings, tmp_path):
