@@ -1,4 +1,4 @@
-"""`curation compact` writes a corpus that grew as one generation; `verify` is in `tests/curation/living`."""
+"""The commands of `curation/cli/living.py`: `curation compact` writes a corpus that grew as one generation."""
 
 import json
 
