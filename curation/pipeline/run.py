@@ -66,7 +66,6 @@ def build(  # noqa: PLR0913 - the options of the command
 
     ```python
     from curation import Progress, build, load_config
-
     def show(progress: Progress) -> None:
         print(f"{progress.step}: {progress.done} of {progress.total}")
 
