@@ -61,9 +61,9 @@ class Outcome:
         return (self.labelled / self.recordings - 1) / max(1, self.kills)
 
 
-def build_in_subprocess(folder: Path, out: Path, log: Path) -> subprocess.Popen:
+def build_in_subprocess(folder: Path, out: Path, log: Path, runtime: str = "ray") -> subprocess.Popen:
     """Start a build in its own process group."""
-    command = [sys.executable, "-m", "tests.support.kill_harness", "--target", str(folder), str(out)]
+    command = [sys.executable, "-m", "tests.support.kill_harness", "--target", str(folder), str(out), runtime]
     environment = {**os.environ, LOG_VARIABLE: str(log)}
     with (out.parent / "output.txt").open("a") as output:
         return subprocess.Popen(
@@ -111,8 +111,10 @@ def _end(process: psutil.Process) -> None:
         return
 
 
-def torture(kills: int, recordings: int, folder: Path, seed: int = 0, *, verbose: bool = False) -> Outcome:
-    """Build under `kills` kills and compare with a build that nobody disturbed."""
+def torture(
+    kills: int, recordings: int, folder: Path, seed: int = 0, *, last: str = "ray", verbose: bool = False
+) -> Outcome:
+    """Build under `kills` kills and compare with a build that nobody disturbed. `last`: the runtime after the last."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     names = [f"r{number:03d}" for number in range(recordings)]
     source = write_recordings(folder / "in", names)
@@ -128,7 +130,7 @@ def torture(kills: int, recordings: int, folder: Path, seed: int = 0, *, verbose
         wanted += 1
         finished = may_end = False
         while not finished:
-            process = build_in_subprocess(source, out, log)
+            process = build_in_subprocess(source, out, log, "ray" if len(stops) < kills else last)
             runs += 1
             if len(stops) < kills and not may_end:
                 way, part = STOPS[len(stops) % len(STOPS)]
@@ -167,10 +169,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--recordings", type=int, default=60)
-    parser.add_argument("--target", nargs=2, metavar=("IN", "OUT"), help="what the subprocess does")
+    parser.add_argument("--target", nargs=3, metavar=("IN", "OUT", "RUNTIME"), help="what the subprocess does")
     arguments = parser.parse_args()
     if arguments.target:
-        toy_build(*map(Path, arguments.target), _config("ray"), make_stages=slow_toy_stages)
+        source, out, runtime = arguments.target
+        toy_build(Path(source), Path(out), _config(runtime), make_stages=slow_toy_stages)
         return
     with tempfile.TemporaryDirectory() as folder:
         outcome = torture(arguments.kills, arguments.recordings, Path(folder), verbose=True)

@@ -109,7 +109,7 @@ class Misbehave(Stage):
             if "hang" in name:
                 time.sleep(3600)
             if "memory" in name:
-                hog = [np.ones(2**24) for _ in range(24)]  # 3 GiB
+                hog = [np.ones(2**24) for _ in range(12)]  # 1.5 GiB
                 time.sleep(3600)
                 del hog
             if "misplace" in name:

@@ -206,3 +206,14 @@ def test_a_unit_that_was_lost_while_labelling_is_failed_rows_and_labelled_by_the
 
 def test_a_pass_that_is_done_leaves_none_of_its_notes(story):
     assert {"publish", "judged"}.isdisjoint(path.name for path in (story / "out").iterdir())
+
+
+def test_the_index_names_every_file_of_the_corpus_and_no_other(story):
+    index = json.loads((story / "out/shards/_index.json").read_text())
+    named = {
+        "shards": [shard["file"] for shard in index["shards"]],
+        **{name: index[name] for name in ("ledger", "segments")},
+    }
+    for folder, files in named.items():
+        assert files
+        assert sorted(files) == sorted(path.name for path in (story / "out" / folder).glob("*.parquet"))

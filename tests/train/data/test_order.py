@@ -76,7 +76,7 @@ def test_iterating_again_continues(corpus, uninterrupted):
 
 def test_worker_processes_change_nothing(corpus, uninterrupted):
     loaders = [
-        PackedLoader(open_corpus(corpus), VOCABULARY, CONFIG, rank=rank, world=2, num_workers=1 + rank)
+        PackedLoader(open_corpus(corpus), VOCABULARY, CONFIG, rank=rank, world=2, num_workers=2 * rank)
         for rank in range(2)
     ]
     assert take(loaders, 15) == uninterrupted[:30]
