@@ -74,6 +74,7 @@ def test_a_corrected_text_is_published_as_a_persons_without_confidence_and_word_
     assert row["hypotheses"][0]["text"] == "你好, 世界"
     found = next(row for row in rows(marked, "segments") if row["id"] == TOKYO)
     assert (found["text"], found["confidence"], found["confidence_calibrated"]) == ("新しい", None, None)
+    assert found["pwer"] is not None  # what the systems disagreed on stays measured
     others = [row for row in rows(marked, "shards") if row["id"] != TOKYO]
     assert all(row["confidence"] is not None and row["words"] is not None for row in others)
 

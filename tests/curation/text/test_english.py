@@ -50,3 +50,19 @@ def test_numbers_reach_over_words_and_a_name_has_none():
         (1, ("have",), False),
         (1, ("mp", "3s"), False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("5 km beside a km", ["5", "kilometers", "beside", "a", "km"]),  # only a number makes a unit of it
+        ("km 5 km", ["km", "5", "kilometers"]),
+        ("from $5 to $10", ["from", "5", "to", "$10"]),  # a unit on both ends of a range stands on the upper
+        ("10% to 15%", ["1 0", "to", "15%"]),
+        ("$5 to \u20ac10", ["$5", "to", "\u20ac10"]),
+        ("he'd been", ["he had", "been"]),
+        ("he'd be", ["he would", "be"]),
+    ],
+)
+def test_what_stands_beside_a_number_or_a_word_decides_how_it_is_read(text, read):
+    assert [" ".join(tokens) for _, tokens, _ in read_english(text.split())] == read

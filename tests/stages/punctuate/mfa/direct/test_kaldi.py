@@ -16,11 +16,19 @@ def file(*parts):
 
 def test_what_is_written_is_read():
     read = file(
-        token("<A>"), number(-7), unsigned(2**32 - 1), real(0.5), integers([1, -2]), vector([1.5, 2]), token("<B>")
+        token("<A>"),
+        number(-7),
+        unsigned(2**32 - 1),
+        real(0.5),
+        integers([1, -2]),
+        vector([1.5, 2]),
+        matrix(np.zeros((0, 3))),
+        token("<B>"),
     )
     assert (read.token("<A>", "<Z>"), read.integer(), read.integer(), read.real()) == ("<A>", -7, 2**32 - 1, 0.5)
     assert read.integers().tolist() == [1, -2]
     assert read.vector().tolist() == [1.5, 2]
+    assert read.matrix().shape == (0, 3)
     assert read.token() == "<B>"
 
 

@@ -42,6 +42,10 @@ def test_phones_by_position_are_the_default_until_version_2():
     assert not read({"version": "2.0.0", "position_dependent_phones": False}).by_position
 
 
+def test_frames_may_follow_one_another_without_overlap():
+    assert read({"version": "3.0.0", "features": {"frame_shift": 25, "frame_length": 25}}).frame_shift_ms == 25
+
+
 def test_numbers_of_phones_are_the_stored_ones():
     given = {"version": "3.0.0", "phones": ["A"]}
     assert read(given, **{"phones.txt": b"<eps> 0\nsil 1\nspn 2\nA 9\n"}).phones["A"] == 9
