@@ -66,7 +66,7 @@ demo: install system
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/curation doctor --output $(DEMO)
 	$(BIN)/curation build $(DEMO)/recordings/manifest.jsonl --output $(DEMO)/corpus
-	$(BIN)/curation audit $(DEMO)/corpus --output $(DEMO)/audit
+	$(BIN)/curation audit $(DEMO)/corpus --output $(DEMO)/audit --recordings $(DEMO)/recordings
 
 train-demo: demo
 	$(BIN)/python -m curation.demo train $(DEMO)/corpus $(DEMO)/model

@@ -32,6 +32,8 @@ LOCKED = {
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "allow_community_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
     "lock_configuration": "true",
 }
 KEY = f"""coalesce(id, printf('%s-%010d-%010d', recording_id, CAST(round(start * {SAMPLE_RATE}) AS BIGINT),
@@ -49,6 +51,7 @@ class Corpus:
     index: ShardIndex
     scores: Mapping[str, str]
     """Name of the score of each column that has one."""
+    tables: Mapping[str, ds.Dataset]
     database: duckdb.DuckDBPyConnection
 
     @classmethod
@@ -58,7 +61,7 @@ class Corpus:
         index = published(out)
         tables = {"segments": segment_table(out, index), "ledger": _dataset(out, ledger.FOLDER, index.ledger)}
         found = segments.scores_of(tables["segments"].schema)
-        return cls(root, index, found, locked(tables))
+        return cls(root, index, found, tables, locked(tables))
 
     @property
     def rules(self) -> list[Rule]:
@@ -72,10 +75,7 @@ class Corpus:
 
     def value(self, score: str) -> str:
         """A score as an expression of SQL over `segments`."""
-        column = next((column for column, name in self.scores.items() if name == score), None)
-        if column is not None:
-            return quoted(column)
-        return f"list_filter(scores, lambda item: item.name = {literal(score)})[1].value"
+        return value_of(score, self.scores)
 
     def ask(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of a query, whose parameters are bound."""
@@ -105,12 +105,12 @@ def segment_table(out: Storage, index: ShardIndex) -> ds.Dataset:
     return found
 
 
-def locked(tables: Mapping[str, ds.Dataset]) -> duckdb.DuckDBPyConnection:
-    """A database of these tables that can read nothing else."""
+def locked(tables: Mapping[str, ds.Dataset], limits: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A database of these tables that can read nothing else; `limits` are further settings, as SQL writes them."""
     database = duckdb.connect()
     for name, table in tables.items():
         database.register(name, table)
-    for setting, value in LOCKED.items():
+    for setting, value in {**(limits or {}), **LOCKED}.items():
         database.execute(f"SET {setting} = {value}")
     return database
 
@@ -122,6 +122,15 @@ def asked(
     found = database.execute(query, parameters)
     names = [item[0] for item in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def value_of(score: str, columns: Mapping[str, str]) -> str:
+    """A score as an expression of SQL: its column, by `columns` (column: score), or its value in the list `scores`."""
+    column = next((column for column, name in columns.items() if name == score), None)
+    if column is not None:
+        return quoted(column)
+    found = f"list_filter(scores, lambda item: item.name = {literal(score)})[1].value"
+    return f"nullif({found}, 'nan'::DOUBLE)"  # which is no measurement, as `manifests.verdicts` has it
 
 
 def quoted(name: str) -> str:

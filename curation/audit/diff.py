@@ -102,7 +102,8 @@ def _texts(builds: Builds, examples: int) -> dict[str, Any]:
         )
     )
     shown = builds.ask(
-        f"SELECT x.key AS a, y.key AS b, x.text AS text_a, y.text AS text_b {heard} AND x.text <> y.text "
+        f"SELECT x.key AS a, y.key AS b, coalesce(y.language, x.language) AS language, x.text AS text_a, "
+        f"y.text AS text_b {heard} AND x.text <> y.text "
         f"ORDER BY x.seconds DESC, x.key LIMIT $1",
         examples,
     )

@@ -1,5 +1,6 @@
 """Everything that is known of one utterance: its verdict, every rule with the distance to it, texts and hypotheses."""
 
+import math
 import re
 from typing import Any
 
@@ -70,6 +71,6 @@ def _recording(corpus: Corpus, file: str) -> str:
 def _described(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
     """The row with its scores by their names, and each rule."""
     scores = {name: row[column] for column, name in corpus.scores.items() if row[column] is not None}
-    scores |= {item["name"]: item["value"] for item in row["scores"] or ()}
+    scores |= {item["name"]: item["value"] for item in row["scores"] or () if not math.isnan(item["value"])}
     plain = {name: value for name, value in row.items() if name not in corpus.scores}
     return {**plain, "scores": scores, "rules": tried(corpus.rules, row, scores)}

@@ -43,12 +43,13 @@ def main(
 PANELS = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact, living.verify),
     "Question a corpus": (
-        audit.audit,
+        audit.group,
         questions.why,
         questions.whatif,
         questions.sample,
         questions.top,
         questions.diff,
+        questions.sql,
         marks.group,
     ),
     "Prepare a build": (preflight.doctor, preflight.plan, models.group),

@@ -59,6 +59,21 @@ def read_config(out: Storage) -> BuildConfig:
     except FileNotFoundError:
         msg = f"{out.root} holds no build: run `curation build` first"
         raise ConfigError(msg) from None
+    except ConfigError as error:
+        labels = _label_format(out)
+        if labels == LABEL_FORMAT:
+            raise
+        msg = (
+            f"{out.root} was labelled in format {labels} by another version of the software, whose settings this one "
+            f"(format {LABEL_FORMAT}) cannot read: use that version, or build again into another folder ({error})"
+        )
+        raise ConfigError(msg) from error
+
+
+def _label_format(out: Storage) -> Any:
+    """The format of a build's labels, as its record says; this version's, where there is no such record."""
+    found = out.read_json(LABEL_FILE, LABEL_REMEDY) if out.exists(LABEL_FILE) else {}
+    return found.get("labels", "unknown") if isinstance(found, dict) and found else LABEL_FORMAT
 
 
 def pinned(out: Storage, config: BuildConfig) -> BuildConfig:

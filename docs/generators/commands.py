@@ -45,7 +45,8 @@ def _leaves(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ..
         return
     context = _context(path, command)
     for name in sorted(command.list_commands(context)):
-        yield from _leaves((*path, name), command.get_command(context, name))
+        words = path if name == getattr(command, "default", None) else (*path, name)  # it is called without its name
+        yield from _leaves(words, command.get_command(context, name))
 
 
 def _context(path: tuple[str, ...], command: Any) -> Any:

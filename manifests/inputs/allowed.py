@@ -46,6 +46,19 @@ class Allowed:
                 raise ConfigError(msg)
 
 
+def is_below(path: str, prefixes: Iterable[str]) -> bool:
+    """Whether a path or URL, and each one that it is read through, is one of the folders and URLs, or below one."""
+    whole, parts = [_normal(_absolute(prefix)) for prefix in prefixes], [_normal(_absolute(x)) for x in _parts(path)]
+    return bool(parts) and all(any(_is_below(part, prefix) for prefix in whole) for part in parts)
+
+
+def local(path: str) -> str | None:
+    """The path on this machine; None for what is read through a URL or an archive."""
+    if "::" in path or _protocol(path) not in {"", "file", "local"}:
+        return None
+    return path.partition("://")[2] if "://" in path else path
+
+
 def _parts(path: str) -> Iterator[str]:
     """The URLs that a path is made of, without the archives and caches that they are read through."""
     return (part for part in path.split("::") if _protocol(part) not in _WRAPPERS)

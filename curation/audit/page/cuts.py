@@ -26,10 +26,12 @@ BUCKETS = 240
 _ENCODINGS = {"opus": ("OGG", "OPUS"), "flac": ("FLAC", "PCM_16")}
 
 
-def recorded(source: Source, start: float, seconds: float) -> Wave | None:
-    """The stretch of a recording, (samples,) float32, from its file; None where that is not there or not readable."""
+def recorded(source: Source, start: float, seconds: float, decode: DecodeConfig) -> Wave | None:
+    """The stretch of a recording, (samples,) float32, from its file, decoded as the build did it; None where that is
+    not there or not readable.
+    """
     part = replace(source, offset=(source.offset or 0.0) + start, duration=seconds)
-    waves = [row.original for row in decode_spans(part, DecodeConfig()) if row.original is not None]
+    waves = [row.original for row in decode_spans(part, decode) if row.original is not None]
     if not waves:
         return None
     return np.concatenate(waves)

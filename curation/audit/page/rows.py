@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,22 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.audit.corpus import KEY, Corpus
 from curation.audit.page import cuts
 from curation.audit.page.sample import Stratum
-from curation.audit.page.systems import Disagreement
+from curation.audit.page.sources import openable
+from curation.audit.page.systems import Disagreement, written_units
 from curation.core.errors import DataError, StorageError
 from curation.core.storage import Storage
 from curation.manifests.records import Hypothesis, Source
 from curation.manifests.staging import BatchName, read_speech
+from curation.stages.decode.stage import DecodeConfig
 
 COLUMNS = [
     *("id", "recording", "path", "start", "seconds", "speaker", "language"),
     *("status", "reason", "value", "threshold", "detail", "broken", "missing", "marked"),
-    *("text", "hypotheses", "outlier", "scores", "more", "stratum"),
+    *("text", "hypotheses", "units", "outlier", "scores", "more", "stratum"),
     *("words", "audio", "source", "peaks"),
 ]
-"""Of a row, in order: `scores` follow the names in meta, `more` are those without a column of their own."""
+"""Of a row, in order: `units` are those of the text and of each system that did not fail; `scores` follow the names in
+meta, `more` are those without a column of their own."""
 BATCH = 2_000
 
 
@@ -39,8 +43,14 @@ class RowWriter:
     folder: Path
     audio: cuts.Audio
     disagreement: Disagreement
+    recordings: Sequence[str] = ()
+    """Folders and URLs below which recordings may be opened."""
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    """Of the build."""
+    later: bool = False
+    """Word times and audio are asked for later, segment by segment (`cut`)."""
     sources_missing: int = 0
-    """Cuts of which the recording could not be read."""
+    """Cuts of which the recording could not be read, or may not be opened."""
 
     def rows(self) -> Iterator[list[Any]]:
         """All rows of the sample in random order."""
@@ -53,22 +63,31 @@ class RowWriter:
             found = self.corpus.ask(
                 f"SELECT * FROM chosen WHERE place >= {first} AND place < {first + BATCH} ORDER BY place"
             )
-            speech = self._speech(found)
+            speech = {} if self.later else self._speech(found)
             for record in found:
-                yield self._row(record, speech.get(record["key"], {}))
+                yield self.row(record, speech.get(record["key"], {}))
 
-    def _row(self, record: Mapping[str, Any], speech: Mapping[str, Any]) -> list[Any]:
+    def cut(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """What `row` has of speech, of one segment: times of words, and its audio, which is written."""
+        speech = self._speech([record]).get(record["key"], {})
+        found = {"words": _words(record, speech), **self._audio(record, speech)}
+        return {name: _rounded(value) for name, value in found.items()}
+
+    def row(self, record: Mapping[str, Any], speech: Mapping[str, Any]) -> list[Any]:
+        """The values of `COLUMNS` of a segment; one that is not of the sample has no stratum."""
         heard = record["hypotheses"] or []
-        weight = self.strata[record["stratum"]].weight
-        if len(heard) > 1:
+        if len(heard) > 1 and record.get("stratum") is not None:
             items = [Hypothesis(item["system"], item["text"] or "", error=item["error"] or "") for item in heard]
-            self.disagreement.add(record["language"] or "", items, weight)
+            self.disagreement.add(record["language"] or "", items, self.strata[record["stratum"]].weight)
         values = {
             **{name: record.get(name) for name in COLUMNS},
             "recording": record["recording_id"],
             "broken": record["rules_broken"],
             "missing": record["rules_missing"],
             "hypotheses": [[h["system"], h["text"], _rounded(h["confidence"]), h["error"] or None] for h in heard],
+            "units": written_units(
+                record["language"] or "", [record["text"], *(h["text"] for h in heard if not h["error"])]
+            ),
             "scores": [_rounded(record[name]) for name in self.corpus.scores],
             "more": [[item["name"], _rounded(item["value"])] for item in record["scores"] or []],
             "words": _words(record, speech),
@@ -117,10 +136,11 @@ class RowWriter:
 
     def _recorded(self, source: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
         names = ("id", "path", "offset", "track", "channel")
-        try:
-            wave = cuts.recorded(Source(**{name: source[name] for name in names}), record["start"], record["seconds"])
-        except (DataError, StorageError):
-            wave = None
+        wave = None
+        if openable(source["path"], self.recordings):
+            with suppress(DataError, StorageError):
+                part = Source(**{name: source[name] for name in names})
+                wave = cuts.recorded(part, record["start"], record["seconds"], self.decode)
         self.sources_missing += wave is None
         return wave
 

@@ -1,6 +1,6 @@
 """How often systems disagree: pairwise WER and the share of outliers, by language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from curation.audit.corpus import Corpus
@@ -8,6 +8,19 @@ from curation.manifests.records import Hypothesis
 from curation.stages.consensus.agreement import edit_distances
 from curation.stages.consensus.vote import common_units
 from curation.text.normalize import normalizer_for
+
+
+def written_units(language: str, texts: Sequence[str | None]) -> list[list[Any]]:
+    """The texts of one utterance in the units in which they are compared: (written, what counts of it) of each, or what
+    is written alone, where that is the same.
+    """
+    normalizer = normalizer_for(language)
+    found = common_units([normalizer.spans(text or "") for text in texts], normalizer)
+    return [[_unit(span.written, normalizer.join.join(span.tokens)) for span in spans] for spans in found]
+
+
+def _unit(written: str, compared: str) -> Any:
+    return written if written == compared else [written, compared]
 
 
 class Disagreement:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -13,7 +14,7 @@ from curation.audit.page import cube, sample, totals
 from curation.audit.page.chunks import row_scripts, script
 from curation.audit.page.cuts import Audio
 from curation.audit.page.rows import COLUMNS, RowWriter
-from curation.audit.page.systems import Disagreement, outliers
+from curation.audit.page.systems import Disagreement, outliers, written_units
 from curation.audit.page.text import cleaned
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
@@ -22,7 +23,6 @@ from curation.manifests.index import FILE as INDEX
 from curation.manifests.summary import Summary, read_summary
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.provenance import read_config
-from curation.text.languages import WRITING
 
 STATIC = ("index.html", "app.js", "app.css", "LICENSES.txt")
 FORMAT_VERSION = 1
@@ -42,6 +42,10 @@ class PageOptions:
     """Without voices, paths and names of speakers."""
     against: str | None = None
     """Another build of the same recordings, with which this one is compared."""
+    recordings: Sequence[str] = ()
+    """Folders and URLs below which recordings may be opened, so that they are heard as they were."""
+    served: bool = False
+    """A server has all segments, and cuts their audio when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Written:
     rows: int
     bytes: int
     sources_missing: int
-    """Cuts of which the recording could not be read: they play as published only."""
+    """Cuts of which the recording could not be read, or may not be opened: they play as published only."""
 
 
 def write_page(out: Storage, folder: Path, options: PageOptions) -> Written:
@@ -63,10 +67,13 @@ def write_page(out: Storage, folder: Path, options: PageOptions) -> Written:
     audio: Audio = "none" if options.share else options.audio
     corpus, summary = Corpus.open(out.root), read_summary(out)
     meta = {**_about(out, options, audio, summary), "outside": totals.outside(corpus, summary)}
-    _prepare(folder)
+    _prepare(folder, served=options.served)
     strata = sample.draw(corpus, options.per_reason, options.seed)
     hidden = _Hidden(options.share)
-    writer = RowWriter(out, corpus, strata, folder, audio, Disagreement())
+    config = read_config(out)
+    writer = RowWriter(
+        out, corpus, strata, folder, audio, Disagreement(), options.recordings, config.decode, later=options.served
+    )
     chunks = 0
     for content in row_scripts(cleaned(hidden.row(row)) for row in writer.rows()):
         (folder / "data" / f"rows-{chunks:03d}.js").write_bytes(content)
@@ -77,7 +84,7 @@ def write_page(out: Storage, folder: Path, options: PageOptions) -> Written:
         "columns": COLUMNS,
         "strata": [[item.name, item.count, item.taken] for item in strata],
         "cube": cube.cube(corpus),
-        "rules": _rules(corpus, read_config(out)),
+        "rules": _rules(corpus, config),
         "scores": list(corpus.scores),
         "speakers": hidden.speakers(totals.speakers(corpus)),
         "recordings": hidden.recordings(totals.recordings(corpus)),
@@ -101,9 +108,9 @@ def _about(out: Storage, options: PageOptions, audio: Audio, summary: Summary) -
         "seed": options.seed,
         "share": options.share,
         "audio": audio,
+        "served": options.served,
         "recordings_count": summary.recordings,
         "seconds": summary.seconds,
-        "character_languages": sorted(name for name, kind in WRITING.items() if kind.unit == "character"),
     }
 
 
@@ -112,10 +119,12 @@ def _against(out: Storage, options: PageOptions) -> dict[str, Any] | None:
     if options.against is None:
         return None
     found = diff(options.against, out.root, examples=EXAMPLES)
+    for item in found["texts"]["examples"]:
+        item["units"] = written_units(item["language"] or "", [item["text_a"], item["text_b"]])
     return {**found, "a": "BEFORE", "b": "CORPUS"} if options.share else found
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, *, served: bool) -> None:
     """An empty page. Raises ConfigError where the folder holds something that is no page."""
     data = folder / "data"
     if folder.exists() and not _replaceable(folder):
@@ -127,6 +136,9 @@ def _prepare(folder: Path) -> None:
     files = resources.files("curation.audit.page") / "static"
     for name in STATIC:
         (folder / name).write_bytes((files / name).read_bytes())
+    if served:  # the server's own policy is as strict
+        page = (folder / "index.html").read_bytes()
+        (folder / "index.html").write_bytes(page.replace(b"media-src", b"connect-src 'self'; media-src", 1))
 
 
 def _replaceable(folder: Path) -> bool:

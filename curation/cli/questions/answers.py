@@ -150,6 +150,20 @@ def print_diff(found: Mapping[str, Any]) -> None:
         out.print(table)
 
 
+def print_answer(found: Mapping[str, Any]) -> None:
+    """Rows of a SELECT; numbers on the right, and nothing for null."""
+    table = Table()
+    for at, name in enumerate(found["columns"]):
+        right = all(isinstance(row[at], int | float | None) for row in found["rows"])
+        table.add_column(safe(name), justify="right" if right else "left", overflow="fold")
+    for row in found["rows"]:
+        cells = (number(value) if isinstance(value, float) else value for value in row)
+        table.add_row(*(safe("" if value is None else value) for value in cells))
+    console().print(table)
+    if found["more"]:
+        console().print("there are more rows: -n N shows more")
+
+
 def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
     """A table without rows yet: columns of texts on the left, which are wrapped, and of numbers on the right."""
     table = Table(title=title or None, title_justify="left")

@@ -1,4 +1,4 @@
-"""Questions about a published corpus: why, whatif, sample, top, diff."""
+"""Questions about a published corpus: why, whatif, sample, top, diff, sql."""
 
 from typing import Annotated, Literal
 
@@ -117,3 +117,27 @@ def diff(
         print_json(found)
     else:
         print_diff(found)
+
+
+def sql(
+    output: Output,
+    query: Annotated[str, typer.Argument(metavar="SELECT", help="Over the tables segments and ledger.")],
+    *,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, metavar="N", help="Rows at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a corpus in SQL (DuckDB): of the files that its index names, and of no other file.
+
+    The columns are in the reference; `DESCRIBE segments` lists them.
+    """
+    from dataclasses import asdict
+
+    from curation.audit.corpus import Corpus
+    from curation.audit.sql import Limits, answer
+    from curation.cli.questions.answers import print_answer
+
+    found = asdict(answer(Corpus.open(output), query, Limits(rows=count, seconds=3600.0)))
+    if as_json:
+        print_json(found)
+    else:
+        print_answer(found)

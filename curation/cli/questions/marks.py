@@ -62,23 +62,3 @@ def retract(
         print_json(found)
     else:
         print_marks(found)
-
-
-@group.command()
-def estimate(
-    output: Output,
-    *,
-    of: Annotated[str, typer.Option(metavar="NAME", help="kept, or a reason.")] = "kept",
-    as_json: AsJson = False,
-) -> None:
-    """Estimate the share of wrong utterances from the marks of a random sample, with a 95 % interval."""
-    from curation.audit.estimate import estimate as share
-    from curation.cli.questions.answers import print_estimate
-    from curation.core.storage import Storage
-    from curation.manifests.marks.files import read
-
-    found = share(read(Storage(output)), of)
-    if as_json:
-        print_json(found)
-    else:
-        print_estimate(found)

@@ -18,10 +18,10 @@ def corpus(story):
 
 
 @pytest.fixture(scope="session")
-def page(corpus, tmp_path_factory):
+def page(corpus, story, tmp_path_factory):
     """The page of the corpus, with audio."""
     folder = tmp_path_factory.mktemp("page") / "audit"
-    write_page(Storage(str(corpus)), folder, PageOptions(per_reason=20))
+    write_page(Storage(str(corpus)), folder, PageOptions(per_reason=20, recordings=[str(story / "in")]))
     return folder
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.audit.corpus import asked, quoted
+from curation.audit.corpus import asked, value_of
 from curation.audit.judging import margin, outcome, tried, verdict
 from curation.manifests.schemas import SCORE_MAP, VERDICT
 from curation.manifests.verdicts import Rule, judge
@@ -23,7 +23,8 @@ rules = st.lists(
     ),
     max_size=5,
 )
-scores = st.fixed_dictionaries({}, optional={name: st.integers(0, 4).map(float) for name in ("one", "two")})
+values = st.sampled_from([0.0, 1.0, 2.0, 3.0, 4.0, float("nan")])
+scores = st.fixed_dictionaries({}, optional={"one": st.integers(0, 4).map(float), "two": values})
 
 
 @given(rules, st.lists(scores, min_size=1, max_size=8))
@@ -39,11 +40,15 @@ def test_the_verdicts_are_those_of_the_publish_pass(rules, rows):
             {
                 "place": range(len(rows)),
                 "rules_broken": pa.array([0] * len(rows), pa.uint32()),
-                **{name: pa.array([row.get(name) for row in rows], kind) for name in ("one", "two")},
+                "one": pa.array([row.get("one") for row in rows], kind),
+                "scores": pa.array(
+                    [[{"name": "two", "value": row["two"]}] if "two" in row else [] for row in rows],
+                    pa.list_(pa.struct({"name": pa.string(), "value": kind})),
+                ),
             }
         ),
     )
-    made = outcome(rules, quoted)
+    made = outcome(rules, lambda score: value_of(score, {"one": "one"}))
     codes = asked(database, f"SELECT {made.sql} AS code FROM segments ORDER BY place", made.parameters)
     found = [verdict(row["code"], rules, rules, now("kept", None)) for row in codes]
     assert found == [(row["status"], row["reason"] or "") for row in expected]

@@ -11,6 +11,8 @@ from curation.core.settings import override, read_yaml
 from curation.core.storage import Storage
 from curation.pipeline.config import load_config, validate
 from curation.pipeline.provenance import (
+    CONFIG_FILE,
+    LABEL_FILE,
     LABEL_FORMAT,
     check_label_settings,
     open_labelled,
@@ -148,3 +150,13 @@ def test_a_tokenizer_is_pinned_behind_its_kind_and_nothing_else_is_changed(out, 
     back = found.model_copy(update={"tokenize": config.tokenize})
     assert back == config
     assert pinned(out, load_config()) == load_config()
+
+
+def test_settings_of_another_version_are_named_with_the_remedy(out):
+    write_config(out, load_config())
+    out.write_bytes(CONFIG_FILE, out.read_bytes(CONFIG_FILE) + b"older:\n  setting: 1\n")
+    with pytest.raises(ConfigError, match=r"build\.yaml: older"):
+        read_config(out)
+    out.write_json(LABEL_FILE, {"labels": 7})
+    with pytest.raises(ConfigError, match=r"in format 7 by another version .* use that version, or build again into"):
+        read_config(out)

@@ -37,13 +37,17 @@ class Browser(AbstractContextManager["Browser"]):
 
     def open(self, page: Path, place: str = "", width: int = 1280) -> None:
         """Open a page anew and wait until all segments are read."""
+        self.visit((page / "index.html").as_uri() + place, width)
+
+    def visit(self, url: str, width: int = 1280) -> None:
+        """The same of a page at a URL."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
         )
         self.driver.get("about:blank")
         self.forget()
-        self.driver.get((page / "index.html").as_uri() + place)
+        self.driver.get(url)
         self.until("document.querySelector('main')?.dataset.state === 'ready'")
 
     def until(self, condition: str, seconds: float = 20) -> None:

@@ -6,11 +6,11 @@ import { isApart, valueOf } from "./data.js";
 import { KINDS, TAGS } from "./marks.js";
 import { Player } from "./player.jsx";
 import { address } from "./query.js";
+import { ask } from "./server.js";
 import { clock, counted, number, seconds, visible } from "./text.js";
 import { Badge, Copy, Field, Said, languageName, shortId } from "./ui.jsx";
 
 export function Card({ meta, row, marks, onMark, control, go }) {
-  const characters = meta.character_languages.includes(row.language);
   const link = `${location.href.split("#")[0]}#id=${encodeURIComponent(row.key)}`;
   return (
     <article class="card" aria-labelledby="segment">
@@ -41,13 +41,13 @@ export function Card({ meta, row, marks, onMark, control, go }) {
           </a>
         </p>
       </header>
-      <Player key={row.key} row={row} control={control} />
+      <Sound key={row.key} meta={meta} row={row} control={control} />
       <p class="said" lang={/^[a-z]{2,3}$/.test(row.language) ? row.language : undefined} dir="auto">
         {row.text ? visible(row.text) : <em>no text: {visible(row.reason) || row.status}</em>}
       </p>
       {row.detail && <p class="note detail">{visible(row.detail)}</p>}
       {row.id !== null && <Marking key={`m${row.key}`} row={row} marks={marks} onMark={onMark} />}
-      {row.hypotheses.length > 0 && <Hypotheses row={row} characters={characters} />}
+      {row.hypotheses.length > 0 && <Hypotheses row={row} />}
       <Rules meta={meta} row={row} />
       <details>
         <summary>All scores</summary>
@@ -65,18 +65,42 @@ export function Card({ meta, row, marks, onMark, control, go }) {
         <Copy text={row.key}>Copy id</Copy>
         <Copy text={link}>Copy link</Copy>
         <span class="spring" />
-        <span class="note" title={visible(row.sample.stratum)}>
-          stands for {counted(Math.round(row.sample.weight), "segment")}
-        </span>
+        {row.sample ? (
+          <span class="note" title={visible(row.sample.stratum)}>
+            stands for {counted(Math.round(row.sample.weight), "segment")}
+          </span>
+        ) : (
+          <span class="note">not of the random sample</span>
+        )}
       </footer>
     </article>
   );
 }
 
+// Audio and word times; of a server they are asked for when the segment is opened.
+function Sound({ meta, row, control }) {
+  const [state, setState] = useState(row.heard || !meta.served ? "ready" : "waiting");
+  useEffect(() => {
+    if (state === "ready") return undefined;
+    control.current = {};
+    let here = true;
+    ask("cut", { id: row.key }).then(
+      (found) => {
+        Object.assign(row, found, { heard: true });
+        if (here) setState("ready");
+      },
+      (error) => here && setState(error.message),
+    );
+    return () => (here = false);
+  }, []);
+  if (state === "ready") return <Player row={row} control={control} />;
+  return state === "waiting" ? <p class="note" role="status">Cutting the audio {"\u2026"}</p> : <p role="alert">{state}</p>;
+}
+
 // A voice without a name is called after its recording, which stands beside it.
 const voice = (row) => (row.speaker.startsWith(`${row.recording}-`) ? `voice ${row.speaker.slice(row.recording.length + 1)}` : shortId(row.speaker));
 
-function Hypotheses({ row, characters }) {
+function Hypotheses({ row }) {
   const box = useRef(null);
   const [width, setWidth] = useState(64);
   useEffect(() => {
@@ -85,8 +109,8 @@ function Hypotheses({ row, characters }) {
     return () => watch.disconnect();
   }, []);
   const heard = row.hypotheses.filter((item) => !item[3]);
-  const text = row.text || heard[0]?.[1] || "";
-  const found = lines(columns(text, heard.map((item) => item[1]), characters), width);
+  const [text, ...said] = row.units ?? [];
+  const found = lines(columns(row.text ? text : said[0], said), width);
   return (
     <section>
       <h3>What the systems have heard</h3>

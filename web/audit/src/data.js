@@ -55,11 +55,11 @@ export async function readRows(meta, onProgress) {
   return rows;
 }
 
-function rowOf(meta, values, place) {
+export function rowOf(meta, values, place) {
   const row = { place };
   meta.columns.forEach((name, at) => (row[name] = values[at]));
-  const [name, all, taken] = meta.strata[row.stratum];
-  row.sample = { stratum: name, weight: all / taken };
+  const [name, all, taken] = meta.strata[row.stratum] ?? [];
+  row.sample = name === undefined ? null : { stratum: name, weight: all / taken };
   row.language ??= "";
   row.reason ??= "";
   row.key = row.id ?? `${row.recording}@${row.start}`;

@@ -131,8 +131,7 @@ const KINDS = { same: "", other: "other", missing: "missing", extra: "extra" };
 
 // Before and now, one above the other; what is not the same stands out.
 function Text({ item, linked }) {
-  const spaced = /\s/.test(item.text_a.trim()) || /\s/.test(item.text_b.trim());
-  return lines(columns(item.text_a, [item.text_b], !spaced), innerWidth < 600 ? 30 : 116).map((line, at) => (
+  return lines(columns(item.units[0], [item.units[1]]), innerWidth < 600 ? 30 : 116).map((line, at) => (
     <table key={at}>
       <tbody>
         <tr>

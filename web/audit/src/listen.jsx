@@ -3,15 +3,17 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Card } from "./card.jsx";
 import { KINDS } from "./marks.js";
-import { ORDERS, address, command, filtered, reasonOf, sql } from "./query.js";
+import { ORDERS, address, command, filtered, reasonOf, sql, sqlCommand } from "./query.js";
 import { changeOf } from "./thresholds.jsx";
 import { count, csvCell, seconds, visible } from "./text.js";
 import { Badge, Code, Copy, Said, languageName } from "./ui.jsx";
 
 const PAGE = 60;
 
-export function Listen({ meta, rows, edges, route, marks, onMark, undo, ready }) {
+export function Listen({ meta, rows: all, asked, fetched, edges, route, marks, onMark, undo, ready: read, go, setQuestion }) {
   const { filter, id } = route;
+  const rows = useMemo(() => (filter.of ? all.filter((row) => asked.has(row.key)) : all), [all, asked, filter.of]);
+  const ready = read && (!meta.served || id === null || fetched === id || all.some((row) => row.key === id));
   const shown = useMemo(
     () => filtered(rows, filter, (row) => changeOf(meta, row, edges)),
     [rows, JSON.stringify(filter), edges],
@@ -32,13 +34,13 @@ export function Listen({ meta, rows, edges, route, marks, onMark, undo, ready })
       <Filters meta={meta} rows={rows} filter={filter} change={change} />
       {id !== null && wanted < 0 && ready && (
         <p class="note" role="alert">
-          The segment <code>{visible(id)}</code> is not in {Object.keys(filter).length ? "what the filter lets through" : "the sample"}.
+          The segment <code>{visible(id)}</code> is not in {Object.keys(filter).length ? "what the filter lets through" : meta.served ? "the corpus" : "the sample"}.
         </p>
       )}
       <div class="listen">
         <section class="list" aria-label="Segments">
           <p class="note" role="status">
-            {ready ? `${count(shown.length)} of ${count(rows.length)} segments of the sample` : `reading ${count(rows.length)} of ${count(meta.rows)} \u2026`}
+            {ready ? `${count(shown.length)} of ${count(rows.length)} segments of the ${filter.of ? "answer" : "sample"}` : `reading ${count(rows.length)} of ${count(meta.rows)} \u2026`}
           </p>
           <List shown={shown} at={at} pick={pick} marks={marks} />
         </section>
@@ -48,14 +50,14 @@ export function Listen({ meta, rows, edges, route, marks, onMark, undo, ready })
           ready && <p class="empty">Nothing in the sample fits the filter.</p>
         )}
       </div>
-      <Take meta={meta} filter={filter} shown={shown} />
+      <Take meta={meta} filter={filter} shown={shown} go={go} setQuestion={setQuestion} />
     </>
   );
 }
 
 function Filters({ meta, rows, filter, change }) {
   const reasons = useMemo(() => [...new Set(rows.map(reasonOf))].sort(), [rows]);
-  const others = ["speaker", "recording", "change"].filter((name) => filter[name]);
+  const others = ["speaker", "recording", "change", "of"].filter((name) => filter[name]);
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <label>
@@ -98,7 +100,7 @@ function Filters({ meta, rows, filter, change }) {
       </label>
       {others.map((name) => (
         <button key={name} type="button" class="chip" onClick={() => change(name, "")} aria-label={`Remove the filter by ${name}`}>
-          {name}: <Said>{filter[name]}</Said> {"\u00d7"}
+          {name === "of" ? "of the" : `${name}:`} <Said>{filter[name]}</Said> {"\u00d7"}
         </button>
       ))}
     </form>
@@ -162,7 +164,7 @@ function List({ shown, at, pick, marks }) {
   );
 }
 
-function Take({ meta, filter, shown }) {
+function Take({ meta, filter, shown, go, setQuestion }) {
   const csv = () =>
     [["id", "status", "reason", "language", "speaker", "seconds", "text"], ...shown.map((row) => [row.key, row.status, row.reason, row.language, row.speaker, row.seconds, row.text])]
       .map((cells) => cells.map(csvCell).join(","))
@@ -170,8 +172,15 @@ function Take({ meta, filter, shown }) {
   return (
     <details class="take">
       <summary>This filter as SQL, as a command, as CSV</summary>
-      <Code title="DuckDB, on all segments" text={sql(meta, filter)} />
-      <Code title="Command line" text={command(meta, filter)} />
+      {meta.served && (
+        <p>
+          <button type="button" onClick={() => (setQuestion((old) => ({ ...old, sql: sql(filter) })), go("ask"))}>
+            Ask all segments
+          </button>
+        </p>
+      )}
+      <Code title="SQL, on all segments" text={sqlCommand(meta, filter)} />
+      <Code title="A random sample" text={command(meta, filter)} />
       <p>
         <Copy text={csv}>Copy the {count(shown.length)} rows as CSV</Copy>
       </p>

@@ -3,25 +3,28 @@
 import "./style.css";
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Ask } from "./ask.jsx";
 import { configured, evaluate } from "./cube.js";
-import { listen, readRows } from "./data.js";
+import { listen, readRows, rowOf } from "./data.js";
 import { Diff } from "./diff.jsx";
 import { Listen } from "./listen.jsx";
 import { download, jsonl, load, mark as made, save } from "./marks.js";
 import { Marks } from "./marked.jsx";
 import { Overview } from "./overview.jsx";
-import { address, parsed } from "./query.js";
+import { address, parsed, sql } from "./query.js";
+import { ask } from "./server.js";
 import { Speakers } from "./speakers.jsx";
 import { Systems } from "./systems.jsx";
 import { count, visible } from "./text.js";
 import { Thresholds } from "./thresholds.jsx";
 
-const tabsOf = (meta) => TABS.filter(([key]) => key !== "diff" || meta.diff);
+const tabsOf = (meta) => TABS.filter(([key]) => (key !== "diff" || meta.diff) && (key !== "ask" || meta.served));
 
 const TABS = [
   ["overview", "Overview", Overview],
   ["thresholds", "Thresholds", Thresholds],
   ["listen", "Listen", Listen],
+  ["ask", "Ask", Ask],
   ["systems", "Systems", Systems],
   ["speakers", "Speakers", Speakers],
   ["diff", "Diff", Diff],
@@ -32,8 +35,10 @@ function App({ meta }) {
   const [route, setRoute] = useState(() => parsed(location.hash));
   const [rows, setRows] = useState([]);
   const [state, setState] = useState("reading");
+  const [question, setQuestion] = useState({ sql: sql({}) + "\nLIMIT 100", answer: null, error: "", busy: false });
   const [edges, setEdges] = useState(() => configured(meta));
   const { marks, onMark, undo, forget, kept } = useMarks(meta);
+  const { all, asked, fetched, hear } = useServer(meta, rows, state, route);
   useEffect(() => {
     const follow = () => setRoute(parsed(location.hash));
     addEventListener("hashchange", follow);
@@ -54,7 +59,8 @@ function App({ meta }) {
   };
   const [name, , Tab] = tabsOf(meta).find(([key]) => key === route.tab) ?? TABS[0];
   const ready = state === "ready";
-  const props = { meta, rows, edges, setEdges, result, moved, route, go, marks, onMark, undo, forget, kept, ready, download };
+  const props = { meta, rows: all, asked, fetched, question, setQuestion, edges, setEdges, result, moved, route, go, marks, onMark, undo, forget, kept, ready, download };
+  props.hear = (ids) => hear(ids).then(() => go("listen", { of: "answer" }));
   return (
     <>
       <Head meta={meta} tab={name} marks={marks.length} />
@@ -65,6 +71,30 @@ function App({ meta }) {
       <Foot meta={meta} />
     </>
   );
+}
+
+// Segments that a server was asked for: the one that the address names, and those of an answer.
+function useServer(meta, rows, state, route) {
+  const [extra, setExtra] = useState([]);
+  const [asked, setAsked] = useState(new Set());
+  const [fetched, setFetched] = useState("");
+  const all = useMemo(() => [...rows, ...extra], [rows, extra]);
+  const fetchRows = async (ids) => {
+    const known = new Set(all.map((row) => row.key));
+    const missing = ids.filter((id) => !known.has(id));
+    if (!missing.length) return;
+    const found = await ask("rows", { ids: missing });
+    setExtra((old) => [...old, ...found.map((values, at) => rowOf(meta, values, rows.length + old.length + at))]);
+  };
+  const hear = async (ids) => {
+    await fetchRows(ids);
+    setAsked(new Set(ids));
+  };
+  useEffect(() => {
+    if (!meta.served || state !== "ready" || route.id === null || fetched === route.id) return;
+    fetchRows([route.id]).catch(() => {}).finally(() => setFetched(route.id)); // the list says that it is not there
+  }, [route.id, state]);
+  return { all, asked, fetched, hear };
 }
 
 function Head({ meta, tab, marks }) {

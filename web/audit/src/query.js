@@ -2,7 +2,7 @@
 
 import { shellWord, sqlString } from "./text.js";
 
-export const NAMES = ["reason", "language", "speaker", "recording", "q", "change", "order", "marked"];
+export const NAMES = ["reason", "language", "speaker", "recording", "q", "change", "order", "of"];
 
 export const reasonOf = (row) => (row.status === "kept" ? "kept" : row.status === "failed" ? `failed ${row.reason}` : row.reason);
 
@@ -44,10 +44,13 @@ function conditions(filter) {
   return found;
 }
 
-export function sql(meta, filter) {
-  const where = conditions(filter).map((item, at) => `${at ? "  AND" : "WHERE"} ${item}`);
-  return [`SELECT id, seconds, language, status, reason, text`, `FROM ${sqlString(`${meta.path}/segments/*.parquet`)}`, ...where].join("\n");
+export function sql(filter, line = "\n") {
+  const where = conditions(filter).map((item, at) => `${at ? "AND" : "WHERE"} ${item}`);
+  return ["SELECT id, seconds, language, status, reason, text", "FROM segments", ...where].join(line);
 }
+
+// Only the files that the index names are asked: while a corpus is published again, two editions lie beside each other.
+export const sqlCommand = (meta, filter) => `curation sql ${shellWord(meta.path)} ${shellWord(sql(filter, " "))}`;
 
 // `curation sample` knows verdicts and languages; SQL knows the rest.
 export function command(meta, { reason = "", language }) {

@@ -9,6 +9,8 @@ import soundfile
 from curation.audio.files import write_wave
 from curation.audit.page import cuts
 from curation.manifests.records import Source
+from curation.stages.decode.stage import DecodeConfig
+from tests.support.dummies import write_tracks
 
 
 @pytest.fixture
@@ -20,18 +22,25 @@ def recording(tmp_path):
 
 def test_a_cut_is_the_samples_of_the_recording(recording):
     path, wave = recording
-    found = cuts.recorded(Source("a", str(path)), 1.0, 0.5)
+    found = cuts.recorded(Source("a", str(path)), 1.0, 0.5, DecodeConfig())
     np.testing.assert_array_equal(found, wave[16_000:24_000])
 
 
 def test_times_count_from_where_the_recording_begins_in_its_file(recording):
     path, wave = recording
-    found = cuts.recorded(Source("a", str(path), offset=0.5), 1.0, 0.5)
+    found = cuts.recorded(Source("a", str(path), offset=0.5), 1.0, 0.5, DecodeConfig())
     np.testing.assert_array_equal(found, wave[24_000:32_000])
 
 
+def test_a_cut_is_of_the_track_that_the_build_reads(tmp_path):
+    path = write_tracks(tmp_path / "two.mkv", [level * np.ones(32_000, np.float32) for level in (0.1, 0.5)])
+    first, second = (cuts.recorded(Source("a", str(path)), 0.0, 1.0, DecodeConfig(track=number)) for number in (0, 1))
+    assert np.abs(first).max() == pytest.approx(0.1, abs=0.01)
+    assert np.abs(second).max() == pytest.approx(0.5, abs=0.01)
+
+
 def test_a_recording_that_is_gone_has_no_cut(tmp_path):
-    assert cuts.recorded(Source("a", str(tmp_path / "gone.wav")), 0.0, 1.0) is None
+    assert cuts.recorded(Source("a", str(tmp_path / "gone.wav")), 0.0, 1.0, DecodeConfig()) is None
 
 
 @pytest.mark.parametrize("audio", ["opus", "flac"])

@@ -1,9 +1,11 @@
 """A corpus whose every string is an attack: nothing runs, nothing is asked for, and it is shown as text."""
 
 import json
+import shlex
 
 from tests.support.audit.browser import rows_of
 from tests.support.audit.hostile import PAYLOADS, RUN
+from tests.support.commands import curation
 
 SHOWN = """
 return [...document.querySelectorAll('#app *')].flatMap(element => [
@@ -41,9 +43,11 @@ def test_hidden_characters_are_shown_as_escapes(browser, hostile):
 def test_what_is_copied_is_quoted(browser, hostile):
     browser.open(hostile, "#/listen?speaker=" + "%27%20OR%201%3D1%3B%20DROP%20TABLE%20segments%3B%20--")
     browser.run("document.querySelectorAll('details').forEach(item => item.open = true)")
-    sql, command = browser.texts(".take pre")
-    assert "WHERE speaker = ''' OR 1=1; DROP TABLE segments; --'" in sql
-    assert "DROP" not in command
+    sql, command = (shlex.split(text) for text in browser.texts(".take pre"))
+    assert sql[:2] == ["curation", "sql"]
+    rows = curation(*sql[1:], "--json").stdout
+    assert [row[5] for row in json.loads(rows)["rows"]] == ["' OR 1=1; DROP TABLE segments; --"]
+    assert not any("DROP" in word for word in command)
     browser.go("#/listen?reason=" + "%24(touch%20%2Ftmp%2Fhit)%3B%20%60touch%20%2Ftmp%2Fhit%60")
     assert "--reason '$(touch /tmp/hit); `touch /tmp/hit`'" in browser.texts(".take pre")[1]
 

@@ -185,7 +185,7 @@ def test_recordings_that_are_gone_are_counted_and_play_as_published(corpus, stor
     hidden = story / "in" / "ann.wav"
     moved = hidden.rename(tmp_path / "ann.wav")
     try:
-        result = written(out, tmp_path / "audit")
+        result = written(out, tmp_path / "audit", recordings=[str(story / "in")])
     finally:
         moved.rename(hidden)
     rows = [row for row in rows_of(tmp_path / "audit") if row["recording"] == "ann"]

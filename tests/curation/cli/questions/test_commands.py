@@ -1,4 +1,4 @@
-"""`curation why`, `whatif`, `sample`, `top` and `diff`: JSON with all values, tables of 80 columns."""
+"""`curation why`, `whatif`, `sample`, `top`, `diff` and `sql`: JSON with all values, tables of 80 columns."""
 
 import json
 
@@ -18,6 +18,7 @@ CUT = "refused-0000040000-0000048000"
         (["sample", "OUT", "--reason", "consensus.min_words", "-n", "1"], "stands for"),
         (["top", "OUT", "speakers"], "long-S0"),
         (["diff", "OUT", "OUT"], "no verdict differs"),
+        (["sql", "OUT", "SELECT reason, sum(seconds) AS s FROM segments GROUP BY 1 ORDER BY 1"], "consensus.max_pwer"),
     ],
 )
 def test_answers_fit_80_columns_and_say_the_same_as_json(story, command, said):
@@ -43,4 +44,5 @@ def test_json_has_the_values(story):
 def test_errors_name_the_remedy(story, tmp_path):
     assert "give an id" in message(curation("why", story / "out", "nobody", code=2))
     assert "no threshold" in message(curation("whatif", story / "out", "--set", "denoise=null", code=2))
+    assert "is one SELECT" in message(curation("sql", story / "out", "COPY segments TO 'x'", code=2))
     assert "no finished build" in message(curation("top", tmp_path, "speakers", code=2))

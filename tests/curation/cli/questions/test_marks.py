@@ -1,4 +1,4 @@
-"""`curation marks`: import, list, retract, estimate."""
+"""`curation marks`: import, list, retract; and `curation audit estimate`, which counts them."""
 
 import json
 import shutil
@@ -28,9 +28,9 @@ def test_marks_are_taken_listed_estimated_and_retracted(out, tmp_path):
     assert len(json.loads(curation("marks", "import", out, file, "--json").stdout)["known"]) == 1
     assert "text wrong by me" in curation("marks", "list", out).stdout
     assert json.loads(curation("marks", "list", out, "--json").stdout)[0]["text"] == "Sense"
-    assert "100.0%" in curation("marks", "estimate", out).stdout
-    assert json.loads(curation("marks", "estimate", out, "--json").stdout)["share"] == 1.0
+    assert "100.0%" in curation("audit", "estimate", out).stdout
+    assert json.loads(curation("audit", "estimate", out, "--json").stdout)["share"] == 1.0
     assert ANN in curation("marks", "retract", out, ANN).stdout
     assert json.loads(curation("marks", "list", out, "--json").stdout) == []
     assert "has no mark of" in message(curation("marks", "retract", out, ANN, code=2))
-    assert "no mark of a random sample" in message(curation("marks", "estimate", out, code=2))
+    assert "no mark of a random sample" in message(curation("audit", "estimate", out, code=2))
