@@ -146,10 +146,11 @@ KEPT = pa.schema(
         ("file", pa.string()),
         ("place", pa.int64()),
         ("human_text", pa.string()),
+        ("recalibrated", pa.float64()),
     ]
 )
 """`file` is the staging file of an utterance, `place` its index among all segments there; `human_text` a text that
-a person wrote in place of its own."""
+a person wrote in place of its own, `recalibrated` a confidence in place of its own."""
 TOKENS = pa.schema(
     [
         ("id", pa.string()),

@@ -11,7 +11,7 @@ which `select` then reads; for the shards, which read the payload, `located` say
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from curation.core.storage import Storage
 from curation.manifests import schemas, staging
-from curation.manifests.columns.maps import one_chunk
+from curation.manifests.columns.maps import nulls_for, one_chunk, with_value
 from curation.manifests.groups import RecordingGroup
 from curation.manifests.marks.effects import Effects, applied
 from curation.manifests.plan import read_plan
@@ -33,6 +33,8 @@ JUDGED_FOLDER = "judged"
 """Used by the publish pass only, which empties it at its end."""
 REASON = "staging"
 """Of a recording whose rows are missing, or do not belong together."""
+CONFIDENCE = "confidence.calibrated"
+"""The score that may be calibrated anew."""
 _SPAN_COLUMNS = ["source", "span", "offset", "num_samples", "last", "verdict", "scores"]
 
 
@@ -60,6 +62,21 @@ class Selection:
         return self.spans.append_column("segments", pa.ListArray.from_arrays(pa.array(offsets), one_chunk(flat)))
 
 
+class Recalibrates(Protocol):
+    """What gives utterances another calibrated confidence (`curation.stages.consensus.recalibrate`)."""
+
+    @property
+    def name(self) -> str:
+        """Of the calibration."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Of `schemas.SPEECH`, that it reads."""
+
+    def confidence(self, segments: pa.Table, speech: pa.Table) -> npt.NDArray[np.float64]:
+        """(segments,) expected share of correct words; NaN where it is not known."""
+
+
 @dataclass(frozen=True)
 class LabelledBuild:
     """A build whose label pass is done, at least in part. Small enough to be sent to every worker."""
@@ -72,6 +89,7 @@ class LabelledBuild:
     """Whose pass has judged all files before they are selected; 0: they are judged when they are selected."""
     marks: Effects = field(default_factory=Effects)
     """What people want otherwise."""
+    recalibration: Recalibrates | None = None
 
     def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
         """The recordings of a group with their verdicts, and further `columns` of the segments."""
@@ -96,11 +114,22 @@ class LabelledBuild:
     def judge(self, file: StagingFile) -> Selection:
         """Judge the segments of a staging file, in its order. Speakers are as they were labelled within each span."""
         table = file.table.replace_schema_metadata()
-        segments = flatten_segments(table)
-        verdicts = judge(one_chunk(segments["scores"]), one_chunk(segments["verdict"]), self.rules)
-        segments = _numbered(with_columns(segments.drop_columns(["verdict", "scores"]), verdicts))
+        segments = _numbered(flatten_segments(table))
+        fresh = self._recalibrated(file, segments)
+        scores = with_value(segments["scores"], CONFIDENCE, fresh)
+        verdicts = judge(scores, one_chunk(segments["verdict"]), self.rules)
+        segments = with_columns(segments.drop_columns(["verdict", "scores"]), verdicts)
+        segments = segments.append_column("recalibrated", fresh)
         segments = applied(segments, self.marks, lambda named: self._texts(file, named))
         return Selection(_numbered(table.select(_SPAN_COLUMNS)), segments)
+
+    def _recalibrated(self, file: StagingFile, segments: pa.Table) -> pa.Array:
+        """The confidence in place of that of the label pass; null where it stays."""
+        if self.recalibration is None or not segments.num_rows:
+            return pa.nulls(segments.num_rows, pa.float64())
+        name = BatchName.parse(posixpath.basename(file.path))
+        speech = read_speech(self.out, name, segments, self.recalibration.columns)
+        return nulls_for(self.recalibration.confidence(segments, speech))
 
     def _texts(self, file: StagingFile, segments: pa.Table) -> list[str | None]:
         """The texts of segments of a staging file."""

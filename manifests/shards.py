@@ -13,14 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.manifests.columns.maps import Entries, one_chunk
+from curation.manifests.columns.maps import Entries, one_chunk, with_value
 from curation.manifests.schemas import NOTE_MAP, SHARD_HYPOTHESIS, SHARD_WORD, SHARDS, SPEECH
-from curation.manifests.selection import column
+from curation.manifests.selection import CONFIDENCE, column
 
 FOLDER = "shards"
 SOURCE = "text.source"
 """The note that says who wrote a text, where it was a person."""
-CONFIDENCES = ("confidence", "confidence.calibrated")
+CALIBRATION = "consensus.calibration"
+"""The note that says by which calibration."""
+CONFIDENCES = ("confidence", CONFIDENCE)
 """Scores of a text of systems only."""
 SUFFIX = re.compile(r"(?:-v(\d+(?:\.\d+)?))?\.parquet$")
 PAYLOAD = tuple(SPEECH.names[1:])
@@ -73,8 +75,11 @@ def shard_of(lengths: npt.NDArray[np.int64], before: int, total: int, count: int
     return np.minimum((middle * count / max(total, 1)).astype(np.int64), count - 1)
 
 
-def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) -> pa.Table:
-    """Rows of `schemas.SHARDS`: kept segments, their payload (`selection.payload`) and their tokens, row by row."""
+def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None, calibration: str = "") -> pa.Table:
+    """Rows of `schemas.SHARDS`: kept segments, their payload (`selection.payload`) and their tokens, row by row.
+
+    `calibration` is the name of that by which confidences were calibrated anew.
+    """
     start, end = judged["start"].to_numpy(), judged["end"].to_numpy()
     human = one_chunk(judged["human_text"])
     columns: dict[str, Any] = {name: payload[name] for name in SHARDS.names if name in payload.column_names}
@@ -93,8 +98,8 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None) ->
         "pwer": _score(payload, "pwer"),
         "confidence": unless_human(_score(payload, "confidence"), human),
         "hypotheses": hypothesis_lists(payload["hypotheses"]),
-        "scores": _merged(payload["scores"], payload["span_scores"]),
-        "notes": _notes(payload, human),
+        "scores": _merged(with_value(payload["scores"], CONFIDENCE, judged["recalibrated"]), payload["span_scores"]),
+        "notes": _notes(payload, human, one_chunk(judged["recalibrated"]), calibration),
         "transcript": column(payload, "span_source", "transcript"),
         "extra": column(payload, "span_source", "extra"),
         "source_offset": column(payload, "span_source", "offset"),
@@ -159,12 +164,13 @@ def _merged(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.Array:
     return Entries.of(first).over(Entries.of(second)).lists()
 
 
-def _notes(payload: pa.Table, human: pa.Array) -> pa.Array:
-    """All notes, and for a text of a person who wrote it."""
+def _notes(payload: pa.Table, human: pa.Array, recalibrated: pa.Array, calibration: str) -> pa.Array:
+    """All notes, and for a text of a person who wrote it, for another confidence by what."""
     notes = Entries.of(payload["notes"]).over(Entries.of(payload["span_notes"]))
-    if human.null_count < len(human):
-        said = [[(SOURCE, "human")] if written else [] for written in human.is_valid().to_pylist()]
-        notes = Entries.of(pa.array(said, NOTE_MAP)).over(notes)
+    for name, value, there in ((SOURCE, "human", human), (CALIBRATION, calibration, recalibrated)):
+        if there.null_count < len(there):
+            said = [[(name, value)] if is_there else [] for is_there in there.is_valid().to_pylist()]
+            notes = Entries.of(pa.array(said, NOTE_MAP)).over(notes)
     return notes.lists()
 
 

@@ -69,21 +69,28 @@ def fit_consensus(
             show_default="the manifest's, of recordings that are one utterance",
         ),
     ] = None,
+    marks: Annotated[
+        bool,
+        typer.Option(
+            "--marks",
+            help="Take the texts that people marked as right, or wrote, in the random sample of the audit, each for as "
+            "many utterances as it stands for. Other marks are not used, and the weights of the systems stay.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit system weights and calibrated confidence to utterances with reference transcripts.
 
     Prints how both do on speakers that they were not fitted to. Use the file with
-    --set consensus.calibration=path:FILE.
+    --set consensus.calibration=path:FILE for another build, with --set consensus.recalibration=path:FILE for this one.
     """
     from curation.cli.tables import print_consensus_report
     from curation.fit.consensus_report import fit_on_build
 
-    report = fit_on_build(build, transcripts, output)
+    report = fit_on_build(build, transcripts, output, marks=marks)
     if as_json:
         print_json(report.to_json())
     else:
         print_consensus_report(report)
-    console.print(
-        f"wrote {output}; use it with --set consensus.calibration=path:{output}", highlight=False, soft_wrap=True
-    )
+    setting = "consensus.recalibration" if marks else "consensus.calibration"
+    console.print(f"wrote {output}; use it with --set {setting}=path:{output}", highlight=False, soft_wrap=True)

@@ -184,13 +184,13 @@ def print_consensus_report(report: "ConsensusReport") -> None:
     """What was fitted, and its quality."""
     console, fitted = Console(), report.fitted
     seconds = float(fitted.outcome.seconds.sum())
-    console.print(f"{len(fitted.predicted)} labelled utterances, {seconds / 60:.1f} min, {fitted.words} words")
+    console.print(f"{len(fitted.predicted)} labelled utterances, {seconds / 60:.1f} min, {fitted.words:.0f} words")
     for cause, count in report.left_out.items():
         console.print(f"{count} left out: {cause}")
     taken = "taken over" if fitted.calibration.weights else "equal weights are kept"
     console.print(
-        f"word errors across groups: {fitted.equal_errors} with equal weights, {fitted.learned_errors} with learned "
-        f"ones: {taken}"
+        f"word errors across groups: {fitted.equal_errors:.0f} with equal weights, {fitted.learned_errors:.0f} with "
+        f"learned ones: {taken}"
     )
     for system, weight in fitted.calibration.weights.items():
         console.print(f"  {system}: {weight:g}")

@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 
 from curation.fit.reliability import Logistic, Outcome, Vector, fit_logistic
 from curation.manifests.records import Hypothesis
-from curation.stages.consensus.agreement import agree, edit_distances, pairwise_wer
+from curation.stages.consensus.agreement import agree, at_all_speeds, edit_distances, pairwise_wer
 from curation.stages.consensus.confidence import FEATURES, Calibration
 from curation.stages.consensus.vote import Distances, Method, combine
 from curation.text.normalize import Normalizer, normalizer_for
@@ -37,6 +37,8 @@ class ReferenceUtterance:
     language: str
     hypotheses: list[Hypothesis]
     reference: str
+    weight: float = 1.0
+    """How many utterances it stands for, in a sample that is drawn by strata; 1 on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,10 @@ class Fitted:
     """The fit, and its quality on unseen groups."""
 
     calibration: Calibration
-    equal_errors: int
+    equal_errors: float
     """Word errors of the final text with equal weights; and with weights learned on the other groups."""
-    learned_errors: int
-    words: int
+    learned_errors: float
+    words: float
     outcome: Outcome
     """Of the text with the weights that were chosen."""
     predicted: Vector
@@ -65,18 +67,27 @@ def _normalizer(language: str) -> Normalizer:
     return Normalizer(normalizer.name, normalizer.unit, lru_cache(maxsize=100_000)(normalizer.spans))
 
 
-def fit_consensus(utterances: Sequence[ReferenceUtterance], method: Method = "vote", about: str = "") -> Fitted:
-    """Learn from labelled utterances with at least one hypothesis and one reference word each."""
+def fit_consensus(
+    utterances: Sequence[ReferenceUtterance],
+    method: Method = "vote",
+    about: str = "",
+    weights: Mapping[str, float] | None = None,
+) -> Fitted:
+    """Learn from labelled utterances with at least one hypothesis and one reference word each.
+
+    `weights` of the systems are learned where they are not given; a text that is published already keeps its own.
+    """
     folds = folds_of([item.group for item in utterances])
     cases = [Case.of(item) for item in utterances]
-    equal = sum(case.errors({}, method) for case in cases)
+    equal = sum(case.cost({}, method) for case in cases)
     learned = sum(
-        case.errors(weights, method)
+        case.cost(used, method)
         for train, test in folds
-        for weights in [learn_weights([cases[i] for i in train], method)]
+        for used in [learn_weights([cases[i] for i in train], method) if weights is None else weights]
         for case in (cases[i] for i in test)
     )
-    weights = learn_weights(cases, method) if learned < equal else {}
+    if weights is None:
+        weights = learn_weights(cases, method) if learned < equal else {}
     rows = [evidence_rows(item, weights, method) for item in utterances]
     predicted = np.zeros(len(utterances))
     for train, test in folds:
@@ -87,7 +98,7 @@ def fit_consensus(utterances: Sequence[ReferenceUtterance], method: Method = "vo
         calibration,
         equal,
         learned,
-        sum(len(case.reference) for case in cases),
+        sum(case.item.weight * len(case.reference) for case in cases),
         outcome_of(utterances, weights, method),
         predicted,
         np.array([row.plain for row in rows]),
@@ -136,6 +147,10 @@ class Case:
             self.cached[text] = Levenshtein.distance(self.reference, normalizer.units(text))
         return self.cached[text]
 
+    def cost(self, weights: Mapping[str, float], method: Method) -> float:
+        """The errors, as often as the utterance stands for."""
+        return self.item.weight * self.errors(weights, method)
+
 
 def learn_weights(cases: Sequence[Case], method: Method) -> dict[str, float]:
     """One weight for each system: a search along one system after the other for the fewest word errors.
@@ -145,13 +160,13 @@ def learn_weights(cases: Sequence[Case], method: Method) -> dict[str, float]:
     disputed = [case for case in cases if case.disputed]
     names = sorted({item.system for case in cases for item in case.item.hypotheses})
     weights = dict.fromkeys(names, 1.0)
-    least = sum(case.errors(weights, method) for case in disputed)
+    least = sum(case.cost(weights, method) for case in disputed)
     for _ in range(3):
         before = least
         for name, value in itertools.product(names, GRID):
             tried = {**weights, name: value}
-            errors = sum(case.errors(tried, method) for case in disputed)
-            if errors < least:
+            errors = sum(case.cost(tried, method) for case in disputed)
+            if errors <= least - 1:
                 least, weights = errors, tried
         if least == before:
             break
@@ -168,8 +183,8 @@ class Rows:
     """(subsets, features) with fewer systems, down to one: builds have any number of them."""
     right: float
     parts_right: Vector
-    words: int
-    """Of the reference: long utterances count more, as they do in a WER."""
+    words: float
+    """Of the reference, as often as it stands for: long utterances count more, as they do in a WER."""
     plain: float
     pwer: float
 
@@ -180,7 +195,7 @@ def evidence_rows(item: ReferenceUtterance, weights: Mapping[str, float], method
     reference = normalizer.units(item.reference)
 
     def look(hypotheses: Sequence[Hypothesis]) -> tuple[Any, float]:
-        found = agree(hypotheses, normalizer, item.seconds, method, weights)
+        found = agree(at_all_speeds(hypotheses), normalizer, item.seconds, method, weights)
         errors = Levenshtein.distance(reference, normalizer.units(found.combined.text))
         return found, max(0.0, 1 - errors / max(len(reference), 1))
 
@@ -193,7 +208,7 @@ def evidence_rows(item: ReferenceUtterance, weights: Mapping[str, float], method
         np.array([part.evidence for part, _ in looked]).reshape(-1, len(FEATURES)),
         right,
         np.array([value for _, value in looked]),
-        len(reference),
+        item.weight * len(reference),
         found.combined.confidence,
         pairwise_wer(found.rates) if count > 1 else np.nan,
     )
@@ -234,4 +249,5 @@ def outcome_of(utterances: Sequence[ReferenceUtterance], weights: Mapping[str, f
         np.array([item.seconds for item in utterances]),
         np.array([float(case.errors(weights, method)) for case in cases]),
         np.array([float(len(case.reference)) for case in cases]),
+        np.array([item.weight for item in utterances]),
     )

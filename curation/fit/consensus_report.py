@@ -14,9 +14,12 @@ from curation.fit.consensus import Fitted, fit_consensus
 from curation.fit.reliability import Reliability, kept_wer, reliability
 from curation.fit.transcripts import reference_utterances
 from curation.pipeline.provenance import read_config
+from curation.stages.consensus.confidence import load_calibration
 
 LEAST = 30
 """Labelled utterances below which nothing is fitted: six coefficients and an intercept are learned from them."""
+REMEDY = "give the manifest a transcript column, or --transcripts with an STM file or utterance ids and texts"
+MARKS_REMEDY = "mark more of the random sample, with the right text where it is wrong, and import the marks"
 SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
 
 
@@ -47,20 +50,26 @@ class ConsensusReport:
         }
 
 
-def fit_on_build(root: str, transcripts: Path | None, output: Path) -> ConsensusReport:
-    """Fit on the labelled utterances of a build and write the file. Raises ConfigError where they are too few."""
-    method = read_config(Storage(root)).consensus.combination
-    utterances, left_out = reference_utterances(root, transcripts)
+def fit_on_build(root: str, transcripts: Path | None, output: Path, *, marks: bool = False) -> ConsensusReport:
+    """Fit on the labelled utterances of a build and write the file. Raises ConfigError where they are too few.
+
+    With `marks` the confidence is that of the texts as they were voted: the weights of the systems stay.
+    """
+    if marks and transcripts is not None:
+        msg = "--marks and --transcripts: transcripts come from one of both; give one"
+        raise ConfigError(msg)
+    config = read_config(Storage(root)).consensus
+    weights = load_calibration(config.calibration).calibration.weights if marks else None
+    utterances, left_out = reference_utterances(root, transcripts, marks=marks)
     if len(utterances) < LEAST:
         causes = "; ".join(f"{count}: {cause}" for cause, count in left_out.items())
         msg = (
             f"{root}: {len(utterances)} utterances with a transcript, at least {LEAST} are needed "
-            f"({causes or 'no more'}); give the manifest a transcript column, or --transcripts with an STM file or "
-            f"utterance ids and texts"
+            f"({causes or 'no more'}); {MARKS_REMEDY if marks else REMEDY}"
         )
         raise ConfigError(msg)
     about = f"{len(utterances)} utterances, {sum(item.seconds for item in utterances) / 60:.1f} min, of {root}"
-    report = measured(fit_consensus(utterances, method, about), left_out)
+    report = measured(fit_consensus(utterances, config.combination, about, weights), left_out)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report.fitted.calibration.model_dump(), indent=1) + "\n", encoding="utf-8")
     return report
@@ -68,7 +77,7 @@ def fit_on_build(root: str, transcripts: Path | None, output: Path) -> Consensus
 
 def measured(fitted: Fitted, left_out: Counter[str]) -> ConsensusReport:
     """The figures of a fit."""
-    observed = fitted.outcome.right
+    observed, times = fitted.outcome.right, fitted.outcome.times
     by_pwer = -np.where(np.isnan(fitted.pwer), np.inf, fitted.pwer)
     kept = [
         {
@@ -78,6 +87,5 @@ def measured(fitted: Fitted, left_out: Counter[str]) -> ConsensusReport:
         }
         for share in SHARES
     ]
-    return ConsensusReport(
-        fitted, left_out, reliability(fitted.predicted, observed), reliability(fitted.plain, observed), kept
-    )
+    calibrated, plain = (reliability(scores, observed, times) for scores in (fitted.predicted, fitted.plain))
+    return ConsensusReport(fitted, left_out, calibrated, plain, kept)

@@ -86,22 +86,19 @@ class Reliability:
     """Mean squared difference between predicted and observed of each utterance."""
 
 
-def reliability(predicted: Vector, observed: Vector) -> Reliability:
-    """Both (utterances,). Bins without utterances are left out."""
+def reliability(predicted: Vector, observed: Vector, weights: Vector | None = None) -> Reliability:
+    """All (utterances,); `weights`: how many each stands for. Bins without utterances are left out."""
+    times = np.ones(len(predicted)) if weights is None else weights
     places = np.clip(np.searchsorted(BINS, predicted, side="right") - 1, 0, len(BINS) - 2)
-    bins = [
-        Bin(
-            BINS[place],
-            BINS[place + 1],
-            int((places == place).sum()),
-            float(predicted[places == place].mean()),
-            float(observed[places == place].mean()),
-        )
-        for place in range(len(BINS) - 1)
-        if (places == place).any()
-    ]
-    distance = sum(item.count * abs(item.predicted - item.observed) for item in bins)
-    return Reliability(bins, distance / max(len(predicted), 1), float(np.square(predicted - observed).mean()))
+    bins, distance = [], 0.0
+    for place in range(len(BINS) - 1):
+        mine = places == place
+        if mine.any():
+            means = [float(np.average(values[mine], weights=times[mine])) for values in (predicted, observed)]
+            bins.append(Bin(BINS[place], BINS[place + 1], int(mine.sum()), *means))
+            distance += float(times[mine].sum()) * abs(means[0] - means[1])
+    brier = float(np.average(np.square(predicted - observed), weights=times))
+    return Reliability(bins, distance / max(float(times.sum()), 1e-9), brier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +109,13 @@ class Outcome:
     errors: Vector
     words: Vector
     """Of the reference."""
+    weights: Vector | None = None
+    """How many utterances each stands for; None: one."""
+
+    @property
+    def times(self) -> Vector:
+        """(utterances,) the weights."""
+        return np.ones(len(self.seconds)) if self.weights is None else self.weights
 
     @property
     def right(self) -> Vector:
@@ -124,16 +128,17 @@ def kept_wer(outcome: Outcome, score: Vector, share: float) -> float:
 
     Utterances with equal scores are taken in part: the expected value over all orders of a tie.
     """
-    budget = share * outcome.seconds.sum()
+    lengths = outcome.seconds * outcome.times
+    budget = share * lengths.sum()
     order = np.argsort(-score, kind="stable")
     _, first, sizes = np.unique(-score[order], return_index=True, return_counts=True)
     wrong = words = 0.0
     for start, size in zip(first, sizes, strict=True):
         members = order[start : start + size]
-        seconds = float(outcome.seconds[members].sum())
+        seconds, times = float(lengths[members].sum()), outcome.times[members]
         part = min(1.0, budget / seconds) if seconds else 1.0
-        wrong += part * float(outcome.errors[members].sum())
-        words += part * float(outcome.words[members].sum())
+        wrong += part * float(outcome.errors[members] @ times)
+        words += part * float(outcome.words[members] @ times)
         budget -= part * seconds
         if part < 1 or budget <= 0:
             break
@@ -155,6 +160,6 @@ def bootstrap(
     drawn = []
     for _ in range(rounds):
         rows = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
-        part = Outcome(outcome.seconds[rows], outcome.errors[rows], outcome.words[rows])
+        part = Outcome(outcome.seconds[rows], outcome.errors[rows], outcome.words[rows], outcome.times[rows])
         drawn.append([mean_kept_wer(part, score[rows], shares) for score in scores])
     return np.asarray(drawn)

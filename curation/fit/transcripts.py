@@ -1,22 +1,27 @@
 """Utterances of a finished label pass with reference transcripts, from which `curation consensus fit` learns.
 
 The text comes from the manifest (`transcript`, where the recording is one utterance), from an STM file (lines in time),
-or from a table of utterance ids and texts.
+from a table of utterance ids and texts, or from what people have marked in a random sample of the build, each with the
+number of utterances that it stands for.
 """
 
 import csv
 import io
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
+from curation.core.storage import Storage
 from curation.fit.consensus import ReferenceUtterance
 from curation.manifests.groups import all_groups
+from curation.manifests.marks.effects import conflicts, in_force
+from curation.manifests.marks.files import Mark, digest, read
 from curation.manifests.records import Hypothesis
 from curation.pipeline.provenance import open_labelled
 from curation.text.normalize import normalizer_for
@@ -35,21 +40,39 @@ class StmLine:
     text: str
 
 
-def reference_utterances(root: str, transcripts: Path | None = None) -> tuple[list[ReferenceUtterance], Counter[str]]:
-    """The utterances of a build that have a transcript, and how many others were left out, by cause."""
-    find = _finder(transcripts)
-    found, left_out = [], Counter[str]()
+Find = Callable[["_Recording", Mapping[str, Any]], "Reference | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What was said in an utterance, and for how many it stands."""
+
+    text: str
+    weight: float = 1.0
+
+
+def reference_utterances(
+    root: str, transcripts: Path | None = None, *, marks: bool = False
+) -> tuple[list[ReferenceUtterance], Counter[str]]:
+    """The utterances of a build that have a transcript, and how many others were left out, by cause.
+
+    `marks`: the transcripts are those of the marks of the build's random sample. The weights have a mean of 1.
+    """
+    left_out = Counter[str]()
+    find = _marked(marked(read(Storage(root)), left_out), left_out) if marks else _finder(transcripts)
+    found = []
     for recording in _recordings(root):
         heard = [segment for segment in recording.segments if _answered(segment)]
         for segment in heard:
-            text = find(recording, segment)
-            if text is None:
+            reference = find(recording, segment)
+            if reference is None:
                 left_out["no transcript, or one that cannot be given to this utterance alone"] += 1
-            elif not normalizer_for(segment["language"]).units(text):
+            elif not normalizer_for(segment["language"]).units(reference.text):
                 left_out["transcript without words"] += 1
             else:
-                found.append(_with_reference(recording, segment, text))
-    return found, left_out
+                found.append(_with_reference(recording, segment, reference))
+    mean = math.fsum(item.weight for item in found) / max(len(found), 1)
+    return [replace(item, weight=item.weight / mean) for item in found], left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +85,9 @@ def _recordings(root: str) -> Iterator[_Recording]:
     """All recordings with their segments; spans of a long one together."""
     _, build = open_labelled(root)
     for group in all_groups(build.out):
-        chosen = build.select(group, ["language", "hypotheses"])
+        chosen = build.select(group, ["language", "hypotheses", "text"])
         sources = chosen.spans["source"].to_pylist()
-        segments = chosen.segments.select(["id", "start", "end", "language", "hypotheses", "row"]).to_pylist()
+        segments = chosen.segments.select(["id", "start", "end", "language", "hypotheses", "text", "row"]).to_pylist()
         grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for segment in segments:
             grouped[sources[segment["row"]]["id"]].append(segment)
@@ -79,18 +102,68 @@ def _answered(segment: Mapping[str, Any]) -> list[Hypothesis]:
     return [item for item in hypotheses if not item.error]
 
 
-def _with_reference(recording: _Recording, segment: Mapping[str, Any], text: str) -> ReferenceUtterance:
+def _with_reference(recording: _Recording, segment: Mapping[str, Any], found: Reference) -> ReferenceUtterance:
     return ReferenceUtterance(
         id=segment["id"],
         group=recording.source["speaker"] or recording.source["id"],
         seconds=(segment["end"] - segment["start"]) / SAMPLE_RATE,
         language=segment["language"],
         hypotheses=_answered(segment),
-        reference=text,
+        reference=found.text,
+        weight=found.weight,
     )
 
 
-def _finder(transcripts: Path | None) -> Any:
+def marked(marks: Iterable[Mark], left_out: Counter[str]) -> dict[str, Mark]:
+    """The last mark of each utterance of the random sample that says what was said there: its text is right, or another
+    one was written. Others are counted in `left_out`: no other mark says anything of utterances that nobody has heard.
+    """
+    standing = in_force(marks)
+    disputed = {*conflicts(standing)}
+    found: dict[str, Mark] = {}
+    for mark in standing:
+        if mark.kind != "text":
+            continue
+        if mark.sample is None:
+            left_out["mark of no random sample"] += 1
+        elif mark in disputed:
+            left_out["mark in conflict with another"] += 1
+        elif mark.verdict == "wrong" and not mark.text:
+            left_out["marked wrong without the right text: write it, the fit is too sure of texts like it else"] += 1
+        else:
+            found[mark.id] = mark
+    return found
+
+
+def _marked(known: Mapping[str, Mark], left_out: Counter[str]) -> Find:
+    """What people have written; or the text of the build, where they saw it and marked it as right."""
+
+    def find(_: _Recording, segment: Mapping[str, Any]) -> Reference | None:
+        mark = known.get(segment["id"])
+        if mark is None or mark.sample is None:
+            return None
+        if mark.text:
+            return Reference(mark.text, mark.sample.weight)
+        if mark.text_seen != digest(segment["text"]):
+            left_out["marked as right, of a text that has changed"] += 1
+            return None
+        return Reference(segment["text"] or "", mark.sample.weight)
+
+    return find
+
+
+def _finder(transcripts: Path | None) -> Find:
+    """What finds the transcript of an utterance."""
+    find = _texts(transcripts)
+
+    def found(recording: _Recording, segment: Mapping[str, Any]) -> Reference | None:
+        text = find(recording, segment)
+        return None if text is None else Reference(text)
+
+    return found
+
+
+def _texts(transcripts: Path | None) -> Any:
     """A function (recording, segment) -> text, or None."""
     if transcripts is None:
         return _of_manifest

@@ -22,6 +22,7 @@ from curation.models.store import COMMIT, at_commit, identity
 from curation.pipeline.assemble import steps
 from curation.pipeline.config import BuildConfig, label_settings, validate
 from curation.pipeline.rules import rules_of
+from curation.stages.consensus.recalibrate import Recalibration
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +132,11 @@ def check_label_settings(out: Storage, config: BuildConfig, *, is_new: bool) -> 
 
 def labelled_build(out: Storage, config: BuildConfig, edition: int = 0) -> LabelledBuild:
     """A labelled build, judged by the thresholds of a configuration, for an edition of the corpus."""
-    said = effects(read_marks(out))
-    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold, edition, said)
+    said, consensus = effects(read_marks(out)), config.consensus
+    fresh = None
+    if consensus.recalibration is not None:
+        fresh = Recalibration.of(consensus.recalibration, consensus.calibration, consensus.combination)
+    return LabelledBuild(out, rules_of(config), config.publish.speaker_join_threshold, edition, said, fresh)
 
 
 def open_labelled(root: str) -> tuple[BuildConfig, LabelledBuild]:

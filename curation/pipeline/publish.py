@@ -52,7 +52,8 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
     labelled = labelled_build(out, config)
     table = SegmentTable(declared_scores(), labelled.rules)
-    made = _made(job, tokenizers, table)
+    calibration = labelled.recalibration.name if labelled.recalibration else ""
+    made = _made(job, tokenizers, table, calibration)
     standing = Standing() if compact else Standing.of(out, planned, made)
     if standing.stands and standing.since == len(planned.generations):
         return _finished(job, Edition(out, standing.index.edition), standing.index, monitor)
@@ -61,7 +62,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     mine = files_of(planned, names, standing.since)
     labelling = work.judge(mine)
     written = work.write_ledger(replace(labelled, edition=edition.number), table, mine)
-    shards, left = work.write_shards(written, tokenizers), work.rewrite()
+    shards, left = work.write_shards(written, tokenizers, calibration), work.rewrite()
     parts = [*left.ledger, *(part.file for part in written)]
     new = ShardIndex(
         shards=[*left.shards, *shards],
@@ -85,12 +86,13 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     return _finished(job, edition, new, monitor)
 
 
-def _made(job: Job, tokenizers: DualTokenizer | None, table: SegmentTable) -> str:
+def _made(job: Job, tokenizers: DualTokenizer | None, table: SegmentTable, calibration: str) -> str:
     """A hash of all that decides what is published of a recording, and in which columns."""
     decides = {
         "settings": job.config.model_dump(mode="json", exclude={"engine", "inputs"}),
         "tokenizers": tokenizers.fingerprint if tokenizers else None,
         "marks": job.out.names(MARKS),
+        "calibration": calibration,
         "columns": [str(schema) for schema in (schemas.SHARDS, schemas.LEDGER, table.schema)],
         "rules": table.described_rules(),
     }
@@ -149,14 +151,16 @@ class Work:
         parts = self.monitor.follow("ledger", len(self.planned.cuts(since)), done)
         return sorted(parts, key=lambda part: part.number)
 
-    def write_shards(self, parts: Sequence[LedgerPartWritten], tokenizers: DualTokenizer | None) -> list[ShardEntry]:
+    def write_shards(
+        self, parts: Sequence[LedgerPartWritten], tokenizers: DualTokenizer | None, calibration: str
+    ) -> list[ShardEntry]:
         """Write the shards of the kept utterances of new parts; returns them in order."""
         config, samples = self.job.config.publish, sum(part.kept_samples for part in parts)
         if not samples and self.standing.stands:
             return []
         cut = ShardCut.of(samples, config.shard_hours)
         fingerprint = tokenizers.fingerprint if tokenizers else None
-        settings = cut, self.edition.number, fingerprint, config.row_group_rows, config.audio
+        settings = cut, self.edition.number, fingerprint, config.row_group_rows, config.audio, calibration
         worker = partial(Once, self.edition, partial(ShardWriter, self.job.out, *settings), ShardWritten)
         done = self.runtime.map(worker, cut.tasks([part.kept_samples for part in parts]))
         entries = [shard.entry for shard in self.monitor.follow("shards", cut.count, done)]

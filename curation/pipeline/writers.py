@@ -132,6 +132,8 @@ class ShardWriter:
     """Of the tokenizers; None: nothing is tokenized."""
     row_group_rows: int
     audio: bool
+    calibration: str = ""
+    """Of confidences that were calibrated anew."""
 
     def __call__(self, task: ShardTask) -> ShardWritten:
         """Write the shard."""
@@ -162,7 +164,7 @@ class ShardWriter:
                 for start, end in pieces(mine["file"].to_pylist(), _lengths(mine)):
                     part = mine.slice(start, end - start)
                     streams = tokens.streams_of(self.out, part, self.fingerprint) if self.fingerprint else None
-                    yield shards.shard_rows(part, payload(self.out, part, columns), streams)
+                    yield shards.shard_rows(part, payload(self.out, part, columns), streams, self.calibration)
 
 
 @dataclass

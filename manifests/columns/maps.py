@@ -85,6 +85,17 @@ def one_chunk(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
 
 
+def with_value(maps: pa.MapArray | pa.ChunkedArray, name: str, values: pa.Array | pa.ChunkedArray) -> pa.MapArray:
+    """A column of maps with another value of one name, where that is not null."""
+    whole, new = one_chunk(maps), one_chunk(values)
+    if new.null_count == len(new):
+        return whole
+    row = np.flatnonzero(new.is_valid().to_numpy(zero_copy_only=False))
+    entries = Entries(len(new), row, np.zeros(len(row), np.int64), [name], new.take(pa.array(row)))
+    lists = entries.over(Entries.of(whole)).lists()
+    return pa.MapArray.from_arrays(lists.offsets, *lists.values.flatten()).cast(whole.type)
+
+
 def nulls_for(values: npt.NDArray[np.float64]) -> pa.Array:
     """Numbers with null in place of NaN: what was not measured."""
     return pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, pa.float64()), pa.array(values))

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Score
 from curation.core.stores.urls import without_credentials
-from curation.manifests.columns.maps import Entries, nulls_for, one_chunk
+from curation.manifests.columns.maps import Entries, nulls_for, one_chunk, with_value
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
+from curation.manifests.selection import CONFIDENCE
 from curation.manifests.shards import CONFIDENCES, hypothesis_lists, unless_human, voice_names
 from curation.manifests.verdicts import Rule
 
@@ -115,16 +116,17 @@ class SegmentTable:
             "outlier": pc.map_lookup(one_chunk(texts["notes"]), pa.scalar(OUTLIER), "first"),
             "staging_file": judged["file"],
             "staging_row": judged["place"],
-            **self._scores(texts, one_chunk(spans["scores"]).take(span)),
+            **self._scores(texts, one_chunk(spans["scores"]).take(span), judged["recalibrated"]),
         }
         for name, score in self.by_column.items():
             if score.name in CONFIDENCES:
                 columns[name] = unless_human(columns[name], human)
         return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
 
-    def _scores(self, texts: pa.Table, of_spans: pa.Array) -> dict[str, pa.Array]:
+    def _scores(self, texts: pa.Table, of_spans: pa.Array, recalibrated: pa.ChunkedArray) -> dict[str, pa.Array]:
         """The columns of the scores, and the list of the others; those of a segment count before those of its span."""
-        own = Entries.of(texts["scores"]).over(Entries.of(of_spans))
+        scores = with_value(texts["scores"], CONFIDENCE, recalibrated)
+        own = Entries.of(scores).over(Entries.of(of_spans))
         lists = one_chunk(texts["hypotheses"])
         parents = pc.list_parent_indices(lists).to_numpy()
         heard = Entries.of(pc.struct_field(lists.flatten(), "scores")).under(parents, len(lists))

@@ -1,7 +1,7 @@
 """How far hypotheses of one utterance are apart, in words, and what they say together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,14 @@ def agree(
     words = len(normalizer.units(combined.text))
     rates = _rates(distances, [len(item) for item in units])
     return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
+
+
+def at_all_speeds(answered: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The hypotheses, or those of one system at all speeds."""
+    if len(answered) != 1:
+        return list(answered)
+    (alone,) = answered
+    return [alone, *(replace(alone, text=text) for text in alone.variants)]
 
 
 def edit_distances(units: Sequence[Sequence[str]]) -> Distances:

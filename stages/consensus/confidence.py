@@ -21,6 +21,7 @@ from curation.core.errors import ModelError
 from curation.core.settings import Section
 from curation.manifests.records import Hypothesis
 from curation.models.store import resolve, sha256_of
+from curation.stages.base import NOISE_DECIMALS
 from curation.stages.consensus.vote import Combined
 
 DEFAULT = Path(__file__).parent / "default_calibration.json"
@@ -61,6 +62,10 @@ class Calibration(Section):
             if not math.isnan(value):
                 total += slope * (value - mean) / scale
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+    def of(self, words: int, features: Sequence[float]) -> float:
+        """The same as a score of an utterance with so many words."""
+        return round(self.confidence(features), NOISE_DECIMALS) if words else 0.0
 
 
 @dataclass(frozen=True, slots=True)

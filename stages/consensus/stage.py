@@ -17,17 +17,16 @@ share of correct words (`curation.stages.consensus.confidence`).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Note, Score
-from curation.core.settings import Section, model_field, threshold
+from curation.core.settings import Section, model_field, publish_field, threshold
 from curation.manifests.records import Hypothesis, Recording, Segment
 from curation.stages.base import DECIMALS, NOISE_DECIMALS, Stage
-from curation.stages.consensus.agreement import Rates, agree, outlier, pairwise_wer
+from curation.stages.consensus.agreement import Rates, agree, at_all_speeds, outlier, pairwise_wer
 from curation.stages.consensus.confidence import Loaded, load_calibration
 from curation.stages.consensus.vote import Method
 from curation.text.chinese_script import Script, in_script
@@ -50,6 +49,11 @@ class ConsensusConfig(Section):
     calibration: str = model_field(
         "default",
         "weights of the systems and the calibrated confidence: default, or path:FILE from `curation consensus fit`",
+    )
+    recalibration: str | None = publish_field(
+        None,
+        "another calibrated confidence for what was labelled, path:FILE from `curation consensus fit`; texts stay as "
+        "they are, and no model runs",
     )
     chinese: Script | Literal["as heard"] = Field(
         "simplified",
@@ -163,6 +167,8 @@ class Consensus(Stage):
     def setup(self) -> None:
         """Read the calibration. Raises ModelError where its file is missing or invalid."""
         load_calibration(self.config.calibration)
+        if self.config.recalibration is not None:
+            load_calibration(self.config.recalibration)
 
     def process(self, batch: Sequence[Recording]) -> None:
         """Compare and combine the hypotheses of each live segment."""
@@ -175,16 +181,15 @@ class Consensus(Stage):
         normalizer = normalizer_for(segment.language)
         answered = [hypothesis for hypothesis in segment.hypotheses if not hypothesis.error]
         found = agree(
-            _heard(answered),
+            at_all_speeds(answered),
             normalizer,
             segment.num_samples / SAMPLE_RATE,
             self.config.combination,
             loaded.calibration.weights,
         )
-        calibrated = loaded.calibration.confidence(found.evidence) if found.words else 0.0
         segment.text = self._in_script(found.combined.text, segment.language)
         segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
-        segment.scores["confidence.calibrated"] = round(calibrated, NOISE_DECIMALS)
+        segment.scores["confidence.calibrated"] = loaded.calibration.of(found.words, found.evidence)
         segment.scores["text.words"] = found.words
         found_text = plausibility(segment.text, segment.num_samples / SAMPLE_RATE)
         unheard = [item.scores[NO_SPEECH] for item in answered if NO_SPEECH in item.scores]
@@ -199,14 +204,6 @@ class Consensus(Stage):
 
     def _in_script(self, text: str, language: str) -> str:
         return text if language != "zh" or self.config.chinese == "as heard" else in_script(text, self.config.chinese)
-
-
-def _heard(answered: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """The hypotheses, or those of one system at all speeds."""
-    if len(answered) != 1:
-        return list(answered)
-    (alone,) = answered
-    return [alone, *(replace(alone, text=text) for text in alone.variants)]
 
 
 def _store_agreement(segment: Segment, answered: list[Hypothesis], rates: Rates) -> None:

@@ -3,6 +3,7 @@
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,42 +14,13 @@ from typer.testing import CliRunner
 
 from curation.cli import app
 from curation.core.errors import ConfigError
-from curation.fit.consensus import Case, ReferenceUtterance, fit_consensus, folds_of, learn_weights
+from curation.fit.consensus import Case, ReferenceUtterance, evidence_rows, fit_consensus, folds_of, learn_weights
 from curation.fit.reliability import PENALTY, Outcome, bootstrap, fit_logistic, kept_wer, reliability
 from curation.fit.transcripts import StmLine, read_stm, read_texts, text_between
-from curation.manifests.records import Hypothesis, Segment
-from curation.stages.base import Stage
+from curation.manifests.records import Hypothesis
 from curation.stages.consensus.confidence import load_calibration
-from curation.stages.consensus.stage import Consensus
-from curation.stages.loudness import Loudness
 from tests.support.builds import labelled_segments, rows, toy_build, toy_config
-from tests.support.dummies import tone, write_wav
-
-WORDS = ["cat", "dog", "hen", "fox", "cow", "pig", "ram", "bee", "ant", "owl"]
-NOISE = ["oak", "elm", "ash", "fir", "yew"]
-
-
-def said(number):
-    """What is said in the utterance with this number."""
-    random = np.random.default_rng(number)
-    return list(random.choice(WORDS, 8))
-
-
-def misheard(words, share, seed):
-    random = np.random.default_rng(seed)
-    return [str(random.choice(NOISE)) if random.random() < share else word for word in words]
-
-
-def hypotheses(number):
-    """Three systems: the first is right, the others hear the same wrong words, more of them in each utterance."""
-    truth, share = said(number), (number % 10) / 10
-    wrong = misheard(truth, share, number)
-    confidence = round(1 - share, 2)
-    return [
-        Hypothesis("good", " ".join(truth), "en", 0.9),
-        Hypothesis("bad", " ".join(wrong), "en", confidence),
-        Hypothesis("worse", " ".join(misheard(wrong, 0.1, number + 7)), "en", confidence),
-    ]
+from tests.support.heard import hypotheses, said, stages
 
 
 def labelled(count=60):
@@ -117,6 +89,31 @@ def test_reliability_by_hand():
     assert found.brier == pytest.approx((0.04 + 0.01 + 0.0009 + 0.0001) / 4)
 
 
+def test_a_weight_counts_as_so_many_utterances():
+    draw, times = np.random.default_rng(0), np.array([1, 3, 2, 1, 4])
+    seconds, errors, score, right = draw.random((4, 5))
+    words = np.array([1.0, 4.0, 9.0, 2.0, 7.0])
+    weighted = Outcome(seconds, errors, words, times.astype(float))
+    repeated = Outcome(*(np.repeat(values, times) for values in (seconds, errors, words)))
+    for share in (0.2, 0.7, 1.0):
+        assert kept_wer(weighted, score, share) == pytest.approx(kept_wer(repeated, np.repeat(score, times), share))
+    found = reliability(score, right, times.astype(float))
+    expected = reliability(np.repeat(score, times), np.repeat(right, times))
+    assert (found.brier, found.expected_error) == pytest.approx((expected.brier, expected.expected_error))
+    same = [replace(item, weight=1.0) for item in labelled(30)]
+    doubted = [replace(item, weight=1.9 if number % 10 > 4 else 0.1) for number, item in enumerate(same)]
+    assert fit_consensus(same).calibration == fit_consensus(labelled(30)).calibration
+    kept = {"good": 1.0}
+    plain, wary = (fit_consensus(items, weights=kept).calibration for items in (same, doubted))
+    assert plain.weights == wary.weights == kept
+    features = fit_features(same[7])
+    assert wary.confidence(features) < plain.confidence(features)
+
+
+def fit_features(item):
+    return tuple(evidence_rows(item, {}, "vote").whole)
+
+
 def test_kept_wer_takes_ties_in_part():
     outcome = Outcome(np.array([1.0, 1.0, 2.0]), np.array([0.0, 2.0, 4.0]), np.array([10.0, 10.0, 10.0]))
     assert kept_wer(outcome, np.array([3.0, 2.0, 1.0]), 0.25) == 0
@@ -156,38 +153,6 @@ def test_read_texts(tmp_path):
     table.write_text("utterance,text\nu1,x\n")
     with pytest.raises(ConfigError, match="columns id and text"):
         read_texts(table)
-
-
-class Hear(Stage):
-    """One utterance for each recording; what is heard depends on the number in its name."""
-
-    name = "transcribe"
-
-    def process(self, batch):
-        for recording in batch:
-            segment = Segment(recording.offset, recording.end, speaker="S0", language="en")
-            segment.hypotheses = hypotheses(int(recording.source.id.removeprefix("r")))
-            segment.scores |= {"transcribe.systems": 3.0, "boundary.cut": 0.0}
-            recording.segments = [segment]
-
-
-def stages(config):
-    return [Loudness(config.loudness), Hear(), Consensus(config.consensus)]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A build of 40 recordings of one utterance each, with transcripts in the manifest."""
-    folder = tmp_path_factory.mktemp("labelled")
-    names = [f"r{number:02}" for number in range(40)]
-    (folder / "in").mkdir()
-    for name in names:
-        write_wav(folder / "in" / f"{name}.wav", tone(1.0, hertz=200 + int(name[1:])))
-    manifest = folder / "in.jsonl"
-    lines = [{"path": f"in/{name}.wav", "id": name, "transcript": " ".join(said(int(name[1:])))} for name in names]
-    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    toy_build(manifest, folder / "out", toy_config(), make_stages=stages)
-    return folder
 
 
 def invoke(*arguments):

@@ -1,0 +1,144 @@
+"""Marks of the random sample refit the confidence: the next publish pass has it, and no other mark changes it."""
+
+import json
+import shutil
+from collections import Counter
+
+import pytest
+
+from curation.audit.marks import import_marks
+from curation.core.errors import ConfigError
+from curation.fit.consensus_report import fit_on_build
+from curation.fit.transcripts import marked, reference_utterances
+from curation.manifests.marks.files import Drawn, Mark, digest
+from curation.stages.consensus.confidence import load_calibration
+from tests.support.builds import rows, toy_build, toy_config
+from tests.support.commands import curation
+from tests.support.heard import said
+
+DRAWN = Drawn("kept/en/near", 3.0)
+NOT_DRAWN = 36
+"""Marks from this one on are of no random sample."""
+
+
+def published(folder, out, **consensus):
+    """Publish again, without a stage."""
+    config = toy_config()
+    own = config.model_copy(update={"consensus": config.consensus.model_copy(update={"max_pwer": 100.0, **consensus})})
+    toy_build(folder / "in.jsonl", out, own, make_stages=lambda _: pytest.fail("labels again"))
+    return {row["id"]: row for row in rows(out, "segments")}
+
+
+def marks_of(segments, change=lambda _, mark: mark):
+    """What an attentive listener says of each; the last four were not drawn at random."""
+    found = []
+    for number, (name, row) in enumerate(sorted(segments.items())):
+        truth = " ".join(said(int(name[1:3])))
+        is_right = row["text"] == truth
+        mark = {
+            "id": name,
+            "kind": "text",
+            "verdict": "right" if is_right else "wrong",
+            "text_seen": digest(row["text"]),
+        }
+        mark |= {} if is_right else {"text": truth}
+        mark |= {"sample": {"stratum": "kept/en/near", "weight": 1.0 + number}} if number < NOT_DRAWN else {}
+        found.append(change(number, mark))
+    return found
+
+
+@pytest.fixture(scope="module")
+def reviewed(built, tmp_path_factory):
+    """(folder, segments before, calibration file, report): a corpus, its marks, and the fit to them."""
+    folder = tmp_path_factory.mktemp("reviewed")
+    shutil.copytree(built, folder, dirs_exist_ok=True)
+    segments = published(folder, folder / "out")
+    report = taken(folder / "out", folder / "calibration.json", marks_of(segments))
+    return folder, segments, folder / "calibration.json", report
+
+
+def taken(out, file, marks):
+    """Import the marks, and fit to them."""
+    lines = file.with_suffix(".jsonl")
+    lines.write_text("".join(f"{json.dumps(mark)}\n" for mark in marks))
+    import_marks(str(out), lines)
+    return fit_on_build(str(out), None, file, marks=True)
+
+
+def test_only_marks_of_the_random_sample_are_used_with_their_weights(reviewed):
+    folder, _, _, report = reviewed
+    assert (len(report.fitted.predicted), report.left_out["mark of no random sample"]) == (36, 4)
+    found, _ = reference_utterances(str(folder / "out"), marks=True)
+    assert [item.weight for item in sorted(found, key=lambda item: item.id)] == pytest.approx(
+        [(1 + number) / 18.5 for number in range(NOT_DRAWN)]
+    )
+    assert all(item.reference == " ".join(said(int(item.id[1:3]))) for item in found)
+
+
+def test_other_marks_change_nothing(reviewed, built):
+    folder, segments, file, _ = reviewed
+    other = folder / "other"
+    shutil.copytree(built / "out", other)
+    published(folder, other)
+    lie = lambda number, mark: mark if number < NOT_DRAWN else {**mark, "verdict": "wrong", "text": "no no no"}  # noqa: E731
+    taken(other, folder / "again.json", marks_of(segments, lie))
+    first, second = (json.loads(path.read_text()) for path in (file, folder / "again.json"))
+    assert {**first, "about": ""} == {**second, "about": ""}
+
+
+def test_the_next_publish_pass_has_the_confidence_of_the_fit(reviewed):
+    folder, before, file, _ = reviewed
+    fresh = load_calibration(f"path:{file}")
+    marked_only = published(folder, folder / "out")
+    after = published(folder, folder / "out", recalibration=f"path:{file}", min_confidence=0.8)
+    assert {name: row["text"] for name, row in after.items()} == {
+        name: row["text"] for name, row in marked_only.items()
+    }
+    systems = [name for name, row in after.items() if row["confidence"] is not None]
+    assert systems
+    assert all(after[name]["confidence_calibrated"] != before[name]["confidence_calibrated"] for name in systems)
+    kept = {name for name in systems if after[name]["confidence_calibrated"] >= 0.8}
+    assert 0 < len(kept) < len(systems)
+    assert {name for name in systems if after[name]["status"] == "kept"} == kept
+    shards = {row["id"]: row for row in rows(folder / "out", "shards")}
+    for name in kept & set(shards):
+        scores = {item["name"]: item["value"] for item in shards[name]["scores"]}
+        assert scores["confidence.calibrated"] == after[name]["confidence_calibrated"]
+        notes = {item["name"]: item["value"] for item in shards[name]["notes"]}
+        assert notes["consensus.calibration"] == fresh.name
+    back = published(folder, folder / "out")
+    assert {name: row["confidence_calibrated"] for name, row in back.items()} == {
+        name: row["confidence_calibrated"] for name, row in marked_only.items()
+    }
+
+
+def test_the_fit_is_that_of_the_labels_where_the_calibration_is_the_same(reviewed):
+    """What is calculated from what was stored is what the label pass calculated."""
+    folder, before, _, _ = reviewed
+    after = published(folder, folder / "out", recalibration="default")
+    for name, row in after.items():
+        assert row["confidence_calibrated"] in {before[name]["confidence_calibrated"], None}
+
+
+def test_what_says_nothing_of_a_text_is_counted():
+    left_out = Counter()
+    marks = [
+        Mark("a", "text", verdict="wrong", sample=DRAWN),
+        Mark("b", "text", verdict="wrong", text="x", sample=DRAWN),
+        Mark("b", "text", verdict="wrong", text="y", sample=DRAWN),
+        Mark("c", "text", verdict="right", text_seen="s"),
+        Mark("d", "reject", verdict="wrong", sample=DRAWN),
+        Mark("e", "text", verdict="right", text_seen="s", sample=DRAWN),
+        Mark("f", "text", verdict="right", text_seen="s", sample=DRAWN),
+        Mark("f", "retract"),
+    ]
+    assert list(marked(marks, left_out)) == ["e"]
+    assert sorted(left_out.values()) == [1, 1, 2]
+    assert any("too sure" in cause for cause in left_out)
+
+
+def test_too_few_marks_are_named_with_the_remedy(story):
+    with pytest.raises(ConfigError, match=r"0 utterances .* mark more of the random sample"):
+        fit_on_build(str(story / "out"), None, story / "none.json", marks=True)
+    told = curation("consensus", "fit", story / "out", "-o", story / "x", "--marks", "--transcripts", "t.csv", code=2)
+    assert "give one" in told.stderr
