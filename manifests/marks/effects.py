@@ -44,10 +44,11 @@ def in_force(marks: Iterable[Mark]) -> list[Mark]:
 
 def conflicts(marks: Sequence[Mark]) -> list[Mark]:
     """Those that say different things of one utterance: other texts, or both reject and accept."""
-    said: dict[tuple[str, str], set[Any]] = {}
+    said: dict[tuple[str, str], list[Mark]] = {}
     for mark in marks:
-        said.setdefault(_question(mark), set()).add(_answer(mark))
-    return [mark for mark in marks if len(said[_question(mark)]) > 1]
+        said.setdefault(_question(mark), []).append(mark)
+    disputed = {question for question, found in said.items() if not _agree(found)}
+    return [mark for mark in marks if _question(mark) in disputed]
 
 
 def effects(marks: Iterable[Mark]) -> Effects:
@@ -65,8 +66,16 @@ def _question(mark: Mark) -> tuple[str, str]:
     return mark.id, "verdict" if mark.kind in {"reject", "accept"} else mark.kind
 
 
-def _answer(mark: Mark) -> Any:
-    return mark.kind if mark.kind in {"reject", "accept"} else mark.said
+def _agree(marks: Sequence[Mark]) -> bool:
+    """Whether marks that answer one question can all be right.
+
+    Of texts: who read a text that another one corrected, and found it right, agrees with the correction.
+    """
+    if marks[0].kind != "text":
+        return len({mark.kind if mark.kind in {"reject", "accept"} else mark.said for mark in marks}) == 1
+    right = {digest(mark.text) if mark.text else mark.text_seen for mark in marks if mark.is_right}
+    wrong = {mark.text_seen for mark in marks if mark.verdict == "wrong"}
+    return len(right) <= 1 and not right & wrong
 
 
 def applied(segments: pa.Table, known: Effects, texts_of: Callable[[pa.Table], Sequence[str | None]]) -> pa.Table:

@@ -54,6 +54,11 @@ class Mark:
         return {**asdict(self), "tags": list(self.tags)}
 
     @property
+    def is_right(self) -> bool:
+        """Whether it says what the right text is: the one that was seen, or another."""
+        return self.verdict == "right" or bool(self.text)
+
+    @property
     def said(self) -> tuple[str, str | None]:
         """What two marks of one kind and utterance have in common where they agree."""
         return self.verdict, self.text

@@ -49,10 +49,10 @@ def marks_of(segments, change=lambda _, mark: mark):
 
 @pytest.fixture(scope="module")
 def reviewed(built, tmp_path_factory):
-    """(folder, segments before, calibration file, report): a corpus, its marks, and the fit to them."""
+    """(folder of `out`, its segments before, calibration file, report): a corpus, its marks, and the fit to them."""
     folder = tmp_path_factory.mktemp("reviewed")
-    shutil.copytree(built, folder, dirs_exist_ok=True)
-    segments = published(folder, folder / "out")
+    shutil.copytree(built / "out", folder / "out")
+    segments = published(built, folder / "out")
     report = taken(folder / "out", folder / "calibration.json", marks_of(segments))
     return folder, segments, folder / "calibration.json", report
 
@@ -79,18 +79,18 @@ def test_other_marks_change_nothing(reviewed, built):
     folder, segments, file, _ = reviewed
     other = folder / "other"
     shutil.copytree(built / "out", other)
-    published(folder, other)
+    published(built, other)
     lie = lambda number, mark: mark if number < NOT_DRAWN else {**mark, "verdict": "wrong", "text": "no no no"}  # noqa: E731
     taken(other, folder / "again.json", marks_of(segments, lie))
     first, second = (json.loads(path.read_text()) for path in (file, folder / "again.json"))
     assert {**first, "about": ""} == {**second, "about": ""}
 
 
-def test_the_next_publish_pass_has_the_confidence_of_the_fit(reviewed):
+def test_the_next_publish_pass_has_the_confidence_of_the_fit(reviewed, built):
     folder, before, file, _ = reviewed
     fresh = load_calibration(f"path:{file}")
-    marked_only = published(folder, folder / "out")
-    after = published(folder, folder / "out", recalibration=f"path:{file}", min_confidence=0.8)
+    marked_only = published(built, folder / "out")
+    after = published(built, folder / "out", recalibration=f"path:{file}", min_confidence=0.8)
     assert {name: row["text"] for name, row in after.items()} == {
         name: row["text"] for name, row in marked_only.items()
     }
@@ -106,16 +106,16 @@ def test_the_next_publish_pass_has_the_confidence_of_the_fit(reviewed):
         assert scores["confidence.calibrated"] == after[name]["confidence_calibrated"]
         notes = {item["name"]: item["value"] for item in shards[name]["notes"]}
         assert notes["consensus.calibration"] == fresh.name
-    back = published(folder, folder / "out")
+    back = published(built, folder / "out")
     assert {name: row["confidence_calibrated"] for name, row in back.items()} == {
         name: row["confidence_calibrated"] for name, row in marked_only.items()
     }
 
 
-def test_the_fit_is_that_of_the_labels_where_the_calibration_is_the_same(reviewed):
+def test_the_fit_is_that_of_the_labels_where_the_calibration_is_the_same(reviewed, built):
     """What is calculated from what was stored is what the label pass calculated."""
     folder, before, _, _ = reviewed
-    after = published(folder, folder / "out", recalibration="default")
+    after = published(built, folder / "out", recalibration="default")
     for name, row in after.items():
         assert row["confidence_calibrated"] in {before[name]["confidence_calibrated"], None}
 

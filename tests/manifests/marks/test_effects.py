@@ -72,3 +72,14 @@ def test_a_verdict_on_a_corrected_text_counts_too():
     }
     (row,) = applied(pa.table(columns), said, lambda _: ["old"]).to_pylist()
     assert (row["status"], row["human_text"]) == ("rejected", "new")
+
+
+def test_who_finds_a_correction_right_agrees_with_it_and_who_found_the_old_text_right_does_not():
+    correction, vague = text("a", "new"), text("a", None)
+    checked = Mark("a", "text", verdict="right", text_seen=digest("new"))
+    believed = Mark("a", "text", verdict="right", text_seen=digest("old"))
+    assert conflicts([correction, checked, vague]) == []
+    assert list(effects([correction, checked, vague]).texts.values()) == [correction]
+    assert conflicts([correction, believed]) == [correction, believed]
+    assert conflicts([vague, believed]) == [vague, believed]
+    assert conflicts([believed, believed]) == []

@@ -47,7 +47,7 @@ export function Listen({ meta, rows: all, asked, fetched, edges, route, marks, o
         {row ? (
           <Card meta={meta} row={row} marks={marks} onMark={onMark} control={control} />
         ) : (
-          ready && <p class="empty">Nothing in the sample fits the filter.</p>
+          ready && <p class="empty">{all.length ? "Nothing in the sample fits the filter." : "This corpus has no segment: nothing was heard in it that could be one."}</p>
         )}
       </div>
       <Take meta={meta} filter={filter} shown={shown} go={go} setQuestion={setQuestion} />

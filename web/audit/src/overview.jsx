@@ -6,15 +6,16 @@ import { count, counted, duration, inColumn, percent, visible } from "./text.js"
 export function Overview({ meta, state, result, moved, go }) {
   const input = result.reasons.reduce((sum, line) => sum + line.samples, 0);
   const kept = result.total.kept;
-  const spoken = meta.cube.languages.filter(Boolean).map(visible);
+  const hours = (code) => result.byLanguage[meta.cube.languages.indexOf(code)].all.samples;
+  const spoken = meta.cube.languages.filter(Boolean).sort((a, b) => hours(b) - hours(a)).map(visible);
   return (
     <>
       <dl class="tiles">
         <Tile label="Input" value={duration(input)} note={counted(meta.recordings_count, "recording")} />
         <Tile label="Kept" value={duration(kept.samples)} note={`${percent(kept.samples, input)} of the input`} />
-        <Tile label="Utterances kept" value={count(kept.count)} note={`of ${count(result.total.all.count)} segments`} />
+        <Tile label="Utterances kept" value={count(kept.count)} note={`of ${counted(result.total.all.count, "segment")}`} />
         <Tile label="Speakers" value={count(meta.speakers.count)} note="of what is kept" />
-        <Tile label="Languages" value={count(spoken.length)} note={spoken.slice(0, 4).join(", ")} />
+        <Tile label="Languages" value={count(spoken.length)} note={spoken.slice(0, 4).join(", ") + (spoken.length > 4 ? ", \u2026" : "")} />
       </dl>
       <section aria-labelledby="where">
         <h2 id="where">Where the hours went</h2>
@@ -25,10 +26,12 @@ export function Overview({ meta, state, result, moved, go }) {
         )}
         <Waterfall lines={result.reasons} input={input} meta={meta} go={go} />
       </section>
-      <section aria-labelledby="languages">
-        <h2 id="languages">Languages</h2>
-        <Languages {...result} languages={meta.cube.languages} moved={moved} onPick={(language) => go("listen", { language })} />
-      </section>
+      {result.total.all.count > 0 && (
+        <section aria-labelledby="languages">
+          <h2 id="languages">Languages</h2>
+          <Languages {...result} languages={meta.cube.languages} moved={moved} onPick={(language) => go("listen", { language })} />
+        </section>
+      )}
     </>
   );
 }

@@ -6,6 +6,7 @@ import { Bar, Said, Tile, shortId } from "./ui.jsx";
 export function Speakers({ meta, result, go }) {
   const { speakers, recordings } = meta;
   const kept = result.total.before.samples;
+  if (!recordings.count) return <p class="empty">No segment has a speaker: none was found in this corpus.</p>;
   const share = (most) => percent(speakers.top.slice(0, most).reduce((sum, row) => sum + row[1], 0), kept);
   return (
     <>
@@ -15,6 +16,7 @@ export function Speakers({ meta, result, go }) {
         <Tile label="The first speaker" value={share(1)} note="of the kept hours" />
         <Tile label="The first ten" value={share(10)} note="of the kept hours" />
       </dl>
+      {speakers.count > 0 && (
       <div class="sides even">
         <section>
           <h2>How hours are divided</h2>
@@ -30,6 +32,7 @@ export function Speakers({ meta, result, go }) {
           />
         </section>
       </div>
+      )}
       <section>
         <h2>Recordings that lose most</h2>
         {recordings.count > recordings.top.length && (

@@ -4,7 +4,7 @@ import { configured, histogram, verdictOfRow } from "./cube.js";
 import { valueOf } from "./data.js";
 import { settings } from "./query.js";
 import { counted, duration, number, percent, shellWord, visible } from "./text.js";
-import { Code, Languages, Said, Tile } from "./ui.jsx";
+import { Code, Field, Languages, Said, Tile } from "./ui.jsx";
 
 const SIGNS = { "<": "at least", ">": "at most", ">=": "below" };
 
@@ -70,7 +70,7 @@ function Slider({ meta, rule, dim, edges, start, move }) {
   return (
     <div class={`slider ${at === start ? "" : "moved"}`}>
       <label for={id}>
-        <span class="field">{rule.field}</span>
+        <span class="field"><Field>{rule.field}</Field></span>
         <output for={id}>
           {SIGNS[rule.breaks]} <b>{shown}</b>
         </output>
