@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from tests.curation.fit.heard import said, stages
 from tests.support.builds import toy_build, toy_config
 from tests.support.dummies import tone, write_wav
-from tests.support.heard import said, stages
 
 
 @pytest.fixture(scope="session")

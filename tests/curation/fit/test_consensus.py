@@ -19,8 +19,8 @@ from curation.fit.reliability import PENALTY, Outcome, bootstrap, fit_logistic, 
 from curation.fit.transcripts import StmLine, read_stm, read_texts, text_between
 from curation.manifests.records import Hypothesis
 from curation.stages.consensus.confidence import load_calibration
+from tests.curation.fit.heard import hypotheses, said, stages
 from tests.support.builds import labelled_segments, rows, toy_build, toy_config
-from tests.support.heard import hypotheses, said, stages
 
 
 def labelled(count=60):

@@ -12,9 +12,9 @@ from curation.fit.consensus_report import fit_on_build
 from curation.fit.transcripts import marked, reference_utterances
 from curation.manifests.marks.files import Drawn, Mark, digest
 from curation.stages.consensus.confidence import load_calibration
+from tests.curation.fit.heard import said
 from tests.support.builds import rows, toy_build, toy_config
 from tests.support.commands import curation
-from tests.support.heard import said
 
 DRAWN = Drawn("kept/en/near", 3.0)
 NOT_DRAWN = 36
