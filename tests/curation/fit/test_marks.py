@@ -1,4 +1,6 @@
-"""Marks of the random sample refit the confidence: the next publish pass has it, and no other mark changes it."""
+"""Marks of the random sample refit the confidence: the next publish pass has it (`stages/consensus/recalibrate.py`), and no
+other mark changes it.
+"""
 
 import json
 import shutil
