@@ -1,5 +1,5 @@
-"""Marks of the random sample refit the confidence: the next publish pass has it (`stages/consensus/recalibrate.py`), and no
-other mark changes it.
+"""Marks of the random sample refit the confidence (`stages/consensus/recalibrate.py`): the next publish pass has it, and
+no other mark changes it.
 """
 
 import json
