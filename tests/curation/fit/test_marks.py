@@ -1,5 +1,5 @@
-"""Marks of the random sample refit the confidence (`stages/consensus/recalibrate.py`): the next publish pass has it, and
-no other mark changes it.
+"""Marks of the random sample refit the confidence (`stages/consensus/recalibrate.py`): the next publish pass has it, no
+other mark changes it.
 """
 
 import json
