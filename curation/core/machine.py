@@ -1,12 +1,15 @@
 """What this process may use of its machine: the limits of its container (Linux cgroups, v1 and v2) count.
 
     allowed_cpus(), free_memory()
+    with locked(path): ...      # what only one process of the machine may do at a time
 
 `os.cpu_count` and `psutil` report the whole machine, on which a container may have a share only.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -70,3 +73,12 @@ def _read(file: Path) -> str | None:
         return file.read_text().strip()
     except OSError:
         return None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock of this machine; it is released when the process ends, even if killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -7,18 +7,17 @@ creating the same one, and a marker written last says that one is complete. Ray'
 would run the whole label worker in the other environment, and stages run without Ray too.
 """
 
-import fcntl
 import hashlib
 import json
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from curation.core.errors import ModelError
+from curation.core.machine import locked
 from curation.models.store import store_root
 
 MARKER = "complete.json"
@@ -53,15 +52,6 @@ def ensure(name: str, requirements: Sequence[str], interpreter: str = "", option
 def python_of(folder: Path) -> Path:
     """The interpreter of an environment."""
     return folder / "bin" / "python"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock of this machine; it is released when the process ends, even if killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _make(folder: Path, requirements: Sequence[str], interpreter: str, options: Sequence[str]) -> None:

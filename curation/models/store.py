@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from curation.core.errors import ModelError
+from curation.core.machine import locked
 from curation.models.catalogue import CatalogueEntry, ModelFile, catalogue
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,9 @@ def _resolve_entry(entry: CatalogueEntry, *, fetch: bool) -> Path:
         if not fetch:
             msg = f"model {entry.name} is not on this machine: run `curation models fetch {entry.name}`"
             raise ModelError(msg)
-        _assemble(file, target, entry.name)
+        with locked(store_root() / f".{entry.name}.lock"):  # another process would remove the parts that this one reads
+            if not target.is_file():
+                _assemble(file, target, entry.name)
     return folder
 
 
@@ -198,7 +201,7 @@ def _assemble(file: ModelFile, target: Path, name: str) -> None:
 
 @contextmanager
 def finished_at(target: Path) -> Iterator[Path]:
-    """A temporary path that becomes `target` when the block succeeds: two processes may fetch at once."""
+    """A temporary path that becomes `target` when the block succeeds."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:

@@ -9,7 +9,8 @@ again when the pass goes on after a kill.
 Nor does a pass that went on where its lock was lost (a machine that slept, a request that was late) spoil another one:
 each has its own number, for which the first to write its record gets it; it removes files of lower numbers only, and
 only after its switch; and the index is replaced only where it is still the one that was there when the pass began.
-(That the store does not write otherwise, `Storage.write_if`, is so on S3; on a local folder the lock itself is exact.)
+(That the store does not write otherwise, `Storage.write_if`, is so where `core.stores.conditional` knows how to ask for
+it; on a local folder the lock itself is exact.)
 """
 
 import hashlib

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from curation.core.counts import counted
 from curation.core.errors import ConfigError
 from curation.core.file_state import is_other_content
+from curation.core.names import shown
 from curation.core.storage import Storage
 from curation.manifests.inputs.ids import Roots, read_roots
 from curation.manifests.inputs.listing import Input, Listing, id_of, inputs_on_disk
@@ -108,15 +109,10 @@ def _tell(corrected: Skipped, touched: Skipped, passed_by: Skipped) -> None:
 def _changes(old: Source, item: Input) -> list[str]:
     """`language 'en' -> 'de'` for each value that the manifest has corrected, and whether the file is another one."""
     values = ((name, getattr(old, name), getattr(item.source, name)) for name in LABELLED if item.manifest)
-    changes = [f"{name} {_short(before)} -> {_short(now)}" for name, before, now in values if before != now]
+    changes = [f"{name} {shown(before, 40)} -> {shown(now, 40)}" for name, before, now in values if before != now]
     if is_other_content(old.version, item.source.version):
         changes.append(f"its content ({old.version} -> {item.source.version})")
     return changes
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _some(told: Skipped) -> str:

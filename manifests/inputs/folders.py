@@ -6,12 +6,14 @@ Links are followed. Hidden names, and files without audio, are left out.
 import glob
 import os
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 
 from curation.audio.formats import MEDIA_SUFFIXES, OTHER_SUFFIXES, holds_audio, suffix
 from curation.core.file_state import FileState
@@ -67,20 +69,28 @@ def base_of(fs: Any, pattern: str) -> str:
 
 
 def matches(fs: Any, pattern: str, skipped: ByReason) -> Iterator[Found]:
-    """The recordings and manifests that a pattern matches, sorted."""
+    """The recordings and manifests that a pattern matches, in no particular order."""
     base = base_of(fs, pattern)
     whole = f"{glob.escape(base)}{pattern.removeprefix(base)}"
-    for path, info in sorted(fs.glob(whole, detail=True).items()):
+    if is_local(fs):
+        depth = None if "**" in pattern else whole.count("/") - base.count("/")
+        files = _LocalFolder(base or "/", skipped, re.compile(glob_translate(whole)).match, depth).files()
+    else:
+        files = _remote_matches(fs, base, whole, skipped)
+    for path, state in files:
+        if is_manifest(path) or _is_recording(fs, path, skipped):
+            yield path, state
+
+
+def _remote_matches(fs: Any, base: str, pattern: str, skipped: ByReason) -> Iterator[Found]:
+    for path, info in sorted(fs.glob(pattern, detail=True).items()):
         below = posixpath.relpath(path, base) if base else path
         if any(map(is_hidden, below.split("/"))):
             skip(skipped, HIDDEN, path)
-        elif info["type"] == "directory" or (is_local(fs) and Path(path).is_dir()):
-            if "**" not in pattern:
-                skip(skipped, FOLDER, path)
-        elif is_local(fs) and not Path(path).is_file():
-            skip(skipped, SPECIAL if Path(path).exists() else BROKEN, path)
-        elif is_manifest(path) or _is_recording(fs, path, skipped):
-            yield path, FileState.of_stat(Path(path).stat()) if is_local(fs) else FileState.of_info(info)
+        elif info["type"] != "directory":
+            yield path, FileState.of_info(info)
+        elif "**" not in pattern:
+            skip(skipped, FOLDER, path)
 
 
 def _is_recording(fs: Any, path: str, skipped: ByReason) -> bool:
@@ -109,30 +119,62 @@ class _LocalFolder:
 
     root: str
     skipped: ByReason
+    wanted: Callable[[str], object] = bool
+    """Whether a path is asked for; by default each is."""
+    depth: int | None = None
+    """Of paths that a pattern can match; None: any."""
     seen: set[tuple[int, int]] = field(default_factory=set)
     """Device and inode of the root, and of every folder that was reached through a link."""
 
     def files(self) -> Iterator[Found]:
         real = Path(self.root).resolve()
         self.seen.add(_identity(real.stat()))
-        waiting = [(self.root, False)]
+        waiting = [(self.root, False, 1)]
         while waiting:
-            folder, through_link = waiting.pop()
+            folder, through_link, depth = waiting.pop()
             for entry in self._entries(folder):
-                linked = through_link or entry.is_symlink()
+                linked, is_folder = through_link or entry.is_symlink(), Path(entry.path).is_dir()
                 if is_hidden(entry.name):
-                    skip(self.skipped, HIDDEN, entry.path)
-                elif entry.is_symlink() and not Path(entry.path).exists():
-                    skip(self.skipped, BROKEN, entry.path)
-                elif entry.is_symlink() and _is_listed(Path(entry.path).resolve(), real):
-                    skip(self.skipped, KNOWN, entry.path)
-                elif entry.is_dir():
-                    if not linked or self._is_new(entry):
-                        waiting.append((entry.path, linked))
-                elif entry.is_file():
-                    yield entry.path, FileState.of_stat(entry.stat())
-                else:
-                    skip(self.skipped, SPECIAL, entry.path)
+                    if (is_folder and self._goes_below(depth)) or self.wanted(entry.path):
+                        skip(self.skipped, HIDDEN, entry.path)
+                elif is_folder:
+                    if self._is_entered(entry, real, depth, linked=linked):
+                        waiting.append((entry.path, linked, depth + 1))
+                elif self.wanted(entry.path):
+                    if reason := self._left_out(entry, real):
+                        skip(self.skipped, reason, entry.path)
+                    else:
+                        yield entry.path, FileState.at(entry.path)  # it may vanish at any time
+
+    def _goes_below(self, depth: int) -> bool:
+        return self.depth is None or depth < self.depth
+
+    def _is_entered(self, entry: os.DirEntry[str], real: Path, depth: int, *, linked: bool) -> bool:
+        """Whether to go into a folder. A pattern of limited depth ends anyway: there all links are followed."""
+        if self.depth is not None:
+            if self.wanted(entry.path):
+                skip(self.skipped, FOLDER, entry.path)
+            return self._goes_below(depth)
+        if entry.is_symlink() and self._is_listed(Path(entry.path).resolve(), real):
+            skip(self.skipped, KNOWN, entry.path)
+            return False
+        return not linked or self._is_new(entry)
+
+    def _left_out(self, entry: os.DirEntry[str], real: Path) -> str:
+        """Why a file is left out; empty where it is not."""
+        if entry.is_symlink() and not Path(entry.path).exists():
+            return BROKEN
+        if entry.is_symlink() and self._is_listed(Path(entry.path).resolve(), real):
+            return KNOWN
+        return "" if entry.is_file() else SPECIAL
+
+    def _is_listed(self, target: Path, real: Path) -> bool:
+        """Whether the target of a link is reached in the walk of the root (`real`) without the link."""
+        if not target.is_relative_to(real):
+            return False
+        below = target.relative_to(real)
+        there = self.wanted(str(Path(self.root) / below)) or target.is_dir()
+        return bool(there) and not any(map(is_hidden, below.parts))
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -154,11 +196,6 @@ class _LocalFolder:
 
 def _identity(stat: os.stat_result) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
-
-
-def _is_listed(target: Path, root: Path) -> bool:
-    """Whether the target of a link is reached in the walk of `root` without the link."""
-    return target.is_relative_to(root) and not any(map(is_hidden, target.relative_to(root).parts))
 
 
 def _remote_files(fs: Any, root: str, skipped: ByReason) -> Iterator[Found]:

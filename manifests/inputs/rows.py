@@ -7,6 +7,7 @@ from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
+from curation.core.names import shown
 from curation.manifests.inputs.languages import language_code
 from curation.manifests.records import Source
 
@@ -96,7 +97,7 @@ class ManifestRow:
         least = {"duration": 1 / SAMPLE_RATE}.get(column, 0.0)
         if not (least <= number <= LONGEST_SECONDS and (column not in WHOLE_NUMBERS or number.is_integer())):
             kind = "a whole number from 0" if column in WHOLE_NUMBERS else "seconds"
-            msg = f"{self.where}: {column}: expected {kind}, found {text!r}"
+            msg = f"{self.where}: {column}: expected {kind}, found {shown(text)}"
             raise ConfigError(msg)
         return number
 
@@ -104,7 +105,7 @@ class ManifestRow:
         identifier = self._text(("id",))
         if identifier and not _ID.fullmatch(identifier):
             msg = (
-                f"{self.where}: id {identifier!r} may hold only letters, digits, dots (not first), dashes and "
+                f"{self.where}: id {shown(identifier)} may hold only letters, digits, dots (not first), dashes and "
                 f"underscores, at most 200"
             )
             raise ConfigError(msg)

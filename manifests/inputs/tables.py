@@ -19,9 +19,11 @@ from curation.core.errors import ConfigError
 Row = tuple[int, dict[str, Any]]
 """Number of the row, from 1 (in JSON lines: of the line; in CSV and TSV: without the header), and its values by column.
 
-Values are those of JSON; None, NaN and an empty field of CSV are None.
+Values are those of JSON; None, NaN, infinities and an empty field of CSV are None.
 """
 
+FINITE = frozenset({"offset", "duration", "track", "channel"})
+"""Columns in which an infinity is no missing value but an error: it would ask for another part of the file."""
 CHUNK = 2**20
 LONGEST_FIELD = 2**27
 """Characters of a field of CSV; the transcript of a day of speech has a million."""
@@ -189,6 +191,9 @@ def _parquet(file: BinaryIO) -> Iterator[Row]:
 def _plain_row(values: dict[str, Any], number: int) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in values.items():
+        if name in FINITE and isinstance(value, float) and math.isinf(value):
+            msg = f"{name}: expected a number, found {value}"
+            raise TableError(number, msg)
         try:
             plain[_plain(name)] = _plain(value)
         except UnicodeEncodeError as error:
@@ -209,6 +214,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Decimal):
         value = float(value)
+    if isinstance(value, bytes):  # some writers of Parquet do not mark their texts as such
+        return value.decode("utf-8", "backslashreplace")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, int) else str(value)

@@ -53,10 +53,14 @@ beginning."""
 def open_binary(path: str, size: int = 0) -> BinaryIO:
     """Open a local path or an fsspec URL (s3://, https://, memory://, ...) for reading bytes.
 
-    `size` in bytes, where it is known, saves asking S3 for it.
+    `size` in bytes, where it is known, saves asking S3 for it. Raises MediaError for what is no file.
     """
     if "://" not in path:
-        return Path(existing(path)).open("rb")
+        found = Path(existing(path))
+        if found.exists() and not found.is_file():  # opening a pipe waits for a writer, and /dev/zero has no end
+            msg = "it is a folder, a pipe or a device, and no file: correct the path"
+            raise MediaError(msg)
+        return found.open("rb")
     fs, name = file_system(path)
     known = {"size": size} if size and speaks_s3(fs) else {}
     return cast("BinaryIO", fs.open(name, "rb", **known))
@@ -187,6 +191,10 @@ def open_media(path: str, open_file: OpenFile = open_binary, track: int | None =
         file = stack.enter_context(open_file(path))
         if not file.seekable():
             file = _seekable_copy(file, stack)
+        if not file.read(1):
+            msg = "the file is empty: fetch it again"
+            raise MediaError(msg)
+        file.seek(0)
         riff, undeclared = riff_seconds(file), undeclared_seconds(file)
         container = stack.enter_context(av.open(file, metadata_errors="replace", container_options=NO_PROTOCOLS))
         if container.format.name in HEADERLESS:

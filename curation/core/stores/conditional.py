@@ -1,7 +1,8 @@
 """Writes that a store makes only where a file is still as it was read: nobody's change is overwritten unseen.
 
 S3 and the stores that speak its language compare the ETag (`If-Match`, `If-None-Match`) in the same step as they
-write, Google Cloud Storage the generation (`ifGenerationMatch`). adlfs and the others give no such write.
+write, and so does Azure; Google Cloud Storage compares the generation (`ifGenerationMatch`). The others give no such
+write.
 """
 
 import errno
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import fsspec
+from fsspec.asyn import sync
 
 from curation.core.faults import status_of
-from curation.core.stores.protocols import speaks_gcs, speaks_s3
+from curation.core.stores.protocols import speaks_azure, speaks_gcs, speaks_s3
 
 _BOUNDARY = "==curation=="
 _MULTIPART = (
@@ -45,7 +47,9 @@ def conditional_puts(fs: fsspec.AbstractFileSystem) -> ConditionalPuts | None:
     """Those of a file system; None where there are none."""
     if speaks_s3(fs):
         return _S3Puts(fs)
-    return _GcsPuts(fs) if speaks_gcs(fs) else None
+    if speaks_gcs(fs):
+        return _GcsPuts(fs)
+    return _AzurePuts(fs) if speaks_azure(fs) else None
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,30 @@ class _GcsPuts:
         except FileExistsError as error:  # another generation
             raise ChangedError from error
         return str(stored["generation"])
+
+
+@dataclass(frozen=True)
+class _AzurePuts:
+    fs: Any
+
+    def read(self, path: str) -> tuple[bytes, str]:
+        self.fs.invalidate_cache()
+        version = self.fs.info(path)["etag"]  # before the content, as on S3
+        return self.fs.cat_file(path), str(version)
+
+    def write(self, path: str, content: bytes, version: str | None) -> str:
+        """What adlfs sends, with the condition; adlfs has one for new blobs only."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
+
+        container, blob, _ = self.fs.split_path(path)
+        same = {} if version is None else {"etag": version, "match_condition": MatchConditions.IfNotModified}
+
+        async def put() -> Any:
+            async with self.fs.service_client.get_blob_client(container, blob) as client:
+                return await client.upload_blob(content, overwrite=version is not None, **same)
+
+        try:
+            return str(sync(self.fs.loop, put)["etag"])
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            raise ChangedError from error

@@ -18,7 +18,8 @@ WHOLE = frozenset({"file", "local", "s3", "s3a", "gs", "gcs", "az", "abfs", "mem
 PART_BYTES, PARTS_AT_ONCE = 2**24, 4
 MAX_PARTS = 10_000
 """Of one object of S3."""
-_PACKAGES = {"s3": "'curation[s3]'", "s3a": "'curation[s3]'", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}
+_PACKAGES = {"s3": "'curation[s3]'", "s3a": "'curation[s3]'", "gs": "'curation[gs]'", "gcs": "'curation[gs]'"}
+_PACKAGES |= {"az": "'curation[az]'", "abfs": "'curation[az]'"}
 
 
 def file_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -76,6 +77,11 @@ def speaks_gcs(fs: fsspec.AbstractFileSystem) -> bool:
     return _speaks(fs, "gs")
 
 
+def speaks_azure(fs: fsspec.AbstractFileSystem) -> bool:
+    """Whether a file system is adlfs's."""
+    return _speaks(fs, "abfs")
+
+
 def _speaks(fs: fsspec.AbstractFileSystem, protocol: str) -> bool:
     return protocol in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
@@ -86,7 +92,7 @@ def promise_of(url: str) -> str:
     if protocol in {"file", "local"}:
         return "files appear whole; the kernel keeps its lock"
     file_system(url)  # its package is there
-    if protocol in {"s3", "s3a", "gs", "gcs"}:
+    if protocol in {"s3", "s3a", "gs", "gcs", "az", "abfs"}:
         return "files appear whole; conditional writes keep its lock, which the build tries out"
     return "files appear whole; nothing makes its lock exact: start one build at a time"
 

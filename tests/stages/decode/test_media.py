@@ -1,5 +1,6 @@
 """Media: formats of real encoders, scales of samples, channels, playlists."""
 
+import os
 import struct
 import warnings
 
@@ -202,3 +203,17 @@ def test_samples_without_a_header_are_refused(tmp_path, suffix):
     row = only(decode(tmp_path / f"x.{suffix}"))
     assert row.verdict.status == "failed"
     assert "does not say its sample rate: convert it" in row.verdict.detail
+
+
+@pytest.mark.parametrize(("name", "message"), [("pipe", "no file"), ("", "no file"), ("empty.wav", "is empty")])
+def test_what_is_no_file_is_refused(tmp_path, name, message):
+    """A pipe was waited for without an end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty.wav").touch()
+    row = only(decode(tmp_path / name))
+    assert row.verdict.status == "failed"
+    assert message in row.verdict.detail
+
+
+def test_a_device_without_an_end_is_refused():
+    assert "no file" in only(decode("/dev/zero")).verdict.detail

@@ -5,6 +5,7 @@ import pytest
 
 from curation.audio.levels import peak_normalize
 from curation.audio.quality import snr_db
+from curation.core.timing import take_model_seconds
 from curation.manifests.records import Recording, Source
 from curation.stages.base import run_stage
 from curation.stages.denoise.spectral import Spectral
@@ -52,7 +53,9 @@ def test_models_hear_the_recording_as_it_was(noisy_and_clean):
 
 @pytest.mark.parametrize(("choose", "chosen"), [("never", "original"), ("always", "spectral")])
 def test_choice_by_configuration(choose, chosen):
+    take_model_seconds()
     row = denoised(CLEAN[:48_000], choose=choose, denoiser="spectral")
+    assert ("denoise.spectral" in take_model_seconds()) == (chosen == "spectral")  # what is not chosen is not run
     assert row.notes["denoise.chosen"] == chosen
     assert (row.denoised is None) == (chosen == "original")
     assert "denoise.snr_db" in row.scores
