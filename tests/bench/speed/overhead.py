@@ -97,6 +97,8 @@ class TreeTime:
     def __init__(self) -> None:
         self._me, self._seconds, self._ended = psutil.Process(), dict[tuple[str, int], float](), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._own = 0.0
+        """That the looking takes, which is not the driver's."""
 
     def __enter__(self) -> Self:
         self._look()
@@ -119,11 +121,12 @@ class TreeTime:
     @property
     def taken(self) -> Counter[str]:
         """Seconds since the beginning."""
-        return self.by_kind() - self._begun
+        return self.by_kind() - self._begun - Counter({"driver": self._own})
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             self._look()
+            self._own = time.thread_time()
 
     def _look(self) -> None:
         for process in [self._me, *self._me.children(recursive=True)]:

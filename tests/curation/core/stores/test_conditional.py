@@ -67,13 +67,11 @@ def azure():
         pytest.skip("needs what `make test-slow` installs")
     options = ["--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort", "PORT", "--silent"]
     with served(command, *options, "--skipApiVersionCheck", "--disableTelemetry") as address:
-        account = {
-            "account_name": "devstoreaccount1",  # the one that it knows, with a key that everybody knows
-            "connection_string": f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={KNOWN_KEY};"
-            f"BlobEndpoint=http://{address}/devstoreaccount1;",
-        }
+        # The account that it knows, with a key that everybody knows.
+        account = f"AccountName=devstoreaccount1;AccountKey={KNOWN_KEY}"
+        url = f"BlobEndpoint=http://{address}/devstoreaccount1"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(fsspec.config.conf, "az", account)
+            patch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"DefaultEndpointsProtocol=http;{account};{url};")
             fsspec.filesystem("az").mkdir("bucket")
             yield "az://bucket"
 
