@@ -2,6 +2,8 @@
 
 import pytest
 
+from curation.manifests import plan
+from tests.support import publish_kills
 from tests.support.kill_harness import STOPS, torture
 
 
@@ -23,3 +25,14 @@ def test_same_rows_after_many_kills(tmp_path):
     assert set(outcome.stops) == set(STOPS)
     assert outcome.same
     assert outcome.repeated < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_readers_see_the_old_or_the_new_corpus_after_many_kills(tmp_path, monkeypatch):
+    """Of publish passes over a corpus that is there, with real processes and SIGKILL."""
+    monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
+    found = publish_kills.torture(30, 30, tmp_path)
+    assert set(found.ways) == set(publish_kills.WAYS)
+    assert not found.seen["neither"]
+    assert found.clean
