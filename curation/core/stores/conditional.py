@@ -127,5 +127,5 @@ class _AzurePuts:
 
         try:
             return str(sync(self.fs.loop, put)["etag"])
-        except (ResourceExistsError, ResourceModifiedError) as error:
-            raise ChangedError from error
+        except (ResourceExistsError, ResourceModifiedError):
+            raise ChangedError from None  # for what is there already Azure's status is that of a conflict that passes

@@ -189,7 +189,7 @@ def test_a_lock_is_taken_by_force(labelled):
         (["build", "nope://x", "-o", "OUT"], "nope://x: Protocol not known"),
         (["build", "IN", "-o", ""], "the output has no name"),
         (["build", "", "-o", "OUT"], "an input has no name"),
-        (["build", "IN", "-o", "abfs://bucket/x"], "Install adlfs"),
+        (["build", "webdav://host/x", "-o", "OUT"], "Install webdav4"),
         (["build", "IN", "-o", "OUT", "--config", "TWICE"], "'decode' stands twice"),
         (["build", "IN", "-o", "OUT", "--set", "diarize.min_seconds=30"], "above max_seconds"),
         (["build", "IN", "-o", "nope://x"], "nope://x: Protocol not known"),
