@@ -52,14 +52,23 @@ class Kills:
 
 
 def corpus(out: Path) -> Corpus:
-    """What the index names: shards, ledger and segments, each as one table. Raises OSError where a file is missing."""
-    files, names = Storage(str(out)), index.read_index(Storage(str(out)))
+    """What the index names: shards, ledger and segments, each as one table.
+
+    Raises OSError where a file is missing; but where a pass has switched meanwhile, the index is read again.
+    """
+    files = Storage(str(out))
+    names = index.read_index(files)
     shards = [entry.file for entry in names.shards]
     found = zip(("shards", "ledger", "segments"), (shards, names.ledger, names.segments), strict=True)
-    return tuple(
-        pa.concat_tables(files.read_table(f"{folder}/{name}").replace_schema_metadata() for name in members)
-        for folder, members in found
-    )
+    try:
+        return tuple(
+            pa.concat_tables(files.read_table(f"{folder}/{name}").replace_schema_metadata() for name in members)
+            for folder, members in found
+        )
+    except FileNotFoundError:
+        if index.read_index(files).edition == names.edition:
+            raise
+        return corpus(out)
 
 
 def is_clean(out: Path) -> bool:
