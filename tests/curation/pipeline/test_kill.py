@@ -3,7 +3,7 @@
 import pytest
 
 from curation.manifests import plan
-from tests.support import publish_kills
+from tests.support.faults import publish_kills
 from tests.support.kill_harness import STOPS, torture
 
 

@@ -1,6 +1,6 @@
 """Kills publish passes over a corpus that is there, at random moments: readers see the old corpus or the new one.
 
-    python -m tests.support.publish_kills --kills 30        # prints a line for each kill
+    python -m tests.support.faults.publish_kills --kills 30        # prints a line for each kill
 
 The same labels are published with two thresholds in turn. SIGKILL hits the driver, one Ray worker or the whole session,
 after a random number of files of the pass; the last moments are those around the switch and the removal of what was.
@@ -145,7 +145,15 @@ def _pause(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _start(source: Path, out: Path, number: int) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.support.publish_kills", "--target", str(source), str(out), str(number)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.faults.publish_kills",
+        "--target",
+        str(source),
+        str(out),
+        str(number),
+    ]
     with (out.parent / "output.txt").open("a") as output:
         return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
 
