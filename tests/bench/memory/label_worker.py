@@ -1,6 +1,6 @@
 """What holds the memory of a label worker: after its imports, each stage's models, and each stage of a batch.
 
-    python -m tests.bench.speed.worker_memory [--seconds 300] [--set KEY=VALUE ...]
+    python -m tests.bench.memory.label_worker [--seconds 300] [--set KEY=VALUE ...]
 
 The stages of the preset `offline` with their models, in one process as in a worker of the pool `label`, on dense real
 speech in spans of 30 s. *Now* is the resident memory after the step without what is shared, *peak* the most within it.
