@@ -28,7 +28,7 @@ INSTALL = { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && \
 	  $(PIP) install --quiet --progress-bar off --no-compile $(TORCH) --editable '$(PROJECT)'; }
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install extras system demo train-demo test test-slow lint format docs clean
+.PHONY: help install extras system demo train-demo test pytest test-slow lint format docs clean
 
 help:
 	@echo "make demo       build a corpus from real recordings with real models, and say where it is"
@@ -77,8 +77,12 @@ lint: extras
 	$(BIN)/mypy
 	$(BIN)/mypy docs/reference.py
 
-test: extras system lint
+# Style and types are checked beside the tests, most of it while these are collected.
+test: extras system
 	$(BIN)/curation models fetch >/dev/null
+	@$(MAKE) --no-print-directory -j2 lint pytest
+
+pytest:
 	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 # The servers of object stores that only slow tests need.

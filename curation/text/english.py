@@ -110,9 +110,8 @@ def _lower(word: str) -> str:
 
 def _atoms(word: str, place: int) -> list[Atom]:
     found = list(ATOM.finditer(word))
-    ends = [0, *(match.end() for match in found)]
     return [
-        Atom(match.group().replace(",", ""), place, index > 0 and match.start() == ends[index])
+        Atom(match.group().replace(",", ""), place, index > 0 and match.start() == found[index - 1].end())
         for index, match in enumerate(found)
     ]
 

@@ -1,18 +1,12 @@
-"""Joining speakers across spans: rules, properties, and a real recording cut into spans against a run in one piece."""
-
-from itertools import pairwise
+"""Joining speakers across spans: rules and properties; real recordings in tests/stages/diarize/test_across_spans.py."""
 
 import numpy as np
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from curation.manifests.records import Recording
 from curation.manifests.speakers import join_speakers, speaker_centroids
-from curation.stages.diarize.stage import Diarize
-from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 
 
 def direction(degrees: float) -> np.ndarray:
@@ -87,53 +81,3 @@ def test_labels_are_numbered_by_appearance_and_distinct_within_a_span(angles: li
 def test_near_voices_in_spans_of_their_own_become_one(angles: list[float]):
     joined = join_speakers([{"S0": direction(angle)} for angle in angles])
     assert {name for names in joined for name in names.values()} == {"S0"}
-
-
-def speech_of(rows: list[Recording], names: list[dict[str, str]]) -> np.ndarray:
-    """Speaker number at each 10 ms of the live utterances of all spans; -1 elsewhere."""
-    track = np.full(rows[-1].end // 160 + 1, -1)
-    for row, name in zip(rows, names, strict=True):
-        for s in row.live_segments:
-            track[s.start // 160 : s.end // 160] = int(name[s.speaker][1:])
-    return track
-
-
-def diarized(stage: Diarize, whole: np.ndarray, cuts: list[int]) -> tuple[list[Recording], list[dict[str, str]]]:
-    rows = [recording(whole[one:two], offset=one, span=number) for number, (one, two) in enumerate(pairwise(cuts))]
-    stage.process(rows)
-    spans = [
-        speaker_centroids((s.speaker, s.num_samples / 16_000, s.speaker_embedding) for s in row.live_segments)
-        for row in rows
-    ]
-    return rows, join_speakers(spans)
-
-
-@pytest.fixture(scope="module")
-def stage() -> Diarize:
-    stage = Diarize()
-    stage.setup()
-    return stage
-
-
-@pytest.mark.slow
-def test_real_speakers_keep_their_labels_across_spans(stage):
-    """A reader, another reader and a dialogue of two, coming back in other spans."""
-    cities, books, talk = wave(TWO_CITIES), librivox(), wave(SAMPLE)[8 * 16_000 :]
-    first = np.concatenate([cities[:200_000], books[0]])
-    second = np.concatenate([talk, cities[200_000:340_000]])
-    third = np.concatenate([books[2], talk])
-    whole = np.concatenate([first, second, third])
-    cuts = np.cumsum([0, len(first), len(second), len(third)]).tolist()
-    rows, names = diarized(stage, whole, cuts)
-    assert len({name for span in names for name in span.values()}) == 4
-    joint_rows, joint_names = diarized(stage, whole, [0, len(whole)])
-    apart, joint = speech_of(rows, names), speech_of(joint_rows, joint_names)
-    both = (apart >= 0) & (joint >= 0)
-    assert both.sum() > 35 * 100
-    assert (apart[both] == joint[both]).mean() > 0.9
-
-
-def test_one_speaker_stays_one_across_spans(stage):
-    whole = np.concatenate([wave(BECKETT), wave(BECKETT), wave(BECKETT)])
-    _, names = diarized(stage, whole, [0, 160_000, 320_000, len(whole)])
-    assert {name for span in names for name in span.values()} == {"S0"}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import StorageError
 from curation.manifests.records import Source
 from curation.stages.decode.channels import Separation
 from curation.stages.decode.split import recordings_in
@@ -78,6 +79,18 @@ def test_how_many_recordings_a_file_is(call, tmp_path):
     assert counts("auto") == [2, 1, 1, 1]
     assert counts("split") == [2, 2, 1, 1]
     assert recordings_in(Source("a", str(call), channel=0), DecodeConfig(channels="split")) == 1
+
+
+def test_what_cannot_be_read_is_one_recording_but_an_outage_says_nothing_of_the_file(tmp_path):
+    def failing(error):
+        def opened(path):
+            raise error
+
+        return recordings_in(Source("a", "s3://bucket/a.wav"), DecodeConfig(channels="split"), open_file=opened)
+
+    assert failing(FileNotFoundError("gone")) == 1
+    with pytest.raises(StorageError, match="no answer"):
+        failing(StorageError("no answer"))
 
 
 def test_the_channels_are_those_of_the_track_that_is_read(tmp_path):

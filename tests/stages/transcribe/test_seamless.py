@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from curation.core.errors import ModelError
+from curation.stages.transcribe import seamless
 from curation.stages.transcribe.registry import build_system
 from curation.stages.transcribe.seamless import SeamlessConfig
 from curation.text.languages import three_letters
@@ -15,6 +16,12 @@ pytest.importorskip("sentencepiece", reason="needs SentencePiece: pip install 'c
 from tests.support.checkpoints.tiny_seamless import LANGUAGES, save_seamless
 
 WAVES = [*librivox()[:3], librivox()[0][:9000], librivox()[0][:50]]
+
+
+@pytest.fixture(autouse=True)
+def few_tokens(monkeypatch):
+    """The random model never ends."""
+    monkeypatch.setattr(seamless, "MAX_TOKENS", 48)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +70,7 @@ def test_confidence_is_the_geometric_mean_of_the_token_probabilities(folder):
         output = model.generate(
             **inputs,
             tgt_lang="eng",
-            max_new_tokens=256,
+            max_new_tokens=seamless.MAX_TOKENS,
             return_dict_in_generate=True,
             output_scores=True,
             do_sample=False,

@@ -11,6 +11,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import DataError
 from curation.train.checkpoint.folder import find_parts
 from curation.train.checkpoint.training import MARKER
+from curation.train.infer import long_text
 from curation.train.infer.sampling import PAPER, Sampling
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.infer.streaming import Chunking
@@ -108,11 +109,13 @@ def test_samples_as_integers_are_refused_everywhere(model):
             call()
 
 
-def test_long_audio_and_long_text_are_worked_on_in_pieces(model):
-    long = wave(TWO_CITIES)[: 22 * SAMPLE_RATE]
+def test_long_audio_and_long_text_are_worked_on_in_pieces(model, monkeypatch):
+    monkeypatch.setattr(long_text, "MAX_SECONDS", 6.0)
+    monkeypatch.setattr(long_text.split_text, "__defaults__", (60,))  # letters: a random model speaks as long as it may
+    long = wave(TWO_CITIES)[: 8 * SAMPLE_RATE]
     whole = model.transcribe([long])[0]
     assert "".join(model.transcribe_stream(long)) == whole
-    text = "A sentence of some length, no more. " * 6
+    text = "A sentence of some length, no more. " * 2
     speech = model.speak([text], [VOICE])[0]
     np.testing.assert_allclose(np.concatenate(list(model.speak_stream(text, VOICE))), speech, rtol=0, atol=2e-5)
     assert model.engine.cache.num_free == model.engine.cache.slots
