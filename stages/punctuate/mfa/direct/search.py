@@ -23,7 +23,7 @@ def best_path(graph: Graph, emissions: npt.NDArray[np.floating]) -> tuple[Path, 
     `emissions` are scaled log-likelihoods of `graph.densities`, shape (frames, densities).
     """
     frames = len(emissions)
-    stretch = max(1, math.isqrt(frames))
+    stretch = math.isqrt(frames)
     scores = emissions[0, graph.density] - graph.first
     kept = [scores]
     for frame in range(1, frames):

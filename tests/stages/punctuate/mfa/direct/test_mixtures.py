@@ -55,6 +55,13 @@ def test_the_best_gaussian_of_all(mixtures, monkeypatch):
     assert mixtures.best(FRAMES) == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_share_of_each_gaussian_of_a_density(mixtures):
+    for which, part in enumerate(PARTS):
+        each = [[w * gaussian(frame, m, v) for w, m, v in zip(*part, strict=True)] for frame in FRAMES]
+        expected = np.array(each) / np.sum(each, axis=1, keepdims=True)
+        assert mixtures.shares(FRAMES, which) == pytest.approx(expected, abs=1e-4)
+
+
 def test_boosting(mixtures):
     before = mixtures.log_likelihoods(FRAMES, [0, 1, 2])
     mixtures.boost([1], 3.0)
