@@ -12,7 +12,7 @@ names alone say what is done. The labelling times are in the metadata, not in th
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -155,8 +155,9 @@ def _optional(verdict: Verdict | None) -> dict[str, Any] | None:
     return None if verdict is None else _fields(verdict)
 
 
-def _map(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(values.items())
+def _map(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """In order; a number that is none (NaN) was not measured, and is left out."""
+    return sorted((name, value) for name, value in values.items() if value == value)  # noqa: PLR0124 - NaN differs
 
 
 def commit(out: Storage, name: BatchName, recordings: Sequence[Recording], times: StageTimes, *, audio: bool) -> None:

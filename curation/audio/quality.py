@@ -20,19 +20,21 @@ SMOOTHED = 5
 QUIET_SHARE = 0.1
 NOISE_BIAS = 2.1
 """Mean power of steady noise over its smoothed `QUIET_SHARE` quantile, measured on white noise."""
-LIMIT_DB = 60.0
-"""Signal-to-noise ratios are given up to this; digital silence between words has no noise at all."""
+LOWEST_DB, HIGHEST_DB = -10.0, 60.0
+"""Signal-to-noise ratios are given from where nothing stands out of the noise, as in short noise or in silence, to where
+there is next to none, as with digital silence between words."""
 LOUD_SHARE, EDGE_DB = 0.95, 60.0
 """The spectrum ends where the loud frames (this quantile) are so far below their loudest frequency."""
-TOP_SHARE, NEAR_TOP, FLAT, RUN = 0.999, 0.8, 0.03, 3
+TOP_SHARE, NEAR_TOP, FLAT, RUN, CORNER = 0.999, 0.8, 0.03, 3, 3
 """Clipped: `RUN` samples or more, above `NEAR_TOP` of the level that all but 0.1 % of the samples stay below, each
-within `FLAT` of that level from the one before. Resampling leaves ripples on what was flat."""
+within `FLAT` of that level from the one before, and beside them a step of more than `CORNER` times the largest between
+them: the round top of a low tone (hum) has none. Resampling leaves ripples on what was flat."""
 
 Power = npt.NDArray[np.float32]
 
 
 def snr_db(wave: Wave) -> float:
-    """Signal-to-noise ratio in dB of (samples,) at 16 kHz, from 94 Hz up; -60 to 60, silence has -60.
+    """Signal-to-noise ratio in dB of (samples,) at 16 kHz, from 94 Hz up; -10 to 60, silence has -10.
 
     Noise is what is left in each frequency in its quietest tenth of the time: steady noise is measured well, other
     voices are not.
@@ -45,8 +47,8 @@ def snr_db(wave: Wave) -> float:
     noise = np.minimum(NOISE_BIAS * np.quantile(smooth, QUIET_SHARE, axis=0), mean)
     speech = float((mean - noise).sum())
     if speech <= 0:
-        return -LIMIT_DB
-    return float(np.clip(10 * np.log10(speech / max(float(noise.sum()), 1e-30)), -LIMIT_DB, LIMIT_DB))
+        return LOWEST_DB
+    return float(np.clip(10 * np.log10(speech / max(float(noise.sum()), 1e-30)), LOWEST_DB, HIGHEST_DB))
 
 
 def bandwidth_hz(wave: Wave) -> float:
@@ -65,10 +67,15 @@ def clipped_share(wave: Wave) -> float:
     top = float(np.quantile(loud, TOP_SHARE)) if len(wave) else 0.0
     if top == 0.0:
         return 0.0
-    flat = (loud >= NEAR_TOP * top) & (np.abs(np.diff(wave, prepend=wave[:1])) <= FLAT * top)
+    steps = np.abs(np.diff(wave, prepend=wave[:1], append=wave[-1:]))
+    flat = (loud >= NEAR_TOP * top) & (steps[:-1] <= FLAT * top)
     edges = np.flatnonzero(np.diff(flat, prepend=False, append=False)).reshape(-1, 2)
-    lengths = edges[:, 1] - edges[:, 0]
-    return float(lengths[lengths >= RUN].sum() / len(wave))
+    first, last = edges[edges[:, 1] - edges[:, 0] >= RUN].T
+    if not len(first):
+        return 0.0
+    beside = np.maximum(steps[np.maximum(first - 1, 0)], steps[last])
+    inside = np.maximum.reduceat(steps, np.stack([first, last], axis=1).ravel())[::2]
+    return float((last - first)[beside > CORNER * inside].sum() / len(wave))
 
 
 def spectrogram(wave: Wave) -> Power:

@@ -230,3 +230,13 @@ def test_damaged_speech_is_named_with_the_remedy(tmp_path, damage, message):
 def test_a_staging_file_that_is_not_there_is_not_damaged(tmp_path):
     with pytest.raises(FileNotFoundError):
         read(Storage(str(tmp_path)), BatchName(0, 0))
+
+
+def test_a_score_that_is_no_number_was_not_measured():
+    """A plug-in may give NaN: SQL and JSON would take it for a value."""
+    scores = {"pitch.median": float("nan"), "snr": 3.0, "lag": float(np.float32("nan"))}
+    heard = Hypothesis("a", "yes", scores=dict(scores))
+    row = Recording(Source("x", "x.wav"), segments=[Segment(0, 9, scores=scores, hypotheses=[heard])], scores=scores)
+    (said,) = speech_rows(row, audio=False)
+    found = [to_row(row)["scores"], to_row(row)["segments"][0]["scores"], said["scores"], said["hypotheses"][0]["scores"]]
+    assert found == [[("snr", 3.0)]] * 4
