@@ -21,8 +21,8 @@ QUIET_SHARE = 0.1
 NOISE_BIAS = 2.1
 """Mean power of steady noise over its smoothed `QUIET_SHARE` quantile, measured on white noise."""
 LOWEST_DB, HIGHEST_DB = -10.0, 60.0
-"""Signal-to-noise ratios are given from where nothing stands out of the noise, as in short noise or in silence, to where
-there is next to none, as with digital silence between words."""
+"""Signal-to-noise ratios are given from where nothing stands out of the noise (short noise, silence) to where there is
+next to none, as with digital silence between words."""
 LOUD_SHARE, EDGE_DB = 0.95, 60.0
 """The spectrum ends where the loud frames (this quantile) are so far below their loudest frequency."""
 TOP_SHARE, NEAR_TOP, FLAT, RUN, CORNER = 0.999, 0.8, 0.03, 3, 3

@@ -238,5 +238,10 @@ def test_a_score_that_is_no_number_was_not_measured():
     heard = Hypothesis("a", "yes", scores=dict(scores))
     row = Recording(Source("x", "x.wav"), segments=[Segment(0, 9, scores=scores, hypotheses=[heard])], scores=scores)
     (said,) = speech_rows(row, audio=False)
-    found = [to_row(row)["scores"], to_row(row)["segments"][0]["scores"], said["scores"], said["hypotheses"][0]["scores"]]
+    found = [
+        to_row(row)["scores"],
+        to_row(row)["segments"][0]["scores"],
+        said["scores"],
+        said["hypotheses"][0]["scores"],
+    ]
     assert found == [[("snr", 3.0)]] * 4

@@ -5,32 +5,47 @@ import pytest
 
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.quality.dnsmos import WINDOW, starts
+from curation.core.errors import ModelError
+from curation.stages.quality.dnsmos import WINDOW, Dnsmos, starts
 from tests.support.dummies import mix, noise, speech
 
 NOISY = peak_normalize(mix(speech(10.0), noise(10.0), 5.0))
 
 
-# Means that speechmos 0.0.1.1 (with librosa 0.11.0) gives for the same audio: OVRL, SIG, BAK.
+# Means that speechmos 0.0.1.1 (with librosa 0.11.0) gives for the same audio: OVRL, SIG, BAK; shorter audio than a
+# window is repeated there until it fills one, and here for a second.
 SPEECHMOS = [
-    (speech(12.7), (3.30051939161265, 3.6679270591319555, 3.896897878509668)),
-    (speech(3.1, 5.0), (2.943590117576802, 3.5851830866168335, 3.389582860448474)),
-    (speech(8.0, 20.0), (3.2085003676351396, 3.638439478353812, 3.793890700452654)),
-    (NOISY, (1.9244456451282028, 3.4524128440358295, 1.7317643765613402)),
+    (speech(12.7), (3.30051939161265, 3.6679270591319555, 3.896897878509668), 1e-4),
+    (speech(3.1, 5.0), (2.943590117576802, 3.5851830866168335, 3.389582860448474), 0.15),
+    (speech(8.0, 20.0), (3.2085003676351396, 3.638439478353812, 3.793890700452654), 0.05),
+    (NOISY, (1.9244456451282028, 3.4524128440358295, 1.7317643765613402), 1e-4),
 ]
 
 
-@pytest.mark.parametrize(("wave", "expected"), SPEECHMOS, ids=["several windows", "tiled", "doubled", "noisy"])
-def test_scores_equal_those_of_speechmos(dnsmos, wave, expected):
+@pytest.mark.parametrize(("wave", "expected", "near"), SPEECHMOS, ids=["several windows", "short", "8 s", "noisy"])
+def test_scores_are_those_of_speechmos(dnsmos, wave, expected, near):
     quality = dnsmos.score(peak_normalize(wave))
-    assert (quality.ovrl, quality.sig, quality.bak) == pytest.approx(expected, abs=1e-4)
+    assert (quality.ovrl, quality.sig, quality.bak) == pytest.approx(expected, abs=near)
+
+
+@pytest.mark.parametrize("samples", [1, 159, 160, 1600, 15_999, WINDOW - 16_000, WINDOW - 1, WINDOW, WINDOW + 1])
+def test_any_length_has_scores_between_1_and_5(dnsmos, samples):
+    """Down to a single sample, which is heard as a second."""
+    quality = dnsmos.score(peak_normalize(speech(10.0)[:samples]), max_windows=1)
+    assert all(0.9 < value < 5 for value in (quality.sig, quality.bak, quality.ovrl))
+
+
+def test_another_network_is_refused(tmp_path):
+    (tmp_path / "sig_bak_ovr.onnx").write_bytes(b"something else")
+    with pytest.raises(ModelError, match="144160 samples"):
+        Dnsmos(f"path:{tmp_path}")
 
 
 def test_windows_are_spread_over_the_audio():
     wave = np.zeros(60 * SAMPLE_RATE, np.float32)
     assert starts(wave) == [second * SAMPLE_RATE for second in range(51)]
     assert starts(wave, 3) == [0, 25 * SAMPLE_RATE, 50 * SAMPLE_RATE]
-    assert starts(wave, 1) == [0]
+    assert starts(wave, 1) == starts(wave[:1]) == [0]
     assert all(start + WINDOW <= len(wave) for start in starts(wave))
 
 
