@@ -49,7 +49,7 @@ class DiarizeConfig(PyannoteConfig):
     max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
     exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
     overlap_threshold: float = Field(
-        0.05,
+        0.13,
         gt=0,
         le=1,
         description="probability of a second voice above which speech counts as overlapped, if it rises above "
@@ -72,8 +72,9 @@ class DiarizeConfig(PyannoteConfig):
         le=1,
     )
     max_homogeneity_distance: float = threshold(
-        0.8,
-        "Largest distance (1 - cosine) of the voice inside an utterance of 3 s or more",
+        0.6,
+        "Largest distance (1 - cosine) of the voice before and after a moment of an utterance of 3 s or more: 0 is one "
+        "voice, two are mostly above 0.6",
         score="diarize.homogeneity",
         rejects=">",
         required=False,

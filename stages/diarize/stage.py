@@ -7,6 +7,9 @@ discarded". The rules for the cuts are in `turns.py`.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from curation.audio.levels import peak_normalize
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Note, Resources, Score, Use
@@ -22,6 +25,7 @@ from curation.stages.diarize.registry import DIARIZERS
 from curation.stages.diarize.turns import Piece, TurnRules, cut_turns
 
 MIN_EMBEDDED_SECONDS = 0.4
+Embeddings = npt.NDArray[np.float32]
 
 
 class Diarize(Stage):
@@ -38,7 +42,12 @@ class Diarize(Stage):
     notes = (Note("diarize.speakers", "number of speakers in the span", "recording"),)
     scores = (
         Score("diarize.overlap", "1", "highest probability of a second voice at once; the diarizer may have none"),
-        Score("diarize.homogeneity", "1", "largest distance of the voice between windows of 1.5 s; from 3 s on"),
+        Score(
+            "diarize.homogeneity",
+            "1",
+            "distance, 0..2, of the voice before and after the moment at which it changes most, from 3 s on: 0 is "
+            "homogeneous",
+        ),
     )
 
     resources = Resources(gpus=0.0, memory_gib=0.3)
@@ -134,10 +143,20 @@ class Diarize(Stage):
         for segment, embedding, voices in zip(spoken, embeddings, windows, strict=True):
             segment.speaker_embedding = embedding
             if voices is not None and len(voices) > 2:
-                segment.scores["diarize.homogeneity"] = float(1 - (voices @ voices.T).min())
+                segment.scores["diarize.homogeneity"] = largest_change(voices)
             if segment.live and heard.overlap is not None:
                 inside = slice((segment.start - first) // FRAME, -(-(segment.end - first) // FRAME))
                 segment.scores["diarize.overlap"] = float(heard.overlap[inside].max())
+
+
+def largest_change(voices: Embeddings) -> float:
+    """The largest distance (1 - cosine) of the mean voice before a moment and after it, of (windows, 192), two or more.
+    Single windows differ by as much in one voice as in two; means of several do not.
+    """
+    total = np.cumsum(voices, axis=0, dtype=np.float64)
+    before, after = total[:-1], total[-1] - total[:-1]
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    return float(1 - ((before * after).sum(axis=1) / lengths).min())
 
 
 def samples(seconds: float) -> int:

@@ -6,7 +6,7 @@ suppressors", ICASSP 2022. The ONNX model and the polynomials that map its outpu
 
 speechmos repeats shorter audio until it fills a window. The network only keeps the highest value of each feature over
 time, so that all repetitions but the first say nothing new: here such audio is followed by its own first second, and
-the model hears no more than that, for a cost in proportion. OVRL then differs by 0.03 on average from that of speechmos.
+the model hears no more than that, for a cost in proportion. OVRL then differs from speechmos's by 0.03 on average.
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 from curation.stages.diarize.base import Diarizer, Heard
 from curation.stages.diarize.config import DiarizeConfig
-from curation.stages.diarize.stage import Diarize
+from curation.stages.diarize.stage import Diarize, largest_change
 from curation.stages.diarize.turns import Turn
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 from tests.support.threads import threads_inside
@@ -246,8 +246,23 @@ def test_a_change_of_voice_inside_an_utterance_shows(stage):
     assert "diarize.homogeneity" not in alone(stage, same[:30_000]).scores  # two windows overlap: nothing to compare
 
 
+def voices(*places, noise=0.0):
+    """Voices of windows: unit vectors, equal for equal places."""
+    rows = np.eye(192)[list(places)] + np.random.default_rng(0).normal(0, noise, (len(places), 192))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_the_largest_change_is_that_between_two_voices_and_not_that_of_a_single_window():
+    assert largest_change(voices(0, 0, 0)) == pytest.approx(0)
+    assert largest_change(voices(0, 0, 0, 1, 1)) == pytest.approx(1)
+    assert largest_change(voices(0, 0, 0, 0, 1, 0, 0, 0, 0)) < 0.3  # a cough: as far as another voice, and gone again
+    noisy = voices(*[0] * 12, noise=0.06)  # far from the microphone
+    assert float(1 - (noisy @ noisy.T).min()) > 0.4
+    assert largest_change(noisy) < 0.6 * float(1 - (noisy @ noisy.T).min())
+
+
 class Doubtful(Known):
-    """Hears a second voice from 1.0 to 1.2 s, with this probability, and 0.1 s around it with 0.06."""
+    """Hears a second voice from 1.0 to 1.2 s, with this probability, and 0.1 s around it with 0.14."""
 
     def __init__(self, turns, probability):
         super().__init__(turns)
@@ -255,7 +270,7 @@ class Doubtful(Known):
 
     def hear(self, wave):
         overlap = np.zeros(-(-len(wave) // 160), np.float32)
-        overlap[90:130] = 0.06
+        overlap[90:130] = 0.14
         overlap[100:120] = self.probability
         return Heard(self.turns, overlap)
 
