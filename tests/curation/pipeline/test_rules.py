@@ -13,6 +13,9 @@ SCORES = {
     "consensus.min_words": "text.words",
     "consensus.max_pwer": "pwer",
     "consensus.max_self_inconsistency": "consensus.self_inconsistency",
+    "consensus.max_characters_per_second": "text.characters_per_second",
+    "consensus.max_compression_ratio": "text.compression_ratio",
+    "consensus.max_repeated_trigrams": "text.repeated_trigram_share",
 }
 ORDER = list(SCORES)
 
@@ -36,6 +39,9 @@ def test_thresholds_by_default():
         "consensus.min_words=4",
         "consensus.max_pwer=0.5",
         "consensus.max_self_inconsistency=0.5",
+        "consensus.max_characters_per_second=25",
+        "consensus.max_compression_ratio=2",
+        "consensus.max_repeated_trigrams=0.5",
     ],
 )
 def test_a_setting_is_the_threshold_of_its_rule_alone(override):
@@ -59,6 +65,11 @@ def test_a_system_that_is_not_heard_at_other_speeds_is_not_judged():
     assert not rules("transcribe.speed_change=0")["consensus.max_self_inconsistency"].required
 
 
+@pytest.mark.parametrize("name", ["characters_per_second", "compression_ratio", "repeated_trigrams"])
+def test_a_limit_of_texts_can_be_switched_off(name):
+    assert set(ORDER) - set(rules(f"consensus.max_{name}=null")) == {f"consensus.max_{name}"}
+
+
 @pytest.mark.parametrize(
     ("override", "score"),
     [
@@ -66,9 +77,6 @@ def test_a_system_that_is_not_heard_at_other_speeds_is_not_judged():
         ("quality.min_bandwidth_hz=7000", "quality.bandwidth_hz"),
         ("quality.max_clipped_share=0", "quality.clipped_share"),
         ("quality.min_dnsmos=2.5", "quality.dnsmos.ovrl"),
-        ("consensus.max_characters_per_second=30", "text.characters_per_second"),
-        ("consensus.max_compression_ratio=2.4", "text.compression_ratio"),
-        ("consensus.max_repeated_trigrams=0.5", "text.repeated_trigram_share"),
         ("consensus.max_no_speech=0.8", "text.no_speech_probability"),
     ],
 )
