@@ -1,33 +1,18 @@
 """Boundary: was a word cut at the start or the end of an utterance? Judged by the recording on both sides of the edge.
 
 Source: the GPA paper, section on data curation, which filters mid-word truncation by the energy profile without
-details; the score is ours. Speech that goes on across the edge is the definition of a cut, and the recording is there:
-`curation.audio.edges` compares the edge with what is around it, as decoded, and a logistic curve turns that into a
-probability. The score so depends neither on the noise floor nor on the denoiser. Where a recording (or a span of a long
-one) ends at the edge, only the inside can tell, which is weaker evidence. Tried as well, without a gain on recordings
-unseen by the fit: the correlation and the flux of the bands across the edge, the shortest dip, nineteen features
-together, and boosted trees over all frames.
-
-Coefficients and accuracy come from tests/bench/accuracy/boundary.py: docs/results/2026-11-27-boundary.md.
+details; the score is ours (`curation.audio.cuts`). Speech that goes on across the edge is the definition of a cut, and
+the recording is there: the edge is compared with what is around it, as decoded. The score so depends neither on the
+noise floor nor on the denoiser.
 """
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from curation.audio.edges import Floats, across, inside
-from curation.audio.levels import frame_energy
-from curation.audio.wave import Wave
+from curation.audio.cuts import cut_probabilities
 from curation.core.declarations import Score
 from curation.core.settings import Section, threshold
 from curation.manifests.records import Recording
 from curation.stages.base import Stage
-
-ACROSS, ACROSS_OFFSET = (7.71, 0.109, 3.53, 1.48), -2.79
-"""Weights of the evidence of `edges.across`, fitted with as many cut edges as whole ones, in noise and beside music."""
-INSIDE, INSIDE_OFFSET = (13.1, 3.30), -3.04
-"""Of `edges.inside`, with one cut end of a recording for two whole ones: files are mostly cut in pauses."""
 
 
 class BoundaryConfig(Section):
@@ -68,27 +53,3 @@ class Boundary(Stage):
             for segment in recording.live_segments:
                 start, end = cut_probabilities(wave, segment.start - recording.offset, segment.end - recording.offset)
                 segment.scores |= {"boundary.start": start, "boundary.end": end, "boundary.cut": max(start, end)}
-
-
-def cut_probabilities(wave: Wave, start: int = 0, end: int | None = None) -> tuple[float, float]:
-    """The probabilities, 0..1, that a word is cut at the start and at the end of an utterance, start..end (samples) of
-    the recording `wave`, shape (samples,).
-    """
-    end = len(wave) if end is None else end
-    energy = frame_energy(wave[start:end])
-    if not len(energy) or not wave[start:end].any():
-        return 0.0, 0.0
-    speech = float(np.quantile(energy, 0.9))
-    return cut_probability(wave, start, 0, speech), cut_probability(wave, end, 1, speech)
-
-
-def cut_probability(wave: Wave, at: int, side: int, speech: float) -> float:
-    """The probability for one edge; see `edges.across`."""
-    evidence = across(wave, at, side, speech)
-    if evidence is None:
-        return _logistic(inside(wave, at, side, speech), INSIDE, INSIDE_OFFSET)
-    return _logistic(evidence, ACROSS, ACROSS_OFFSET)
-
-
-def _logistic(evidence: Floats, weights: Sequence[float], offset: float) -> float:
-    return 1 / (1 + math.exp(-(float(evidence @ np.asarray(weights)) + offset)))

@@ -98,13 +98,29 @@ class ConsensusConfig(Section):
     # Plainly wrong: loops of a system, and more than anybody says. Good texts of the recordings in
     # docs/results/2026-11-27-judgement.md stay below 22, 1.9 and 0.5.
     max_characters_per_second: float | None = threshold(
-        30.0, "letters and digits of the text per second", score="text.characters_per_second", rejects=">", gt=0
+        30.0,
+        "letters and digits of the text per second",
+        score="text.characters_per_second",
+        rejects=">",
+        required=False,
+        gt=0,
     )
     max_compression_ratio: float | None = threshold(
-        2.4, "zlib compression ratio; Whisper's limit is 2.4 too", score="text.compression_ratio", rejects=">", gt=0
+        2.4,
+        "zlib compression ratio; Whisper's limit is 2.4 too",
+        score="text.compression_ratio",
+        rejects=">",
+        required=False,
+        gt=0,
     )
     max_repeated_trigrams: float | None = threshold(
-        0.7, "share of word 3-grams that occurred before", score="text.repeated_trigram_share", rejects=">", ge=0, le=1
+        0.7,
+        "share of word 3-grams that occurred before",
+        score="text.repeated_trigram_share",
+        rejects=">",
+        required=False,
+        ge=0,
+        le=1,
     )
     max_no_speech: float | None = threshold(
         None, "lowest no-speech probability of the systems", score="text.no_speech_probability", rejects=">", ge=0, le=1

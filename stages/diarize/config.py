@@ -49,7 +49,7 @@ class DiarizeConfig(PyannoteConfig):
     max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
     exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
     overlap_threshold: float = Field(
-        0.13,
+        0.12,
         gt=0,
         le=1,
         description="probability of a second voice above which speech counts as overlapped, if it rises above "

@@ -7,6 +7,7 @@ distance from there to the loudest frames, both taken over the second it lies in
 import numpy as np
 import numpy.typing as npt
 
+from curation.audio.cuts import cut_probability, speech_level
 from curation.audio.wave import SAMPLE_RATE, Wave
 
 FRAME = SAMPLE_RATE // 100
@@ -29,7 +30,7 @@ class Pauses:
     def __init__(self, wave: Wave) -> None:
         from scipy.ndimage import uniform_filter1d  # a third of a second that no process needs before it diarizes
 
-        self.length = len(wave)
+        self.wave, self.length = wave, len(wave)
         frames = -(-len(wave) // FRAME)
         power = np.square(np.pad(wave, (0, frames * FRAME - len(wave))).reshape(frames, FRAME)).mean(axis=1)
         self.db = 10 * np.log10(uniform_filter1d(power.astype(np.float64), SMOOTH_FRAMES) + 1e-10)
@@ -88,6 +89,14 @@ class Pauses:
             return edge + step * min(end, begin + FADE // FRAME)
         begin, end = max(runs, key=lambda run: run[1] - run[0])
         return edge + step * ((begin + end + 1) // 2)
+
+    def cut(self, at: int, side: int, level: float) -> float:
+        """The probability that a word is cut at a place where speech of a level (dB) begins (`side` 0) or ends (1)."""
+        return cut_probability(self.wave, at, side, level)
+
+    def level(self, start: int, end: int) -> float:
+        """The level (dB) of the speech in start..end."""
+        return speech_level(self.wave[start:end])
 
     def _frames(self, start: int, end: int) -> tuple[int, int]:
         """Frames entirely within start..end."""

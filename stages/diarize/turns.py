@@ -6,8 +6,11 @@ All times are samples at 16 kHz. The rules, in order:
  2. Stretches of the same speaker with only a short pause between them are one turn.
  3. A turn that runs into overlapped speech ends at the last pause before it (and starts at the first one after it),
     so that neither a cut word nor the other voice is published.
- 4. A turn that is too long is cut at its longest pauses.
- 5. Edges move outwards to where the speech has decayed: the times of a diarizer are accurate to about 0.1 s.
+ 4. Where a word is likely cut at an edge of a turn all the same, by overlapped speech, another speaker or the end of
+    the recording, the turn is parted at the nearest pause where none is cut: what is between is an utterance of its
+    own, if it is long enough, and the rest is whole.
+ 5. A turn that is too long is cut at its longest pauses.
+ 6. Edges move outwards to where the speech has decayed: the times of a diarizer are accurate to about 0.1 s.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +19,13 @@ from itertools import pairwise
 from typing import Literal
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.stages.diarize.pauses import FRAME, Pauses
+from curation.stages.diarize.pauses import FADE, FRAME, Pauses
 
 Kind = Literal["speech", "overlap", "margin"]
+MIN_PARTED = 4 * SAMPLE_RATE
+"""Shorter turns are not parted: less of them would be left than is lost."""
+MAX_CUT = 0.5
+"""Probability above which a word counts as cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ def cut_turns(
     pieces = separate(turns, crowded if rules.exclude_overlap else (), exclude_overlap=rules.exclude_overlap)
     pieces = settle_changes(merge(pieces, rules.max_pause), pauses, rules)
     pieces = [part for i in range(len(pieces)) for part in cut_margins(pieces, i, pauses, rules)]
+    pieces = [part for i in range(len(pieces)) for part in part_cuts(pieces, i, pauses)]
     pieces = [part for piece in pieces for part in split(piece, pauses, rules)]
     return widen(pieces, pauses, rules)
 
@@ -137,6 +145,27 @@ def cut_margins(pieces: Sequence[Piece], i: int, pauses: Pauses, rules: TurnRule
         replace(piece, start=end, kind="margin"),
     ]
     return [part for part in parts if part.end > part.start]
+
+
+def part_cuts(pieces: Sequence[Piece], i: int, pauses: Pauses) -> list[Piece]:
+    """Piece `i`, parted from what is between an edge at which a word is cut and the pause nearest to it, in the half of
+    the piece on that side; the pauses themselves are dropped. Only edges at which the recording ends or another piece
+    follows at once may be cut.
+    """
+    piece = pieces[i]
+    if piece.kind != "speech" or piece.end - piece.start < MIN_PARTED:
+        return [piece]
+    half, level = whole_frames((piece.end - piece.start) // 2), pauses.level(piece.start, piece.end)
+    first, last = (piece.start, piece.start), (piece.end, piece.end)
+    if piece.start == (pieces[i - 1].end if i > 0 else 0) and pauses.cut(piece.start, 0, level) > MAX_CUT:
+        inside = pauses.between(piece.start, piece.start + half)
+        first = next((p for p in inside if pauses.cut(max(p[0], p[1] - FADE), 0, level) <= MAX_CUT), first)
+    beyond = pieces[i + 1].start if i + 1 < len(pieces) else pauses.length
+    if piece.end > beyond - FRAME and pauses.cut(piece.end, 1, level) > MAX_CUT:
+        inside = pauses.between(piece.end - half, piece.end)[::-1]
+        last = next((p for p in inside if pauses.cut(min(p[0] + FADE, p[1]), 1, level) <= MAX_CUT), last)
+    places = [(piece.start, first[0]), (first[1], last[0]), (last[1], piece.end)]
+    return [replace(piece, start=start, end=end) for start, end in places if end > start]
 
 
 def split(piece: Piece, pauses: Pauses, rules: TurnRules) -> list[Piece]:

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from curation.audio.cuts import cut_probabilities
 from curation.audio.levels import frame_energy
 from curation.audio.wave import SAMPLE_RATE
 from curation.manifests.records import Segment, fail
@@ -19,7 +18,7 @@ from curation.manifests.schemas import VERDICTS
 from curation.manifests.verdicts import judge
 from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
-from curation.stages.boundary import Boundary, BoundaryConfig, cut_probabilities
+from curation.stages.boundary import Boundary, BoundaryConfig
 from tests.support.real_speech import TWO_CITIES, librivox, recording, wave
 
 MFA = Path(__file__).parents[1] / "data" / "mfa"
@@ -134,30 +133,6 @@ def test_without_utterances_no_audio_is_needed():
     Boundary().process([made])
     assert made.segments == []
     assert Boundary.hears_spans
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.floats(-60, 20), st.integers(SAMPLE_RATE, 2 * SAMPLE_RATE))
-def test_gain_does_not_matter(gain_db, at):
-    samples, _ = reading()
-    louder = samples * np.float32(10 ** (gain_db / 20))
-    assert cut_probabilities(louder, at, 4 * at) == pytest.approx(cut_probabilities(samples, at, 4 * at), abs=1e-3)
-
-
-def test_reversal_swaps_the_edges():
-    samples = reading()[0][: 160 * 450]
-    start, end = 16_000, 160 * 300
-    backwards = cut_probabilities(samples[::-1], len(samples) - end, len(samples) - start)
-    assert backwards == pytest.approx(cut_probabilities(samples, start, end)[::-1])
-
-
-@pytest.mark.parametrize("count", [0, 1, 100, 4000])
-def test_silence_and_scraps_are_no_cuts_and_no_errors(count):
-    assert max(cut_probabilities(np.zeros(count, np.float32))) < 0.5
-    start, end = cut_probabilities(np.full(count, 0.1, np.float32))
-    assert 0 <= start <= 1
-    assert 0 <= end <= 1
-    assert max(cut_probabilities(np.zeros(count + 8000, np.float32), 4000, 4000 + count)) < 0.5
 
 
 def verdicts(*overrides):

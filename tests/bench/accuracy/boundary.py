@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from curation.audio.cuts import cut_probabilities, speech_level
 from curation.audio.edges import Floats, across, inside
-from curation.audio.levels import frame_energy
 from curation.audio.wave import Wave
-from curation.stages.boundary import BoundaryConfig, cut_probabilities
+from curation.stages.boundary import BoundaryConfig
 from curation.stages.denoise.rnnoise import RNNoise
 from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.diarize.stage import Diarize
@@ -85,7 +85,7 @@ def fit(found: list[Edge]) -> None:
 
 def speech(edge: Edge) -> float:
     """The level of speech of its utterance."""
-    return float(np.quantile(frame_energy(edge.wave[edge.start : edge.end]), 0.9))
+    return speech_level(edge.wave[edge.start : edge.end])
 
 
 def regression(rows: Floats, cut: npt.NDArray[np.bool_], counts: Floats) -> tuple[Floats, float]:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from curation.audio.cuts import cut_probabilities
 from curation.core.errors import DataError
 from curation.demo import recordings as demo
-from curation.stages.boundary import BoundaryConfig, cut_probabilities
+from curation.stages.boundary import BoundaryConfig
 
 pytestmark = pytest.mark.skipif(not demo.LIBRIVOX.is_dir(), reason="needs apt-get install pocketsphinx-testdata")
 

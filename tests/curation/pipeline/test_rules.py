@@ -28,7 +28,11 @@ def test_thresholds_by_default():
     assert list(rules()) == ORDER
     assert {rule.field: rule.score for rule in rules().values()} == SCORES
     optional = {rule.field for rule in rules().values() if not rule.required}
-    assert optional == {"diarize.max_homogeneity_distance", "transcribe.min_language_probability", "consensus.max_pwer"}
+    assert optional == {
+        "diarize.max_homogeneity_distance",
+        "transcribe.min_language_probability",
+        *(name for name in ORDER if name.startswith("consensus.max_") and name != "consensus.max_self_inconsistency"),
+    }
 
 
 @pytest.mark.parametrize(

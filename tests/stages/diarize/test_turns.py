@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.audio.cuts import cut_probabilities
 from curation.stages.diarize.pauses import Pauses
 from curation.stages.diarize.turns import Piece, Turn, TurnRules, cut_turns
+from tests.support.real_speech import librivox
 
 SECOND = 16_000
 RULES = TurnRules(SECOND, 20 * SECOND, int(0.8 * SECOND), SECOND, int(0.3 * SECOND))
@@ -21,6 +23,16 @@ def speech(*voiced: tuple[float, float], seconds: float) -> Pauses:
     wave = rng.normal(0, 0.001, int(seconds * SECOND))
     for start, end in voiced:
         wave[int(start * SECOND) : int(end * SECOND)] *= 100
+    return Pauses(wave.astype(np.float32))
+
+
+def vowels(*voiced: tuple[float, float], seconds: float) -> Pauses:
+    """The same with harmonics of 120 Hz."""
+    time = np.arange(int(seconds * SECOND)) / SECOND
+    tone = sum(np.cos(2 * np.pi * 120 * n * time) / n for n in range(1, 30))
+    wave = np.random.default_rng(0).normal(0, 0.0003, len(time))
+    for start, end in voiced:
+        wave[int(start * SECOND) : int(end * SECOND)] += 0.1 * tone[int(start * SECOND) : int(end * SECOND)]
     return Pauses(wave.astype(np.float32))
 
 
@@ -59,6 +71,34 @@ def test_speech_next_to_overlap_ends_at_the_last_pause_before_it():
         (4.0, pytest.approx(4.5, abs=0.5), "b", "margin"),
         (pytest.approx(4.5, abs=0.5), near(9.1), "b", "speech"),
     ]
+
+
+def test_a_word_that_overlap_cuts_without_a_pause_near_it_is_parted_from_the_whole_ones():
+    level = vowels((0, 2), (2.4, 8), (8.3, 9.8), (10.1, 13), seconds=13)
+    cut = seconds(cut_turns(turns((0, 11, "a"), (10.8, 13, "b")), level, replace(RULES, overlap_margin=3200)))
+    assert [(start, end, who) for start, end, who, kind in cut if kind == "speech"] == [
+        (0, near(9.9), "a"),
+        (near(10), pytest.approx(10.7, abs=0.11), "a"),
+        (pytest.approx(11.1, abs=0.11), 13, "b"),
+    ]
+
+
+@pytest.mark.parametrize("end", [9.05, 11.0, 12.65, 16.1, 18.05])
+def test_where_a_recording_is_cut_off_in_a_word_the_utterances_before_are_whole(end):
+    wave = np.concatenate(librivox())[: round(end * 100) * 160]
+    level = Pauses(wave)
+    assert cut_probabilities(wave)[1] > 0.5
+    first, last = cut_turns([Turn(0, len(wave), "a")], level, RULES)
+    assert cut_probabilities(wave, first.start, first.end)[1] <= 0.5
+    assert 0 <= last.start - first.end < SECOND
+    assert last.end == len(wave)
+    assert last.start >= len(wave) // 2
+
+
+def test_a_turn_that_ends_in_a_pause_or_is_short_is_not_parted():
+    level = speech((1, 3), (3.4, 8), (9, 10), (10.2, 11.8), seconds=12)
+    whole = cut_turns(turns((1, 8, "a"), (9, 11.8, "b"), (11.6, 12, "c")), level, replace(RULES, overlap_margin=0))
+    assert [p.speaker for p in whole if p.kind == "speech"] == ["a", "b", "c"]
 
 
 def test_long_turn_is_cut_at_its_longest_pauses():
