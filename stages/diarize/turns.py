@@ -149,8 +149,7 @@ def cut_margins(pieces: Sequence[Piece], i: int, pauses: Pauses, rules: TurnRule
 
 def part_cuts(pieces: Sequence[Piece], i: int, pauses: Pauses) -> list[Piece]:
     """Piece `i`, parted from what is between an edge at which a word is cut and the pause nearest to it, in the half of
-    the piece on that side; the pauses themselves are dropped. Only edges at which the recording ends or another piece
-    follows at once may be cut.
+    the piece on that side. Only edges at which the recording ends or another piece follows at once may be cut.
     """
     piece = pieces[i]
     if piece.kind != "speech" or piece.end - piece.start < MIN_PARTED:
@@ -158,14 +157,21 @@ def part_cuts(pieces: Sequence[Piece], i: int, pauses: Pauses) -> list[Piece]:
     half, level = whole_frames((piece.end - piece.start) // 2), pauses.level(piece.start, piece.end)
     first, last = (piece.start, piece.start), (piece.end, piece.end)
     if piece.start == (pieces[i - 1].end if i > 0 else 0) and pauses.cut(piece.start, 0, level) > MAX_CUT:
-        inside = pauses.between(piece.start, piece.start + half)
-        first = next((p for p in inside if pauses.cut(max(p[0], p[1] - FADE), 0, level) <= MAX_CUT), first)
+        places = [(max(a, b - FADE), (a, b)) for a, b in pauses.between(piece.start, piece.start + half)]
+        first = next((parted(at, pause) for at, pause in places if pauses.cut(at, 0, level) <= MAX_CUT), first)
     beyond = pieces[i + 1].start if i + 1 < len(pieces) else pauses.length
     if piece.end > beyond - FRAME and pauses.cut(piece.end, 1, level) > MAX_CUT:
-        inside = pauses.between(piece.end - half, piece.end)[::-1]
-        last = next((p for p in inside if pauses.cut(min(p[0] + FADE, p[1]), 1, level) <= MAX_CUT), last)
-    places = [(piece.start, first[0]), (first[1], last[0]), (last[1], piece.end)]
-    return [replace(piece, start=start, end=end) for start, end in places if end > start]
+        places = [(min(b, a + FADE), (a, b)) for a, b in reversed(pauses.between(piece.end - half, piece.end))]
+        last = next((parted(at, pause) for at, pause in places if pauses.cut(at, 1, level) <= MAX_CUT), last)
+    parts = [(piece.start, first[0]), (first[1], last[0]), (last[1], piece.end)]
+    return [replace(piece, start=start, end=end) for start, end in parts if end > start]
+
+
+def parted(at: int, pause: tuple[int, int]) -> tuple[int, int]:
+    """Where speech ends and begins that is parted at a place in a pause: a long one is dropped, `widen` gives each side
+    its share; of a short one the whole side gets all.
+    """
+    return pause if pause[1] - pause[0] >= 2 * FADE else (at, at)
 
 
 def split(piece: Piece, pauses: Pauses, rules: TurnRules) -> list[Piece]:
