@@ -106,6 +106,9 @@ def report(title: str, found: list[Edge]) -> None:
     outer = np.array([score[id(edge)] for edge in found if edge.outer and not edge.placed])
     cut = [score[id(edge)] for edge in found if edge.cut and not edge.outer]
     every = [edge for edge in found if edge.cut is False and not edge.outer]
+    if not cut or not every:
+        print(f"| {title} | no word of it could be aligned |")
+        return
     cells = []
     for whole in ([score[id(edge)] for edge in every if not edge.placed], [score[id(edge)] for edge in every]):
         area = roc_auc_score([0] * len(whole) + [1] * len(cut), whole + cut) if whole and cut else np.nan
