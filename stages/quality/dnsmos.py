@@ -56,6 +56,7 @@ class Dnsmos:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # one would be kept for every length
         self._shapes = {name: onnxruntime.OrtValue.ortvalue_from_numpy(np.array(to)) for name, to in SHAPES.items()}
         for name, value in self._shapes.items():
             options.add_initializer(name, value)
