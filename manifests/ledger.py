@@ -17,6 +17,8 @@ from curation.manifests.shards import edition_suffix
 
 FOLDER = "ledger"
 NON_SPEECH = "non_speech"
+REMOVED = "removed"
+"""Recordings that were taken out of the corpus for good, without a name; the reason is that of the removal."""
 ROW_GROUP_ROWS = 2**17
 """Of a part's file."""
 
@@ -24,6 +26,23 @@ ROW_GROUP_ROWS = 2**17
 def file_name(part: int, edition: int = 1) -> str:
     """Name of a part of the ledger in its folder."""
     return f"part-{part:06d}{edition_suffix(edition)}.parquet"
+
+
+def removal_name(edition: int) -> str:
+    """Name of the part that has the seconds which a removal took out of the corpus for good."""
+    return f"part-removed-v{edition}.parquet"
+
+
+def is_removal(file: str) -> bool:
+    """Whether it is such a part: it has no recordings, and stays when the others are written anew."""
+    return file.startswith("part-removed-")
+
+
+def removal_rows(edition: int, reason: str, samples: int) -> pa.Table:
+    """The row of `LEDGER` of removed recordings, all together, without their names."""
+    values = {"recording_id": f"removed-{edition}", "path": "", "version": "", "start_sample": 0, "end_sample": samples}
+    row = {**values, "seconds": samples / SAMPLE_RATE, "status": REMOVED, "reason": reason}
+    return pa.Table.from_pylist([row], schema=LEDGER)
 
 
 class ConservationError(RuntimeError):

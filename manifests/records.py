@@ -153,6 +153,8 @@ class MediaInfo:
     container: str = ""
     seconds: float | None = None
     """Duration that the container declares, where it declares one."""
+    pcm: str = ""
+    """SHA-256 of all samples as decoded (float32 at 16 kHz), hexadecimal; known of the last span only."""
 
 
 @dataclass(slots=True)

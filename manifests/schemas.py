@@ -98,6 +98,7 @@ MEDIA = pa.struct(
         ("codec", pa.string()),
         ("container", pa.string()),
         ("seconds", pa.float64()),
+        ("pcm", pa.string()),
     ]
 )
 STRETCHES = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
@@ -233,8 +234,8 @@ LEDGER_COLUMNS = [
     Column("start_sample", pa.int64(), "1/16000 s", "start in the recording"),
     Column("end_sample", pa.int64(), "1/16000 s", "end in the recording; the next row starts here"),
     Column("seconds", pa.float64(), "s", "duration"),
-    Column("status", pa.string(), "", "kept, rejected, failed or non_speech"),
-    Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage"),
+    Column("status", pa.string(), "", "kept, rejected, failed, non_speech or removed"),
+    Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage; removed: why"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
     Column("detail", pa.string(), "", "failed: the error"),

@@ -224,7 +224,7 @@ def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> Summary:
     for entry in index.shards:
         languages.update(entry.languages)
     lines = [Line(status, reason, count, samples / SAMPLE_RATE) for status, reason, count, samples in tally.verdicts()]
-    order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3}
+    order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3, ledger.REMOVED: 4}
     samples = sum(samples for *_, samples in tally.verdicts())
     return Summary(
         recordings=tally.recordings,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from curation.fit.reliability import Reliability
 
 STREAMS = ("glm", "semantic", "global")
-NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "non-speech", "failed": "failed"}
+NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "non-speech", "failed": "failed", "removed": "removed"}
 
 
 def hours(seconds: float) -> str:

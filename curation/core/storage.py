@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import posixpath
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -124,6 +125,13 @@ class Storage:
             if isinstance(error, StorageError):
                 raise
             log.info("%s: uploads of killed processes cannot be listed: %s", self.root, error)
+
+    def sweep(self) -> None:
+        """Delete what processes that were killed while they wrote have left beside the files (local folders only)."""
+        if self.is_local:
+            for path in Path(self._fs_and_base[1]).rglob(".*"):
+                if re.fullmatch(r"\..+\.\d+\.\d+", path.name) and path.is_file():
+                    path.unlink(missing_ok=True)
 
     def remove_if_empty(self, folder: str) -> None:
         """Delete a sub-folder that holds nothing; only local file systems have such folders."""

@@ -16,9 +16,10 @@ it; on a local folder the lock itself is exact.)
 import hashlib
 import itertools
 import json
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, Self
 
 from pydantic import TypeAdapter
@@ -58,8 +59,8 @@ class _Started:
 class Standing:
     """What a publish pass leaves of the corpus that is there."""
 
-    index: ShardIndex = field(default_factory=lambda: ShardIndex([]))
-    """With its files; one without any where all are written anew."""
+    index: ShardIndex
+    """With its files; where all are written anew, with those only that say what was removed for good."""
     replaced: Sequence[str] = ()
     """Sorted ids of recordings that were labelled again: their rows go out of those files."""
 
@@ -74,17 +75,23 @@ class Standing:
         return self.index.planned
 
     @classmethod
-    def of(cls, out: Storage, planned: Plan, made: str) -> Self:
-        """What stands of a corpus for a pass with these settings: nothing where others made it, or files of it lack."""
+    def of(cls, out: Storage, planned: Plan, made: str, *, compact: bool = False) -> Self:
+        """What stands of a corpus for a pass with these settings: nothing where others made it, or files of it lack,
+        or if all are to be written anew.
+        """
         try:
             found = index.read_index(out)
         except (FileNotFoundError, DataError):  # a damaged one is replaced
-            return cls()
+            found = ShardIndex([])
+        lost = [name for name in out.names(ledger.FOLDER) if ledger.is_removal(name)]
+        sha256 = {name: value for name, value in found.sha256.items() if ledger.is_removal(posixpath.basename(name))}
+        nothing = cls(ShardIndex([], ledger=lost, sha256=sha256))
         whole = all({*found.names(folder)}.issubset(out.names(folder)) for folder in PUBLISHED)
-        if found.made != made or found.planned > len(planned.generations) or not whole or out.exists(ANEW):
-            return cls()
+        same = found.made == made and found.planned <= len(planned.generations)
+        if compact or not same or not whole or out.exists(ANEW):
+            return nothing
         again = {*itertools.islice(replaced(planned, found.planned), MOST_REPLACED)}
-        return cls() if len(again) == MOST_REPLACED else cls(found, sorted(again))
+        return nothing if len(again) == MOST_REPLACED else cls(found, sorted(again))
 
 
 @dataclass(frozen=True)

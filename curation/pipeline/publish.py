@@ -54,7 +54,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     table = SegmentTable(declared_scores(), labelled.rules)
     calibration = labelled.recalibration.name if labelled.recalibration else ""
     made = _made(job, tokenizers, table, calibration)
-    standing = Standing() if compact else Standing.of(out, planned, made)
+    standing = Standing.of(out, planned, made, compact=compact)
     if standing.stands and standing.since == len(planned.generations):
         return _finished(job, Edition(out, standing.index.edition), standing.index, monitor)
     edition = Edition.begin(out, [made, __version__, [*map(str, names)], len(planned.generations), standing.since])
@@ -63,7 +63,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     labelling = work.judge(mine)
     written = work.write_ledger(replace(labelled, edition=edition.number), table, mine)
     shards, left = work.write_shards(written, tokenizers, calibration), work.rewrite()
-    parts = [*left.ledger, *(part.file for part in written)]
+    parts = [part.file for part in written]
     new = ShardIndex(
         shards=[*left.shards, *shards],
         row_group_rows=config.publish.row_group_rows,
@@ -71,8 +71,8 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
         software=__version__,
         edition=edition.number,
-        ledger=parts,
-        segments=parts,
+        ledger=[*left.ledger, *parts],
+        segments=[*left.segments, *parts],
         rules=table.described_rules(),
         thresholds={rule.field: rule.threshold for rule in labelled.rules},
         sha256=left.sha256 | {file: value for part in written for file, value in part.sha256.items()},
@@ -103,13 +103,19 @@ def _finished(job: Job, edition: Edition, current: ShardIndex, monitor: Monitor)
     """Write what follows from the index, and end the pass. Repeated after a kill, it changes nothing more."""
     write_config(job.out, job.config)
     monitor.journal.enter("")
-    summary = summarize(job.out, current, _labelling(job.out, current))
-    job.out.write_json(SUMMARY, summary.to_json())
+    summary = account(job.out, current)
     edition.end(current)
     return summary
 
 
-def _labelling(out: Storage, current: ShardIndex) -> Labelling:
+def account(out: Storage, current: ShardIndex) -> Summary:
+    """Write the summary of a corpus, as its files add up."""
+    summary = summarize(out, current, labelling_of(out, current))
+    out.write_json(SUMMARY, summary.to_json())
+    return summary
+
+
+def labelling_of(out: Storage, current: ShardIndex) -> Labelling:
     """What a generation says of the label pass; nothing where it is not there."""
     name = chain.file_name(current.edition, chain.LABELLING)
     return out.read_record(name, partial(typed, Labelling), REMEDY) if out.exists(name) else Labelling()
@@ -132,7 +138,10 @@ class Work:
         size = FILES_PER_TASK if job.config.tokenize is None else 1
         new = plan.Plan(job.out, self.planned.generations[:since]).num_units
         tasks = (JudgeTask(names[start : start + size], new) for start in range(0, len(names), size))
-        labelling, gpus = _labelling(job.out, self.standing.index) if since else Labelling(), tokenizer_gpus(job.config)
+        labelling, gpus = (
+            labelling_of(job.out, self.standing.index) if since else Labelling(),
+            tokenizer_gpus(job.config),
+        )
         worker = partial(Once, self.edition, partial(BatchJudge, job, self.edition.number), BatchesJudged)
         done = self.runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
         for part in self.monitor.follow("judge", -(-len(names) // size), done):

@@ -118,17 +118,22 @@ def has_any(file: pq.ParquetFile, recordings: Sequence[str]) -> bool:
 
 def rewrite_tasks(old: ShardIndex) -> list[RewriteTask]:
     """A task for each file of a corpus."""
-    return [RewriteTask(file, is_shard) for is_shard in (False, True) for file in old.names(FOLDERS[is_shard])]
+    files = [(file, is_shard) for is_shard in (False, True) for file in old.names(FOLDERS[is_shard])]
+    return [RewriteTask(file, is_shard) for file, is_shard in files if not ledger.is_removal(file)]
 
 
 def rest(old: ShardIndex, done: Iterable[FileRewritten]) -> ShardIndex:
     """The index of a corpus after these tasks, with its files in their order."""
     changed = {item.was: item for item in done if item.file != item.was}
     entries = [changed[entry.file].entry if entry.file in changed else entry for entry in old.shards]
-    parts = [changed[file].file if file in changed else file for file in old.ledger]
+    parts = {file: changed[file].file if file in changed else file for file in old.ledger}
     sha256 = {name: value for name, value in old.sha256.items() if posixpath.basename(name) not in changed}
     for item in changed.values():
         sha256 |= item.sha256
-    parts = [file for file in parts if file]
-    shards_left = [entry for entry in entries if entry is not None]
-    return replace(old, shards=shards_left, ledger=parts, segments=parts, sha256=sha256)
+    return replace(
+        old,
+        shards=[entry for entry in entries if entry is not None],
+        ledger=[parts[file] for file in old.ledger if parts[file]],
+        segments=[parts[file] for file in old.segments if parts[file]],
+        sha256=sha256,
+    )

@@ -8,10 +8,11 @@ cannot be decoded becomes a row with a verdict.
         ...
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -182,6 +183,8 @@ class _Spans:
     media: MediaInfo = field(default_factory=MediaInfo)
     received: int = 0
     """Samples added so far."""
+    _hash: Any = field(default_factory=hashlib.sha256)
+    """Of the samples added so far."""
     _blocks: list[Wave] = field(default_factory=list)
     _next: int = 0
     _offset: int = 0
@@ -189,6 +192,7 @@ class _Spans:
     def add(self, block: Wave) -> Iterator[Recording]:
         """Add a block; yields the spans that it completes."""
         self._blocks.append(block)
+        self._hash.update(block.astype("<f4", copy=False).tobytes())
         self.received += len(block)
         limit = round(self.config.max_span_seconds * SAMPLE_RATE)
         while self.received - self._offset > limit:
@@ -226,7 +230,9 @@ class _Spans:
             rows[-1].verdict = Verdict("rejected", "decode.track", detail=f"audio track {track}: {_NAME_TRACKS}")
         for row in rows:
             row.last = row is rows[-1]
-            yield row
+        if length:
+            rows[-1].media = replace(self.media, pcm=self._hash.hexdigest())
+        yield from rows
 
     def failure(self, detail: str, missing: int) -> Recording:
         """Make the last row of the source: `missing` samples from here on are not available."""

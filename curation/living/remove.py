@@ -1,0 +1,252 @@
+"""Takes recordings out of a corpus for good, and writes a receipt.
+
+    receipt = remove("corpus", Wanted(speakers=["Ann"]), reason="consent")
+
+Resolve, write down what is to be done, write anew only the published files that have something of the recordings,
+switch the index, take the recordings out of everything that the build keeps for itself, write the receipt. Every step
+can be repeated: killed anywhere, the corpus is the old or the new one, and the same command finishes it. No model runs.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.core.errors import ConfigError
+from curation.core.records import typed
+from curation.core.storage import Storage
+from curation.core.version import __version__
+from curation.living import scrub
+from curation.manifests import index, ledger, plan, shards, staging
+from curation.manifests.columns.maps import one_chunk
+from curation.manifests.history import chain
+from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.removals import receipts, tombstones
+from curation.manifests.removals.receipts import INTENT, FileChange, Intent, Reason, Receipt, State
+from curation.manifests.removals.tombstones import Tombstones
+from curation.manifests.schemas import LEDGER
+from curation.manifests.segments import table as segments
+from curation.manifests.summary import LedgerTally, PartSums
+from curation.pipeline.edition import Edition, Once
+from curation.pipeline.guard.lock import Lock, held
+from curation.pipeline.job import FileRewritten
+from curation.pipeline.publish import account, labelling_of
+from curation.pipeline.run import unfinished_units
+from curation.pipeline.runtime.local import LocalRuntime
+from curation.pipeline.without import Without, rest, rewrite_tasks
+
+FOLDERS = (shards.FOLDER, ledger.FOLDER, segments.FOLDER)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to go."""
+
+    recordings: Sequence[str] = ()
+    """Ids, or paths as the corpus has them."""
+    speakers: Sequence[str] = ()
+    """As the manifest or the corpus names them: every recording goes in which one of them is heard."""
+
+
+def remove(
+    root: str, wanted: Wanted, reason: Reason, *, wait_seconds: float = 0.0, force_unlock: bool = False
+) -> Receipt:
+    """Remove recordings, or finish a removal that was interrupted; returns the receipt.
+
+    What is removed already changes nothing: the receipt is that of its removal. Raises ConfigError where there is no
+    corpus, where nothing has one of the names, or while the build is not finished.
+    """
+    out = Storage(root)
+    with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
+        interrupted = out.exists(INTENT)
+        if interrupted:
+            intent = out.read_record(INTENT, partial(typed, Intent), "restore it from a copy")
+        else:
+            found, gone = _resolve(out, _published(out), wanted)
+            if gone and not found:
+                return gone
+            intent = _intent(out, found, wanted, reason)
+        return _carried_out(out, intent, lock)
+
+
+def _published(out: Storage) -> ShardIndex:
+    try:
+        corpus = read_index(out)
+    except FileNotFoundError:
+        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
+        raise ConfigError(msg) from None
+    if not corpus.generations:
+        msg = f"{out.root} is of a version that kept no hashes: `curation compact {out.root}` writes them"
+        raise ConfigError(msg)
+    if unfinished_units(out, plan.read_plan(out))[0]:
+        msg = f"{out.root}: recordings are not labelled yet: finish that with `curation build -o {out.root}`"
+        raise ConfigError(msg)
+    return corpus
+
+
+def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str], Receipt | None]:
+    """The ids of what is to go, and the receipt of what went before."""
+    names, speakers = {*wanted.recordings}, {*wanted.speakers}
+    found: set[str] = set()
+    known: set[str] = set()
+    for source in plan.read_plan(out).sources():
+        mine = {source.id, source.path} & names | {source.speaker} & speakers
+        if mine:
+            found.add(source.id)
+            known |= mine
+    for name in corpus.segments:
+        heard = out.read_table(f"{segments.FOLDER}/{name}", ["recording_id", "speaker"])
+        heard = heard.filter(pc.is_in(heard["speaker"], value_set=pa.array(sorted(speakers), pa.string())))
+        found.update(pc.unique(heard["recording_id"]).to_pylist())
+        known.update(pc.unique(heard["speaker"]).to_pylist())
+    stones, all_receipts = Tombstones.read(out), [receipts.read_receipt(out, one) for one in receipts.numbers(out)]
+    gone = {one: _receipt_of(stones.of_name(one), all_receipts) for one in (names | speakers) - known}
+    unknown = sorted(one for one, receipt in gone.items() if receipt is None)
+    if unknown or not (found or gone):
+        msg = f"{out.root} has no recording or speaker {(unknown or [''])[0]!r}: give ids or paths as in the ledger"
+        raise ConfigError(msg)
+    return found, next(iter(gone.values()), None)
+
+
+def _receipt_of(asked: str, known: Sequence[Receipt]) -> Receipt | None:
+    return next((receipt for receipt in reversed(known) if asked in receipt.asked), None)
+
+
+def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) -> Intent:
+    """Write down all that is to be done."""
+    corpus = read_index(out)
+    units, paths = _places(out, recordings)
+    heard: dict[str, set[str]] = {one: set() for one in recordings}
+    for name in scrub.batches_of(out, units):
+        rows = staging.read(out, name).table
+        ids, pcm = (pc.struct_field(one_chunk(rows[of]), what) for of, what in (("source", "id"), ("media", "pcm")))
+        for one, samples in zip(ids.to_pylist(), pcm.to_pylist(), strict=True):
+            if one in heard and samples:
+                heard[one].add(samples)
+    edition = Edition.begin(out, ["remove", sorted(recordings), reason])
+    tombstones.make_key(out)
+    stones, names = Tombstones.read(out), {*wanted.recordings, *wanted.speakers, *recordings}
+    intent = Intent(
+        number=edition.number,
+        reason=reason,
+        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        recordings=_lengths(out, corpus, recordings),
+        paths=sorted(paths),
+        units=sorted(units),
+        before=_state(corpus, hashlib.sha256(out.read_bytes(index.FILE)).hexdigest()),
+        asked=sorted(map(stones.of_name, names)),
+        tombstones=stones.made(edition.number, sorted(heard.items())),
+        files={name: _sha256(out, name) for name in scrub.concerned(out, recordings, units)},
+    )
+    out.write_json(INTENT, asdict(intent))
+    return intent
+
+
+def _places(out: Storage, recordings: Collection[str]) -> tuple[set[int], set[str]]:
+    """The units of the plan that have the recordings, and their paths."""
+    planned = plan.read_plan(out)
+    units: set[int] = set()
+    paths: set[str] = set()
+    wanted = pa.array(sorted(recordings), pa.string())
+    for part in planned.parts:
+        rows = out.read_table(f"{plan.FOLDER}/{part.file}", ["id", "unit", "path"])
+        rows = rows.filter(pc.is_in(rows["id"], value_set=wanted))
+        units.update(rows["unit"].to_pylist())
+        paths.update(rows["path"].to_pylist())
+    return units, paths
+
+
+def _lengths(out: Storage, corpus: ShardIndex, recordings: Collection[str]) -> dict[str, int]:
+    """The samples of each recording, according to the ledger."""
+    found = dict.fromkeys(sorted(recordings), 0)
+    wanted = pa.array(sorted(recordings), pa.string())
+    for name in corpus.ledger:
+        rows = out.read_table(f"{ledger.FOLDER}/{name}", ["recording_id", "start_sample", "end_sample"])
+        rows = rows.filter(pc.is_in(rows["recording_id"], value_set=wanted))
+        lengths = np.asarray(rows["end_sample"].to_numpy() - rows["start_sample"].to_numpy())
+        for one, length in zip(rows["recording_id"].to_pylist(), lengths.tolist(), strict=True):
+            found[one] += length
+    return found
+
+
+def _carried_out(out: Storage, intent: Intent, lock: Lock) -> Receipt:
+    recordings = sorted(intent.recordings)
+    tombstones.write(out, intent.number, intent.tombstones)
+    current = read_index(out)
+    if current.edition != intent.number:
+        current = _switched(out, current, intent, lock)
+    scrub.scrub(out, recordings, intent.paths, intent.units)
+    account(out, current)
+    Edition(out, intent.number).end(current)
+    scrub.scrub(out, recordings, intent.paths, intent.units)
+    receipt = _receipt(out, intent, current)
+    receipts.write_receipt(out, receipt)
+    out.remove(INTENT)
+    return receipt
+
+
+def _switched(out: Storage, old: ShardIndex, intent: Intent, lock: Lock) -> ShardIndex:
+    """Write the files anew that have something of the recordings, and make them the corpus."""
+    edition = Edition.begin(out, ["remove", sorted(intent.recordings), intent.reason])
+    without = partial(Without, out, intent.number, sorted(intent.recordings), old.row_group_rows)
+    tasks = rewrite_tasks(old)
+    new = rest(old, LocalRuntime().map(partial(Once, edition, without, FileRewritten), tasks))
+    samples = sum(intent.recordings.values())
+    name = ledger.removal_name(intent.number)
+    tally = LedgerTally(lines={ledger.REMOVED: {intent.reason: (1, samples)}})
+    with out.table_writer(f"{ledger.FOLDER}/{name}", LEDGER, ledger.ROW_GROUP_ROWS) as writer:
+        writer.add(ledger.removal_rows(intent.number, intent.reason, samples))
+        writer.annotate(PartSums.KEY, PartSums(tally, []).to_text())
+    labelling = labelling_of(out, old)
+    labelling.errors = {name: replace(rate, example="") for name, rate in labelling.errors.items()}
+    out.write_json(chain.file_name(intent.number, chain.LABELLING), asdict(labelling))
+    sha256 = new.sha256 | {f"{ledger.FOLDER}/{name}": writer.sha256}
+    lock.fence()
+    return edition.switch(replace(new, ledger=[*new.ledger, name], sha256=sha256), "remove")
+
+
+def _receipt(out: Storage, intent: Intent, current: ShardIndex) -> Receipt:
+    before = read_index(out, chain.file_name(current.generations[-2].number))
+    old, new = _hashes(before), _hashes(current)
+    renamed = {
+        name: f"{name.partition('/')[0]}/{shards.rewritten(name.partition('/')[2], intent.number)}" for name in old
+    }
+    changes = [
+        FileChange(name, sha256, renamed[name] if renamed[name] in new else "", new.get(renamed[name], ""))
+        for name, sha256 in sorted(old.items())
+        if name not in new
+    ]
+    for name, sha256 in sorted(intent.files.items()):
+        there = out.exists(name)
+        changes.append(FileChange(name, sha256, name if there else "", _sha256(out, name) if there else ""))
+    return Receipt(
+        number=intent.number,
+        reason=intent.reason,
+        at=intent.at,
+        recordings=len(intent.recordings),
+        samples=sum(intent.recordings.values()),
+        tombstones=len(intent.tombstones),
+        asked=intent.asked,
+        before=intent.before,
+        after=_state(current, hashlib.sha256(out.read_bytes(index.FILE)).hexdigest()),
+        files=changes,
+        software=__version__,
+    )
+
+
+def _hashes(corpus: ShardIndex) -> dict[str, str]:
+    return {f"{shards.FOLDER}/{entry.file}": entry.sha256 for entry in corpus.shards} | corpus.sha256
+
+
+def _state(corpus: ShardIndex, sha256: str) -> State:
+    return State(sha256, corpus.rows, corpus.seconds)
+
+
+def _sha256(out: Storage, name: str) -> str:
+    return hashlib.sha256(out.read_bytes(name)).hexdigest()

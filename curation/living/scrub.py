@@ -1,0 +1,154 @@
+"""Takes recordings out of what a build keeps for itself: plan, staging, speech, tokens, marks, notes, audit pages.
+
+Files are changed in place, each in one step, and only where they have something of the recordings; a file without any
+row stays, since its name says that a batch is done. Repeated, nothing changes any more.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.core.storage import Storage
+from curation.manifests import plan, staging, tokens
+from curation.manifests.columns.maps import one_chunk
+from curation.manifests.inputs import ids, skipped
+from curation.manifests.marks import files as marks
+from curation.manifests.staging import BatchName
+
+AUDIT = "audit"
+"""Where pages of `curation audit` may lie in a corpus: they are written again, not changed."""
+
+
+def recording_of(utterance: str) -> str:
+    """The inverse of `staging.segment_id`."""
+    return utterance.rsplit("-", 2)[0]
+
+
+def batches_of(out: Storage, units: Collection[int]) -> list[BatchName]:
+    """The staging files of units."""
+    return [name for name in staging.committed(out) if name.unit in units]
+
+
+def concerned(out: Storage, recordings: Collection[str], units: Collection[int]) -> Iterator[str]:
+    """The names of files that are changed in place, or go."""
+    for name, has in _tables(out, units):
+        if out.exists(name) and pc.any(has(out.read_table(name), recordings)).as_py():
+            yield name
+    for name in out.names(marks.FOLDER):
+        if any(recording_of(mark.id) in recordings for mark in _marks(out, name)):
+            yield f"{marks.FOLDER}/{name}"
+
+
+def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], units: Collection[int]) -> None:
+    """Take recordings out of everything but what is published."""
+    for name, has in _tables(out, units):
+        if out.exists(name):
+            table = out.read_table(name)
+            gone = has(table, recordings)
+            if pc.any(gone).as_py():
+                out.write_table(name, _without_examples(table.filter(pc.invert(gone))))
+    _bounds(out, units)
+    for name in out.names(marks.FOLDER):
+        said = _marks(out, name)
+        left = [mark for mark in said if recording_of(mark.id) not in recordings]
+        if left != said:
+            lines = "".join(f"{json.dumps(mark.to_json())}\n" for mark in left)
+            out.write_bytes(f"{marks.FOLDER}/{name}", lines.encode())
+    _paths(out, paths)
+    for folder in (AUDIT, "publish", "judged", "attempts"):
+        out.remove_folder(folder)
+    out.sweep()
+
+
+Has = Callable[[pa.Table, Collection[str]], pa.Array]
+"""Which rows of a table are of some recordings."""
+
+
+def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, Has]]:
+    """The tables of a build that may have rows of the recordings of units."""
+    for generation in plan.read_plan(out).generations:
+        for part in generation.parts:
+            if _has_unit(part, units):
+                yield f"{plan.FOLDER}/{part.file}", _plan_rows
+    folders = out.names(tokens.FOLDER)
+    for name in batches_of(out, units):
+        yield name.speech, _speech_rows
+        for folder in folders:
+            yield f"{tokens.FOLDER}/{folder}/{name}.parquet", _token_rows
+        yield name.file, _staging_rows
+
+
+def _has_unit(part: plan.Part, units: Collection[int]) -> bool:
+    return any(part.first_unit <= unit <= part.last_unit for unit in units)
+
+
+def _plan_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
+    return _among(one_chunk(table["id"]), recordings)
+
+
+def _staging_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
+    return _among(pc.struct_field(one_chunk(table["source"]), "id"), recordings)
+
+
+def _speech_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
+    return _among(pc.struct_field(one_chunk(table["span_source"]), "id"), recordings)
+
+
+def _token_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
+    return pa.array([recording_of(one) in recordings for one in table["id"].to_pylist()], pa.bool_())
+
+
+def _among(values: pa.Array, recordings: Collection[str]) -> pa.Array:
+    return pc.is_in(values, value_set=pa.array(sorted(recordings), pa.string()))
+
+
+def _without_examples(table: pa.Table) -> pa.Table:
+    """Without the texts of errors in the metadata of a staging file, which may name a recording."""
+    metadata = dict(table.schema.metadata or {})
+    if staging.ERRORS_KEY.encode() in metadata:
+        errors = json.loads(metadata[staging.ERRORS_KEY.encode()])
+        for rate in errors.values():
+            rate["example"] = ""
+        metadata[staging.ERRORS_KEY.encode()] = json.dumps(errors, sort_keys=True).encode()
+    return table.replace_schema_metadata(metadata)
+
+
+def _bounds(out: Storage, units: Collection[int]) -> None:
+    """Name the first and last ids of the parts of the plan as they are now; of one without rows, those before it."""
+    names = [name for name in out.names(plan.FOLDER) if name.startswith("generation-") and name.endswith(".json")]
+    for name, generation in zip(names, plan.read_plan(out).generations, strict=True):
+        parts, before = [], ""
+        for part in generation.parts:
+            if _has_unit(part, units):
+                found: Sequence[str] = out.read_table(f"{plan.FOLDER}/{part.file}", ["id"])["id"].to_pylist()
+                first, last = (found[0], found[-1]) if found else (before, before)
+                part = replace(part, first=first, last=last)  # noqa: PLW2901 - as it is now
+            parts.append(part)
+            before = parts[-1].last
+        if parts != generation.parts:
+            out.write_json(f"{plan.FOLDER}/{name}", asdict(replace(generation, parts=parts)))
+
+
+def _marks(out: Storage, name: str) -> list[marks.Mark]:
+    lines = out.read_bytes(f"{marks.FOLDER}/{name}").decode().split("\n")
+    return [*marks.parse(lines, f"{out.root}/{marks.FOLDER}/{name}")]
+
+
+def _paths(out: Storage, paths: Collection[str]) -> None:
+    """Roots below which nothing is planned any more, and examples of what was left out, go with the paths."""
+    if out.exists(ids.FILE):
+        roots = ids.read_roots(out)
+        mine = {root for root in roots.names if any(path.startswith(f"{root}/") for path in paths)}
+        for source in plan.read_plan(out).sources() if mine else ():
+            mine -= {root for root in mine if source.path.startswith(f"{root}/")}
+        if mine:
+            out.write_json(ids.FILE, {root: name for root, name in roots.names.items() if root not in mine})
+    if out.exists(skipped.FILE):
+        values = out.read_json(skipped.FILE)
+        for found in values.values():
+            for item in found.values():
+                item["examples"] = [one for one in item["examples"] if one not in paths]
+        out.write_json(skipped.FILE, {name: found for name, found in values.items() if name not in paths})

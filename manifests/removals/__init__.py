@@ -1,0 +1,1 @@
+"""What was taken out of a corpus for good: tombstones and receipts."""

@@ -1,0 +1,117 @@
+"""Receipts: what a removal did, in a sealed record of its own, `removals/NNNNNN.json`. It names nothing that is gone.
+
+While a removal is under way `removals/intent.json` says what it is to do; it goes when the receipt is there.
+"""
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from curation.core.errors import ConfigError
+from curation.core.records import Count, Finite, typed
+from curation.core.storage import Storage
+from curation.manifests.history.seal import check_seal, sealed
+from curation.manifests.removals.tombstones import FOLDER, Tombstone
+
+INTENT = f"{FOLDER}/intent.json"
+REMEDY = "run `curation remove` again, which finishes it"
+Reason = Literal["consent", "licence", "takedown", "other"]
+NOT_REACHED = (
+    "copies of the corpus, and backups",
+    "older versions that an object store keeps",
+    "exports, and shards that were copied elsewhere",
+    "the recordings themselves: they are the inputs of the build",
+    "trained weights and checkpoints, and the positions of trainings that began before",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A corpus before or after."""
+
+    index: str
+    """SHA-256 of `shards/_index.json`."""
+    rows: Count
+    seconds: Finite
+    """Of the utterances."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that had something of the recordings. Empty: there was none, or there is none."""
+
+    was: str
+    was_sha256: str
+    now: str = ""
+    now_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a removal did."""
+
+    number: Count
+    """The generation that it made."""
+    reason: Reason
+    at: str
+    """When it began, UTC."""
+    recordings: Count
+    samples: Count
+    """Of the recordings, at 16 kHz."""
+    tombstones: Count
+    asked: list[str]
+    """Keyed hashes of the names that were given (`Tombstones.of_name`): who asks again gets this receipt."""
+    before: State
+    after: State
+    files: list[FileChange] = field(default_factory=list)
+    not_reached: list[str] = field(default_factory=lambda: [*NOT_REACHED])
+    software: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a removal is to do, in full: every step can be repeated."""
+
+    number: Count
+    reason: Reason
+    at: str
+    recordings: dict[str, Count]
+    """Ids, with the samples of each."""
+    paths: list[str]
+    units: list[Count]
+    """Of the plan that have them."""
+    before: State
+    asked: list[str]
+    """See `Receipt.asked`."""
+    tombstones: list[Tombstone]
+    files: dict[str, str]
+    """Files that are changed in place, with their hashes before."""
+
+
+def file_name(number: int) -> str:
+    """The receipt of a removal."""
+    return f"{FOLDER}/{number:06d}.json"
+
+
+def numbers(out: Storage) -> list[int]:
+    """Of all receipts of a build."""
+    found = (re.fullmatch(r"(\d{6,})\.json", name) for name in out.names(FOLDER))
+    return [int(match[1]) for match in found if match]
+
+
+def write_receipt(out: Storage, receipt: Receipt) -> None:
+    """Write it, sealed."""
+    out.write_bytes(file_name(receipt.number), sealed(asdict(receipt)))
+
+
+def read_receipt(out: Storage, number: int) -> Receipt:
+    """A receipt. Raises DataError where it was changed, FileNotFoundError where it is missing."""
+    name = file_name(number)
+    return typed(Receipt, check_seal(out.read_bytes(name), f"{out.root}/{name}"))
+
+
+def check_no_intent(out: Storage) -> None:
+    """Raise ConfigError while a removal is not finished."""
+    if out.exists(INTENT):
+        msg = f"{out.root}: a removal was interrupted: finish it with `curation remove {out.root}`"
+        raise ConfigError(msg)
