@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from curation.core.errors import DataError
+from curation.core.errors import ConfigError, DataError
 from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.manifests import shards
@@ -129,6 +129,19 @@ def read_index(out: Storage, name: str = FILE) -> ShardIndex:
     """The index of a build. FileNotFoundError if it is not published; DataError if damaged or of another format."""
     where = f"{out.root}/{name}"
     return out.read_record(name, lambda values: ShardIndex.from_json(values, where), REMEDY)
+
+
+def published_index(out: Storage) -> ShardIndex:
+    """The index of a corpus that keeps hashes and generations. Raises ConfigError for any other."""
+    try:
+        found = read_index(out)
+    except FileNotFoundError:
+        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
+        raise ConfigError(msg) from None
+    if not found.generations:
+        msg = f"{out.root} is of a version that kept no hashes: `curation compact {out.root}` writes them"
+        raise ConfigError(msg)
+    return found
 
 
 def generations_of(content: bytes) -> list[Generation]:

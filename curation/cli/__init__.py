@@ -41,7 +41,8 @@ def main(
 
 
 PANELS = {
-    "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact, living.verify),
+    "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact),
+    "Look after a corpus": (living.verify, living.log, living.remove),
     "Question a corpus": (
         audit.group,
         questions.why,

@@ -1,8 +1,13 @@
-"""Commands that look after a published corpus: compact, verify."""
+"""Commands that look after a published corpus: compact, verify, remove, log."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from curation.cli.options import AsJson, Output, print_json
+
+if TYPE_CHECKING:
+    from curation.manifests.removals.receipts import Receipt
 
 
 def compact(output: Output, *, as_json: AsJson = False) -> None:
@@ -51,3 +56,69 @@ def verify(output: Output, *, as_json: AsJson = False) -> None:
         index = read_index(out)
         whole = f"{counted(len(index.generations), 'generation')}, {counted(index.rows, 'utterance')}"
         console.print(f"{output} is whole: {whole}", soft_wrap=True, highlight=False)
+
+
+def remove(
+    output: Output,
+    *,
+    recording: Annotated[
+        list[str], typer.Option("--recording", metavar="R", help="Id or path of a recording; repeatable.")
+    ] = [],  # noqa: B006 - typer copies it
+    speaker: Annotated[
+        list[str],
+        typer.Option("--speaker", metavar="S", help="Every recording in which this speaker is heard; repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
+    names: Annotated[
+        str | None, typer.Option("--list", metavar="FILE", help="A file with an id or path in each line.")
+    ] = None,
+    reason: Annotated[
+        Literal["consent", "licence", "takedown", "other"], typer.Option("--reason", help="Why; it is in the receipt.")
+    ] = "other",
+    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while a build runs.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Take recordings out of a corpus for good, and write a receipt.
+
+    No model runs. Later builds refuse the same recordings, under other names too. Without names, an interrupted removal
+    is finished.
+    """
+    from dataclasses import asdict
+
+    from curation.core.counts import counted
+    from curation.living.remove import Wanted, read_list
+    from curation.living.remove import remove as take_out
+
+    wanted = Wanted([*recording, *(read_list(names) if names else ())], speaker)
+    receipt = take_out(output, wanted, reason, wait_seconds=wait)
+    if as_json:
+        print_json(asdict(receipt))
+        return
+    gone = f"{counted(receipt.recordings, 'recording')}, {receipt.samples / 16_000:.1f} s"
+    typer.echo(f"removed {gone}: generation {receipt.number}")
+    typer.echo(f"{output}/removals/{receipt.number:06d}.json is the receipt, and says what was not reached")
+
+
+def log(output: Output, *, as_json: AsJson = False) -> None:
+    """Show the generations of a corpus, and what was removed from it."""
+    from dataclasses import asdict
+
+    from curation.core.storage import Storage
+    from curation.manifests.index import published_index
+    from curation.manifests.removals.receipts import numbers, read_receipt
+
+    out = Storage(output)
+    steps = published_index(out).generations
+    known = {number: read_receipt(out, number) for number in numbers(out)}
+    if as_json:
+        print_json([{**asdict(step), **_removed(known.get(step.number))} for step in steps])
+        return
+    for step in steps:
+        receipt = known.get(step.number)
+        what = f", {receipt.reason} at {receipt.at}: {receipt.recordings} recordings" if receipt else ""
+        typer.echo(f"{step.number:6d}  {step.kind:8}{step.rows:10d} utterances {step.seconds / 3600:10.3f} h{what}")
+
+
+def _removed(receipt: "Receipt | None") -> dict[str, object]:
+    if receipt is None:
+        return {}
+    return {"reason": receipt.reason, "at": receipt.at, "recordings": receipt.recordings, "samples": receipt.samples}

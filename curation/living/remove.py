@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,7 @@ from curation.living import scrub
 from curation.manifests import index, ledger, plan, shards, staging
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.history import chain
-from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.index import ShardIndex, published_index, read_index
 from curation.manifests.removals import receipts, tombstones
 from curation.manifests.removals.receipts import INTENT, FileChange, Intent, Reason, Receipt, State
 from curation.manifests.removals.tombstones import Tombstones
@@ -75,15 +76,18 @@ def remove(
         return _carried_out(out, intent, lock)
 
 
-def _published(out: Storage) -> ShardIndex:
+def read_list(file: str) -> list[str]:
+    """The names in a file, one a line. Raises ConfigError where it cannot be read."""
     try:
-        corpus = read_index(out)
-    except FileNotFoundError:
-        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
-        raise ConfigError(msg) from None
-    if not corpus.generations:
-        msg = f"{out.root} is of a version that kept no hashes: `curation compact {out.root}` writes them"
-        raise ConfigError(msg)
+        lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{file} cannot be read: {error}: give a text file with an id or path in each line"
+        raise ConfigError(msg) from error
+    return [name for line in lines if (name := line.strip())]
+
+
+def _published(out: Storage) -> ShardIndex:
+    corpus = published_index(out)
     if unfinished_units(out, plan.read_plan(out))[0]:
         msg = f"{out.root}: recordings are not labelled yet: finish that with `curation build -o {out.root}`"
         raise ConfigError(msg)
@@ -93,6 +97,9 @@ def _published(out: Storage) -> ShardIndex:
 def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str], Receipt | None]:
     """The ids of what is to go, and the receipt of what went before."""
     names, speakers = {*wanted.recordings}, {*wanted.speakers}
+    if not names | speakers:
+        msg = f"{out.root}: nothing to remove: give --recording, --speaker or --list"
+        raise ConfigError(msg)
     found: set[str] = set()
     known: set[str] = set()
     for source in plan.read_plan(out).sources():
@@ -108,8 +115,8 @@ def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str]
     stones, all_receipts = Tombstones.read(out), [receipts.read_receipt(out, one) for one in receipts.numbers(out)]
     gone = {one: _receipt_of(stones.of_name(one), all_receipts) for one in (names | speakers) - known}
     unknown = sorted(one for one, receipt in gone.items() if receipt is None)
-    if unknown or not (found or gone):
-        msg = f"{out.root} has no recording or speaker {(unknown or [''])[0]!r}: give ids or paths as in the ledger"
+    if unknown:
+        msg = f"{out.root} has no recording or speaker {unknown[0]!r}: give ids or paths as in the ledger"
         raise ConfigError(msg)
     return found, next(iter(gone.values()), None)
 

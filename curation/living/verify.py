@@ -6,6 +6,7 @@ The index names the SHA-256 of shards, ledger and segments, has its own, and tha
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from curation.manifests import index, ledger, shards
 from curation.manifests.history import chain
 from curation.manifests.history.seal import FIELD, check_seal
 from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.removals import receipts
 from curation.manifests.segments import table as segments
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import added_up, read_summary
@@ -50,7 +52,8 @@ def verify(out: Storage) -> list[Problem]:
         check_seal(content, index.FILE)
     except DataError as error:
         return [Problem(index.FILE, str(error))]
-    problems = [*_generations(out, corpus, content), *_files(out, corpus), *_strangers(out, corpus)]
+    found = _generations(out, corpus, content), _files(out, corpus), _receipts(out, corpus), _strangers(out, corpus)
+    problems = [*itertools.chain(*found)]
     return problems or [*_totals(out, corpus)]
 
 
@@ -66,6 +69,22 @@ def _files(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
     for folder in FOLDERS:
         for name in corpus.names(folder):
             yield from _altered(out, f"{folder}/{name}", said.get(f"{folder}/{name}", ""))
+
+
+def _receipts(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
+    removals = [step.number for step in corpus.generations if step.kind == "remove"]
+    if out.exists(receipts.INTENT):
+        yield Problem(receipts.INTENT, f"a removal was interrupted: finish it with `curation remove {out.root}`")
+        return
+    for number in removals:
+        try:
+            receipts.read_receipt(out, number)
+        except FileNotFoundError:
+            yield Problem(receipts.file_name(number), "is missing")
+        except (DataError, ValueError) as error:
+            yield Problem(receipts.file_name(number), str(error))
+    for number in {*receipts.numbers(out)} - {*removals}:
+        yield Problem(receipts.file_name(number), "is a receipt of no removal of this corpus")
 
 
 def _altered(out: Storage, name: str, sha256: str) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
@@ -21,6 +21,7 @@ from curation.manifests import staging
 from curation.manifests.error_rates import ErrorRate, error_rates
 from curation.manifests.plan import Stretch, Unit
 from curation.manifests.records import Recording, Source, fail
+from curation.manifests.removals.tombstones import Tombstones
 from curation.manifests.staging import BatchName
 from curation.pipeline.gpu import NOTE as FALLBACK
 from curation.pipeline.gpu import for_this_machine
@@ -30,6 +31,7 @@ from curation.pipeline.job import BatchLabelled, Job
 from curation.pipeline.workers.operators import WHOLE, Operator
 from curation.stages.base import Branched, Stage, run_branch, run_join, run_stage
 from curation.stages.decode.media import open_patiently
+from curation.stages.decode.removed import unless_removed
 from curation.stages.decode.segment import Part
 from curation.stages.decode.stage import decode_spans
 
@@ -75,6 +77,10 @@ class UnitDecoder:
         self._job = job
         self._watchdog = watchdog
 
+    @cached_property
+    def _removed(self) -> Tombstones:
+        return Tombstones.read(self._job.out)
+
     def batches(self, unit: Unit, done: Collection[int] = (), attempt: Attempt | None = None) -> Iterator[Batch]:
         """The batches of a unit in order, without those in `done`. What a batch holds depends on nothing else."""
         attempt = attempt or Attempt()
@@ -108,7 +114,9 @@ class UnitDecoder:
                 )
                 raise StorageError(msg)
             again = unit.stretches.get(source.id) if source.version and source.version == planned.version else None
-            spans = decode_spans(source, self._job.config.decode, open_file=partial(open_patiently, size=now.size))
+            open_file = partial(open_patiently, size=now.size)
+            decode = partial(decode_spans, source, self._job.config.decode, open_file=open_file)
+            spans = unless_removed(decode, self._removed)
             if source.id in attempt.victims:
                 spans = self._up_to_crash(source, spans, attempt.victims[source.id])
             for number in itertools.count():

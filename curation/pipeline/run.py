@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from curation.core.errors import ConfigError
@@ -24,9 +25,11 @@ from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.changes import listed, to_label
 from curation.manifests.inputs.ids import write_roots
 from curation.manifests.inputs.listing import Input, id_of
-from curation.manifests.inputs.skipped import record_skipped
+from curation.manifests.inputs.skipped import record_skipped, skip
 from curation.manifests.inputs.spill import joined
 from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
+from curation.manifests.removals.receipts import check_no_intent
+from curation.manifests.removals.tombstones import REASON, Tombstones
 from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
 from curation.manifests.summary import Summary, failed_recordings
@@ -126,11 +129,13 @@ def build(  # noqa: PLR0913 - the options of the command
 
 def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, *, retry_failed: bool) -> Plan:
     """The plan of the build, extended by new inputs and by recordings to retry."""
+    check_no_intent(out)
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     files, listing = listed(out, inputs, plan.sources, config.inputs.allow)
     found = files if config.decode.channels == "mix" else by_channel(files, config.decode)
-    todo = to_label(found, plan.sources(), listing.roots)
+    buried = partial(skip, next(iter(listing.skipped.values()), {}), REASON, "")
+    todo = to_label(found, plan.sources(), listing.roots, Tombstones.read(out), buried)
     corpus = _to_retry(out, plan) if retry_failed else None
     again = _failed(out, corpus, plan, found, todo) if corpus else iter(())
     if not plan.generations and not todo:

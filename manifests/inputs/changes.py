@@ -18,6 +18,7 @@ from curation.manifests.inputs.listing import Input, Listing, id_of, inputs_on_d
 from curation.manifests.inputs.skipped import Skipped
 from curation.manifests.inputs.spill import SortedOnDisk, joined
 from curation.manifests.records import Source
+from curation.manifests.removals.tombstones import Tombstones
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +60,26 @@ def _same_files(found: Iterable[Input], known: Iterable[Source]) -> bool:
     return all(old.version and old.version == new.version for old, new in pairs if old.path != new.path)
 
 
-def to_label(found: Iterable[Input], known: Iterable[Source], roots: Roots) -> SortedOnDisk[Input]:
+def to_label(
+    found: Iterable[Input],
+    known: Iterable[Source],
+    roots: Roots,
+    removed: Tombstones = Tombstones(),  # noqa: B008 - none, and it is frozen
+    on_removed: Callable[[], None] = lambda: None,
+) -> SortedOnDisk[Input]:
     """The inputs that are not labelled yet as they are now; `known` are the sources of the plan, both sorted by id.
 
-    Logs which known ones have other values. Raises ConfigError where a known id belongs to another recording.
+    What was removed from the corpus is left out, and told to `on_removed`. Logs which known ones have other values.
+    Raises ConfigError where a known id belongs to another recording.
     """
     todo = inputs_on_disk()
     corrected, passed_by, touched = Skipped(), Skipped(), Skipped()
     for item, old in with_known(found, known):
         if old is None:
-            todo.add(item)
+            if removed.of_id(item.source.id) is None:
+                todo.add(item)
+            else:
+                on_removed()
             continue
         if not roots.same_place(old.path, item.source.path):
             msg = (

@@ -30,8 +30,8 @@ ByReason = dict[str, Skipped]
 
 
 def skip(skipped: ByReason, reason: str, path: str) -> None:
-    """Count a file or folder that is left out."""
-    skipped.setdefault(reason, Skipped()).add(1, [printable(path)])
+    """Count a file or folder that is left out; without a path, what it was is not said."""
+    skipped.setdefault(reason, Skipped()).add(1, [printable(path)] if path else [])
 
 
 def record_skipped(out: Storage, by_argument: Mapping[str, ByReason]) -> None:
