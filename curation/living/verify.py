@@ -81,7 +81,7 @@ def _receipts(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
             receipts.read_receipt(out, number)
         except FileNotFoundError:
             yield Problem(receipts.file_name(number), "is missing")
-        except (DataError, ValueError) as error:
+        except DataError as error:
             yield Problem(receipts.file_name(number), str(error))
     for number in {*receipts.numbers(out)} - {*removals}:
         yield Problem(receipts.file_name(number), "is a receipt of no removal of this corpus")

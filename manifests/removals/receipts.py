@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.manifests.history.seal import check_seal, sealed
@@ -106,8 +106,12 @@ def write_receipt(out: Storage, receipt: Receipt) -> None:
 
 def read_receipt(out: Storage, number: int) -> Receipt:
     """A receipt. Raises DataError where it was changed, FileNotFoundError where it is missing."""
-    name = file_name(number)
-    return typed(Receipt, check_seal(out.read_bytes(name), f"{out.root}/{name}"))
+    name = f"{out.root}/{file_name(number)}"
+    try:
+        return typed(Receipt, check_seal(out.read_bytes(file_name(number)), name))
+    except ValueError as error:
+        msg = f"{name} is no receipt ({error}): restore it from a copy"
+        raise DataError(msg) from error
 
 
 def check_no_intent(out: Storage) -> None:
