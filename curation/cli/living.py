@@ -102,6 +102,7 @@ def log(output: Output, *, as_json: AsJson = False) -> None:
     """Show the generations of a corpus, and what was removed from it."""
     from dataclasses import asdict
 
+    from curation.core.counts import counted
     from curation.core.storage import Storage
     from curation.manifests.index import published_index
     from curation.manifests.removals.receipts import numbers, read_receipt
@@ -114,11 +115,12 @@ def log(output: Output, *, as_json: AsJson = False) -> None:
         return
     for step in steps:
         receipt = known.get(step.number)
-        what = f", {receipt.reason} at {receipt.at}: {receipt.recordings} recordings" if receipt else ""
+        what = f", {counted(receipt.recordings, 'recording')}, {receipt.reason}, {receipt.at}" if receipt else ""
         typer.echo(f"{step.number:6d}  {step.kind:8}{step.rows:10d} utterances {step.seconds / 3600:10.3f} h{what}")
 
 
 def _removed(receipt: "Receipt | None") -> dict[str, object]:
     if receipt is None:
         return {}
-    return {"reason": receipt.reason, "at": receipt.at, "recordings": receipt.recordings, "samples": receipt.samples}
+    names = ("reason", "at", "recordings", "samples", "tombstones")
+    return {name: getattr(receipt, name) for name in names}
