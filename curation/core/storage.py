@@ -11,9 +11,7 @@ import json
 import logging
 import os
 import posixpath
-import re
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +32,7 @@ from curation.core.stores.conditional import ChangedError, ConditionalPuts, cond
 from curation.core.stores.naming import NamedFile, writing
 from curation.core.stores.protocols import file_system, in_parts
 from curation.core.stores.ranges import RangedFile, is_there
+from curation.core.stores.temporary import temporary_name
 from curation.core.stores.uploads import abort_uploads
 
 log = logging.getLogger(__name__)
@@ -126,13 +125,6 @@ class Storage:
                 raise
             log.info("%s: uploads of killed processes cannot be listed: %s", self.root, error)
 
-    def sweep(self) -> None:
-        """Delete what processes that were killed while they wrote have left beside the files (local folders only)."""
-        if self.is_local:
-            for path in Path(self._fs_and_base[1]).rglob(".*"):
-                if re.fullmatch(r"\..+\.\d+\.\d+", path.name) and path.is_file():
-                    path.unlink(missing_ok=True)
-
     def remove_if_empty(self, folder: str) -> None:
         """Delete a sub-folder that holds nothing; only local file systems have such folders."""
         if self.is_local:
@@ -214,7 +206,7 @@ class Storage:
                     self._try(lambda: fs.put_file(copy.name, self.path(name), **parts))
             return
         target = Path(self.path(name))
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")  # threads write too
+        temporary = target.with_name(temporary_name(target.name))
         with writing(f"{self.root}/{name}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             file = temporary.open("wb")

@@ -7,11 +7,13 @@ row stays, since its name says that a batch is done. Repeated, nothing changes a
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.storage import Storage
+from curation.core.stores.temporary import sweep
 from curation.manifests import plan, staging, tokens
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.inputs import ids, skipped
@@ -60,7 +62,8 @@ def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], uni
     _paths(out, paths)
     for folder in (AUDIT, "publish", "judged", "attempts"):
         out.remove_folder(folder)
-    out.sweep()
+    if out.is_local:
+        sweep(Path(out.path(".")))
 
 
 Has = Callable[[pa.Table, Collection[str]], pa.Array]

@@ -116,6 +116,6 @@ def test_utterances_stay_in_order_where_a_later_recording_comes_between(tmp_path
     for recordings in (first, {**first, "b.wav": many("b")}):
         manifest = write_corpus(tmp_path / "in", recordings)
         config = story_config("tokenize=null", "decode.max_span_seconds=60")
-        build(config, [str(manifest)], str(tmp_path / "out"), make_stages=scripted_stages)
+        build(config, [str(manifest)], str(tmp_path / "out"), make_stages=scripted_stages, compact=True)
     found = [row["id"] for row in rows(tmp_path / "out", "shards")]
     assert found == [f"{name}-{n * 2000:010d}-{(n + 1) * 2000:010d}" for name in "abc" for n in range(40)]

@@ -315,12 +315,3 @@ def test_what_waiting_does_not_mend_is_said_at_once(s3_bucket, s3, monkeypatch, 
         with pytest.raises(StorageError, match=r"(?i)credentials|bucket does not exist"):
             act()
     out._fs_and_base[0].clear_instance_cache()
-
-
-def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path):
-    (tmp_path / "staging").mkdir()
-    kept = [tmp_path / "staging/x.parquet", tmp_path / ".hidden", tmp_path / "staging/.x.parquet", tmp_path / "a.12.34"]
-    for path in (*kept, tmp_path / "staging/.x.parquet.123.456"):
-        path.write_bytes(b"x")
-    Storage(str(tmp_path)).sweep()
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

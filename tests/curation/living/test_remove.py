@@ -24,8 +24,8 @@ from curation.pipeline.run import build
 from tests.support.builds import in_order, rows, seconds_by_recording, toy_config, write_recordings
 from tests.support.commands import curation
 from tests.support.faults.killing import Killed, KillingFileSystem
+from tests.support.faults.search import found_in
 from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
-from tests.support.search import found_in
 from tests.support.story import story_config
 from tests.support.toy import toy_stages
 
