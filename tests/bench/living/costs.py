@@ -1,7 +1,7 @@
 """What it costs to append to a published corpus, to verify it, and to remove a speaker: CPU seconds and bytes.
 
-    python -m tests.bench.speed.living                      # 20,000 recordings of two utterances, and 1 % more
-    python -m tests.bench.speed.living --size 500000
+    python -m tests.bench.living.costs                      # 20,000 recordings of two utterances, and 1 % more
+    python -m tests.bench.living.costs --size 500000
 
 Plan and staging files are those of `books`, without models, tokenizers and audio; all runs in this process. Bytes are
 those of new files in the folders that are published, and of files that a removal writes again.
