@@ -7,13 +7,14 @@ Only what the index names is the corpus. The database is in memory and locked: q
 other file and no network, and cannot change the settings that say so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyarrow.fs import LocalFileSystem
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError, DataError
@@ -78,7 +79,8 @@ class Corpus:
         return value_of(score, self.scores)
 
     def ask(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
-        """The rows of a query, whose parameters are bound."""
+        """The rows of a query, whose parameters are bound. Raises ConfigError for what is no single SELECT."""
+        only_reads(query)
         return asked(self.database, query, parameters)
 
 
@@ -106,13 +108,38 @@ def segment_table(out: Storage, index: ShardIndex) -> ds.Dataset:
 
 
 def locked(tables: Mapping[str, ds.Dataset], limits: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
-    """A database of these tables that can read nothing else; `limits` are further settings, as SQL writes them."""
+    """A database of these tables that can read nothing else; `limits` are further settings, as SQL writes them.
+
+    Files of this machine are read by DuckDB itself, in a tenth of the time and memory; others through their store.
+    """
     database = duckdb.connect()
+    files = {name: _local_files(table) for name, table in tables.items()}
+    database.execute(f"SET allowed_paths = {_listed(path for paths in files.values() for path in paths)}")
     for name, table in tables.items():
-        database.register(name, table)
+        if files[name]:
+            database.execute(f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM read_parquet({_listed(files[name])})")
+        else:
+            database.register(name, table)
     for setting, value in {**(limits or {}), **LOCKED}.items():
         database.execute(f"SET {setting} = {value}")
     return database
+
+
+def _local_files(table: ds.Dataset) -> list[str]:
+    """The files of a table that lies on this machine; none where it does not."""
+    return list(table.files) if isinstance(table.filesystem, LocalFileSystem) else []
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]"
+
+
+def only_reads(query: str) -> None:
+    """Raise ConfigError for all but one SELECT: what may be read could be written too."""
+    found = duckdb.extract_statements(query)
+    if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
+        msg = "a question is one SELECT over the tables segments and ledger"
+        raise ConfigError(msg)
 
 
 def asked(
@@ -151,11 +178,11 @@ def _again(root: str) -> str:
 
 
 def _dataset(out: Storage, folder: str, names: Sequence[str]) -> ds.Dataset:
-    fs, _ = file_system(out.root)
+    store, _ = file_system(out.root)
     remedy = f"publish it again with `curation build -o {out.root}`"
     try:
         with damage_named(f"{out.root}/{folder}", remedy):
-            return ds.dataset([out.path(f"{folder}/{name}") for name in names], filesystem=fs, format="parquet")
+            return ds.dataset([out.path(f"{folder}/{name}") for name in names], filesystem=store, format="parquet")
     except (FileNotFoundError, pa.ArrowException) as error:
         msg = f"{out.root}/{folder} is not whole ({error}): {remedy}"
         raise DataError(msg) from error

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from curation.audit.corpus import Corpus, locked
+from curation.audit.corpus import Corpus, locked, only_reads
 from curation.core.errors import ConfigError
 
 BATCH_ROWS = 128
@@ -64,7 +64,7 @@ def answer(corpus: Corpus, query: str, limits: Limits | None = None) -> Answer:
     allowed = limits or Limits()
     database = locked(corpus.tables, allowed.settings)
     try:
-        _check(query)
+        only_reads(query)
         with _interrupted_after(database, allowed.seconds) as late:
             try:
                 found = database.sql(query).limit(allowed.rows + 1)
@@ -79,13 +79,6 @@ def answer(corpus: Corpus, query: str, limits: Limits | None = None) -> Answer:
         raise ConfigError(msg) from error
     finally:
         database.close()
-
-
-def _check(query: str) -> None:
-    found = duckdb.extract_statements(query)
-    if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
-        msg = "a question is one SELECT over the tables segments and ledger"
-        raise ConfigError(msg)
 
 
 @contextmanager

@@ -3,27 +3,22 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from curation.cli.options import table_console
 from curation.core.counts import counted
-from curation.manifests.runs import PoolTimes
-from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
-from curation.manifests.segments.table import SegmentTable
-from curation.manifests.summary import Summary, Timing
-from curation.models.catalogue import catalogue
-from curation.models.store import verify
-from curation.pipeline.assemble import declared_notes, declared_scores
-from curation.pipeline.run import BuildState
-from curation.preflight.doctor import Check
-from curation.stages.registry import FIRST, ordered_stages
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from curation.fit.consensus_report import ConsensusReport
     from curation.fit.reliability import Reliability
+    from curation.manifests.runs import PoolTimes
+    from curation.manifests.summary import Summary, Timing
+    from curation.pipeline.run import BuildState
+    from curation.preflight.doctor import Check
 
 STREAMS = ("glm", "semantic", "global")
 NAMES = {"kept": "kept", "rejected": "rejected", "non_speech": "non-speech", "failed": "failed", "removed": "removed"}
@@ -37,7 +32,7 @@ def hours(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min {rest:02d} s" if minutes >= 60 else f"{minutes} min {rest:02d} s"
 
 
-def print_summary(summary: Summary, output: str) -> None:
+def print_summary(summary: "Summary", output: str) -> None:
     """The accounting as tables."""
     console = table_console()
     table = Table(title=f"{counted(summary.recordings, 'recording')}, {hours(summary.seconds)}", title_justify="left")
@@ -68,7 +63,7 @@ def print_summary(summary: Summary, output: str) -> None:
     console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)
 
 
-def _print_errors(console: Console, summary: Summary) -> None:
+def _print_errors(console: Console, summary: "Summary") -> None:
     for name, rate in summary.errors.items():
         if rate.errors:
             console.print(
@@ -79,7 +74,9 @@ def _print_errors(console: Console, summary: Summary) -> None:
             )
 
 
-def _print_time(console: Console, timing: Timing) -> None:
+def _print_time(console: Console, timing: "Timing") -> None:
+    from curation.stages.registry import FIRST, ordered_stages
+
     stages, models = timing.label.stages, timing.label.models
     if not stages:
         return
@@ -107,7 +104,7 @@ def _print_time(console: Console, timing: Timing) -> None:
     print_pools(console, next((run.pools for run in reversed(timing.runs) if run.pools), {}))
 
 
-def print_pools(console: Console, pools: Mapping[str, PoolTimes]) -> None:
+def print_pools(console: Console, pools: "Mapping[str, PoolTimes]") -> None:
     """What the workers of the label pass have done with their time; nothing where it ran in one process."""
     if not pools:
         return
@@ -122,7 +119,7 @@ def print_pools(console: Console, pools: Mapping[str, PoolTimes]) -> None:
     console.print(table)
 
 
-def print_status(state: BuildState) -> None:
+def print_status(state: "BuildState") -> None:
     """How far a build is."""
     console = table_console()
     console.print(f"{state.units_done} of {state.units} units labelled, {state.batches_done} batches committed")
@@ -132,7 +129,7 @@ def print_status(state: BuildState) -> None:
     print_pools(console, state.pools)
 
 
-def print_checks(checks: list[Check]) -> None:
+def print_checks(checks: "list[Check]") -> None:
     """What doctor found."""
     console = table_console()
     for check in checks:
@@ -144,6 +141,10 @@ def print_checks(checks: list[Check]) -> None:
 
 def schema_rows() -> list[dict[str, str]]:
     """Every column of shards, ledger and segments, and every score and note that the stages declare."""
+    from curation.manifests.schemas import LEDGER_COLUMNS, SHARD_COLUMNS
+    from curation.manifests.segments.table import SegmentTable
+    from curation.pipeline.assemble import declared_notes, declared_scores
+
     segments = SegmentTable(declared_scores(), []).columns
     rows = [
         (table, name, type_name(kind), unit, meaning)
@@ -163,8 +164,10 @@ def print_schema() -> None:
     table_console().print(table, crop=False)
 
 
-def type_name(kind: pa.DataType) -> str:
+def type_name(kind: "pa.DataType") -> str:
     """A readable name of an Arrow type: `list of {text, start, end}`."""
+    import pyarrow as pa
+
     if pa.types.is_list(kind):
         return f"list of {type_name(kind.value_type)}"
     if pa.types.is_struct(kind):
@@ -174,6 +177,9 @@ def type_name(kind: pa.DataType) -> str:
 
 def print_models() -> None:
     """The catalogue, and what of it is here."""
+    from curation.models.catalogue import catalogue
+    from curation.models.store import verify
+
     table = Table("model", "licence", "about", "here")
     for name, entry in catalogue().items():
         table.add_row(name, entry.licence, entry.about, "no" if verify(name) else "yes")

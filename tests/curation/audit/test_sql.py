@@ -36,6 +36,8 @@ def test_rows_are_plain_values_up_to_the_limit(opened):
         "SELECT * FROM hostage",
         "COPY segments TO '{folder}/copy.csv'",
         "COPY (SELECT 1) TO '{folder}/copy.csv'",
+        "COPY (SELECT 1) TO '{folder}/out/segments/part-000000.parquet' (FORMAT parquet, USE_TMP_FILE false)",
+        "SELECT * FROM read_parquet('{folder}/out/shards/*.parquet')",
         "EXPORT DATABASE '{folder}/copy.csv'",
         "ATTACH '{folder}/new.db'",
         "INSTALL httpfs",
