@@ -127,7 +127,8 @@ def locked(tables: Mapping[str, ds.Dataset], limits: Mapping[str, str] | None = 
 
 def _local_files(table: ds.Dataset) -> list[str]:
     """The files of a table that lies on this machine; none where it does not."""
-    return list(table.files) if isinstance(table.filesystem, LocalFileSystem) else []
+    is_local = isinstance(table, ds.FileSystemDataset) and isinstance(table.filesystem, LocalFileSystem)
+    return list(table.files) if is_local else []
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """A sample that stands for the corpus: by strata with weights, drawn again as it was."""
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,8 @@ def corpus_of(size):
         "pwer": pwer,
     }
     index = ShardIndex([], rules=[{"bit": 0, **{name: getattr(RULE, name) for name in RULE.__slots__}}])
-    return Corpus("corpus", index, {"pwer": "pwer"}, locked({"segments": pa.table(columns)}))
+    tables = {"segments": ds.dataset(pa.table(columns))}
+    return Corpus("corpus", index, {"pwer": "pwer"}, tables, locked(tables))
 
 
 def test_weights_add_up_to_the_corpus_and_to_each_stratum():

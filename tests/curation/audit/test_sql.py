@@ -29,7 +29,7 @@ def test_rows_are_plain_values_up_to_the_limit(opened):
         "SELECT * FROM '{secret}'",
         "SELECT * FROM glob('{folder}/*')",
         "SELECT * FROM sniff_csv('{secret}')",
-        "SELECT * FROM parquet_metadata('{folder}/out/segments/part-000000.parquet')",
+        "SELECT * FROM parquet_metadata('{folder}/out/shards/*.parquet')",
         "SELECT * FROM query('COPY segments TO ''{folder}/copy.csv''')",
         "SELECT * FROM sqlite_scan('{folder}/new.db', 't')",
         "SELECT getenv('HOME')",
