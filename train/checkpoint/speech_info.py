@@ -148,9 +148,15 @@ def _shipped_fingerprint(name: str) -> str:
 
 
 def absolute(reference: str) -> str:
-    """A local folder as an absolute path, so that it is valid in another process; all else unchanged."""
+    """A local folder, or a generation of a corpus in one (`corpus@2`), as an absolute path, so that it is valid in
+    another process; all else unchanged.
+    """
     path = Path(reference).expanduser()
-    return str(path.resolve()) if path.is_dir() else reference
+    if path.is_dir():
+        return str(path.resolve())
+    folder, _, generation = reference.rpartition("@")
+    is_one = folder and generation.isdigit() and Path(folder).expanduser().is_dir()
+    return f"{absolute(folder)}@{generation}" if is_one else reference
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:

@@ -76,3 +76,14 @@ def test_only_folders_that_are_here_become_absolute(tmp_path, monkeypatch):
     assert absolute("tokens") == str(tmp_path / "tokens")
     assert absolute("compact") == "compact"
     assert absolute("hf:a/b@c") == "hf:a/b@c"
+
+
+def test_a_folder_or_a_generation_in_one_is_named_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "other@3").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert absolute("corpus") == str(tmp_path / "corpus")
+    assert absolute("corpus@2") == str(tmp_path / "corpus@2")
+    assert absolute("other@3") == str(tmp_path / "other@3")
+    for reference in ("hf:org/model@12", "s3://bucket/corpus@2", "corpus@main", "@2", "nothing@2"):
+        assert absolute(reference) == reference
