@@ -45,6 +45,8 @@ class ShardEntry:
     bytes: int = 0
     languages: dict[str, int] = field(default_factory=dict)
     """Utterances by language."""
+    licences: dict[str, int] = field(default_factory=dict)
+    """Utterances by licence, empty for none; of a corpus of a version that knew none, nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,13 @@ SHARD_HYPOTHESIS = pa.struct(
         ("variants", pa.list_(pa.string())),
     ]
 )
+RIGHTS_COLUMNS = [
+    Column("licence", pa.string(), "", "licence of the recording, as its manifest says; null: nothing was said"),
+    Column("consent", pa.string(), "", "how the speakers agreed, as the manifest says"),
+    Column("source_url", pa.string(), "", "where the recording was taken from, as the manifest says"),
+    Column("rights_holder", pa.string(), "", "whose it is, as the manifest says"),
+]
+"""Of shards and segments."""
 SHARD_COLUMNS = [
     Column("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
     Column("recording_id", pa.string(), "", "the recording that contains it"),
@@ -209,6 +216,7 @@ SHARD_COLUMNS = [
     Column("global", pa.list_(pa.int32()), "32", "global ids of the codec: the voice"),
     Column("transcript", pa.string(), "", "transcript of the whole recording from the manifest, if it had one"),
     Column("extra", pa.string(), "JSON", "further columns of the manifest"),
+    *RIGHTS_COLUMNS,
     Column("source_offset", pa.float64(), "s", "where the recording begins in its file; null: it is the whole file"),
     Column("source_track", pa.int32(), "", "audio track of the file, from 0; null: the best"),
     Column("source_channel", pa.int32(), "", "channel of the track, from 0; null: all, as one"),
@@ -273,6 +281,7 @@ SEGMENT_COLUMNS = [
     Column("text", pa.string(), "", "final transcript, of a person where one wrote it; null: nothing was transcribed"),
     Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "hypotheses of the ASR systems"),
     Column("outlier", pa.string(), "", "the system that is far from all others"),
+    *RIGHTS_COLUMNS,
 ]
 """The columns of the scores follow, and then `SEGMENT_REST`."""
 SEGMENT_REST = [

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.manifests.columns import rights
 from curation.manifests.columns.maps import Entries, one_chunk, with_value
 from curation.manifests.schemas import NOTE_MAP, SHARD_HYPOTHESIS, SHARD_WORD, SHARDS, SPEECH
 from curation.manifests.selection import CONFIDENCE, column
@@ -101,7 +102,7 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None, ca
         "scores": _merged(with_value(payload["scores"], CONFIDENCE, judged["recalibrated"]), payload["span_scores"]),
         "notes": _notes(payload, human, one_chunk(judged["recalibrated"]), calibration),
         "transcript": column(payload, "span_source", "transcript"),
-        "extra": column(payload, "span_source", "extra"),
+        **rights.published(column(payload, "span_source", "extra")),
         "source_offset": column(payload, "span_source", "offset"),
         "source_track": column(payload, "span_source", "track"),
         "source_channel": column(payload, "span_source", "channel"),

@@ -21,10 +21,12 @@ from typing import Any
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests import index
+from curation.manifests.columns.rights import require_licence
 from curation.manifests.index import ShardIndex
+from curation.manifests.inputs.argument import Input
 from curation.manifests.inputs.changes import listed, to_label
 from curation.manifests.inputs.ids import write_roots
-from curation.manifests.inputs.listing import Input, id_of
+from curation.manifests.inputs.listing import id_of
 from curation.manifests.inputs.skipped import record_skipped, skip
 from curation.manifests.inputs.spill import joined
 from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
@@ -136,6 +138,9 @@ def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, 
     found = files if config.decode.channels == "mix" else by_channel(files, config.decode)
     buried = partial(skip, next(iter(listing.skipped.values()), {}), REASON, "")
     todo = to_label(found, plan.sources(), listing.roots, Tombstones.read(out), buried)
+    if config.inputs.require_licence:
+        require_licence((item.where, item.source) for item in found)
+        require_licence((source.path, source) for source in plan.sources())
     corpus = _to_retry(out, plan) if retry_failed else None
     again = _failed(out, corpus, plan, found, todo) if corpus else iter(())
     if not plan.generations and not todo:

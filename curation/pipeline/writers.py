@@ -175,6 +175,7 @@ class ShardTally:
     seconds: float = 0.0
     tokens: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
 
     def add(self, table: pa.Table) -> None:
         """Count rows of `schemas.SHARDS`."""
@@ -182,12 +183,14 @@ class ShardTally:
         self.seconds += float(np.sum(table["seconds"].to_numpy()))
         for stream in tokens.STREAMS:
             self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
-        self.languages.update({row["values"]: row["counts"] for row in pc.value_counts(table["language"]).to_pylist()})
+        for counter, name in ((self.languages, "language"), (self.licences, "licence")):
+            counter.update({row["values"] or "": row["counts"] for row in pc.value_counts(table[name]).to_pylist()})
 
     def entry(self, file: str, size: int, sha256: str) -> ShardEntry:
         """The entry of a file of so many bytes."""
         counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
-        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, dict(sorted(self.languages.items())))
+        languages, licences = (dict(sorted(found.items())) for found in (self.languages, self.licences))
+        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, languages, licences)
 
 
 def _lengths(segments: pa.Table) -> npt.NDArray[np.int64]:

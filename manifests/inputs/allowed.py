@@ -9,7 +9,7 @@ from curation.core.errors import ConfigError
 from curation.core.settings import Section, publish_field
 
 _LOCAL = frozenset({"", "file", "local", "memory"})
-_WRAPPERS = frozenset({"zip", "tar", "libarchive", "simplecache", "filecache", "blockcache"})
+_WRAPPERS = frozenset({"parquet", "zip", "tar", "libarchive", "simplecache", "filecache", "blockcache"})
 """fsspec chains these before the URL that they read: `zip://a.wav::s3://bucket/all.zip`."""
 
 
@@ -20,6 +20,10 @@ class InputsConfig(Section):
         None,
         "folders and URLs below which rows of manifests may name recordings, beside the manifest's own folder; null: "
         "all of this machine, and URLs of hosts and buckets that the inputs name",
+    )
+    require_licence: bool = publish_field(
+        False,  # noqa: FBT003 - a default
+        "refuse recordings of which no manifest names the licence",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.core.names import shown
+from curation.manifests.columns import rights
 from curation.manifests.inputs.languages import language_code
 from curation.manifests.records import Source
 
@@ -53,14 +54,15 @@ class ManifestRow:
         duration = self._number("duration") if offset is not None else None  # alone it says how long the file is
         track, channel = self._number("track"), self._number("channel")
         segment = {"offset"} | ({"duration"} if offset is not None else set())
-        own = KNOWN_COLUMNS | {self._column(PATH_COLUMNS)} | segment
+        own = KNOWN_COLUMNS | {self._column(PATH_COLUMNS), *rights.COLUMNS, *rights.ALIASES} | segment
         source = Source(
             id=self._id() or identifier,
             path=path,
             language=self._language(),
             speaker=self._text(SPEAKER_COLUMNS),
             transcript=self._text(TRANSCRIPT_COLUMNS),
-            extra={name: value for name, value in self.values.items() if name not in own and value is not None},
+            extra={name: value for name, value in self.values.items() if name not in own and value is not None}
+            | rights.checked(self.values, self.where),
             offset=offset,
             duration=duration,
             track=None if track is None else int(track),

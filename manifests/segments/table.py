@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Score
 from curation.core.stores.urls import without_credentials
+from curation.manifests.columns import rights
 from curation.manifests.columns.maps import Entries, nulls_for, one_chunk, with_value
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
@@ -113,6 +114,7 @@ class SegmentTable:
             "marked": judged["marked"],
             "text": text,
             "hypotheses": hypotheses,
+            **_rights(pc.struct_field(source, "extra")),
             "outlier": pc.map_lookup(one_chunk(texts["notes"]), pa.scalar(OUTLIER), "first"),
             "staging_file": judged["file"],
             "staging_row": judged["place"],
@@ -152,6 +154,11 @@ def _without_credentials(texts: pa.ChunkedArray) -> pa.Array:
     distinct = one_chunk(texts).dictionary_encode()
     shown = [text and without_credentials(text) for text in distinct.dictionary.to_pylist()]
     return pa.array(shown, pa.string()).take(distinct.indices)
+
+
+def _rights(extra: pa.Array) -> dict[str, pa.Array]:
+    found = rights.published(extra)
+    return {name: found[name] for name in rights.COLUMNS}
 
 
 def _or_null(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
