@@ -21,8 +21,9 @@ def build(  # noqa: PLR0913 - each is an option of the command
         list[str] | None,
         typer.Argument(
             metavar="INPUTS",
-            help="Files, folders, globs, manifests (.jsonl, .json, .csv, .tsv, .parquet) or fsspec URLs of these; "
-            "without any, the recordings that OUT knows.",
+            help="Files, folders, globs, manifests (.jsonl, .json, .csv, .tsv, .parquet), corpora (librispeech:, "
+            "kaldi:, lhotse:, nemo:, commonvoice:, hf:, emilia:) or fsspec URLs of these; without any, the recordings "
+            "that OUT knows.",
             show_default=False,
         ),
     ] = None,
@@ -49,6 +50,9 @@ def build(  # noqa: PLR0913 - each is an option of the command
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Start Ray's dashboard, and print its address: engine.dashboard.")
     ] = False,
+    require_licence: Annotated[
+        bool, typer.Option("--require-licence", help="Refuse recordings of unknown licence: inputs.require_licence.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Label recordings, publish shards, account for every second.
@@ -61,7 +65,8 @@ def build(  # noqa: PLR0913 - each is an option of the command
     from curation.pipeline.config import load_config
     from curation.pipeline.run import build as run_build
 
-    overrides = [*overrides, *(["engine.dashboard=true"] if dashboard else [])]
+    switches = {"engine.dashboard=true": dashboard, "inputs.require_licence=true": require_licence}
+    overrides = [*overrides, *(setting for setting, wanted in switches.items() if wanted)]
     settings = load_config(config, preset=preset, overrides=overrides)
     with BuildProgress(console) as progress:
         summary = run_build(

@@ -13,8 +13,9 @@ from curation.core.errors import ConfigError
 from curation.core.file_state import is_other_content
 from curation.core.names import shown
 from curation.core.storage import Storage
+from curation.manifests.inputs.argument import Input
 from curation.manifests.inputs.ids import Roots, read_roots
-from curation.manifests.inputs.listing import Input, Listing, id_of, inputs_on_disk
+from curation.manifests.inputs.listing import Listing, id_of, inputs_on_disk
 from curation.manifests.inputs.skipped import Skipped
 from curation.manifests.inputs.spill import SortedOnDisk, joined
 from curation.manifests.records import Source

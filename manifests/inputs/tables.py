@@ -47,7 +47,7 @@ def rows_of(file: BinaryIO, name: str) -> Iterator[Row]:
     suffix = _suffix(name)
     try:
         for number, values in _READERS[suffix](file):
-            yield number, _plain_row(values, number)
+            yield number, plain_row(values, number)
     except TableError as error:
         where = f"{name}, row {error.number}" if error.number else name
         msg = f"{where}: {error}"
@@ -188,7 +188,8 @@ def _parquet(file: BinaryIO) -> Iterator[Row]:
             yield number, values
 
 
-def _plain_row(values: dict[str, Any], number: int) -> dict[str, Any]:
+def plain_row(values: dict[str, Any], number: int) -> dict[str, Any]:
+    """The values of a row as JSON knows them. Raises TableError for a text that is none."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
         if name in FINITE and isinstance(value, float) and math.isinf(value):

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from curation.core.errors import StorageError
-from curation.manifests.inputs.listing import Input, inputs_on_disk
+from curation.manifests.inputs.argument import Input
+from curation.manifests.inputs.listing import inputs_on_disk
 from curation.manifests.inputs.rows import CHANNEL_MARK
 from curation.manifests.inputs.spill import SortedOnDisk
 from curation.manifests.records import Source

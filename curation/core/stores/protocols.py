@@ -12,6 +12,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from curation.core.errors import ConfigError
 from curation.core.faults import persistently
+from curation.core.stores.embedded import PROTOCOL, EmbeddedFileSystem
+
+fsspec.register_implementation(PROTOCOL, EmbeddedFileSystem, clobber=True)
 
 WHOLE = frozenset({"file", "local", "s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
 """Protocols whose files appear whole."""

@@ -6,8 +6,8 @@ import pytest
 
 from curation.core.errors import ConfigError
 from curation.manifests.inputs import changes
+from curation.manifests.inputs.argument import Input
 from curation.manifests.inputs.ids import Roots
-from curation.manifests.inputs.listing import Input
 from curation.manifests.records import Source
 
 OLD = Source("x", "/in/x.wav", "en", "ann", "so", {"year": 1990})
