@@ -53,6 +53,7 @@ PANELS = {
         questions.sql,
         marks.group,
     ),
+    "Take a corpus elsewhere": (living.export,),
     "Prepare a build": (preflight.doctor, preflight.plan, models.group),
     "Adapt to a corpus": (fit.tokenizer, fit.consensus),
     "Train and run a model": (

@@ -1,4 +1,4 @@
-"""Commands that look after a published corpus: compact, verify, remove, log."""
+"""Commands that look after a published corpus: compact, verify, remove, log; or take it elsewhere: export."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -124,3 +124,43 @@ def _removed(receipt: "Receipt | None") -> dict[str, object]:
         return {}
     names = ("reason", "at", "recordings", "samples", "tombstones")
     return {name: getattr(receipt, name) for name in names}
+
+
+def export(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="nemo, nemo-tarred, huggingface, lhotse, lhotse-shar, webdataset, kaldi, emilia, croissant or "
+            "energon.",
+        ),
+    ],
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or fsspec URL of a published build.")],
+    output: Annotated[str, typer.Argument(metavar="OUT", help="A local folder; an earlier export is replaced.")],
+    *,
+    where: Annotated[
+        str,
+        typer.Option(
+            metavar="SQL",
+            help="Only utterances with this condition on the columns of segments: \"language = 'de' AND pwer < 0.05\".",
+            show_default=False,
+        ),
+    ] = "",
+    shard_hours: Annotated[float, typer.Option(min=0.001, metavar="N", help="Hours in one file, at most.")] = 10.0,
+    audio: Annotated[Literal["flac", "opus"], typer.Option(help="Format of the audio.")] = "flac",
+    as_json: AsJson = False,
+) -> None:
+    """Write a corpus in the format of another trainer.
+
+    The same corpus gives the same bytes. What was written, with the SHA-256 of each file, is in export.json.
+    """
+    from dataclasses import asdict
+
+    from curation.export.run import Options
+    from curation.export.run import export as run
+
+    done = run(kind, corpus, output, Options(where, shard_hours, audio))
+    if as_json:
+        print_json(asdict(done))
+    else:
+        typer.echo(f"{done.utterances:,} utterances, {done.seconds / 3600:.2f} h: {done.folder}")

@@ -33,7 +33,8 @@ from curation.pipeline.edition import Edition, Once, Standing
 from curation.pipeline.encode import BatchJudge, JudgeTask
 from curation.pipeline.job import BatchesJudged, FileRewritten, Job, LedgerPartWritten, Runtime, ShardWritten
 from curation.pipeline.monitor import Monitor
-from curation.pipeline.provenance import labelled_build, write_config
+from curation.pipeline.provenance import labelled_build, read_config, write_config
+from curation.pipeline.readme.card import write_card
 from curation.pipeline.without import Without, rest, rewrite_tasks
 from curation.pipeline.writers import LedgerTask, LedgerWriter, ShardCut, ShardWriter
 from curation.tokenize.pair import DualTokenizer, load_tokenizers
@@ -109,9 +110,10 @@ def _finished(job: Job, edition: Edition, current: ShardIndex, monitor: Monitor)
 
 
 def account(out: Storage, current: ShardIndex) -> Summary:
-    """Write the summary of a corpus, as its files add up."""
+    """Write summary and card of a corpus, as its files add up."""
     summary = summarize(out, current, labelling_of(out, current))
     out.write_json(SUMMARY, summary.to_json())
+    write_card(out, summary, current, read_config(out))
     return summary
 
 
