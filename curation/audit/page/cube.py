@@ -14,6 +14,8 @@ from curation.manifests.verdicts import Rule
 MAX_CELLS = 150_000
 EDGES = (24, 16, 12, 8, 5, 3)
 """Edges of each threshold; fewer where the cube would have more than `MAX_CELLS`."""
+PART = 5
+"""Of the segments, in percent, on which it is tried whether there are too many cells."""
 JUDGED = "rules_broken IS NOT NULL"
 """Condition: the thresholds were tried. Of the others a stage has given the verdict, and keeps it."""
 MISSING, APART = -1, -2
@@ -32,6 +34,8 @@ def cube(corpus: Corpus) -> dict[str, Any]:
     spreads = [_spread(corpus, rule) for rule in corpus.rules]
     for most in EDGES:
         edges = [_edges(rule, spread, most) for rule, spread in zip(corpus.rules, spreads, strict=True)]
+        if _surely_too_many(corpus, edges) and most != EDGES[-1]:
+            continue
         cells = _cells(corpus, edges)
         if len(cells) <= MAX_CELLS:
             break
@@ -57,16 +61,27 @@ def cube(corpus: Corpus) -> dict[str, Any]:
     }
 
 
+def _surely_too_many(corpus: Corpus, edges: Sequence[Sequence[float]]) -> bool:
+    """Whether a part of the segments alone fills more cells: of many segments, all are counted once or twice only."""
+    part = f"SELECT DISTINCT {_chosen(corpus, edges)} FROM segments USING SAMPLE {PART} PERCENT (system, 0)"
+    ((count,),) = corpus.database.execute(f"SELECT count(*) FROM ({part})").fetchall()
+    return bool(count > MAX_CELLS)
+
+
 def _cells(corpus: Corpus, edges: Sequence[Sequence[float]]) -> list[tuple[Any, ...]]:
+    query = f"SELECT {_chosen(corpus, edges)}, {SUMS} FROM segments WHERE {JUDGED} GROUP BY ALL ORDER BY ALL"
+    return list(corpus.database.execute(query).fetchall())
+
+
+def _chosen(corpus: Corpus, edges: Sequence[Sequence[float]]) -> str:
+    """Language, what becomes of a segment otherwise, and its bins, as SQL."""
     bins = [_bin(corpus, rule, found) for rule, found in zip(corpus.rules, edges, strict=True)]
     fields = ", ".join(literal(rule.field) for rule in corpus.rules) or "NULL"
     otherwise = (
         f"CASE WHEN status = 'failed' AND reason NOT IN ({fields}) THEN coalesce(reason, '') "
         "ELSE coalesce('marks.' || marked, '') END"
     )
-    chosen = ", ".join([LANGUAGE, otherwise, *bins])
-    query = f"SELECT {chosen}, {SUMS} FROM segments WHERE {JUDGED} GROUP BY ALL ORDER BY ALL"
-    return list(corpus.database.execute(query).fetchall())
+    return ", ".join([LANGUAGE, otherwise, *bins])
 
 
 def _bin(corpus: Corpus, rule: Rule, edges: Sequence[float]) -> str:

@@ -1,6 +1,6 @@
-"""The pictures of docs/how-to/audit.md, of the pages of two corpora, in Debian's Chromium.
+"""The pictures of docs/how-to/audit.md, of the page of a corpus, in Debian's Chromium.
 
-    python -m tests.bench.audit.pictures MANY DEMO    # folders: of some hundred recordings, of `make demo`
+    python -m tests.bench.audit.pictures demo/audit          # the page that `make demo` has written
 
 Light and dark, 1280 and 400 pixels wide. Texts of the recordings are to be seen: only of those that may be published.
 """
@@ -47,24 +47,15 @@ def beside(images: list[Image.Image], gap: int = 16) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("many", type=Path)
-    parser.add_argument("demo", type=Path)
-    arguments = parser.parse_args()
-    many, demo = arguments.many.resolve(), arguments.demo.resolve()
-    rejects = "#/listen?reason=consensus.max_pwer"
+    parser.add_argument("page", type=Path)
+    page, rejects = parser.parse_args().page.resolve(), "#/listen?reason=rejected"
     with Browser() as browser:
+        narrow = [("", "light"), (rejects, "dark"), ("#/speakers", "light")]
         pictures = {
-            "overview": taken(browser, many, "", "light", 1280, 720),
-            "thresholds": taken(browser, many, "#/thresholds", "light", 1280, 900),
-            "listen": taken(browser, many, rejects, "dark", 1280, 900),
-            "demo": taken(browser, demo, "", "dark", 1280, 640),
-            "narrow": beside(
-                [
-                    taken(browser, many, "", "light", 400, 860),
-                    taken(browser, many, rejects, "dark", 400, 860),
-                    taken(browser, many, "#/speakers", "light", 400, 860),
-                ]
-            ),
+            "overview": taken(browser, page, "", "light", 1280, 720),
+            "thresholds": taken(browser, page, "#/thresholds", "light", 1280, 900),
+            "listen": taken(browser, page, rejects, "dark", 1280, 900),
+            "narrow": beside([taken(browser, page, place, theme, 400, 860) for place, theme in narrow]),
         }
     for name, picture in pictures.items():
         picture.save(FOLDER / f"audit-{name}.webp", quality=QUALITY, method=6)
