@@ -18,6 +18,7 @@ def test_speakers_by_their_kept_seconds(corpus):
     rows = [(row["name"], row["kept_seconds"], row["utterances"]) for row in found["top"]]
     assert rows == [("long-S0", 3.0, 2), ("long-S1", 3.0, 2), ("Ann", 2.25, 2)]
     assert found["top"][0]["share"] == 3.0 / 11.5
+    assert top(corpus, "speakers", 1) == {**found, "top": found["top"][:1]}
 
 
 def test_recordings_with_what_they_have_in_all(corpus):
