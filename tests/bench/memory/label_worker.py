@@ -7,6 +7,7 @@ speech in spans of 30 s. *Now* is the resident memory after the step without wha
 """
 
 import argparse
+import ctypes
 import gc
 import tempfile
 import threading
@@ -87,6 +88,7 @@ def main() -> None:
                         recording.release()
             del batch
             memory.step("  given up", gc.collect)
+            memory.step("  free heap given back", lambda: ctypes.CDLL(None).malloc_trim(0))
     print(f"declared: {1024 * (worker_needs(config).memory_gib or 0.0):.0f} MiB")
 
 
