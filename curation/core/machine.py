@@ -6,6 +6,7 @@
 `os.cpu_count` and `psutil` report the whole machine, on which a container may have a share only.
 """
 
+import ctypes
 import fcntl
 import os
 from collections.abc import Iterator
@@ -73,6 +74,13 @@ def _read(file: Path) -> str | None:
         return file.read_text().strip()
     except OSError:
         return None
+
+
+def give_back_memory() -> None:
+    """Return free heap to the system. glibc keeps what C code has freed: 0.35 GiB after a diarization with torch."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

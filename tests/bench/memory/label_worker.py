@@ -7,7 +7,6 @@ speech in spans of 30 s. *Now* is the resident memory after the step without wha
 """
 
 import argparse
-import ctypes
 import gc
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.machine import give_back_memory
 from curation.manifests.plan import Unit
 from curation.manifests.records import Source
 from curation.pipeline.assemble import worker_needs
@@ -83,12 +83,12 @@ def main() -> None:
             print(f"batch {number}: {batch.num_samples / SAMPLE_RATE:.0f} s in {len(batch.recordings)} spans")
             for stage in stages:
                 memory.step(f"  {stage.name}", lambda stage=stage, batch=batch: run_stage(stage, batch.recordings))
+                give_back_memory()  # as workers do
                 if stage is last:
                     for recording in batch.recordings:
                         recording.release()
             del batch
             memory.step("  given up", gc.collect)
-            memory.step("  free heap given back", lambda: ctypes.CDLL(None).malloc_trim(0))
     print(f"declared: {1024 * (worker_needs(config).memory_gib or 0.0):.0f} MiB")
 
 

@@ -2,10 +2,12 @@
 
 import os
 
+import numpy as np
 import psutil
 import pytest
 
-from curation.core.machine import allowed_cpus, free_memory
+from curation.core.machine import allowed_cpus, free_memory, give_back_memory
+from curation.pipeline.guard.watchdog import private_bytes
 
 GIB = 2**30
 
@@ -75,3 +77,14 @@ def test_a_limit_on_memory_counts_without_what_is_only_cached(tmp_path, own, fil
 def test_without_a_limit_the_memory_of_the_machine_counts(tmp_path, own, files):
     available = psutil.virtual_memory().available
     assert free_memory(*groups(tmp_path, own, files)) == pytest.approx(available, rel=0.2)
+
+
+def test_what_was_freed_is_given_back():
+    """glibc keeps it for the next that asks, below what is still in use."""
+    blocks = [np.ones(2**13) for _ in range(2000)]  # 64 KiB each, too small for a mapping of its own
+    last = blocks[-1]
+    blocks.clear()
+    before = private_bytes(psutil.Process())
+    give_back_memory()
+    assert before - private_bytes(psutil.Process()) > 50 * 2**20
+    assert last.sum() == 2**13

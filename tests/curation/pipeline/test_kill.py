@@ -32,7 +32,7 @@ def test_same_rows_after_many_kills(tmp_path):
 def test_readers_see_the_old_or_the_new_corpus_after_many_kills(tmp_path, monkeypatch):
     """Of publish passes over a corpus that is there, with real processes and SIGKILL."""
     monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
-    found = publish_kills.torture(30, 30, tmp_path)
+    found = publish_kills.torture(30, 18, tmp_path, verbose=True)
     assert set(found.ways) == set(publish_kills.WAYS)
     assert not found.seen["neither"]
     assert found.clean

@@ -6,9 +6,11 @@ import re
 import time
 from dataclasses import replace
 
+import fsspec
 import numpy as np
 import pytest
 import soundfile
+from fsspec.implementations.memory import MemoryFileSystem
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
@@ -232,10 +234,19 @@ def test_the_next_attempt_knows_the_recording_at_which_a_careful_worker_died(uni
     assert re.search(reason, crash.detail)
 
 
-def test_a_recording_that_killed_a_decoder_and_hangs_now_is_ended_and_blamed(unit, job, tmp_path):
+class Hanging(MemoryFileSystem):
+    """A store that does not answer whoever opens a file."""
+
+    protocol = "hanging"
+
+    def _open(self, *_args, **_options):
+        time.sleep(60)
+
+
+def test_a_recording_that_killed_a_decoder_and_hangs_now_is_ended_and_blamed(unit, job):
     """What came before its first crash is decoded under the limits, and with a note, like everything else."""
-    os.mkfifo(tmp_path / "pipe.wav")  # nobody writes into it
-    hangs = Unit(6, [unit.sources[0], Source("r1", str(tmp_path / "pipe.wav"))])
+    fsspec.register_implementation("hanging", Hanging, clobber=True)
+    hangs = Unit(6, [unit.sources[0], Source("r1", "hanging://host/a.wav")])
     attempt = Attempt(job.out, "decode-6", deaths=2, victims={"r1": Crash("it died", spans=1)})
 
     def work():
