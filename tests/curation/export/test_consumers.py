@@ -56,7 +56,10 @@ def test_nemo_manifest(request):
 
 
 @pytest.mark.slow  # NeMo takes 8 s of CPU to import
-def test_nemo_reads_both_manifests(request):
+def test_nemo_reads_both_manifests(request, lhotse):
+    from curation.models.torch_compat import import_torchaudio
+
+    import_torchaudio()
     from nemo.collections.common.data.lhotse.nemo_adapters import LazyNeMoIterator, LazyNeMoTarredIterator
 
     for utterances, folder in corpora(request, "nemo"):
