@@ -3,7 +3,8 @@
 Source: the GPA paper, section on data curation, which filters mid-word truncation by the energy profile without
 details; the score is ours (`curation.audio.cuts`). Speech that goes on across the edge is the definition of a cut, and
 the recording is there: the edge is compared with what is around it, as decoded. The score so depends neither on the
-noise floor nor on the denoiser.
+noise floor nor on the denoiser. Where diarization says how likely speech is beyond the edge (`diarize.speech_before`,
+`diarize.speech_after`), the probability is multiplied by it: loud music goes on across an edge, too.
 """
 
 from collections.abc import Sequence
@@ -52,4 +53,6 @@ class Boundary(Stage):
             wave = recording.slice(recording.offset, recording.end, decoded=True)
             for segment in recording.live_segments:
                 start, end = cut_probabilities(wave, segment.start - recording.offset, segment.end - recording.offset)
+                start *= segment.scores.get("diarize.speech_before", 1.0)
+                end *= segment.scores.get("diarize.speech_after", 1.0)
                 segment.scores |= {"boundary.start": start, "boundary.end": end, "boundary.cut": max(start, end)}

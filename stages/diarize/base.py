@@ -23,6 +23,8 @@ class Heard:
     turns: list[Turn]
     overlap: npt.NDArray[np.float32] | None = None
     """Probability that two or more speak, in frames of 10 ms; None: the diarizer has none."""
+    speech: npt.NDArray[np.float32] | None = None
+    """Probability that somebody speaks, in the same frames."""
 
 
 class Diarizer(Adapter, ABC):

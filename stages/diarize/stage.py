@@ -25,6 +25,8 @@ from curation.stages.diarize.registry import DIARIZERS
 from curation.stages.diarize.turns import Piece, TurnRules, cut_turns
 
 MIN_EMBEDDED_SECONDS = 0.4
+BEYOND = 12
+"""Frames (120 ms) beyond an edge in which speech is looked for."""
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -48,6 +50,8 @@ class Diarize(Stage):
             "distance, 0..2, of the voice before and after the moment at which it changes most, from 3 s on: 0 is "
             "homogeneous",
         ),
+        Score("diarize.speech_before", "1", "mean probability of speech in the 120 ms before the utterance"),
+        Score("diarize.speech_after", "1", "mean probability of speech in the 120 ms after it"),
     )
 
     resources = Resources(gpus=0.0, memory_gib=0.3)
@@ -144,9 +148,11 @@ class Diarize(Stage):
             segment.speaker_embedding = embedding
             if voices is not None and len(voices) > 2:
                 segment.scores["diarize.homogeneity"] = largest_change(voices)
+            start, end = (segment.start - first) // FRAME, -(-(segment.end - first) // FRAME)
             if segment.live and heard.overlap is not None:
-                inside = slice((segment.start - first) // FRAME, -(-(segment.end - first) // FRAME))
-                segment.scores["diarize.overlap"] = float(heard.overlap[inside].max())
+                segment.scores["diarize.overlap"] = float(heard.overlap[start:end].max())
+            if segment.live and heard.speech is not None:
+                segment.scores |= beyond(heard.speech, start, end)
 
 
 def largest_change(voices: Embeddings) -> float:
@@ -157,6 +163,12 @@ def largest_change(voices: Embeddings) -> float:
     before, after = total[:-1], total[-1] - total[:-1]
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     return float(1 - ((before * after).sum(axis=1) / lengths).min())
+
+
+def beyond(speech: npt.NDArray[np.float32], start: int, end: int) -> dict[str, float]:
+    """The scores of speech beyond the edges of start..end (frames); none where the recording ends before."""
+    sides = {"before": speech[max(start - BEYOND, 0) : start], "after": speech[end : end + BEYOND]}
+    return {f"diarize.speech_{side}": float(part.mean()) for side, part in sides.items() if len(part) == BEYOND}
 
 
 def samples(seconds: float) -> int:

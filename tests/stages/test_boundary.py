@@ -115,6 +115,20 @@ def test_scores_and_no_verdict():
     assert made.segments[0].verdict is None
 
 
+def test_where_nobody_speaks_beyond_an_edge_no_word_is_cut_there():
+    """As diarization hears it, which tells music from speech."""
+    samples, words = reading()
+    at, until = (sum(words[number]) // 2 for number in (4, 12))
+    made = recording(samples)
+    scores = {"diarize.speech_before": 0.25, "diarize.speech_after": 1.0}
+    made.segments = [Segment(at, until, scores=dict(scores)), Segment(at, until)]
+    Boundary().process([made])
+    music, alone = (segment.scores for segment in made.segments)
+    assert music["boundary.start"] == pytest.approx(0.25 * alone["boundary.start"])
+    assert music["boundary.end"] == alone["boundary.end"]
+    assert music["boundary.cut"] == max(music["boundary.start"], music["boundary.end"])
+
+
 def test_the_span_is_heard_as_it_was_decoded():
     """Not as it is compressed, and not as it is published: a denoiser's gate makes no cut whole."""
     samples, words = reading()

@@ -56,7 +56,7 @@ class WholeTurns:
         labels = speakers(turns, self.encoder.embed(waves), lengths, self.config.clustering_threshold)
         named = zip(turns, labels, strict=True)
         found = [Turn(turn.start * FRAME, min(turn.end * FRAME, len(wave)), str(label)) for turn, label in named]
-        return Heard(found, activity.overlap)
+        return Heard(found, activity.overlap, activity.speakers.max(axis=1, initial=0.0))
 
 
 def local_turns(active: npt.NDArray[np.bool_], max_gap: int) -> list[Local]:

@@ -102,7 +102,7 @@ def report(title: str, found: list[Edge]) -> None:
     """One row: area under the ROC curve, the rates at three thresholds, and the recordings' own ends."""
     from sklearn.metrics import roc_auc_score
 
-    score = {id(edge): cut_probabilities(edge.wave, edge.start, edge.end)[edge.side] for edge in found}
+    score = {id(edge): edge.speech * cut_probabilities(edge.wave, edge.start, edge.end)[edge.side] for edge in found}
     outer = np.array([score[id(edge)] for edge in found if edge.outer and not edge.placed])
     cut = [score[id(edge)] for edge in found if edge.cut and not edge.outer]
     every = [edge for edge in found if edge.cut is False and not edge.outer]

@@ -72,6 +72,8 @@ class Edge:
     """None: neither known to be whole nor to be cut; the recording's own ends are among those."""
     placed: bool = True
     """False: diarization made it."""
+    speech: float = 1.0
+    """Probability of speech beyond it, as diarization hears it; placed ones have none."""
 
     @property
     def at(self) -> int:
@@ -185,7 +187,9 @@ def diarized_edges(spoken: Spoken, stage: Diarize) -> Iterator[Edge]:
     stage.process([row])
     for segment in row.live_segments:
         for side, at in enumerate((segment.start, segment.end)):
-            yield Edge(spoken.group, spoken.wave, segment.start, segment.end, side, is_cut(spoken, at), placed=False)
+            heard = segment.scores.get(f"diarize.speech_{('before', 'after')[side]}", 1.0)
+            cut = is_cut(spoken, at)
+            yield Edge(spoken.group, spoken.wave, segment.start, segment.end, side, cut, placed=False, speech=heard)
 
 
 def is_cut(spoken: Spoken, at: int) -> bool | None:

@@ -15,7 +15,7 @@ from curation.pipeline.config import load_config
 from curation.pipeline.rules import rules_of
 from curation.stages.diarize.base import Diarizer, Heard
 from curation.stages.diarize.config import DiarizeConfig
-from curation.stages.diarize.stage import Diarize, largest_change
+from curation.stages.diarize.stage import Diarize, beyond, largest_change
 from curation.stages.diarize.turns import Turn
 from tests.support.real_speech import BECKETT, SAMPLE, TWO_CITIES, librivox, recording, wave
 from tests.support.threads import threads_inside
@@ -286,6 +286,24 @@ def test_a_second_voice_that_is_not_certain_is_a_score_and_a_likely_one_is_cut_o
     other.process([row])
     assert [s.verdict.reason for s in row.segments if s.verdict and not s.speaker] == ["diarize.exclude_overlap"]
     assert all(s.end <= 14_400 or s.start >= 20_800 for s in row.live_segments)
+
+
+def test_speech_beyond_the_edges_is_told_where_the_recording_goes_on():
+    speech = np.repeat([0.0, 0.5, 1.0, 0.2], [20, 12, 100, 12]).astype(np.float32)
+    found = beyond(speech, 32, 132)
+    assert found == {"diarize.speech_before": 0.5, "diarize.speech_after": pytest.approx(0.2)}
+    assert beyond(speech, 11, 133) == {}
+
+
+def test_diarization_hears_silence_beyond_an_utterance_and_speech_inside_one(sample):
+    told = [
+        s.scores[f"diarize.speech_{side}"]
+        for s in sample.live_segments
+        for side in ("before", "after")
+        if f"diarize.speech_{side}" in s.scores
+    ]
+    assert len(told) >= 6
+    assert all(0 <= value <= 1 for value in told)
 
 
 @pytest.mark.parametrize(
