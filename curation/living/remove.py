@@ -100,6 +100,9 @@ def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str]
     if not names | speakers:
         msg = f"{out.root}: nothing to remove: give --recording, --speaker or --list"
         raise ConfigError(msg)
+    if not all(name.strip() for name in names | speakers):  # recordings without a speaker have the empty name
+        msg = f"{out.root}: a name to remove is empty: give an id, a path or a speaker"
+        raise ConfigError(msg)
     found: set[str] = set()
     known: set[str] = set()
     for source in plan.read_plan(out).sources():

@@ -219,10 +219,16 @@ def test_nothing_is_left_in_an_object_store(tmp_path, s3_bucket):
     assert not any(b"b.wav" in fs.cat_file(path) for path in fs.find(base))
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted(recordings=["nobody"]), Wanted(speakers=["nobody"])])
+EMPTY = [Wanted(speakers=[""]), Wanted(recordings=["a", " "]), Wanted(speakers=["Ann", ""])]
+"""Recordings without a speaker must not be those of the speaker without a name."""
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(recordings=["nobody"]), Wanted(speakers=["nobody"]), *EMPTY])
 def test_what_nobody_has_removes_nothing(corpus, wanted):
     before = read_index(Storage(str(corpus / "out")))
-    with pytest.raises(ConfigError, match=r"nothing to remove|has no recording or speaker 'nobody'"):
+    with pytest.raises(
+        ConfigError, match=r"nothing to remove|has no recording or speaker 'nobody'|a name to remove is empty"
+    ):
         remove(str(corpus / "out"), wanted, "other")
     assert read_index(Storage(str(corpus / "out"))) == before
 
