@@ -130,6 +130,11 @@ class Edition:
         new._write_alone(_record(new.number), json_bytes(asdict(_Started(key))), None)
         return new
 
+    @classmethod
+    def of(cls, out: Storage, current: ShardIndex) -> Self:
+        """The edition that is the corpus, and whatever killed passes have left since it was made."""
+        return cls(out, max([current.edition, *map(_pass_number, out.names(FOLDER))]))
+
     def switch(self, new: ShardIndex, kind: Kind = "build", *, rewrites: bool = True) -> ShardIndex:
         """Make this edition the corpus, and remove files that it does not name; returns the index as it is written.
 
@@ -155,7 +160,9 @@ class Edition:
         numbers = {item.number for item in current.generations}
         for name in self.out.names(chain.FOLDER):
             number, kind = chain.parsed(name)
-            if number <= self.number and (number not in numbers or (kind == chain.LABELLING and number < self.number)):
+            if number <= self.number and (
+                number not in numbers or (kind == chain.LABELLING and number < current.edition)
+            ):
                 self.out.remove(f"{chain.FOLDER}/{name}")
         self.out.remove(ANEW)
         passes = {_pass_number(name) for folder in (FOLDER, JUDGED_FOLDER) for name in self.out.names(folder)}

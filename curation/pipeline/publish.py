@@ -57,7 +57,8 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     made = _made(job, tokenizers, table, calibration)
     standing = Standing.of(out, planned, made, compact=compact)
     if standing.stands and standing.since == len(planned.generations):
-        return _finished(job, Edition(out, standing.index.edition), standing.index, monitor)
+        monitor.lock.fence()
+        return _finished(job, Edition.of(out, standing.index), standing.index, monitor)
     edition = Edition.begin(out, [made, __version__, [*map(str, names)], len(planned.generations), standing.since])
     work = Work(job, runtime, edition, monitor, standing, planned)
     mine = files_of(planned, names, standing.since)

@@ -234,3 +234,27 @@ def test_killed_anywhere_an_append_leaves_the_old_or_the_new_corpus(recordings):
         assert len(out.names("generations")) == 3
     assert seen == sorted(seen)
     assert set(seen) == {1, 2}
+
+
+def test_a_killed_pass_with_other_settings_leaves_nothing_beside_the_corpus_that_stays(recordings):
+    """Published again with its own settings, the corpus has nothing to do but to clear up."""
+    out = Storage("killing:///back")
+    KillingFileSystem.store.clear()
+    add(recordings, NAMES[:3], out.root)
+    start, old = dict(KillingFileSystem.store), files(out.root)
+    KillingFileSystem.arm(None)
+    add(recordings, NAMES[:3], out.root, config(0.5))
+    steps = len(KillingFileSystem.steps)
+    for fatal in range(0, steps, 6):
+        KillingFileSystem.store.clear()
+        KillingFileSystem.store.update(start)
+        KillingFileSystem.arm(fatal)
+        with pytest.raises(Killed):
+            add(recordings, NAMES[:3], out.root, config(0.5))
+        KillingFileSystem.arm(None)
+        add(recordings, NAMES[:3], out.root, force_unlock=True)
+        number = read_index(out).edition
+        assert number > 1 or files(out.root) == old
+        assert out.names("publish") == out.names("judged") == []
+        assert len(out.names("generations")) == 1 + len(read_index(out).generations)
+        files(out.root)
