@@ -42,8 +42,6 @@ from curation.pipeline.run import unfinished_units
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.pipeline.without import Without, rest, rewrite_tasks
 
-FOLDERS = (shards.FOLDER, ledger.FOLDER, segments.FOLDER)
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -54,26 +52,31 @@ class Wanted:
     speakers: Sequence[str] = ()
     """As the manifest or the corpus names them: every recording goes in which one of them is heard."""
 
+    @property
+    def names(self) -> set[str]:
+        """All of them."""
+        return {*self.recordings, *self.speakers}
+
 
 def remove(
     root: str, wanted: Wanted, reason: Reason, *, wait_seconds: float = 0.0, force_unlock: bool = False
 ) -> Receipt:
-    """Remove recordings, or finish a removal that was interrupted; returns the receipt.
+    """Remove recordings, after finishing a removal that was interrupted; returns the receipt of the last of the two.
 
     What is removed already changes nothing: the receipt is that of its removal. Raises ConfigError where there is no
     corpus, where nothing has one of the names, or while the build is not finished.
     """
     out = Storage(root)
     with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
-        interrupted = out.exists(INTENT)
-        if interrupted:
+        if out.exists(INTENT):
             intent = out.read_record(INTENT, partial(typed, Intent), "restore it from a copy")
-        else:
-            found, gone = _resolve(out, _published(out), wanted)
-            if gone and not found:
-                return gone
-            intent = _intent(out, found, wanted, reason)
-        return _carried_out(out, intent, lock)
+            finished = _carried_out(out, intent, lock)
+            if not wanted.names:
+                return finished
+        found, gone = _resolve(out, _published(out), wanted)
+        if gone and not found:
+            return gone
+        return _carried_out(out, _intent(out, found, wanted, reason), lock)
 
 
 def read_list(file: str) -> list[str]:
@@ -97,10 +100,10 @@ def _published(out: Storage) -> ShardIndex:
 def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str], Receipt | None]:
     """The ids of what is to go, and the receipt of what went before."""
     names, speakers = {*wanted.recordings}, {*wanted.speakers}
-    if not names | speakers:
+    if not wanted.names:
         msg = f"{out.root}: nothing to remove: give --recording, --speaker or --list"
         raise ConfigError(msg)
-    if not all(name.strip() for name in names | speakers):  # recordings without a speaker have the empty name
+    if not all(name.strip() for name in wanted.names):  # recordings without a speaker have the empty name
         msg = f"{out.root}: a name to remove is empty: give an id, a path or a speaker"
         raise ConfigError(msg)
     found: set[str] = set()
@@ -116,7 +119,7 @@ def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str]
         found.update(pc.unique(heard["recording_id"]).to_pylist())
         known.update(pc.unique(heard["speaker"]).to_pylist())
     stones, all_receipts = Tombstones.read(out), [receipts.read_receipt(out, one) for one in receipts.numbers(out)]
-    gone = {one: _receipt_of(stones.of_name(one), all_receipts) for one in (names | speakers) - known}
+    gone = {one: _receipt_of(stones.of_name(one), all_receipts) for one in wanted.names - known}
     unknown = sorted(one for one, receipt in gone.items() if receipt is None)
     if unknown:
         msg = f"{out.root} has no recording or speaker {unknown[0]!r}: give ids or paths as in the ledger"
@@ -141,7 +144,7 @@ def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) 
                 heard[one].add(samples)
     edition = Edition.begin(out, ["remove", sorted(recordings), reason])
     tombstones.make_key(out)
-    stones, names = Tombstones.read(out), {*wanted.recordings, *wanted.speakers, *recordings}
+    stones, names = Tombstones.read(out), wanted.names | recordings
     intent = Intent(
         number=edition.number,
         reason=reason,

@@ -11,6 +11,7 @@ import soundfile
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.core.stores.protocols import file_system
+from curation.living import scrub
 from curation.living.remove import Wanted, remove
 from curation.living.verify import verify
 from curation.manifests.history.seal import check_seal
@@ -207,6 +208,25 @@ def test_killed_anywhere_there_is_one_receipt_and_the_old_or_the_new_corpus(tmp_
         )
     assert {*seen} == {old.rows, new.rows}
     assert seen == sorted(seen, reverse=True)
+
+
+def test_who_asks_after_an_interrupted_removal_gets_both(corpus, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shutil.copytree(corpus / "out", out)
+    gone = [*needles(out, "amber"), *needles(out, "dogwood")]
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scrub, "scrub", killed)
+        with pytest.raises(Killed):
+            remove(str(out), Wanted(recordings=["amber"]), "consent")
+    receipt = remove(str(out), Wanted(recordings=["dogwood"]), "licence")
+    assert (receipt.recordings, receipt.reason) == (1, "licence")
+    assert found_in(out, gone) == set()
+    assert [step.kind for step in read_index(Storage(str(out))).generations][-2:] == ["remove", "remove"]
+    assert verify(Storage(str(out))) == []
 
 
 def test_nothing_is_left_in_an_object_store(tmp_path, s3_bucket):
