@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.audio.flac import encode_flac
 from curation.core.errors import DataError
@@ -217,8 +218,9 @@ def read(out: Storage, name: BatchName) -> StagingFile:
 def read_speech(out: Storage, name: BatchName, segments: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Columns of `schemas.SPEECH` for segments of a batch, row by row; dotted names reach into structs and lists.
 
-    `segments` have `id`, and `place`: the index among all segments of the batch. Raises DataError, with the remedy,
-    where the file is damaged, not there, or of another labelling than the staging file.
+    `segments` have `id`, and `place`: the index among all segments of the batch, or what it was before a removal took
+    others out. Raises DataError, with the remedy, where the file is damaged, not there, or of another labelling than
+    the staging file.
     """
     path, place = f"{out.root}/{name.speech}", segments["place"].to_numpy()
     remedy = f"remove {out.root}/{name.file} and run the same command again to label its batch"
@@ -231,8 +233,11 @@ def read_speech(out: Storage, name: BatchName, segments: pa.Table, columns: Sequ
     whole = place.max(initial=-1) < table.num_rows
     found = taken(table, place) if whole else table
     if not found["id"].equals(segments["id"]):
-        msg = f"{path} has other segments than {name.file}: {remedy}"
-        raise DataError(msg)
+        moved = pc.index_in(segments["id"], value_set=table["id"].combine_chunks())
+        if moved.null_count:
+            msg = f"{path} has other segments than {name.file}: {remedy}"
+            raise DataError(msg)
+        found = table.take(moved)
     return found.drop_columns(["id"])
 
 

@@ -199,6 +199,15 @@ def test_speech_is_that_of_the_segments_in_their_order(places):
     assert found.to_pydict() == {"text": ["word " * (place * 100) for place in places]}
 
 
+@given(st.lists(st.integers(1, 49), max_size=8))
+def test_speech_is_found_at_the_places_that_it_had_before_a_removal(places):
+    with tempfile.TemporaryDirectory() as folder:
+        out, name = committed_batch(folder)
+        out.write_table(name.speech, out.read_table(name.speech).slice(1))
+        found = read_speech(out, name, chosen(*places), ["text"])
+    assert found.to_pydict() == {"text": ["word " * (place * 100) for place in places]}
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

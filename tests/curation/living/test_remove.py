@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
@@ -19,6 +20,7 @@ from curation.manifests.index import read_index
 from curation.manifests.marks import files as marks
 from curation.manifests.plan import read_plan
 from curation.manifests.removals.receipts import INTENT, read_receipt
+from curation.manifests.staging import BatchName, read_speech
 from curation.manifests.summary import read_summary
 from curation.pipeline.guard import lock
 from curation.pipeline.run import build
@@ -130,6 +132,16 @@ def test_nothing_is_left_of_a_speaker_and_the_totals_add_up(corpus, tmp_path):
 
 def published(out):
     return [path for name in ("shards", "ledger", "segments") for path in (out / name).glob("*.parquet")]
+
+
+def test_what_stays_has_its_words_and_audio_for_pages_and_exports(corpus, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(corpus / "out", out)
+    remove(str(out), Wanted(recordings=["amber"]), "other")
+    (segment,) = (row for row in rows(out, "segments") if row["id"] == first_of("birch"))
+    place = pa.table({"id": [segment["id"]], "place": [segment["staging_row"]]})
+    name = BatchName.parse(segment["staging_file"])
+    assert read_speech(Storage(str(out)), name, place, ["text"])["text"].to_pylist() == [segment["text"]]
 
 
 def test_what_was_removed_is_refused_under_any_name(corpus, tmp_path):
