@@ -144,7 +144,7 @@ def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) 
                 heard[one].add(samples)
     edition = Edition.begin(out, ["remove", sorted(recordings), reason])
     tombstones.make_key(out)
-    stones, names = Tombstones.read(out), wanted.names | recordings
+    stones, names = Tombstones.read(out), wanted.names | recordings | paths
     intent = Intent(
         number=edition.number,
         reason=reason,

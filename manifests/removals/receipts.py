@@ -14,7 +14,6 @@ from curation.manifests.history.seal import check_seal, sealed
 from curation.manifests.removals.tombstones import FOLDER, Tombstone
 
 INTENT = f"{FOLDER}/intent.json"
-REMEDY = "run `curation remove` again, which finishes it"
 Reason = Literal["consent", "licence", "takedown", "other"]
 NOT_REACHED = (
     "copies of the corpus, and backups",
@@ -60,7 +59,9 @@ class Receipt:
     """Of the recordings, at 16 kHz."""
     tombstones: Count
     asked: list[str]
-    """Keyed hashes of the names that were given (`Tombstones.of_name`): who asks again gets this receipt."""
+    """Keyed hashes of the names that were given, and of the ids and paths that went (`Tombstones.of_name`): who asks
+    again gets this receipt.
+    """
     before: State
     after: State
     files: list[FileChange] = field(default_factory=list)
