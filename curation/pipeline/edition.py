@@ -160,7 +160,7 @@ class Edition:
         numbers = {item.number for item in current.generations}
         for name in self.out.names(chain.FOLDER):
             number, kind = chain.parsed(name)
-            if number <= self.number and (
+            if 0 < number <= self.number and (
                 number not in numbers or (kind == chain.LABELLING and number < current.edition)
             ):
                 self.out.remove(f"{chain.FOLDER}/{name}")

@@ -134,12 +134,13 @@ def late_and_later(out):
 def test_a_pass_that_is_late_does_not_replace_the_corpus_of_another(s3_bucket):
     out = Storage(s3_bucket)
     late, later = late_and_later(out)
+    out.write_bytes("generations/notes.txt", b"of somebody else")
     later.end(later.switch(ShardIndex([])))
     with pytest.raises(LockError, match=r"shards/_index\.json was written by another build"):
         late.switch(ShardIndex([], edition=late.number))
     assert read_index(out).edition == later.number
     assert out.names("shards") == ["_index.json"]
-    assert out.names("generations") == ["000001.json", "000002.json"]
+    assert out.names("generations") == ["000001.json", "000002.json", "notes.txt"]
 
 
 def test_a_pass_that_is_late_removes_nothing_of_another(s3_bucket):
