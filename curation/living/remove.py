@@ -34,7 +34,7 @@ from curation.manifests.removals.tombstones import Tombstones
 from curation.manifests.schemas import LEDGER
 from curation.manifests.segments import table as segments
 from curation.manifests.summary import LedgerTally, PartSums
-from curation.pipeline.edition import Edition, Once
+from curation.pipeline.edition import ANEW, Edition, Once
 from curation.pipeline.guard.lock import Lock, held
 from curation.pipeline.job import FileRewritten
 from curation.pipeline.publish import account, labelling_of
@@ -91,8 +91,8 @@ def read_list(file: str) -> list[str]:
 
 def _published(out: Storage) -> ShardIndex:
     corpus = published_index(out)
-    if unfinished_units(out, plan.read_plan(out))[0]:
-        msg = f"{out.root}: recordings are not labelled yet: finish that with `curation build -o {out.root}`"
+    if unfinished_units(out, plan.read_plan(out))[0] or out.exists(ANEW):
+        msg = f"{out.root}: a build is not finished: do that first, with `curation build -o {out.root}`"
         raise ConfigError(msg)
     return corpus
 

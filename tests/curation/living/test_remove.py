@@ -22,6 +22,7 @@ from curation.manifests.plan import read_plan
 from curation.manifests.removals.receipts import INTENT, read_receipt
 from curation.manifests.staging import BatchName, read_speech
 from curation.manifests.summary import read_summary
+from curation.pipeline.edition import before_labelling
 from curation.pipeline.guard import lock
 from curation.pipeline.run import build
 from tests.support.builds import in_order, rows, seconds_by_recording, toy_config, write_recordings
@@ -264,6 +265,21 @@ def test_what_nobody_has_removes_nothing(corpus, wanted):
     ):
         remove(str(corpus / "out"), wanted, "other")
     assert read_index(Storage(str(corpus / "out"))) == before
+
+
+@pytest.mark.parametrize("left", ["unlabelled", "unpublished"])
+def test_a_build_has_to_be_finished_first(corpus, tmp_path, left):
+    """Else the corpus that it was to replace would be taken for the one of its new labels."""
+    out = tmp_path / "out"
+    shutil.copytree(corpus / "out", out)
+    if left == "unlabelled":
+        next((out / "staging").iterdir()).unlink()
+    else:
+        before_labelling(Storage(str(out)), read_plan(Storage(str(out))), [0])
+    with pytest.raises(ConfigError, match="a build is not finished: do that first, with `curation build -o "):
+        remove(str(out), Wanted(recordings=["amber"]), "other")
+    build(story_config(*SETTINGS), [], str(out), make_stages=scripted_stages)
+    assert remove(str(out), Wanted(recordings=["amber"]), "other").recordings == 1
 
 
 def test_the_commands_remove_and_tell(corpus, tmp_path):
