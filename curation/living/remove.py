@@ -82,7 +82,7 @@ def remove(
 def read_list(file: str) -> list[str]:
     """The names in a file, one a line. Raises ConfigError where it cannot be read."""
     try:
-        lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = Path(file).expanduser().read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{file} cannot be read: {error}: give a text file with an id or path in each line"
         raise ConfigError(msg) from error

@@ -285,7 +285,7 @@ def test_a_build_has_to_be_finished_first(corpus, tmp_path, left):
 def test_the_commands_remove_and_tell(corpus, tmp_path):
     out, names = tmp_path / "out", tmp_path / "names.txt"
     shutil.copytree(corpus / "out", out)
-    names.write_text("birch\n\ncedar\n")
+    names.write_text("birch\r\n\r\ncedar\r\n", encoding="utf-8-sig")  # as Windows writes it
     told = curation("remove", out, "--list", names, "--reason", "licence").stdout
     assert "removed 2 recordings" in told
     number = read_index(Storage(str(out))).edition
