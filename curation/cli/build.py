@@ -8,9 +8,11 @@ from curation.cli.options import (
     EXIT_FAILURES,
     AsJson,
     ConfigFile,
+    ForceUnlock,
     Output,
     Overrides,
     Preset,
+    Wait,
     console,
     print_json,
 )
@@ -33,12 +35,8 @@ def build(  # noqa: PLR0913 - each is an option of the command
     preset: Preset = "offline",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Process failed recordings again.")] = False,
-    wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while another build uses OUT.")
-    ] = 0.0,
-    force_unlock: Annotated[
-        bool, typer.Option("--force-unlock", help="Take OUT from another build, which then stops.")
-    ] = False,
+    wait: Wait = 0.0,
+    force_unlock: ForceUnlock = False,
     metrics: Annotated[
         str | None,
         typer.Option(

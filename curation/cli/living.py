@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from curation.cli.options import AsJson, Output, print_json
+from curation.cli.options import AsJson, ForceUnlock, Output, Wait, print_json
 
 if TYPE_CHECKING:
     from curation.manifests.removals.receipts import Receipt
 
 
-def compact(output: Output, *, as_json: AsJson = False) -> None:
+def compact(output: Output, *, wait: Wait = 0.0, force_unlock: ForceUnlock = False, as_json: AsJson = False) -> None:
     """Write a corpus that grew in steps anew, as one generation.
 
     With the settings of its last build; no model of the label pass runs. Generations before cannot be read any more.
@@ -24,7 +24,15 @@ def compact(output: Output, *, as_json: AsJson = False) -> None:
 
     settings = read_config(Storage(output))
     with BuildProgress(console) as progress:
-        summary = build(settings, [], output, on_progress=progress.on_progress, compact=True)
+        summary = build(
+            settings,
+            [],
+            output,
+            on_progress=progress.on_progress,
+            wait_seconds=wait,
+            force_unlock=force_unlock,
+            compact=True,
+        )
     if as_json:
         print_json(summary.to_json())
     else:
@@ -74,7 +82,8 @@ def remove(
     reason: Annotated[
         Literal["consent", "licence", "takedown", "other"], typer.Option("--reason", help="Why; it is in the receipt.")
     ] = "other",
-    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while a build runs.")] = 0.0,
+    wait: Wait = 0.0,
+    force_unlock: ForceUnlock = False,
     as_json: AsJson = False,
 ) -> None:
     """Take recordings out of a corpus for good, and write a receipt.
@@ -89,7 +98,7 @@ def remove(
     from curation.living.remove import remove as take_out
 
     wanted = Wanted([*recording, *(read_list(names) if names else ())], speaker)
-    receipt = take_out(output, wanted, reason, wait_seconds=wait)
+    receipt = take_out(output, wanted, reason, wait_seconds=wait, force_unlock=force_unlock)
     if as_json:
         print_json(asdict(receipt))
         return

@@ -41,6 +41,10 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while another build uses OUT.")
+]
+ForceUnlock = Annotated[bool, typer.Option("--force-unlock", help="Take OUT from another build, which then stops.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 

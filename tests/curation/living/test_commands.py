@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from curation.core.storage import Storage
 from curation.manifests.index import read_index
+from curation.pipeline.guard.lock import held
 from tests.support.builds import toy_build, write_recordings
-from tests.support.commands import curation
+from tests.support.commands import curation, message
 
 
 def test_a_corpus_that_grew_is_written_as_one_generation(tmp_path):
@@ -19,3 +22,16 @@ def test_a_corpus_that_grew_is_written_as_one_generation(tmp_path):
     assert [step.kind for step in after.generations] == ["build", "append", "compact"]
     assert "2 recordings" in curation("compact", out).stdout
     assert curation("verify", out).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["compact", "remove"])
+def test_a_corpus_is_taken_from_another_build_as_the_message_says(tmp_path, command):
+    folder, out = write_recordings(tmp_path / "in", ["alpha", "beta"]), tmp_path / "out"
+    toy_build(folder, out)
+    what = ("--recording", folder / "alpha.wav") if command == "remove" else ()
+    with held(Storage(str(out)), "another"):
+        assert "--wait SECONDS, or take the folder from it with --force-unlock" in message(
+            curation(command, out, *what, "--wait", 0, code=1)
+        )
+        curation(command, out, *what, "--force-unlock")
+    assert read_index(Storage(str(out))).generations[-1].kind == command
