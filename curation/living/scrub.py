@@ -36,9 +36,8 @@ def batches_of(out: Storage, units: Collection[int]) -> list[BatchName]:
 
 def concerned(out: Storage, recordings: Collection[str], units: Collection[int]) -> Iterator[str]:
     """The names of files that are changed in place, or go."""
-    for name, has in _tables(out, units):
-        if out.exists(name) and pc.any(has(out.read_table(name), recordings)).as_py():
-            yield name
+    for name, _, _ in _concerned(out, recordings, units):
+        yield name
     for name in out.names(marks.FOLDER):
         if any(recording_of(mark.id) in recordings for mark in _marks(out, name)):
             yield f"{marks.FOLDER}/{name}"
@@ -46,12 +45,9 @@ def concerned(out: Storage, recordings: Collection[str], units: Collection[int])
 
 def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], units: Collection[int]) -> None:
     """Take recordings out of everything but what is published."""
-    for name, has in _tables(out, units):
-        if out.exists(name):
-            table = out.read_table(name)
-            gone = has(table, recordings)
-            if pc.any(gone).as_py():
-                out.write_table(name, _without_examples(table.filter(pc.invert(gone))))
+    for name, column, has in _concerned(out, recordings, units):
+        table = out.read_table(name)
+        out.write_table(name, _without_examples(table.filter(pc.invert(has(table[column], recordings)))))
     _bounds(out, units)
     for name in out.names(marks.FOLDER):
         said = _marks(out, name)
@@ -66,46 +62,45 @@ def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], uni
         sweep(Path(out.path(".")))
 
 
-Has = Callable[[pa.Table, Collection[str]], pa.Array]
-"""Which rows of a table are of some recordings."""
+Has = Callable[[pa.ChunkedArray, Collection[str]], pa.Array]
+"""Which values of a column are of some recordings."""
 
 
-def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, Has]]:
+def _concerned(out: Storage, recordings: Collection[str], units: Collection[int]) -> Iterator[tuple[str, str, Has]]:
+    """The tables that have rows of the recordings, each with the column that says so: no other is read."""
+    for name, column, has in _tables(out, units):
+        if out.exists(name) and pc.any(has(out.read_table(name, [column])[column], recordings)).as_py():
+            yield name, column, has
+
+
+def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, str, Has]]:
     """The tables of a build that may have rows of the recordings of units."""
     for generation in plan.read_plan(out).generations:
         for part in generation.parts:
             if _has_unit(part, units):
-                yield f"{plan.FOLDER}/{part.file}", _plan_rows
+                yield f"{plan.FOLDER}/{part.file}", "id", _among
     folders = out.names(tokens.FOLDER)
     for name in batches_of(out, units):
-        yield name.speech, _speech_rows
+        yield name.speech, "span_source", _sources_among
         for folder in folders:
-            yield f"{tokens.FOLDER}/{folder}/{name}.parquet", _token_rows
-        yield name.file, _staging_rows
+            yield f"{tokens.FOLDER}/{folder}/{name}.parquet", "id", _utterances_among
+        yield name.file, "source", _sources_among
 
 
 def _has_unit(part: plan.Part, units: Collection[int]) -> bool:
     return any(part.first_unit <= unit <= part.last_unit for unit in units)
 
 
-def _plan_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
-    return _among(one_chunk(table["id"]), recordings)
+def _among(ids: pa.ChunkedArray, recordings: Collection[str]) -> pa.Array:
+    return pc.is_in(one_chunk(ids), value_set=pa.array(sorted(recordings), pa.string()))
 
 
-def _staging_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
-    return _among(pc.struct_field(one_chunk(table["source"]), "id"), recordings)
+def _sources_among(sources: pa.ChunkedArray, recordings: Collection[str]) -> pa.Array:
+    return _among(pc.struct_field(one_chunk(sources), "id"), recordings)
 
 
-def _speech_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
-    return _among(pc.struct_field(one_chunk(table["span_source"]), "id"), recordings)
-
-
-def _token_rows(table: pa.Table, recordings: Collection[str]) -> pa.Array:
-    return pa.array([recording_of(one) in recordings for one in table["id"].to_pylist()], pa.bool_())
-
-
-def _among(values: pa.Array, recordings: Collection[str]) -> pa.Array:
-    return pc.is_in(values, value_set=pa.array(sorted(recordings), pa.string()))
+def _utterances_among(ids: pa.ChunkedArray, recordings: Collection[str]) -> pa.Array:
+    return pa.array([recording_of(one) in recordings for one in ids.to_pylist()], pa.bool_())
 
 
 def _without_examples(table: pa.Table) -> pa.Table:

@@ -80,9 +80,7 @@ def corpus(tmp_path_factory):
         manifest = write_corpus(folder / f"in{number}", recordings)
         build(story_config(*SETTINGS), [str(manifest)], str(folder / "out"), make_stages=scripted_stages)
     out = Storage(str(folder / "out"))
-    marks.add(
-        out, [marks.Mark(f"{name}-0000008000-0000024000", "reject", note=f"of {name}") for name in ("amber", "elm")]
-    )
+    marks.add(out, [marks.Mark(first_of(name), "reject", note=f"of {name}") for name in ("amber", "elm")])
     build(story_config(*SETTINGS), [], out.root, make_stages=scripted_stages)
     out.write_bytes("audit/index.html", b"amber: zanzibar quixotic")
     return folder
