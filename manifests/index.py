@@ -133,13 +133,18 @@ def read_index(out: Storage, name: str = FILE) -> ShardIndex:
     return out.read_record(name, lambda values: ShardIndex.from_json(values, where), REMEDY)
 
 
-def published_index(out: Storage) -> ShardIndex:
-    """The index of a corpus that keeps hashes and generations. Raises ConfigError for any other."""
+def finished_index(out: Storage) -> ShardIndex:
+    """The index of a build. Raises ConfigError where none is published, DataError where it is damaged."""
     try:
-        found = read_index(out)
+        return read_index(out)
     except FileNotFoundError:
         msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
         raise ConfigError(msg) from None
+
+
+def published_index(out: Storage) -> ShardIndex:
+    """The index of a corpus that keeps hashes and generations. Raises ConfigError for any other."""
+    found = finished_index(out)
     if not found.generations:
         msg = f"{out.root} is of a version that kept no hashes: `curation compact {out.root}` writes them"
         raise ConfigError(msg)

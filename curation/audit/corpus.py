@@ -24,7 +24,7 @@ from curation.core.storage import Storage
 from curation.core.stores.protocols import file_system
 from curation.manifests import ledger
 from curation.manifests.index import FILE as INDEX
-from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.index import ShardIndex, finished_index
 from curation.manifests.schemas import SEGMENT_COLUMNS, SEGMENT_REST
 from curation.manifests.segments import table as segments
 from curation.manifests.verdicts import Rule
@@ -86,11 +86,7 @@ class Corpus:
 
 def published(out: Storage) -> ShardIndex:
     """The index of a corpus that has segments. Raises ConfigError for any other."""
-    try:
-        index = read_index(out)
-    except FileNotFoundError:
-        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
-        raise ConfigError(msg) from None
+    index = finished_index(out)
     if not index.segments:
         msg = f"{out.root} was published without segments: {_again(out.root)}"
         raise ConfigError(msg)

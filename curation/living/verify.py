@@ -17,7 +17,7 @@ from curation.core.storage import Storage
 from curation.manifests import index, ledger, shards
 from curation.manifests.history import chain
 from curation.manifests.history.seal import FIELD, check_seal
-from curation.manifests.index import ShardIndex, read_index
+from curation.manifests.index import ShardIndex, finished_index
 from curation.manifests.removals import receipts
 from curation.manifests.segments import table as segments
 from curation.manifests.summary import FILE as SUMMARY
@@ -40,12 +40,7 @@ class Problem:
 def verify(out: Storage) -> list[Problem]:
     """Everything that is wrong with a corpus. Raises ConfigError where there is none, or one of an older version."""
     try:
-        content = out.read_bytes(index.FILE)
-    except FileNotFoundError:
-        msg = f"{out.root} holds no finished build: run `curation build`, or see `curation status {out.root}`"
-        raise ConfigError(msg) from None
-    try:
-        corpus = read_index(out)
+        corpus, content = finished_index(out), out.read_bytes(index.FILE)
         if not corpus.generations and FIELD not in json.loads(content):
             msg = f"{out.root} is of a version that kept no hashes: `curation compact {out.root}` writes them"
             raise ConfigError(msg)
