@@ -46,8 +46,11 @@ class Tombstones:
 
     @classmethod
     def read(cls, out: Storage) -> Self:
-        """Those of a build; none where nothing was removed. Raises DataError where they are damaged."""
+        """Those of a build; none where nothing was removed. Raises DataError where they or their key are damaged."""
         if not out.exists(KEY):
+            if out.exists(FILE):
+                msg = f"{out.root}/{KEY} is missing: {REMEDY}"
+                raise DataError(msg)
             return cls()
         key = out.read_bytes(KEY)
         lines = out.read_bytes(FILE).decode(errors="replace").splitlines() if out.exists(FILE) else []

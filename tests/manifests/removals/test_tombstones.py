@@ -6,7 +6,7 @@ from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.manifests.history.seal import sealed
 from curation.manifests.removals import receipts, tombstones
-from curation.manifests.removals.tombstones import FILE, Tombstones
+from curation.manifests.removals.tombstones import FILE, KEY, Tombstones
 
 PCM = "ab" * 32
 
@@ -54,6 +54,13 @@ def test_writing_again_changes_nothing_and_a_key_is_made_once(out):
 def test_damaged_ones_are_named(out):
     out.write_bytes(FILE, b'{"removal": 1}\n')
     with pytest.raises(DataError, match=r"tombstones\.jsonl is damaged .*restore it from a copy"):
+        Tombstones.read(out)
+
+
+def test_without_their_key_they_would_know_nothing(out):
+    tombstones.write(out, 1, Tombstones.read(out).made(1, [("talk", [PCM])]))
+    out.remove(KEY)
+    with pytest.raises(DataError, match=r"removals/key is missing: restore it from a copy"):
         Tombstones.read(out)
 
 
