@@ -74,13 +74,19 @@ def _concerned(out: Storage, recordings: Collection[str], units: Collection[int]
 
 
 def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, str, Has]]:
-    """The tables of a build that may have rows of the recordings of units."""
-    for generation in plan.read_plan(out).generations:
-        for part in generation.parts:
-            if _has_unit(part, units):
-                yield f"{plan.FOLDER}/{part.file}", "id", _among
-    folders = out.names(tokens.FOLDER)
-    for name in batches_of(out, units):
+    """The tables of a build that may have rows of the recordings of units, and those that a killed build left."""
+    parts = [*plan.read_plan(out).parts]
+    for part in parts:
+        if _has_unit(part, units):
+            yield f"{plan.FOLDER}/{part.file}", "id", _among
+    known = {part.file.partition("/")[0] for part in parts}
+    for folder in out.names(plan.FOLDER):
+        if folder.startswith("generation-") and not folder.endswith(".json") and folder not in known:
+            yield from (
+                (f"{plan.FOLDER}/{folder}/{file}", "id", _among) for file in out.names(f"{plan.FOLDER}/{folder}")
+            )
+    folders, spoken = out.names(tokens.FOLDER), map(BatchName.parse, out.names(staging.SPEECH_FOLDER))
+    for name in sorted({*batches_of(out, units), *(name for name in spoken if name.unit in units)}):
         yield name.speech, "span_source", _sources_among
         for folder in folders:
             yield f"{tokens.FOLDER}/{folder}/{name}.parquet", "id", _utterances_among

@@ -4,12 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.living.scrub import recording_of, scrub
 from curation.manifests import plan as plans
 from curation.manifests.inputs import ids, skipped
 from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
-from curation.manifests.records import Source
-from curation.manifests.staging import segment_id
+from curation.manifests.records import Recording, Segment, Source
+from curation.manifests.staging import BatchName, commit, segment_id
+from tests.support.faults.search import found_in
 
 
 @given(st.text(max_size=20), st.integers(0, 10**9), st.integers(0, 10**9))
@@ -45,6 +47,19 @@ def test_the_plan_stays_one_whatever_is_taken_out(tmp_path_factory, gone):
         assert later.num_units == 9
     finally:
         plans.UNITS_PER_PART = old
+
+
+def test_nothing_is_left_in_files_that_a_killed_build_has_begun(tmp_path):
+    out = Storage(str(tmp_path))
+    (part,) = planned(out, "a").parts
+    out.write_bytes("plan/generation-001-0a1b2c3d/part-00000.parquet", out.read_bytes(f"plan/{part.file}"))
+    recording = Recording(Source("a", "in/a.wav"), num_samples=9, segments=[Segment(0, 9, text="zanzibar")])
+    commit(out, BatchName(0, 7), [recording], StageTimes(), audio=False)
+    out.remove(BatchName(0, 7).file)
+    needles = [b"in/a.wav", b"zanzibar"]
+    assert {needle for _, needle in found_in(tmp_path, needles)} == {*needles}
+    scrub(out, {"a"}, {"in/a.wav"}, [0])
+    assert found_in(tmp_path, needles) == set()
 
 
 def test_paths_go_from_what_was_left_out_and_from_the_roots(tmp_path):
