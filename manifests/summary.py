@@ -266,6 +266,8 @@ def failed_recordings(out: Storage, corpus: ShardIndex) -> Iterator[FailedRecord
 def _failed_in(out: Storage, names: Sequence[str]) -> Iterator[FailedRecording]:
     for name in names:
         table = out.read_table(f"{ledger.FOLDER}/{name}", _FAILURE_COLUMNS)
+        if not table.num_rows:  # all of its recordings were removed
+            continue
         recording = table["recording_id"].combine_chunks()
         is_last = pc.not_equal(recording, pa.concat_arrays([recording[1:], pa.array([""])]))
         rows = table.append_column("is_last", is_last).filter(pc.equal(table["status"], "failed"))
