@@ -60,9 +60,10 @@ class Filter:
 
 
 def sample(corpus: Corpus, chosen: Filter, count: int, *, seed: int = 0, sort: Sort = "random") -> list[dict[str, Any]]:
-    """So many segments with `stratum` and `weight`; all where there are fewer. Raises ConfigError where there is none.
+    """So many segments with `stratum`, its `size`, and `weight`; all where there are fewer.
 
-    Sorted by disagreement they are those with the highest pWER, and no random sample: their weight is None.
+    Raises ConfigError where there is none.
+    Sorted by disagreement they are those with the highest pWER, and no random sample: their weight and size are None.
     """
     close, parameters = near(corpus.rules, corpus.value), {**chosen.parameters, "seed": str(seed)}
     rows = f"""
@@ -78,14 +79,15 @@ def sample(corpus: Corpus, chosen: Filter, count: int, *, seed: int = 0, sort: S
     if sort == "disagreement":
         most = "WHERE pwer IS NOT NULL ORDER BY pwer DESC, random, key LIMIT $count"
         found = corpus.ask(f"SELECT key, stratum FROM ({rows}) {most}", {**parameters, "count": count})
-        return _shown(corpus, [{**row, "weight": None} for row in found])
+        return _shown(corpus, [{**row, "weight": None, "size": None} for row in found])
     shares = allocated(sizes, count)
     taken = f"""
         SELECT key, stratum FROM
             (SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY random, key) AS place FROM ({rows}))
         WHERE place <= $takes[list_position($names, stratum)] ORDER BY place, random, key"""
     found = corpus.ask(taken, {**parameters, "names": list(shares), "takes": list(shares.values())})
-    return _shown(corpus, [{**row, "weight": sizes[row["stratum"]] / shares[row["stratum"]]} for row in found])
+    drawn = {name: {"weight": sizes[name] / share, "size": sizes[name]} for name, share in shares.items() if share}
+    return _shown(corpus, [{**row, **drawn[row["stratum"]]} for row in found])
 
 
 def _shown(corpus: Corpus, picked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -96,7 +98,7 @@ def _shown(corpus: Corpus, picked: Sequence[Mapping[str, Any]]) -> list[dict[str
         {"keys": [row["key"] for row in picked]},
     )
     by_key = {row.pop("key"): row for row in found}
-    return [{**by_key[row["key"]], "stratum": row["stratum"], "weight": row["weight"]} for row in picked]
+    return [{**by_key[row["key"]], **{name: row[name] for name in ("stratum", "weight", "size")}} for row in picked]
 
 
 def allocated(sizes: Mapping[str, int], count: int) -> dict[str, int]:

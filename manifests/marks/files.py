@@ -26,6 +26,8 @@ class Drawn:
 
     stratum: str
     weight: Annotated[Finite, Field(gt=0)]
+    size: Annotated[int, Field(gt=0)]
+    """Of the stratum: what was heard of it stands for all, however much of the sample that is."""
 
 
 @dataclass(frozen=True, slots=True)

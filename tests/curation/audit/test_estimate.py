@@ -8,8 +8,8 @@ from curation.core.errors import ConfigError
 from curation.manifests.marks.files import Drawn, Mark
 
 
-def marked(identifier, verdict, stratum="kept/en/near", weight=1.0, kind="text"):
-    return Mark(identifier, kind, verdict=verdict, sample=Drawn(stratum, weight))
+def marked(identifier, verdict, stratum="kept/en/near", size=100, weight=1.0):
+    return Mark(identifier, "text", verdict=verdict, sample=Drawn(stratum, weight, size))
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.005, 0.02), (0.01, 0.3), (0.2, 0.5)])
@@ -34,13 +34,31 @@ def test_the_interval_covers_the_truth_in_95_of_100_corpora(least, most):
     assert 930 <= covered <= 970
 
 
+def test_it_covers_the_truth_too_where_more_was_heard_of_one_stratum_than_of_another():
+    """300 corpora of a small and bad, and of a large and good stratum: of 200 drawn of each all are heard, or 40."""
+    draw, covered = np.random.default_rng(0), 0
+    sizes, rates, heard = np.array([2_000, 50_000]), np.array([0.5, 0.05]), (200, 40)
+    for _ in range(300):
+        wrong = draw.binomial(sizes, rates)
+        marks = [
+            marked(f"{name}-{number}", "wrong" if number < bad else "right", f"kept/en/{name}", size, size / 200)
+            for name, size, count, bad in zip(
+                ("near", "far"), sizes.tolist(), heard, draw.hypergeometric(wrong, sizes - wrong, heard), strict=True
+            )
+            for number in range(count)
+        ]
+        found = estimate(marks)
+        covered += found["low"] <= wrong.sum() / sizes.sum() <= found["high"]
+    assert covered >= 0.93 * 300
+
+
 def test_the_interval_of_wilson():
     assert wilson(0.5, 100) == pytest.approx((0.40383, 0.59617), abs=1e-5)
     assert wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
 
 
 def test_what_stands_for_more_counts_more():
-    found = estimate([marked("a", "wrong", weight=30.0), marked("b", "right", "kept/de/far", 10.0)])
+    found = estimate([marked("a", "wrong", size=30), marked("b", "right", "kept/de/far", 10)])
     assert (found["share"], found["reviewed"], found["wrong"]) == (0.75, 2, 1)
     assert found["draws"] == 40**2 / (30**2 + 10**2)
     assert found["low"] < 0.75 < found["high"]

@@ -59,6 +59,7 @@ def test_weights_add_up_to_the_corpus_and_to_each_stratum():
         for distance in ("near", "far")
     }
     assert {row["pwer"] for row in found if row["stratum"].endswith("en/near")} == {0.14, 0.16}
+    assert sum({row["stratum"]: row["size"] for row in found}.values()) == 600
 
 
 def test_a_sample_is_drawn_again_as_it_was_and_mostly_kept_when_the_corpus_grows():

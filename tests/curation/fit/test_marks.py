@@ -18,7 +18,7 @@ from tests.curation.fit.heard import said
 from tests.support.builds import rows, toy_build, toy_config
 from tests.support.commands import curation
 
-DRAWN = Drawn("kept/en/near", 3.0)
+DRAWN = Drawn("kept/en/near", 3.0, 100)
 NOT_DRAWN = 36
 """Marks from this one on are of no random sample."""
 
@@ -44,7 +44,9 @@ def marks_of(segments, change=lambda _, mark: mark):
             "text_seen": digest(row["text"]),
         }
         mark |= {} if is_right else {"text": truth}
-        mark |= {"sample": {"stratum": "kept/en/near", "weight": 1.0 + number}} if number < NOT_DRAWN else {}
+        mark |= (
+            {"sample": {"stratum": "kept/en/near", "weight": 1.0 + number, "size": 100}} if number < NOT_DRAWN else {}
+        )
         found.append(change(number, mark))
     return found
 

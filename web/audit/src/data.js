@@ -59,7 +59,7 @@ export function rowOf(meta, values, place) {
   const row = { place };
   meta.columns.forEach((name, at) => (row[name] = values[at]));
   const [name, all, taken] = meta.strata[row.stratum] ?? [];
-  row.sample = name === undefined ? null : { stratum: name, weight: all / taken };
+  row.sample = name === undefined ? null : { stratum: name, weight: all / taken, size: all };
   row.language ??= "";
   row.reason ??= "";
   row.key = row.id ?? `${row.recording}@${row.start}`;

@@ -181,7 +181,7 @@ def test_marks_stay_and_have_the_form_of_marks_jsonl(browser, page):
         "by": "",
         "note": "",
         "text_seen": "sha256:604ae5ba3da2ae2acc62cb4858dd03f8b25613d571053fe99b059777fae35599",
-        "sample": {"stratum": stratum[0], "weight": stratum[1] / stratum[2]},
+        "sample": {"stratum": stratum[0], "weight": stratum[1] / stratum[2], "size": stratum[1]},
     }
     browser.go("#/marks")
     assert "Download 1 mark" in browser.text("main")

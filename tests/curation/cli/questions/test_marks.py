@@ -19,7 +19,7 @@ def out(story, tmp_path):
 
 def test_marks_are_taken_listed_estimated_and_retracted(out, tmp_path):
     mark = {"id": ANN, "kind": "text", "verdict": "wrong", "text_seen": digest("Sensibility"), "by": "me"}
-    drawn = {**mark, "sample": {"stratum": "kept/en/near", "weight": 2.0}, "text": "Sense"}
+    drawn = {**mark, "sample": {"stratum": "kept/en/near", "weight": 2.0, "size": 9}, "text": "Sense"}
     file = tmp_path / "marks.jsonl"
     file.write_text("\n".join(map(json.dumps, [drawn, {**mark, "text_seen": digest("older")}])))
     shown = curation("marks", "import", out, file).stdout
