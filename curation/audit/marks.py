@@ -18,7 +18,7 @@ class Imported:
 
     taken: list[Mark]
     known: list[Mark]
-    """That the build had before."""
+    """That the build had before, and that were not retracted."""
     stale: list[Mark]
     """Whose author saw another text."""
     unknown: list[Mark]
@@ -49,10 +49,10 @@ def import_marks(root: str, file: Path) -> Imported:
             "SELECT id, text FROM segments WHERE id IN (SELECT unnest($ids))", {"ids": [mark.id for mark in given]}
         )
     }
-    had = {*before}
+    had = {*in_force(before)}
     found = Imported([], [], [], [], [])
     for mark in given:
-        if mark in had and mark.kind != "retract":
+        if mark in had:
             found.known.append(mark)
         elif mark.id not in texts:
             found.unknown.append(mark)

@@ -114,6 +114,10 @@ def test_stale_and_unknown_marks_are_refused_and_conflicts_are_listed(plain, tmp
     assert [(row["text"], row["conflict"]) for row in listed(str(out))] == [("a", True), ("b", True)]
     again = import_marks(str(out), write(tmp_path, two))
     assert (len(again.known), again.taken) == (2, [])
+    retract(str(out), [TOKYO])
+    right = import_marks(str(out), write(tmp_path, two[1:]))
+    assert ([mark.text for mark in right.taken], right.known, right.conflicts) == (["b"], [], [])
+    assert [(row["text"], row["conflict"]) for row in listed(str(out))] == [("b", False)]
     with pytest.raises(DataError, match=r"marks\.jsonl, line 1: no field 'kind'"):
         import_marks(str(out), write(tmp_path, [{"id": TOKYO}]))
     with pytest.raises(ConfigError, match="cannot be read"):
