@@ -68,7 +68,7 @@ async def while_connected(request: Request, result: Awaitable[Result]) -> Result
     task = asyncio.ensure_future(result)
     try:
         while not (await asyncio.wait([task], timeout=LOOK_SECONDS))[0]:
-            if await request.is_disconnected():
+            if await request.is_disconnected() and not task.done():  # else a place would be lost
                 raise GoneError
         return task.result()
     finally:

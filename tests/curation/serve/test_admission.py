@@ -6,6 +6,7 @@ import pytest
 
 from curation.serve.admission import Admission
 from curation.serve.errors import BusyError
+from curation.serve.work import while_connected
 
 
 def seconds_until_free(running, waiting, taken, held):
@@ -51,3 +52,20 @@ def test_more_than_may_wait_are_refused_and_a_place_is_given_back_once():
         assert (admission.held, admission.waiting) == (0, 0)
 
     asyncio.run(crowd())
+
+
+def test_a_place_that_is_given_while_its_client_leaves_is_not_lost():
+    async def leaving():
+        admission = Admission(1, 1)
+        first = await admission.enter()
+
+        class Request:
+            async def is_disconnected(self):
+                first.leave()
+                await asyncio.sleep(0.01)
+                return True
+
+        (await while_connected(Request(), admission.enter())).leave()
+        assert admission.held == 0
+
+    asyncio.run(leaving())
