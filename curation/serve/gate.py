@@ -61,6 +61,9 @@ class Gate:
                 await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             log.info("%s: the client left, or read nothing for %g s", scope["path"], self._patience)
+        except Exception:  # which is answered outside of this gate
+            exchange.status = exchange.status or 500
+            raise
         finally:
             self._bodies -= with_body
             path = getattr(scope.get("route"), "path", "other")

@@ -231,6 +231,8 @@ def test_a_format_that_cannot_be_encoded_keeps_no_place(model, monkeypatch):
     with served(model, ServeSettings(name="tiny", slots=1, queue=0)) as (address, app):
         body = {"model": "tiny", "input": "A word.", "response_format": "aac"}
         assert httpx.post(f"{address}/v1/audio/speech", json=body, timeout=60).status_code == 500
+        counted = 'curation_serve_requests_total{endpoint="/v1/audio/speech",status="500"} 1.0'
+        assert counted in httpx.get(f"{address}/metrics").text.splitlines()
         assert settled(app, 5)
 
 
