@@ -54,12 +54,16 @@ def share_of(answers: Iterable[tuple[bool, float]]) -> Share:
 
 
 def estimate(marks: Iterable[Mark], status: str = "kept") -> dict[str, Any]:
-    """The share of wrong texts of all strata of a kind (`kept`, or a reason), and of each, as plain values.
+    """The share of wrong utterances of all strata of a kind (`kept`, or a reason), and of each, as plain values.
 
     An utterance is reviewed where a mark that was drawn at random says right or wrong; of several the last counts.
-    Raises ConfigError where none was.
+    What is accepted is right: the verdict on it was wrong. Raises ConfigError where none was reviewed.
     """
-    last = {mark.id: (mark.verdict == "wrong", mark.sample) for mark in in_force(marks) if mark.sample and mark.verdict}
+    last = {
+        mark.id: (mark.verdict == "wrong" and mark.kind != "accept", mark.sample)
+        for mark in in_force(marks)
+        if mark.sample and mark.verdict
+    }
     reviewed: dict[str, list[tuple[bool, int]]] = {}
     for is_wrong, drawn in last.values():
         if drawn.stratum.startswith(f"{status}/"):

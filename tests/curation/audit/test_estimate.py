@@ -65,6 +65,12 @@ def test_what_stands_for_more_counts_more():
     assert list(found["strata"]) == ["kept/de/far", "kept/en/near"]
 
 
+def test_what_was_rejected_and_should_not_have_been_is_not_wrong():
+    drawn = Drawn("consensus.max_pwer/en/near", 1.0, 4)
+    marks = [Mark(name, kind, verdict="wrong", sample=drawn) for name, kind in {"a": "accept", "b": "text"}.items()]
+    assert estimate(marks, "consensus.max_pwer")["share"] == 0.5
+
+
 def test_only_the_last_word_on_a_random_draw_that_is_asked_for_counts():
     marks = [
         marked("a", "wrong"),
