@@ -67,6 +67,7 @@ def write_page(out: Storage, folder: Path, options: PageOptions) -> Written:
     audio: Audio = "none" if options.share else options.audio
     corpus, summary = Corpus.open(out.root), read_summary(out)
     meta = {**_about(out, options, audio, summary), "outside": totals.outside(corpus, summary)}
+    meta["diff"] = _against(out, options)
     _prepare(folder, served=options.served)
     strata = sample.draw(corpus, options.per_reason, options.seed)
     hidden = _Hidden(options.share)
@@ -88,7 +89,6 @@ def write_page(out: Storage, folder: Path, options: PageOptions) -> Written:
         "scores": list(corpus.scores),
         "speakers": hidden.speakers(totals.speakers(corpus)),
         "recordings": hidden.recordings(totals.recordings(corpus)),
-        "diff": _against(out, options),
         "systems": {"pairs": writer.disagreement.rows(), "outliers": outliers(corpus)},
     }
     (folder / "data" / "meta.js").write_bytes(script("meta", cleaned(meta)))

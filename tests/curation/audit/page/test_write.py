@@ -174,6 +174,13 @@ def test_a_corpus_of_different_passes_is_refused(corpus, tmp_path):
     assert not (tmp_path / "audit").exists()
 
 
+def test_a_wrong_name_of_the_other_build_leaves_an_earlier_page_as_it_is(corpus, page, tmp_path):
+    shutil.copytree(page, tmp_path / "audit")
+    with pytest.raises(ConfigError, match="none holds no finished build"):
+        written(corpus, tmp_path / "audit", against=str(tmp_path / "none"))
+    assert rows_of(tmp_path / "audit") == rows_of(page)
+
+
 def test_what_is_not_published_is_named(tmp_path):
     with pytest.raises(ConfigError, match="holds no finished build"):
         written(tmp_path, tmp_path / "audit")
