@@ -2,6 +2,7 @@
 of wrong utterances, from what people have marked there.
 """
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -135,12 +136,13 @@ def _openable(corpus: str, recordings: list[str] | None) -> list[str]:
     """Where recordings may be opened: as given, or as the user answers; nowhere, where nobody can be asked."""
     from curation.audit.corpus import Corpus as Published
     from curation.audit.page.sources import places
+    from curation.cli.questions.answers import safe
 
     if recordings is not None:
         return recordings
     found = places(Published.open(corpus))
-    listed = "\n".join(f"  {place}" for place in found)
-    options = " ".join(f"--recordings {place}" for place in found)
+    listed = "\n".join(f"  {safe(place)}" for place in found)  # strangers have named them
+    options = " ".join(f"--recordings {shlex.quote(str(safe(place)))}" for place in found)
     if not found:
         return []
     if not sys.stdin.isatty():

@@ -2,7 +2,9 @@
 
 import json
 
+from curation.cli.audit import _openable
 from tests.support.audit.browser import meta_of
+from tests.support.audit.segments import write_segments
 from tests.support.commands import curation, message
 
 
@@ -27,3 +29,10 @@ def test_a_folder_of_something_else_stays_as_it_is(story, tmp_path):
 
 def test_a_corpus_that_is_none_is_named(tmp_path):
     assert "run `curation build`" in message(curation("audit", tmp_path / "none", "-o", tmp_path / "audit", code=2))
+
+
+def test_places_that_strangers_have_named_are_words_of_the_command_that_is_shown(tmp_path, capsys):
+    path = "/data/$(touch x); a b\x1b[2J/a.wav"
+    write_segments(tmp_path, [{"id": "a", "recording_id": "r", "path": path, "start": 0.0, "status": "kept"}])
+    assert _openable(str(tmp_path), None) == []
+    assert capsys.readouterr().err.endswith("--recordings '/data/$(touch x); a b\\x1b[2J'\n")
