@@ -2,12 +2,14 @@
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 from curation.core.errors import ConfigError
 from curation.core.settings import Section, publish_field
 
+_WEB = frozenset({"http", "https"})
 _LOCAL = frozenset({"", "file", "local", "memory"})
 _WRAPPERS = frozenset({"parquet", "zip", "tar", "libarchive", "simplecache", "filecache", "blockcache"})
 """fsspec chains these before the URL that they read: `zip://a.wav::s3://bucket/all.zip`."""
@@ -36,7 +38,11 @@ class Allowed:
 
     def check(self, path: str, folder: str, where: str) -> None:
         """Raise ConfigError, which names the row, for a path or URL that a manifest in that folder may not name."""
-        for part in _parts(path):
+        parts = list(_parts(path))
+        if not parts:
+            msg = f"{where}: {path} does not say which file it is in: write that behind it (zip://a.wav::/data/all.zip)"
+            raise ConfigError(msg)
+        for part in parts:
             if self._prefixes is None:
                 allowed = _protocol(part) in _LOCAL or _host(part) in self._hosts
             else:
@@ -65,7 +71,10 @@ def local(path: str) -> str | None:
 
 def _parts(path: str) -> Iterator[str]:
     """The URLs that a path is made of, without the archives and caches that they are read through."""
-    return (part for part in path.split("::") if _protocol(part) not in _WRAPPERS)
+    chain = path.split("::")
+    if len(chain) > 1:  # fsspec takes a bare word for a protocol there
+        chain = [part if re.search("[^a-z]", part) else f"{part}://" for part in chain]
+    return (part for part in chain if _protocol(part) not in _WRAPPERS)
 
 
 def _protocol(part: str) -> str:
@@ -76,7 +85,8 @@ def _host(part: str) -> str:
     """Protocol and host (or bucket) of a URL; of a local path nothing."""
     if _protocol(part) in _LOCAL:
         return ""
-    return f"{_protocol(part)}://{part.partition('://')[2].partition('/')[0].rpartition('@')[2].lower()}"
+    authority = re.split("[/?#]", part.partition("://")[2], maxsplit=1)[0]  # `https://evil?@host/` is at evil
+    return f"{_protocol(part)}://{authority.rpartition('@')[2].lower()}"
 
 
 def _absolute(part: str) -> str:
@@ -87,7 +97,8 @@ def _normal(part: str) -> str:
     """Without `..` and without a slash at the end, so that what begins alike is below."""
     if _protocol(part) in _LOCAL:
         return posixpath.normpath(part.partition("://")[2] if "://" in part else part)
-    below = posixpath.normpath("/" + unquote(part.partition("://")[2].partition("/")[2]).split("?")[0])
+    asked = re.split("[?#]" if _protocol(part) in _WEB else "[?]", part.partition("://")[2], maxsplit=1)[0]
+    below = posixpath.normpath("/" + unquote(asked.partition("/")[2]))
     return f"{_host(part)}{below}".rstrip("/")
 
 

@@ -43,7 +43,15 @@ def test_a_host_is_named_with_its_protocol_and_port():
     assert not allows("https://host:8080/x.wav", ["https://host/m.jsonl"])
     assert not allows("https://host@evil/x.wav", ["https://host/m.jsonl"])
     assert not allows("https://host.evil/x.wav", ["https://host/m.jsonl"])
+    assert not allows("https://evil?@host/x.wav", ["https://host/m.jsonl"])
+    assert not allows("https://evil#@host/x.wav", ["https://host/m.jsonl"])
     assert allows("https://me@host/x.wav", ["https://HOST/m.jsonl"])
+
+
+@pytest.mark.parametrize("path", ["zip://a.wav", "parquet://audio/0/0", "zip::simplecache", "zip://a.wav::hdfs"])
+def test_an_archive_is_in_a_file_that_is_named(path):
+    assert not allows(path)
+    assert allows("zip://a.wav::/data/all.zip")
 
 
 @pytest.mark.parametrize("path", ["/data/x.wav", "/etc/x.wav", "file:///x.wav", "memory://b/x.wav"])
@@ -64,7 +72,12 @@ def test_by_default_all_of_this_machine(path):
         ("https://host/ab/x.wav", False),
         ("https://host/a/../b/x.wav", False),
         ("https://host/a/%2e%2e/b/x.wav", False),
+        ("https://host/b?/../a/x.wav", False),
+        ("https://host/b#/../a/x.wav", False),
+        ("https://host/a/x%3F/../../b/x.wav", False),
+        ("https://host/a/x.wav?key=/../..", True),
         ("zip://x.wav::https://host/a/x.zip", True),
+        ("simplecache::https://host/a/x.wav", True),
         ("zip://x.wav::https://host/x.zip", False),
         ("s3://bucket/x.wav", True),
         ("s3://bucket2/x.wav", False),
