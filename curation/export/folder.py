@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
@@ -25,6 +25,8 @@ from curation.manifests.inputs.spill import SortedOnDisk
 
 INDEX = "export.json"
 """Written last: it says what was exported, and has the SHA-256 of every other file."""
+FILES = '  "files": {\n'
+"""The line of the index that the files follow, each in a line of its own."""
 ID_MAP = "id_map.jsonl"
 _NAME = re.compile(r"(?!\.\.?(/|$))[A-Za-z0-9_.-]+(/(?!\.\.?(/|$))[A-Za-z0-9_.-]+)*")
 
@@ -44,12 +46,10 @@ class Folder:
     @contextmanager
     def appearing(cls, target: Path) -> Iterator[Self]:
         """A folder that takes its place when the block succeeds. Raises ConfigError where there is anything but an
-        earlier export, LockError where another export writes it.
+        earlier export as it was written, LockError where another export writes it.
         """
         target = Path(os.path.abspath(target))  # noqa: PTH100 - Path.resolve would follow links
-        if not _replaceable(target):
-            msg = f"{target} holds something that is not an export: give another folder"
-            raise ConfigError(msg)
+        _check(target)
         partial = target.with_name(f".{target.name}.partial")
         with writing(str(partial)):
             partial.mkdir(parents=True, exist_ok=True)
@@ -59,12 +59,14 @@ class Folder:
             folder = cls(partial, target)
             try:
                 yield folder
-                _switch(partial, target)
+                _check(target)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
             finally:
                 if folder._map is not None:
                     folder._map.close()
-                with suppress(FileNotFoundError):
-                    shutil.rmtree(partial)
+            _switch(partial, target)  # after it `partial` may be another export's
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file."""
@@ -113,7 +115,7 @@ class Folder:
             self._files.add((ID_MAP, _sha256(path), path.stat().st_size))
         with (self._path / INDEX).open("w", encoding="utf-8") as file:
             head = json.dumps(dict(about), indent=2, sort_keys=True, ensure_ascii=False)
-            file.write(head.removesuffix("\n}") + ',\n  "files": {')
+            file.write(head.removesuffix("\n}") + f",\n{FILES}".removesuffix("\n"))
             for number, (name, sha256, size) in enumerate(self.files()):
                 file.write(f"{',' * bool(number)}\n    {json.dumps(name)}: {json.dumps([sha256, size])}")
             file.write("\n  }\n}\n")
@@ -156,10 +158,26 @@ def json_line(values: Any) -> bytes:
         return f"{json.dumps(values)}\n".encode()
 
 
-def _replaceable(target: Path) -> bool:
+def _check(target: Path) -> None:
     if not os.path.lexists(target):
-        return True
-    return target.is_dir() and not target.is_symlink() and ((target / INDEX).is_file() or not any(target.iterdir()))
+        return
+    if target.is_symlink() or not target.is_dir() or (any(target.iterdir()) and not _is_export(target)):
+        msg = f"{target} holds something that is not an export: give another folder, or move that away"
+        raise ConfigError(msg)
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds the files of its index, and nothing that somebody put beside them."""
+    try:
+        with (folder / INDEX).open(encoding="utf-8") as file:
+            if not any(line == FILES for line in file):
+                return False
+            lines = (line.strip().removesuffix(",") for line in file if line.startswith("    "))
+            names: Iterator[str] = (name for line in lines for name in json.loads(f"{{{line}}}"))
+            ours = 1 + sum((folder / name).is_file() for name in names)
+    except (OSError, ValueError):
+        return False
+    return ours == sum(len(files) for _, _, files in os.walk(folder))
 
 
 @contextmanager

@@ -69,6 +69,9 @@ def export(kind: str, corpus: str, target: str, options: Options | None = None) 
     if kind not in FORMATS:
         msg = f"there is no format {kind!r}: choose one of {', '.join(FORMATS)}"
         raise ConfigError(msg)
+    if not target.strip():
+        msg = "the export has no name: give a folder"
+        raise ConfigError(msg)
     if "://" in target:
         msg = f"{target}: an export is written to a folder of this machine; copy it to its place from there"
         raise ConfigError(msg)

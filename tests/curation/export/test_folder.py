@@ -5,7 +5,17 @@ import json
 
 import pytest
 
+from curation.core.errors import ConfigError
+from curation.export import folder as folders
 from curation.export.folder import Folder, json_line
+
+
+def write(target, before_the_end=lambda: None, **files):
+    with Folder.appearing(target) as folder:
+        for name, content in files.items():
+            folder.write(name, content)
+        folder.finish({"format": "t"})
+        before_the_end()
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../b", "a//b", "", ".", "a b", "a\nb", "a\0b", "ü", "a/", "a/."])
@@ -42,3 +52,40 @@ def test_files_and_map_are_in_the_index(tmp_path):
 def test_half_a_character_is_escaped():
     assert json_line({"a": "\ud800"}) == b'{"a": "\\ud800"}\n'
     assert json_line({"a": "ü"}) == '{"a": "ü"}\n'.encode()
+
+
+@pytest.mark.parametrize("content", ["{}", '{\n  "files": {}\n}\n', "\n", "\xff"])
+def test_others_have_an_export_json_too(content, tmp_path):
+    mine = tmp_path / "out/export.json"
+    mine.parent.mkdir()
+    mine.write_text(content, encoding="latin-1")
+    with pytest.raises(ConfigError, match="is not an export"):
+        write(tmp_path / "out", a=b"1")
+    assert mine.read_text(encoding="latin-1") == content
+
+
+def test_what_was_put_into_an_export_is_not_removed_with_it(tmp_path):
+    write(tmp_path / "out", a=b"1", b=b"2")
+    write(tmp_path / "out", b=b"3")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b", "export.json"]
+    (tmp_path / "out/exp").mkdir()
+    (tmp_path / "out/exp/model.pt").write_bytes(b"days of work")
+    with pytest.raises(ConfigError, match="is not an export"):
+        write(tmp_path / "out", a=b"1")
+    (tmp_path / "out/exp/model.pt").rename(tmp_path / "model.pt")
+    with pytest.raises(ConfigError, match="is not an export"):
+        write(tmp_path / "out", lambda: (tmp_path / "model.pt").rename(tmp_path / "out/exp/model.pt"))
+    assert (tmp_path / "out/exp/model.pt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_next_export_may_begin_while_the_earlier_one_is_removed(tmp_path, monkeypatch):
+    def switch(partial, target):
+        switched(partial, target)
+        partial.mkdir()
+        (partial / "of-the-next").touch()
+
+    switched = folders._switch
+    monkeypatch.setattr(folders, "_switch", switch)
+    write(tmp_path / "out", a=b"1")
+    assert (tmp_path / ".out.partial/of-the-next").exists()

@@ -145,12 +145,15 @@ def test_two_exports_to_one_folder(corpus, tmp_path):
     [
         ("nemoo", "out", Options(), "no format 'nemoo': choose one of nemo, "),
         ("nemo", "s3://bucket/out", Options(), "a folder of this machine"),
+        ("nemo", "", Options(), "the export has no name"),
         ("kaldi", "out", Options(audio="opus"), "leave --audio out"),
     ],
 )
-def test_what_cannot_be_exported(kind, target, options, message, corpus):
+def test_what_cannot_be_exported(kind, target, options, message, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=message):
         export(kind, str(corpus), target, options)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_corpus_that_is_not_published(tmp_path):
