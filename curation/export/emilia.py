@@ -12,11 +12,8 @@ DNSMOS = "quality.dnsmos.ovrl"
 def write(job: Job) -> None:
     """`train.jsonl` and `audio/`; its paths are relative to the folder."""
     with job.folder.open("train.jsonl") as manifest:
-        for part, utterances in job.parts():
-            for one in utterances:
-                name = job.audio_file(part, one)
-                job.folder.write(name, job.audio(one))
-                manifest.write(json_line(entry(one, name)))
+        for one, name in job.in_files():
+            manifest.write(json_line(entry(one, name)))
 
 
 def entry(one: Utterance, name: str) -> dict[str, Any]:

@@ -25,15 +25,12 @@ Line = tuple[str, str, str, str, str, str]
 def write(job: Job) -> None:
     """The tables, and `audio/`."""
     lines: SortedOnDisk[Line] = SortedOnDisk(lambda line: line[0], lambda line: line, tuple)
-    for part, utterances in job.parts():
-        for one in utterances:
-            name = job.audio_file(part, one, "wav")
-            job.folder.write(name, _wav(one.audio))
-            speaker = safe(one.row["speaker"]) if one.row["speaker"] else one.key
-            key = f"{speaker}+{one.key}"
-            job.folder.renamed(id=one.id, exported=key, speaker=one.row["speaker"], exported_speaker=speaker)
-            language = one.row["language"] or "und"
-            lines.add((key, speaker, name, f"{one.seconds:.6f}", language, one_line(one)))
+    for one, name in job.in_files("wav", _wav):
+        speaker = safe(one.row["speaker"]) if one.row["speaker"] else one.key
+        key = f"{speaker}+{one.key}"
+        job.folder.renamed(id=one.id, exported=key, speaker=one.row["speaker"], exported_speaker=speaker)
+        language = one.row["language"] or "und"
+        lines.add((key, speaker, name, f"{one.seconds:.6f}", language, one_line(one)))
     _write_tables(job, lines)
 
 
@@ -69,7 +66,7 @@ def one_line(one: Utterance) -> str:
     return " ".join(one.text.replace("\0", " ").split())
 
 
-def _wav(content: bytes) -> bytes:
+def _wav(one: Utterance) -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(buffer, decode_flac(content), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    soundfile.write(buffer, decode_flac(one.audio), SAMPLE_RATE, format="WAV", subtype="PCM_16")
     return buffer.getvalue()

@@ -19,11 +19,8 @@ PLACEHOLDER = {"type": "shar", "channels": [0], "source": ""}
 def write(job: Job) -> None:
     """`cuts.jsonl.gz` and `audio/`; its paths are relative to the folder, from which lhotse has to run."""
     with zipped(job.folder, "cuts.jsonl.gz") as cuts:
-        for part, utterances in job.parts():
-            for one in utterances:
-                name = job.audio_file(part, one)
-                job.folder.write(name, job.audio(one))
-                cuts.write(json_line(cut(one, {"type": "file", "channels": [0], "source": name})))
+        for one, name in job.in_files():
+            cuts.write(json_line(cut(one, {"type": "file", "channels": [0], "source": name})))
 
 
 def write_shar(job: Job) -> None:

@@ -17,11 +17,8 @@ from curation.text.punctuation import MARKS
 def write(job: Job) -> None:
     """`manifest.json` and `audio/`; its paths are relative to it, as NeMo resolves them."""
     with job.folder.open("manifest.json") as manifest:
-        for part, utterances in job.parts():
-            for one in utterances:
-                name = job.audio_file(part, one)
-                job.folder.write(name, job.audio(one))
-                manifest.write(json_line(entry(one, name)))
+        for one, name in job.in_files():
+            manifest.write(json_line(entry(one, name)))
 
 
 def write_tarred(job: Job) -> None:

@@ -3,7 +3,7 @@
 import io
 import itertools
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +55,15 @@ class Job:
         """The file of an utterance."""
         return one.audio if self.suffix == "flac" else encode_opus(decode_flac(one.audio))
 
-    def audio_file(self, part: int, one: Utterance, suffix: str = "") -> str:
-        """The place of the audio of an utterance where each has a file of its own."""
-        return f"audio/{part:05d}/{one.key}.{suffix or self.suffix}"
+    def in_files(
+        self, suffix: str = "", content: Callable[[Utterance], bytes] | None = None
+    ) -> Iterator[tuple[Utterance, str]]:
+        """Writes the audio of each utterance into a file of its own below `audio/`, and gives both."""
+        for part, utterances in self.parts():
+            for one in utterances:
+                name = f"audio/{part:05d}/{one.key}.{suffix or self.suffix}"
+                self.folder.write(name, (content or self.audio)(one))
+                yield one, name
 
 
 @contextmanager
