@@ -115,6 +115,6 @@ def _job(chosen: Chosen, folder: Folder, options: Options) -> Job:
         shard_samples=max(1, round(options.shard_hours * 3600 * SAMPLE_RATE)),
         suffix=SUFFIXES[options.audio],
         card=about,
-        name=out.root.rstrip("/").rpartition("/")[2],
+        name=Path(out.root).absolute().name,
         languages=chosen.languages,
     )

@@ -33,6 +33,12 @@ def test_exporting_twice_gives_the_same_bytes_and_the_index_names_them_all(name,
     assert on_disk(tmp_path / "again") == on_disk(exported / name) == described(exported / name)["files"]
 
 
+def test_the_bytes_are_the_same_however_the_corpus_is_named(corpus, exported, tmp_path, monkeypatch):
+    monkeypatch.chdir(corpus)
+    export("croissant", ".", str(tmp_path / "again"), SMALL)
+    assert (tmp_path / "again/export.json").read_bytes() == (exported / "croissant/export.json").read_bytes()
+
+
 def test_the_index_says_of_what_and_how_much(corpus, exported):
     found = described(exported / "nemo")
     index = Storage(str(corpus)).read_bytes("shards/_index.json")
