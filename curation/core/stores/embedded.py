@@ -1,7 +1,7 @@
 """Files that are values of a Parquet table, as data sets of Hugging Face hold audio: `parquet://audio/0/17::FILE`.
 
-That is row 17 of row group 0 of FILE, in the column `audio`, whose values are bytes, or have a field `bytes`. A row
-group is read at once and kept until another one is wanted: neighbours cost nothing more.
+That is row 17 of row group 0 of FILE, in the column `audio`, whose values are bytes, or have a field `bytes`. Each file
+system reads a row group at once and keeps it until another one is wanted; a build opens one for each recording.
 """
 
 import io
