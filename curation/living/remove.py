@@ -197,7 +197,6 @@ def _carried_out(out: Storage, intent: Intent, lock: Lock) -> Receipt:
     scrub.scrub(out, recordings, intent.paths, intent.units)
     account(out, current)
     Edition(out, intent.number).end(current)
-    scrub.scrub(out, recordings, intent.paths, intent.units)
     receipt = _receipt(out, intent, current)
     receipts.write_receipt(out, receipt)
     out.remove(INTENT)
