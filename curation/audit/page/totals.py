@@ -5,7 +5,7 @@ from typing import Any
 from curation.audio.wave import SAMPLE_RATE
 from curation.audit.corpus import SAMPLES, Corpus
 from curation.core.errors import DataError
-from curation.manifests.ledger import NON_SPEECH
+from curation.manifests.ledger import NON_SPEECH, REMOVED
 from curation.manifests.summary import Summary
 
 TOP = 100
@@ -15,17 +15,18 @@ POINTS = 200
 
 
 def outside(corpus: Corpus, summary: Summary) -> list[list[Any]]:
-    """Status, reason, count and samples of what is no segment. Raises DataError where sums differ from the summary:
-    the files are of different publish passes.
+    """Status, reason, count and samples of what is no segment, without what was removed for good. Raises DataError
+    where sums differ from the summary: the files are of different publish passes.
     """
     found = [line for line in summary.lines if line.status == NON_SPEECH]
     ((inside,),) = _rows(corpus, f"SELECT coalesce(sum({SAMPLES}), 0)::BIGINT FROM segments")
     total = inside + sum(round(line.seconds * SAMPLE_RATE) for line in found)
-    if total != round(summary.seconds * SAMPLE_RATE):
+    said = sum(round(line.seconds * SAMPLE_RATE) for line in summary.lines if line.status != REMOVED)
+    if total != said:
         root = corpus.root
         msg = (
             f"{root}: segments and non-speech add up to {total / SAMPLE_RATE:.3f} s, summary.json says "
-            f"{summary.seconds:.3f} s: publish it again with `curation build -o {root}`"
+            f"{said / SAMPLE_RATE:.3f} s: publish it again with `curation build -o {root}`"
         )
         raise DataError(msg)
     return [[line.status, line.reason, line.count, round(line.seconds * SAMPLE_RATE)] for line in found]

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import soundfile
 
@@ -20,7 +19,6 @@ from curation.manifests.index import read_index
 from curation.manifests.marks import files as marks
 from curation.manifests.plan import read_plan
 from curation.manifests.removals.receipts import INTENT, read_receipt
-from curation.manifests.staging import BatchName, read_speech
 from curation.manifests.summary import read_summary
 from curation.pipeline.edition import before_labelling
 from curation.pipeline.guard import lock
@@ -134,14 +132,11 @@ def published(out):
     return [path for name in ("shards", "ledger", "segments") for path in (out / name).glob("*.parquet")]
 
 
-def test_what_stays_has_its_words_and_audio_for_pages_and_exports(corpus, tmp_path):
+def test_what_stays_has_its_page(corpus, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(corpus / "out", out)
     remove(str(out), Wanted(recordings=["amber"]), "other")
-    (segment,) = (row for row in rows(out, "segments") if row["id"] == first_of("birch"))
-    place = pa.table({"id": [segment["id"]], "place": [segment["staging_row"]]})
-    name = BatchName.parse(segment["staging_file"])
-    assert read_speech(Storage(str(out)), name, place, ["text"])["text"].to_pylist() == [segment["text"]]
+    curation("audit", out, "-o", tmp_path / "page")
 
 
 def test_what_was_removed_is_refused_under_any_name(corpus, tmp_path):
