@@ -14,7 +14,7 @@ from typing import Any
 
 from curation.core.errors import ConfigError
 from curation.manifests.marks.effects import in_force
-from curation.manifests.marks.files import Mark
+from curation.manifests.marks.files import Mark, stand_for
 
 Z95 = 1.959963984540054
 """Two-sided quantile of the normal distribution for 95 %."""
@@ -62,13 +62,12 @@ def estimate(marks: Iterable[Mark], status: str = "kept") -> dict[str, Any]:
     last = {
         mark.id: (mark.verdict == "wrong" and mark.kind != "accept", mark.sample)
         for mark in in_force(marks)
-        if mark.sample and mark.verdict
+        if mark.sample and mark.verdict and mark.sample.stratum.startswith(f"{status}/")
     }
-    reviewed: dict[str, list[tuple[bool, int]]] = {}
-    for is_wrong, drawn in last.values():
-        if drawn.stratum.startswith(f"{status}/"):
-            reviewed.setdefault(drawn.stratum, []).append((is_wrong, drawn.size))
-    strata = {name: [(is_wrong, size / len(found)) for is_wrong, size in found] for name, found in reviewed.items()}
+    weights = stand_for([drawn for _, drawn in last.values()])
+    strata: dict[str, list[tuple[bool, float]]] = {}
+    for (is_wrong, drawn), weight in zip(last.values(), weights, strict=True):
+        strata.setdefault(drawn.stratum, []).append((is_wrong, weight))
     if not strata:
         msg = f"no mark of a random sample says right or wrong of {status!r}: draw one with `curation sample`, mark it"
         raise ConfigError(msg)

@@ -21,7 +21,7 @@ from curation.core.storage import Storage
 from curation.fit.consensus import ReferenceUtterance
 from curation.manifests.groups import all_groups
 from curation.manifests.marks.effects import conflicts, in_force
-from curation.manifests.marks.files import Mark, digest, read
+from curation.manifests.marks.files import Drawn, Mark, digest, read, stand_for
 from curation.manifests.records import Hypothesis
 from curation.pipeline.provenance import open_labelled
 from curation.text.normalize import normalizer_for
@@ -45,10 +45,11 @@ Find = Callable[["_Recording", Mapping[str, Any]], "Reference | None"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What was said in an utterance, and for how many it stands."""
+    """What was said in an utterance."""
 
     text: str
-    weight: float = 1.0
+    drawn: Drawn | None = None
+    """The stratum of the sample, where a mark says it."""
 
 
 def reference_utterances(
@@ -60,7 +61,8 @@ def reference_utterances(
     """
     left_out = Counter[str]()
     find = _marked(marked(read(Storage(root)), left_out), left_out) if marks else _finder(transcripts)
-    found = []
+    found: list[ReferenceUtterance] = []
+    drawn: list[Drawn] = []
     for recording in _recordings(root):
         heard = [segment for segment in recording.segments if _answered(segment)]
         for segment in heard:
@@ -70,9 +72,13 @@ def reference_utterances(
             elif not normalizer_for(segment["language"]).units(reference.text):
                 left_out["transcript without words"] += 1
             else:
-                found.append(_with_reference(recording, segment, reference))
-    mean = math.fsum(item.weight for item in found) / max(len(found), 1)
-    return [replace(item, weight=item.weight / mean) for item in found], left_out
+                found.append(_with_reference(recording, segment, reference.text))
+                drawn += [reference.drawn] if reference.drawn else []
+    if not drawn:
+        return found, left_out
+    weights = stand_for(drawn)
+    mean = math.fsum(weights) / len(weights)
+    return [replace(item, weight=weight / mean) for item, weight in zip(found, weights, strict=True)], left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +108,14 @@ def _answered(segment: Mapping[str, Any]) -> list[Hypothesis]:
     return [item for item in hypotheses if not item.error]
 
 
-def _with_reference(recording: _Recording, segment: Mapping[str, Any], found: Reference) -> ReferenceUtterance:
+def _with_reference(recording: _Recording, segment: Mapping[str, Any], text: str) -> ReferenceUtterance:
     return ReferenceUtterance(
         id=segment["id"],
         group=recording.source["speaker"] or recording.source["id"],
         seconds=(segment["end"] - segment["start"]) / SAMPLE_RATE,
         language=segment["language"],
         hypotheses=_answered(segment),
-        reference=found.text,
-        weight=found.weight,
+        reference=text,
     )
 
 
@@ -143,11 +148,11 @@ def _marked(known: Mapping[str, Mark], left_out: Counter[str]) -> Find:
         if mark is None or mark.sample is None:
             return None
         if mark.text:
-            return Reference(mark.text, mark.sample.weight)
+            return Reference(mark.text, mark.sample)
         if mark.text_seen != digest(segment["text"]):
             left_out["marked as right, of a text that has changed"] += 1
             return None
-        return Reference(segment["text"] or "", mark.sample.weight)
+        return Reference(segment["text"] or "", mark.sample)
 
     return find
 

@@ -5,6 +5,7 @@ A mark names an utterance and the text that its author saw; a retraction undoes 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -26,8 +27,16 @@ class Drawn:
 
     stratum: str
     weight: Annotated[Finite, Field(gt=0)]
-    size: Annotated[int, Field(gt=0)]
-    """Of the stratum: what was heard of it stands for all, however much of the sample that is."""
+    size: Annotated[int, Field(gt=0)] | None = None
+    """Of the stratum: what was heard of it stands for all, however much of the sample that is. None: not known."""
+
+
+def stand_for(heard: Sequence[Drawn]) -> list[float]:
+    """For how many utterances each stands of those that were heard of a sample: the size of its stratum by the number
+    heard of it. Where that size is not known, the weight with which it was drawn, as if all that was drawn were heard.
+    """
+    counts = Counter(drawn.stratum for drawn in heard)
+    return [drawn.weight if drawn.size is None else drawn.size / counts[drawn.stratum] for drawn in heard]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,3 +84,8 @@ def test_only_the_last_word_on_a_random_draw_that_is_asked_for_counts():
     assert estimate(marks, "consensus.max_pwer")["share"] == 1.0
     with pytest.raises(ConfigError, match="no mark of a random sample says right or wrong of 'failed'"):
         estimate(marks, "failed")
+
+
+def test_marks_that_do_not_know_the_size_of_their_stratum_have_the_weight_with_which_they_were_drawn():
+    found = estimate([marked("a", "wrong", size=None, weight=3.0), marked("b", "right", size=None, weight=1.0)])
+    assert found["share"] == 0.75

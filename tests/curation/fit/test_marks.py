@@ -19,6 +19,8 @@ from tests.support.builds import rows, toy_build, toy_config
 from tests.support.commands import curation
 
 DRAWN = Drawn("kept/en/near", 3.0, 100)
+SIZES = (10, 20, 60)
+"""Of the strata. Twelve were heard of each, whatever was drawn with which weight."""
 NOT_DRAWN = 36
 """Marks from this one on are of no random sample."""
 
@@ -45,7 +47,9 @@ def marks_of(segments, change=lambda _, mark: mark):
         }
         mark |= {} if is_right else {"text": truth}
         mark |= (
-            {"sample": {"stratum": "kept/en/near", "weight": 1.0 + number, "size": 100}} if number < NOT_DRAWN else {}
+            {"sample": {"stratum": f"kept/en/{number % 3}", "weight": 1.0 + number, "size": SIZES[number % 3]}}
+            if number < NOT_DRAWN
+            else {}
         )
         found.append(change(number, mark))
     return found
@@ -74,7 +78,7 @@ def test_only_marks_of_the_random_sample_are_used_with_their_weights(reviewed):
     assert (len(report.fitted.predicted), report.left_out["mark of no random sample"]) == (36, 4)
     found, _ = reference_utterances(str(folder / "out"), marks=True)
     assert [item.weight for item in sorted(found, key=lambda item: item.id)] == pytest.approx(
-        [(1 + number) / 18.5 for number in range(NOT_DRAWN)]
+        [SIZES[number % 3] / 30 for number in range(NOT_DRAWN)]
     )
     assert all(item.reference == " ".join(said(int(item.id[1:3]))) for item in found)
 
