@@ -15,17 +15,17 @@ POINTS = 200
 
 
 def outside(corpus: Corpus, summary: Summary) -> list[list[Any]]:
-    """Status, reason, count and samples of what is no segment, without what was removed for good. Raises DataError
-    where sums differ from the summary: the files are of different publish passes.
+    """Status, reason, count and samples of what is no segment. Raises DataError where sums differ from the summary:
+    the files are of different publish passes.
     """
-    found = [line for line in summary.lines if line.status == NON_SPEECH]
+    found = [line for line in summary.lines if line.status in {NON_SPEECH, REMOVED}]
     ((inside,),) = _rows(corpus, f"SELECT coalesce(sum({SAMPLES}), 0)::BIGINT FROM segments")
     total = inside + sum(round(line.seconds * SAMPLE_RATE) for line in found)
-    said = sum(round(line.seconds * SAMPLE_RATE) for line in summary.lines if line.status != REMOVED)
+    said = sum(round(line.seconds * SAMPLE_RATE) for line in summary.lines)
     if total != said:
         root = corpus.root
         msg = (
-            f"{root}: segments and non-speech add up to {total / SAMPLE_RATE:.3f} s, summary.json says "
+            f"{root}: segments and what is none add up to {total / SAMPLE_RATE:.3f} s, summary.json says "
             f"{said / SAMPLE_RATE:.3f} s: publish it again with `curation build -o {root}`"
         )
         raise DataError(msg)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.core.stores.protocols import file_system
@@ -23,6 +24,7 @@ from curation.manifests.summary import read_summary
 from curation.pipeline.edition import before_labelling
 from curation.pipeline.guard import lock
 from curation.pipeline.run import build
+from tests.support.audit.browser import meta_of
 from tests.support.builds import in_order, rows, seconds_by_recording, toy_config, write_recordings
 from tests.support.commands import curation
 from tests.support.faults.killing import Killed, KillingFileSystem
@@ -137,6 +139,10 @@ def test_what_stays_has_its_page(corpus, tmp_path):
     shutil.copytree(corpus / "out", out)
     remove(str(out), Wanted(recordings=["amber"]), "other")
     curation("audit", out, "-o", tmp_path / "page")
+    meta, summary = meta_of(tmp_path / "page"), read_summary(Storage(str(out)))
+    shown = [samples for *_, samples in meta["outside"]] + [samples for *_, samples in meta["cube"]["fixed"]]
+    assert sum(shown) + sum(meta["cube"]["cells"]["samples"]) == round(summary.seconds * SAMPLE_RATE)
+    assert [line[:2] for line in meta["outside"] if line[0] == "removed"] == [["removed", "other"]]
 
 
 def test_what_was_removed_is_refused_under_any_name(corpus, tmp_path):

@@ -89,9 +89,9 @@ export function evaluate(meta, edges) {
   return { reasons: ordered(meta, [...reasons.values()]), byLanguage, total };
 }
 
-const ORDER = { non_speech: 0, rejected: 1, failed: 3, kept: 4 };
+const ORDER = { removed: -1, non_speech: 0, rejected: 1, failed: 3, kept: 4 };
 
-// Non-speech, what stages have rejected, thresholds in their order, failures, kept.
+// What was removed for good, non-speech, what stages have rejected, thresholds in their order, failures, kept.
 function ordered(meta, found) {
   const rank = (line) => {
     const dim = meta.rules.findIndex((rule) => rule.field === line.reason);

@@ -74,7 +74,7 @@ function Waterfall({ lines, input, meta, go }) {
             input={input}
             name={line.reason || STATUS[line.status]}
             title={names[line.reason]}
-            onPick={line.status === "non_speech" ? null : () => go("listen", { reason: pick(line) })}
+            onPick={["non_speech", "removed"].includes(line.status) ? null : () => go("listen", { reason: pick(line) })}
           />
         ))}
       </tbody>
@@ -94,7 +94,7 @@ const pick = (line) => (line.status === "kept" ? "kept" : line.status === "faile
 function Step({ name, status, begin, samples, input, title, onPick, count: n }) {
   const duration = inColumn(input);
   const share = (value) => `${input ? (100 * value) / input : 0}%`;
-  const label = status === "failed" ? `failed: ${name}` : name;
+  const label = ["failed", "removed"].includes(status) ? `${status}: ${name}` : name;
   return (
     <tr class={status}>
       <th scope="row">

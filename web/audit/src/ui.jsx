@@ -27,6 +27,7 @@ export const STATUS = {
   rejected: "rejected",
   failed: "failed",
   non_speech: "non-speech",
+  removed: "removed",
 };
 
 export const Badge = ({ status }) => <span class={`badge ${status}`}>{STATUS[status] ?? status}</span>;
