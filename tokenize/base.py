@@ -16,6 +16,9 @@ from curation.audio.wave import Wave
 Ids = npt.NDArray[np.int32]
 Vectors = npt.NDArray[np.float32]
 
+META = "meta"
+"""Device of a tokenizer without weights, as of torch's tensors without data: it has name, sizes and fingerprint."""
+
 
 @dataclass(slots=True)
 class CodecTokens:

@@ -11,7 +11,7 @@ from curation.audio.wave import Wave
 from curation.core.records import typed
 from curation.core.settings import Section, model_field, publish_field
 from curation.core.timing import inside_model
-from curation.tokenize.base import CodecTokenizer, ContentTokenizer
+from curation.tokenize.base import META, CodecTokenizer, ContentTokenizer
 from curation.tokenize.registry import check_reference, load_codec, load_content
 
 
@@ -149,3 +149,11 @@ def load_tokenizers(config: TokenizeConfig | None, device: str | None = None) ->
     device = device or config.device
     content, codec = load_content(config.glm, device), load_codec(config.bicodec, device)
     return DualTokenizer(content, codec, (config.glm, config.bicodec))
+
+
+def described(config: TokenizeConfig | None) -> dict[str, Any] | None:
+    """How an index describes the tokenizers that the configuration names, None where there are none; the weights of
+    those that know the device `meta` are not loaded for that.
+    """
+    tokenizers = load_tokenizers(config, device=META)
+    return tokenizers.describe() if tokenizers else None

@@ -10,7 +10,7 @@ from curation.core.errors import ConfigError
 from curation.core.plugins import Registry
 from curation.models.store import is_reference, resolve
 from curation.tokenize.adapters.base import Stream, TokenizerKind
-from curation.tokenize.base import CodecTokenizer, ContentTokenizer
+from curation.tokenize.base import META, CodecTokenizer, ContentTokenizer
 
 TOKENIZERS: Registry[TokenizerKind] = Registry(
     TokenizerKind, "curation.tokenizers", ["curation.tokenize.adapters"], what="tokenizer"
@@ -39,13 +39,17 @@ def load_codec(reference: str, device: str = "cpu") -> CodecTokenizer:
 @cache
 def _content(reference: str, device: str) -> ContentTokenizer:
     kind, folder = _located(reference, "content")
-    return kind.content(folder, device)
+    return kind.content(folder, _device(kind, device))
 
 
 @cache
 def _codec(reference: str, device: str) -> CodecTokenizer:
     kind, folder = _located(reference, "codec")
-    return kind.codec(folder, device)
+    return kind.codec(folder, _device(kind, device))
+
+
+def _device(kind: TokenizerKind, device: str) -> str:
+    return "cpu" if device == META and not kind.knows_meta else device
 
 
 def kind_of(reference: str) -> str:

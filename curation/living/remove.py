@@ -34,7 +34,7 @@ from curation.manifests.removals.tombstones import Tombstones
 from curation.manifests.schemas import LEDGER
 from curation.manifests.segments import table as segments
 from curation.manifests.summary import LedgerTally, PartSums
-from curation.pipeline.edition import ANEW, Edition, Once
+from curation.pipeline.edition import ANEW, Edition
 from curation.pipeline.guard.lock import Lock, held
 from curation.pipeline.job import FileRewritten
 from curation.pipeline.publish import account, labelling_of
@@ -207,8 +207,8 @@ def _switched(out: Storage, old: ShardIndex, intent: Intent, lock: Lock) -> Shar
     """Write the files anew that have something of the recordings, and make them the corpus."""
     edition = Edition.begin(out, ["remove", sorted(intent.recordings), intent.reason])
     without = partial(Without, out, intent.number, sorted(intent.recordings), old.row_group_rows)
-    tasks = rewrite_tasks(old)
-    new = rest(old, LocalRuntime().map(partial(Once, edition, without, FileRewritten), tasks))
+    done = edition.each(rewrite_tasks(old), FileRewritten, partial(LocalRuntime().map, without))
+    new = rest(old, done)
     samples = sum(intent.recordings.values())
     name = ledger.removal_name(intent.number)
     tally = LedgerTally(lines={ledger.REMOVED: {intent.reason: (1, samples)}})

@@ -3,8 +3,8 @@
 The files of an edition have its number in their names. One that only adds recordings names the files of the edition
 before too, which stay as they are (`Standing`). The index names those that are the corpus: it is replaced last,
 in one step, and only then are files removed that it does not name. Who reads through the index sees the old corpus
-or the new one, whatever is killed. A finished task of a pass leaves its result in `publish/vN/`, and is not done
-again when the pass goes on after a kill.
+or the new one, whatever is killed. A finished task of a pass leaves its result in `publish/vN/` (`keep`), and is not
+done again when the pass goes on after a kill (`Edition.each`).
 
 Nor does a pass that went on where its lock was lost (a machine that slept, a request that was late) spoil another one:
 each has its own number, for which the first to write its record gets it; it removes files of lower numbers only, and
@@ -18,11 +18,11 @@ import itertools
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, Self
-
-from pydantic import TypeAdapter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any, Self
 
 from curation.core.errors import DataError, LockError
 from curation.core.records import json_bytes, typed
@@ -36,7 +36,7 @@ from curation.manifests.index import Generation, Kind, ShardIndex, generations_o
 from curation.manifests.plan import Plan
 from curation.manifests.segments import table as segments
 from curation.manifests.selection import JUDGED_FOLDER, judged_folder
-from curation.pipeline.job import Result, Task
+from curation.pipeline.job import NamedTask, Result, Task
 
 FOLDER = "publish"
 PUBLISHED = (ledger.FOLDER, segments.FOLDER, shards.FOLDER)
@@ -45,6 +45,9 @@ ANEW = f"{FOLDER}/anew.json"
 """While it is there, nothing of the corpus stands: recordings that it has are labelled again."""
 MOST_REPLACED = 2**16
 """Where as many recordings are replaced, all files are written anew."""
+READERS = 16
+AT_ONCE = 1024
+"""Results of tasks that are in memory at once."""
 REMEDY = "remove it and run the same command again"
 
 
@@ -59,7 +62,7 @@ class _Started:
 class Standing:
     """What a publish pass leaves of the corpus that is there."""
 
-    index: ShardIndex
+    index: ShardIndex = field(default_factory=lambda: ShardIndex([]))
     """With its files; where all are written anew, with those only that say what was removed for good."""
     replaced: Sequence[str] = ()
     """Sorted ids of recordings that were labelled again: their rows go out of those files."""
@@ -74,25 +77,6 @@ class Standing:
         """The first generation of the plan that is not published yet."""
         return self.index.planned
 
-    @classmethod
-    def of(cls, out: Storage, planned: Plan, made: str, *, compact: bool = False) -> Self:
-        """What stands of a corpus for a pass with these settings: nothing where others made it, or files of it lack,
-        or if all are to be written anew.
-        """
-        try:
-            found = index.read_index(out)
-        except (FileNotFoundError, DataError):  # a damaged one is replaced
-            found = ShardIndex([])
-        lost = [name for name in out.names(ledger.FOLDER) if ledger.is_removal(name)]
-        sha256 = {name: value for name, value in found.sha256.items() if ledger.is_removal(posixpath.basename(name))}
-        nothing = cls(ShardIndex([], ledger=lost, sha256=sha256))
-        whole = all({*found.names(folder)}.issubset(out.names(folder)) for folder in PUBLISHED)
-        same = found.made == made and found.planned <= len(planned.generations)
-        if compact or not same or not whole or out.exists(ANEW):
-            return nothing
-        again = {*itertools.islice(replaced(planned, found.planned), MOST_REPLACED)}
-        return nothing if len(again) == MOST_REPLACED else cls(found, sorted(again))
-
 
 @dataclass(frozen=True)
 class Edition:
@@ -106,6 +90,23 @@ class Edition:
     """SHA-256 of that index."""
     generations: Sequence[Generation] = ()
     """Of that index."""
+    standing: Standing = field(default_factory=Standing)
+    is_published: bool = False
+    """Whether it is the corpus already: there is nothing to write."""
+
+    @classmethod
+    def open(cls, out: Storage, planned: Plan, made: str, source: Sequence[Any], *, compact: bool = False) -> Self:
+        """The edition of a pass that publishes what is planned, with the settings `made`, from a `source` (JSON values:
+        what else its files are made of). Nothing stands of a corpus that was made with other settings, or lacks files;
+        nor where it is to be `compact`.
+
+        Raises LockError where another build begins one at the same time.
+        """
+        standing = _standing(out, planned, made, compact=compact)
+        if standing.stands and standing.since == len(planned.generations):
+            return replace(cls.of(out, standing.index), standing=standing, is_published=True)
+        begun = cls.begin(out, [made, *source, len(planned.generations), standing.since])
+        return replace(begun, standing=standing)
 
     @classmethod
     def begin(cls, out: Storage, made_of: Any) -> Self:
@@ -134,6 +135,28 @@ class Edition:
     def of(cls, out: Storage, current: ShardIndex) -> Self:
         """The edition that is the corpus, and whatever killed passes have left since it was made."""
         return cls(out, max([current.edition, *map(_pass_number, out.names(FOLDER))]))
+
+    def each(
+        self, tasks: Iterable[Task], kind: type[Result], work: Callable[[Iterable[Task]], Iterable[Result]]
+    ) -> Iterator[Result]:
+        """A result for each task of the pass, in any order: the one that was kept, or what `work` gives for the others.
+
+        Raises DataError where one that was kept is damaged.
+        """
+        folder = folder_of(self.number)
+        known, waiting = {*self.out.names(folder)}, []
+        done: list[str] = []
+        for task in tasks:
+            if _name(task) in known:
+                done.append(f"{folder}/{_name(task)}")
+            else:
+                waiting.append(task)
+        read = partial(self.out.read_record, parse=partial(typed, kind), remedy=REMEDY)
+        with ThreadPoolExecutor(READERS) as pool:
+            for start in range(0, len(done), AT_ONCE):
+                yield from pool.map(read, done[start : start + AT_ONCE])
+        if waiting:
+            yield from work(waiting)
 
     def switch(self, new: ShardIndex, kind: Kind = "build", *, rewrites: bool = True) -> ShardIndex:
         """Make this edition the corpus, and remove files that it does not name; returns the index as it is written.
@@ -168,7 +191,7 @@ class Edition:
         passes = {_pass_number(name) for folder in (FOLDER, JUDGED_FOLDER) for name in self.out.names(folder)}
         for number in sorted(passes & set(range(1, self.number + 1))):  # the latest last: it is the one that can go on
             self.out.remove(_record(number))
-            self.out.remove_folder(_folder(number))
+            self.out.remove_folder(folder_of(number))
             self.out.remove_folder(judged_folder(number))
         self.out.remove_if_empty(FOLDER)
         self.out.remove_if_empty(JUDGED_FOLDER)
@@ -181,6 +204,23 @@ class Edition:
             raise LockError(msg) from error
 
 
+def _standing(out: Storage, planned: Plan, made: str, *, compact: bool) -> Standing:
+    """What stands of the corpus for a pass."""
+    try:
+        found = index.read_index(out)
+    except (FileNotFoundError, DataError):  # a damaged one is replaced
+        found = ShardIndex([])
+    lost = [name for name in out.names(ledger.FOLDER) if ledger.is_removal(name)]
+    sha256 = {name: value for name, value in found.sha256.items() if ledger.is_removal(posixpath.basename(name))}
+    nothing = Standing(ShardIndex([], ledger=lost, sha256=sha256))
+    whole = all({*found.names(folder)}.issubset(out.names(folder)) for folder in PUBLISHED)
+    same = found.made == made and found.planned <= len(planned.generations)
+    if compact or not same or not whole or out.exists(ANEW):
+        return nothing
+    again = {*itertools.islice(replaced(planned, found.planned), MOST_REPLACED)}
+    return nothing if len(again) == MOST_REPLACED else Standing(found, sorted(again))
+
+
 def before_labelling(out: Storage, planned: Plan, units: Iterable[int]) -> None:
     """Take note where units are labelled again whose recordings are published: nothing of that corpus stands then."""
     if out.exists(index.FILE):
@@ -189,40 +229,24 @@ def before_labelling(out: Storage, planned: Plan, units: Iterable[int]) -> None:
             out.write_json(ANEW, {"units": published})
 
 
-class Once(Generic[Task, Result]):
-    """Does each task of a pass once: where its result is there from a run that was killed, it is read.
+def keep(out: Storage, edition: int, task: Task, result: Result) -> Result:
+    """Keep the result of a task of the pass that makes an edition, when all that the task writes is there."""
+    out.write_json(f"{folder_of(edition)}/{_name(task)}", asdict(result))
+    return result
 
-    The worker is made for the first task that has to be done.
-    """
 
-    def __init__(
-        self, edition: Edition, make_worker: Callable[[], Callable[[Task], Result]], result: type[Result]
-    ) -> None:
-        self._edition = edition
-        self._make_worker = make_worker
-        self._results = TypeAdapter(result)
-        self._worker: Callable[[Task], Result] | None = None
+def folder_of(edition: int) -> str:
+    """Where the pass that makes an edition keeps what is done."""
+    return f"{FOLDER}/v{edition}"
 
-    def __call__(self, task: Task) -> Result:
-        """The result of the task."""
-        out, file = self._edition.out, f"{_folder(self._edition.number)}/{task.name}.json"
-        try:
-            return out.read_record(file, self._results.validate_python, REMEDY)
-        except FileNotFoundError:
-            self._worker = self._worker or self._make_worker()
-        result = self._worker(task)
-        out.write_json(file, self._results.dump_python(result, mode="json"))
-        return result
+
+def _name(task: NamedTask) -> str:
+    return f"{task.name}.json"
 
 
 def _record(number: int) -> str:
     """The file that says what a pass makes."""
-    return f"{_folder(number)}/pass.json"
-
-
-def _folder(number: int) -> str:
-    """Where a pass keeps the results of its tasks."""
-    return f"{FOLDER}/v{number}"
+    return f"{folder_of(number)}/pass.json"
 
 
 def _pass_number(name: str) -> int:

@@ -15,6 +15,7 @@ from curation.manifests import schemas, staging, tokens
 from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.selection import Selection, column, judged_file
 from curation.manifests.staging import BatchName
+from curation.pipeline.edition import keep
 from curation.pipeline.gpu import for_this_machine
 from curation.pipeline.guard.quarantine import current_attempt
 from curation.pipeline.job import BatchesJudged, Job
@@ -51,7 +52,7 @@ class JudgeTask:
 
     @property
     def name(self) -> str:
-        """See `edition.NamedTask`."""
+        """See `job.NamedTask`."""
         return f"judge-{self.files[0]}"
 
 
@@ -86,13 +87,14 @@ class BatchJudge:
                 known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
             self._out.write_table(judged_file(self._labelled.edition, name), judged.nested)
-        return BatchesJudged(
+        judged_files = BatchesJudged(
             label_times=times,
             label_errors=errors,
             model_seconds=take_model_seconds(),
             audio_seconds=samples / SAMPLE_RATE,
             warning=self._note if samples else "",
         )
+        return keep(self._out, self._labelled.edition, task, judged_files)
 
     def _encode(self, name: BatchName, judged: Selection, tokenizers: DualTokenizer) -> int:
         """Encode what is kept and has no tokens; returns its samples."""

@@ -4,16 +4,17 @@ No ASR or diarization model runs here, so repeating it with other thresholds is 
 since the corpus was published are added to it: only they are judged and written, and the files that are there stay.
 With other thresholds, tokenizers or marks all files are written anew.
 
-Every step is a map over idempotent tasks, which are not done again after a kill. What is new lies beside the old until
-the index, which is written last, names it. A staging file is judged once, by the first step; the others use what it
-stored, and the segments read the texts, and the shards the payload of the kept ones only.
+Every step is a map over idempotent tasks; those that a killed pass has done are left out where they are listed. What is
+new lies beside the old until the index, which is written last, names it. A staging file is judged once, by the first
+step; the others use what it stored, and the segments read the texts, and the shards the payload of the kept ones only.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 from curation.core.records import typed
 from curation.core.storage import Storage
@@ -29,15 +30,24 @@ from curation.manifests.staging import BatchName
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import Labelling, Summary, summarize
 from curation.pipeline.assemble import declared_scores, tokenizer_gpus
-from curation.pipeline.edition import Edition, Once, Standing
+from curation.pipeline.edition import Edition
 from curation.pipeline.encode import BatchJudge, JudgeTask
-from curation.pipeline.job import BatchesJudged, FileRewritten, Job, LedgerPartWritten, Runtime, ShardWritten
+from curation.pipeline.job import (
+    BatchesJudged,
+    FileRewritten,
+    Job,
+    LedgerPartWritten,
+    Result,
+    Runtime,
+    ShardWritten,
+    Task,
+)
 from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import labelled_build, read_config, write_config
 from curation.pipeline.readme.card import write_card
 from curation.pipeline.without import Without, rest, rewrite_tasks
 from curation.pipeline.writers import LedgerTask, LedgerWriter, ShardCut, ShardWriter
-from curation.tokenize.pair import DualTokenizer, load_tokenizers
+from curation.tokenize.pair import described
 
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
@@ -50,26 +60,26 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     `compact`: write all files anew, whatever is published.
     """
     out, config, planned, names = job.out, job.config, plan.read_plan(job.out), staging.committed(job.out)
-    tokenizers = load_tokenizers(config.tokenize, device="cpu")  # for their fingerprints; no GPU is needed here
-    labelled = labelled_build(out, config)
+    labelled, tokenizers = labelled_build(out, config), described(config.tokenize)
     table = SegmentTable(declared_scores(), labelled.rules)
     calibration = labelled.recalibration.name if labelled.recalibration else ""
     made = _made(job, tokenizers, table, calibration)
-    standing = Standing.of(out, planned, made, compact=compact)
-    if standing.stands and standing.since == len(planned.generations):
+    edition = Edition.open(out, planned, made, [__version__, [*map(str, names)]], compact=compact)
+    standing = edition.standing
+    if edition.is_published:
         monitor.lock.fence()
-        return _finished(job, Edition.of(out, standing.index), standing.index, monitor)
-    edition = Edition.begin(out, [made, __version__, [*map(str, names)], len(planned.generations), standing.since])
-    work = Work(job, runtime, edition, monitor, standing, planned)
+        return _finished(job, edition, standing.index, monitor)
+    work = Work(job, runtime, edition, monitor, planned)
     mine = files_of(planned, names, standing.since)
     labelling = work.judge(mine)
     written = work.write_ledger(replace(labelled, edition=edition.number), table, mine)
-    shards, left = work.write_shards(written, tokenizers, calibration), work.rewrite()
+    fingerprint = tokenizers["fingerprint"] if tokenizers else None
+    shards, left = work.write_shards(written, fingerprint, calibration), work.rewrite()
     parts = [part.file for part in written]
     new = ShardIndex(
         shards=[*left.shards, *shards],
         row_group_rows=config.publish.row_group_rows,
-        tokenizers=tokenizers.describe() if tokenizers else None,
+        tokenizers=tokenizers,
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
         software=__version__,
         edition=edition.number,
@@ -88,11 +98,11 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     return _finished(job, edition, new, monitor)
 
 
-def _made(job: Job, tokenizers: DualTokenizer | None, table: SegmentTable, calibration: str) -> str:
+def _made(job: Job, tokenizers: Mapping[str, Any] | None, table: SegmentTable, calibration: str) -> str:
     """A hash of all that decides what is published of a recording, and in which columns."""
     decides = {
         "settings": job.config.model_dump(mode="json", exclude={"engine", "inputs"}),
-        "tokenizers": tokenizers.fingerprint if tokenizers else None,
+        "tokenizers": tokenizers["fingerprint"] if tokenizers else None,
         "marks": job.out.names(MARKS),
         "calibration": calibration,
         "columns": [str(schema) for schema in (schemas.SHARDS, schemas.LEDGER, table.schema)],
@@ -132,22 +142,18 @@ class Work:
     runtime: Runtime
     edition: Edition
     monitor: Monitor
-    standing: Standing
     planned: plan.Plan
 
     def judge(self, names: Sequence[BatchName]) -> Labelling:
         """Judge staging files and tokenize what is kept; returns what all published ones say of the label pass."""
-        job, since = self.job, self.standing.since
+        job, standing = self.job, self.edition.standing
         size = FILES_PER_TASK if job.config.tokenize is None else 1
-        new = plan.Plan(job.out, self.planned.generations[:since]).num_units
-        tasks = (JudgeTask(names[start : start + size], new) for start in range(0, len(names), size))
-        labelling, gpus = (
-            labelling_of(job.out, self.standing.index) if since else Labelling(),
-            tokenizer_gpus(job.config),
-        )
-        worker = partial(Once, self.edition, partial(BatchJudge, job, self.edition.number), BatchesJudged)
-        done = self.runtime.map(worker, tasks, gpus=gpus, guarded=size == 1)
-        for part in self.monitor.follow("judge", -(-len(names) // size), done):
+        new = plan.Plan(job.out, self.planned.generations[: standing.since]).num_units
+        tasks = [JudgeTask(names[start : start + size], new) for start in range(0, len(names), size)]
+        labelling = labelling_of(job.out, standing.index) if standing.since else Labelling()
+        worker, gpus = partial(BatchJudge, job, self.edition.number), tokenizer_gpus(job.config)
+        done = self._each(tasks, BatchesJudged, worker, gpus=gpus, guarded=size == 1)
+        for part in self.monitor.follow("judge", len(tasks), done):
             labelling.add(part.label_times, part.label_errors)
             self.monitor.journal.add_models(part.model_seconds)
         return labelling
@@ -156,34 +162,42 @@ class Work:
         self, labelled: LabelledBuild, table: SegmentTable, names: Sequence[BatchName]
     ) -> list[LedgerPartWritten]:
         """Write the new parts of ledger and segments; returns them in order."""
-        since = self.standing.since
-        tasks = (LedgerTask(part) for part in id_ranges(self.planned, names, since))
-        worker = partial(Once, self.edition, partial(LedgerWriter, labelled, table), LedgerPartWritten)
-        done = self.runtime.map(worker, tasks)
-        parts = self.monitor.follow("ledger", len(self.planned.cuts(since)), done)
-        return sorted(parts, key=lambda part: part.number)
+        tasks = [LedgerTask(part) for part in id_ranges(self.planned, names, self.edition.standing.since)]
+        done = self._each(tasks, LedgerPartWritten, partial(LedgerWriter, labelled, table))
+        return sorted(self.monitor.follow("ledger", len(tasks), done), key=lambda part: part.number)
 
     def write_shards(
-        self, parts: Sequence[LedgerPartWritten], tokenizers: DualTokenizer | None, calibration: str
+        self, parts: Sequence[LedgerPartWritten], fingerprint: str | None, calibration: str
     ) -> list[ShardEntry]:
         """Write the shards of the kept utterances of new parts; returns them in order."""
         config, samples = self.job.config.publish, sum(part.kept_samples for part in parts)
-        if not samples and self.standing.stands:
+        if not samples and self.edition.standing.stands:
             return []
         cut = ShardCut.of(samples, config.shard_hours)
-        fingerprint = tokenizers.fingerprint if tokenizers else None
         settings = cut, self.edition.number, fingerprint, config.row_group_rows, config.audio, calibration
-        worker = partial(Once, self.edition, partial(ShardWriter, self.job.out, *settings), ShardWritten)
-        done = self.runtime.map(worker, cut.tasks([part.kept_samples for part in parts]))
+        tasks = cut.tasks([part.kept_samples for part in parts])
+        done = self._each(tasks, ShardWritten, partial(ShardWriter, self.job.out, *settings))
         entries = [shard.entry for shard in self.monitor.follow("shards", cut.count, done)]
         return sorted(entries, key=lambda entry: entry.file)
 
     def rewrite(self) -> ShardIndex:
         """The files that stay of the corpus, without the recordings that were labelled again."""
-        old, gone = self.standing.index, self.standing.replaced
+        old, gone = self.edition.standing.index, self.edition.standing.replaced
         if not gone:
             return old
-        without = partial(Without, self.job.out, self.edition.number, gone, old.row_group_rows)
-        tasks = rewrite_tasks(old)
-        done = self.runtime.map(partial(Once, self.edition, without, FileRewritten), tasks)
+        tasks, settings = rewrite_tasks(old), (self.edition.number, gone, old.row_group_rows)
+        done = self._each(tasks, FileRewritten, partial(Without, self.job.out, *settings))
         return rest(old, self.monitor.follow("rewrite", len(tasks), done))
+
+    def _each(
+        self,
+        tasks: Iterable[Task],
+        kind: type[Result],
+        make_worker: Callable[[], Callable[[Task], Result]],
+        *,
+        gpus: float = 0.0,
+        guarded: bool = False,
+    ) -> Iterator[Result]:
+        """A result for each task; workers are given those that a killed pass has not done."""
+        work = partial(self.runtime.map, make_worker, gpus=gpus, guarded=guarded)
+        return self.edition.each(tasks, kind, work)

@@ -18,6 +18,7 @@ from curation.manifests import index, ledger, shards
 from curation.manifests.index import ShardIndex
 from curation.manifests.segments import table as segments
 from curation.manifests.summary import LedgerTally, PartSums, named_speakers
+from curation.pipeline.edition import keep
 from curation.pipeline.job import FileRewritten
 from curation.pipeline.writers import ShardTally
 
@@ -35,7 +36,7 @@ class RewriteTask:
 
     @property
     def name(self) -> str:
-        """See `edition.NamedTask`."""
+        """See `job.NamedTask`."""
         return f"rewrite-{self.file}"
 
 
@@ -52,6 +53,9 @@ class Without:
 
     def __call__(self, task: RewriteTask) -> FileRewritten:
         """Write the file of the task, or the two of a part."""
+        return keep(self.out, self.edition, task, self._written(task))
+
+    def _written(self, task: RewriteTask) -> FileRewritten:
         name = f"{FOLDERS[task.is_shard]}/{task.file}"
         with damage_named(f"{self.out.root}/{name}", index.REMEDY), self.out.open_table(name) as file:
             if not has_any(file, self.recordings):

@@ -27,6 +27,7 @@ from curation.manifests.segments import table as segments
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.selection import LabelledBuild, filtered, judged_folder, located, payload
 from curation.manifests.summary import LedgerTally, PartSums, named_speakers
+from curation.pipeline.edition import keep
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
 KEPT_ROWS = 2**16
@@ -43,7 +44,7 @@ class LedgerTask:
 
     @property
     def name(self) -> str:
-        """See `edition.NamedTask`."""
+        """See `job.NamedTask`."""
         return f"ledger-{self.recordings.number:06d}"
 
 
@@ -78,7 +79,8 @@ class LedgerWriter:
                 speakers.add(named_speakers(rows, heard["speaker"]))
             writer.annotate(PartSums.KEY, PartSums(tally, speakers.values()).to_text())
         sha256 = {f"{ledger.FOLDER}/{file}": writer.sha256, f"{segments.FOLDER}/{file}": all_writer.sha256}
-        return LedgerPartWritten(number=number, file=file, kept_samples=samples, tally=tally, sha256=sha256)
+        part = LedgerPartWritten(number=number, file=file, kept_samples=samples, tally=tally, sha256=sha256)
+        return keep(out, edition, task, part)
 
 
 def _kept_file(edition: int, number: int) -> str:
@@ -95,7 +97,7 @@ class ShardTask:
 
     @property
     def name(self) -> str:
-        """See `edition.NamedTask`."""
+        """See `job.NamedTask`."""
         return f"shard-{self.shard:05d}"
 
 
@@ -150,7 +152,8 @@ class ShardWriter:
             for rows in _ahead(rows for item in task.parts for rows in self._rows_of(task.shard, *item)):
                 writer.add(rows)
                 tally.add(rows)
-        return ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
+        shard = ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
+        return keep(self.out, self.edition, task, shard)
 
     def _rows_of(self, shard: int, number: int, before: int) -> Iterator[pa.Table]:
         """What a part of the ledger gives to the shard, in pieces: it may share its utterances with others."""

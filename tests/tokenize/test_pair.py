@@ -1,13 +1,16 @@
 """The tokenizers inside a build: official checkpoints by folder, counts, fingerprints."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
+from curation.core.errors import DataError
 from curation.pipeline.encode import encode_rows
-from curation.tokenize.pair import TokenizeConfig, load_tokenizers
+from curation.tokenize.pair import TokenizeConfig, described, load_tokenizers
 from tests.support.builds import rows, toy_build, toy_config, write_recordings
 from tests.support.dummies import speech
 
@@ -46,6 +49,19 @@ def test_fingerprints_are_in_index_and_files(built, official):
     assert index["tokenizers"]["fingerprint"] == expected
     for part in (out / "shards").glob("*.parquet"):
         assert pq.read_metadata(part).metadata[b"curation.tokenizers"].decode() == expected
+
+
+def test_an_index_describes_tokenizers_whose_weights_are_not_loaded(official, bicodec_folder, tmp_path):
+    assert described(None) is None
+    for config in (official, TokenizeConfig()):
+        assert described(config) == load_tokenizers(config).describe()
+    broken = shutil.copytree(bicodec_folder, tmp_path / "bicodec")
+    save_file({"alien": np.zeros(3, np.float32)}, next(broken.rglob("BiCodec/model.safetensors")))
+    config = official.model_copy(update={"bicodec": str(broken)})
+    assert described(config)["bicodec"]["semantic_size"] == described(official)["bicodec"]["semantic_size"]
+    assert described(config)["fingerprint"] != described(official)["fingerprint"]
+    with pytest.raises(DataError, match="alien"):
+        load_tokenizers(config)
 
 
 def test_other_tokenizers_are_encoded_anew_and_the_old_tokens_stay(built):

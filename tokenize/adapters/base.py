@@ -24,6 +24,8 @@ class TokenizerKind(Adapter):
     """Which streams it has: `content` (12.5 ids a second) or `codec` (50 ids a second, and the global ones)."""
     has_default: ClassVar[bool] = True
     """Whether `KIND` alone opens one; else only `KIND:REFERENCE` does."""
+    knows_meta: ClassVar[bool] = False
+    """Whether it opens one without weights for the device `meta` (see `tokenize.base.META`); else it is given `cpu`."""
 
     def recognises(self, folder: Path, stream: Stream) -> bool:  # noqa: ARG002 - for subclasses
         """Whether a folder that is named without a kind is one of this kind."""

@@ -13,6 +13,7 @@ class BiCodec(TokenizerKind):
     kind = "bicodec"
     streams = ("codec",)
     has_default = False
+    knows_meta = True
 
     def codec(self, folder: Path | None, device: str) -> CodecTokenizer:
         """The tokenizer of a checkpoint. Raises ConfigError without one: none is shipped."""

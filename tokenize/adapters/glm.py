@@ -13,6 +13,7 @@ class Glm(TokenizerKind):
     kind = "glm"
     streams = ("content",)
     has_default = False
+    knows_meta = True
 
     def content(self, folder: Path | None, device: str) -> ContentTokenizer:
         """The tokenizer of a checkpoint. Raises ConfigError without one: none is shipped."""

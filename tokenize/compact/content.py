@@ -41,14 +41,15 @@ class CompactContent:
 
     name = "compact-content"
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, whisper: bool = True) -> None:
         tensors = load_weights(folder, FILE)
         self.mean, self.matrix, self.codebook = (
             tensors[name].astype(np.float32) for name in ("mean", "projection", "codebook")
         )
         self.codebook_size = len(self.codebook)
         self.fingerprint = fingerprint(self.name, {"whisper": "tiny.en", "states": STATES_PER_TOKEN}, tensors)
-        self.states = whisper_states()
+        if whisper:  # without it, it encodes nothing
+            self.states = whisper_states()
 
     def num_tokens(self, num_samples: int) -> int:
         """ceil(num_samples / 1280)."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
-from curation.tokenize.base import Ids, Vectors
+from curation.tokenize.base import META, Ids, Vectors
 from curation.tokenize.files import find_weights, read_config, read_tensors, require
 from curation.tokenize.official.batching import batch_samples, check_wave, nearest, pad_stack, run_buckets
 from curation.tokenize.official.checkpoints import exact_float32, fingerprint, load_strict
@@ -142,9 +142,10 @@ class GlmTokenizer:
         weights = find_weights(folder)
         with torch.device("meta"):
             self.encoder = Encoder(config, configs[0])
-        whole, layers = not config.get("quantize_encoder_only"), self.encoder.last_layer
-        load_strict(self.encoder, _encoder_tensors(read_tensors(weights), whole=whole, layers=layers), weights)
-        self.encoder.to(device)
+        if device != META:
+            whole, layers = not config.get("quantize_encoder_only"), self.encoder.last_layer
+            load_strict(self.encoder, _encoder_tensors(read_tensors(weights), whole=whole, layers=layers), weights)
+            self.encoder.to(device)
         self.device = torch.device(device)
         self.codebook_size = self.encoder.codebook.num_embeddings
         self.batch_samples = batch_samples(device, batch_seconds)

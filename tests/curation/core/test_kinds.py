@@ -10,6 +10,7 @@ from curation.core.settings import to_yaml
 from curation.pipeline.assemble import build_stages, steps
 from curation.pipeline.config import label_settings, load_config, validate
 from curation.stages.denoise.registry import DENOISERS
+from curation.tokenize.pair import TokenizeConfig, described
 from curation.tokenize.registry import load_codec, load_content
 from tests.support.plug_in import write_installed
 
@@ -153,6 +154,7 @@ def test_a_diarizer_and_an_aligner_of_a_package_are_used():
 
 def test_a_tokenizer_of_a_package_is_used():
     assert load_content("twin").fingerprint == load_content("compact").fingerprint
+    assert described(TokenizeConfig(glm="twin"))["glm"]["size"] == load_content("twin").codebook_size
     with pytest.raises(
         ConfigError, match=r"tokenize\.bicodec: the tokenizer 'twin' has no such stream, it has content"
     ):

@@ -2,19 +2,23 @@
 
 import hashlib
 import io
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.core.errors import LockError
+from curation.core.errors import DataError, LockError
 from curation.core.storage import Storage
+from curation.core.timing import StageTimes
 from curation.manifests import plan
-from curation.manifests.index import FILE, ShardIndex, read_index
-from curation.manifests.summary import read_summary
+from curation.manifests.error_rates import ErrorRate
+from curation.manifests.index import FILE, ShardEntry, ShardIndex, read_index
+from curation.manifests.summary import LedgerTally, read_summary
 from curation.pipeline import publish
-from curation.pipeline.edition import Edition
+from curation.pipeline.edition import Edition, folder_of, keep
 from curation.pipeline.guard import lock
+from curation.pipeline.job import BatchesJudged, FileRewritten, LedgerPartWritten, ShardWritten
 from tests.support.builds import toy_build, toy_config, write_recordings
 from tests.support.faults.killing import Killed, KillingFileSystem
 
@@ -179,3 +183,68 @@ def test_a_switch_whose_answer_is_lost_is_one(s3_bucket, s3):
     s3.fault = lambda request: next(lost, None) if request.method == "PUT" else None
     edition.switch(ShardIndex([], edition=1))
     assert read_index(out).edition == 1
+
+
+@dataclass(frozen=True)
+class Numbered:
+    number: int
+
+    @property
+    def name(self):
+        return f"task-{self.number}"
+
+
+TASKS = [Numbered(number) for number in range(5)]
+ENTRY = ShardEntry("part.parquet", 3, "a" * 64, 1.5, {"glm": 20}, 9, {"de": 3}, {"": 3})
+RESULTS = [
+    BatchesJudged(
+        label_times=StageTimes({"vad": 1.5}, {"whisper": 2.0}, 7),
+        label_errors={"whisper": ErrorRate(3, 1, "broken")},
+        model_seconds={"tokenize.compact": 0.25},
+        audio_seconds=3.0,
+        warning="on the CPU",
+    ),
+    LedgerPartWritten(
+        number=1,
+        file="part.parquet",
+        kept_samples=16_000,
+        tally=LedgerTally(2, 1, {"kept": {"": (3, 16_000)}, "failed": {"decode": (1, 5)}}, 1),
+        sha256={"ledger/part.parquet": "b" * 64},
+    ),
+    ShardWritten(entry=ENTRY),
+    FileRewritten(was="part.parquet", file="part-v2.parquet", entry=ENTRY),
+    FileRewritten(was="part.parquet", file=""),
+]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+def test_what_was_kept_is_given_again_and_only_the_rest_is_worked_on(tmp_path, result):
+    out, given = Storage(str(tmp_path)), []
+    for task in TASKS[::2]:
+        assert keep(out, 7, task, result) == result
+
+    def work(tasks):
+        for task in tasks:
+            given.append(task)
+            yield task.number
+
+    found = list(Edition(out, 7).each(TASKS, type(result), work))
+    assert given == TASKS[1::2]
+    assert [item for item in found if not isinstance(item, int)] == [result] * 3
+    assert [item for item in found if isinstance(item, int)] == [1, 3]
+    assert list(Edition(out, 8).each(TASKS, type(result), work)) == [0, 1, 2, 3, 4]  # another pass has its own
+
+
+def test_no_worker_is_made_where_all_is_done(tmp_path):
+    out = Storage(str(tmp_path))
+    for task in TASKS:
+        keep(out, 1, task, RESULTS[2])
+    assert list(Edition(out, 1).each(TASKS, ShardWritten, lambda _: pytest.fail("nothing to do"))) == [RESULTS[2]] * 5
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"entry": {"file": "../out"}}'])
+def test_a_damaged_result_is_named(tmp_path, content):
+    out = Storage(str(tmp_path))
+    out.write_bytes(f"{folder_of(1)}/task-2.json", content)
+    with pytest.raises(DataError, match=r"publish/v1/task-2\.json is damaged .*: remove it and run the same command"):
+        list(Edition(out, 1).each(TASKS, ShardWritten, lambda _: iter(())))

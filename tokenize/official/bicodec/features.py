@@ -54,7 +54,8 @@ def reference_clip(wave: Wave64, samples: int) -> npt.NDArray[np.float32]:
 class Wav2Vec2Features(nn.Module):
     """wav2vec2-large-xlsr-53 from its folder, cut after the last hidden state that is used.
 
-    Accepts pytorch_model.bin and model.safetensors, keys with or without the prefix of a pre-training checkpoint.
+    Accepts pytorch_model.bin and model.safetensors, keys with or without the prefix of a pre-training checkpoint. It is
+    without weights until `load`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,9 +74,12 @@ class Wav2Vec2Features(nn.Module):
         self._check(config.num_hidden_layers, self.files[0])
         with torch.device("meta"):
             self.model = Wav2Vec2Model(config)
+        self._kept = local()  # hidden states: each thread sees those of its own call
+
+    def load(self) -> None:
+        """Load the weights. Raises DataError where a key is missing, extra or misshapen."""
         self._load(self.files[2])
         self.model.encoder.layers = self.model.encoder.layers[: max(HIDDEN_STATES)]
-        self._kept = local()  # hidden states: each thread sees those of its own call
         for number in HIDDEN_STATES:
             self.model.encoder.layers[number - 1].register_forward_hook(self._keeper(number))
 

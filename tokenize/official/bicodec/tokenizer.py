@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
-from curation.tokenize.base import CodecTokens, Ids, Vectors
+from curation.tokenize.base import META, CodecTokens, Ids, Vectors
 from curation.tokenize.files import find_weights, read_config, require
 from curation.tokenize.official.batching import batch_samples, check_wave, length_buckets, run_buckets
 from curation.tokenize.official.bicodec.features import Wav2Vec2Features, Wave64, normalize_volume, reference_clip
@@ -43,9 +43,12 @@ class BiCodecTokenizer:
         _check_rate(settings, layout.settings)
         weights = find_weights(layout.model)
         self.model = BiCodec(require(config, "audio_tokenizer", layout.config), layout.config)
-        self.model.load(weights)
-        self.model.to(device)
-        self.features = Wav2Vec2Features(layout.wav2vec2).to(device)
+        self.features = Wav2Vec2Features(layout.wav2vec2)
+        if device != META:
+            self.model.load(weights)
+            self.model.to(device)
+            self.features.load()
+            self.features.to(device)
         self.device = torch.device(device)
         self.batch_samples = batch_samples(device, batch_seconds)
         hop = int(require(settings, "latent_hop_length", layout.settings))
