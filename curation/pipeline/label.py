@@ -15,6 +15,7 @@ from typing import Any
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import StorageError
 from curation.core.file_state import FileState
+from curation.core.machine import give_back_memory
 from curation.core.patient_file import has_folder
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import staging
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 GROUP_SECONDS = 300.0
 """Audio of a batch that goes through the stages together, where `engine.batch_seconds` does not say."""
+LONG_SECONDS = 1.0
+"""A stage that took as long may leave much freed memory; what others leave, the next one takes."""
 
 
 @dataclass(slots=True)
@@ -225,7 +228,10 @@ class BatchLabeller:
                 start = time.perf_counter()
                 with _limited(self._watchdog, f"stage {stage.name}", attempt):
                     self._on_group(stage, batch, group)
-                seconds[stage.name] = seconds.get(stage.name, 0.0) + time.perf_counter() - start
+                taken = time.perf_counter() - start
+                seconds[stage.name] = seconds.get(stage.name, 0.0) + taken
+                if taken >= LONG_SECONDS:
+                    give_back_memory()
         peak = self._watchdog.peak_bytes if self._watchdog else 0
         return StageTimes(seconds, take_model_seconds(), peak)
 

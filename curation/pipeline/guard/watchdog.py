@@ -7,6 +7,7 @@ down others; ending the process is the only clean way out of both.
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -32,7 +33,7 @@ class Watchdog:
         self._process = psutil.Process()
         self._task: tuple[str, Callable[[], float], Callable[[str], None]] | None = None
         self.peak_bytes = 0
-        threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
+        threading.Thread(target=_watch, args=[weakref.ref(self)], daemon=True, name="watchdog").start()
 
     @contextmanager
     def limit(
@@ -49,20 +50,19 @@ class Watchdog:
         finally:
             self._task = None
 
-    def _watch(self) -> None:
-        while True:
-            time.sleep(POLL_SECONDS)
-            used = private_bytes(self._process)
-            self.peak_bytes = max(self.peak_bytes, used)
-            task = self._task
-            if task is None:
-                continue
-            what, since, on_kill = task
-            if time.monotonic() - since() > self._timeout:
-                self._end(on_kill, f"{what} did not finish within engine.timeout_seconds = {self._timeout:g}")
-            if used > self._max_bytes:
-                limit = self._max_bytes / GIB
-                self._end(on_kill, f"{what} used {used / GIB:.1f} GiB, over engine.max_worker_gib = {limit:g}")
+    def look(self) -> None:
+        """End this process where it is over a limit."""
+        used = private_bytes(self._process)
+        self.peak_bytes = max(self.peak_bytes, used)
+        task = self._task
+        if task is None:
+            return
+        what, since, on_kill = task
+        if time.monotonic() - since() > self._timeout:
+            self._end(on_kill, f"{what} did not finish within engine.timeout_seconds = {self._timeout:g}")
+        if used > self._max_bytes:
+            limit = self._max_bytes / GIB
+            self._end(on_kill, f"{what} used {used / GIB:.1f} GiB, over engine.max_worker_gib = {limit:g}")
 
     @staticmethod
     def _end(on_kill: Callable[[str], None], reason: str) -> None:
@@ -70,3 +70,11 @@ class Watchdog:
             on_kill(reason)
         finally:
             os._exit(EXIT_CODE)
+
+
+def _watch(reference: "weakref.ref[Watchdog]") -> None:
+    """Look for as long as there is a worker with this watchdog: the process may outlive it."""
+    while (watchdog := reference()) is not None:
+        watchdog.look()
+        del watchdog
+        time.sleep(POLL_SECONDS)

@@ -55,6 +55,10 @@ class Worker(Protocol):
         """End the process."""
         ...
 
+    def leave(self) -> None:
+        """Its step is done: the process may work for the next one."""
+        ...
+
 
 @dataclass(eq=False, slots=True)
 class _Member:
@@ -172,11 +176,14 @@ class Pool:
         return PoolLoad(ready, running, len(self._waiting))
 
     def close(self) -> None:
-        """End all workers."""
+        """The step is done: leave the workers that are ready, and end those that are starting."""
         for task in self._tasks:
             task.cancel()
-        for member in list(self._members):
-            self._remove(member)
+        for member in self._members:
+            self._ready_seconds += _ready_seconds(member)
+            (member.worker.leave if member.ready else member.worker.end)()
+            member.ready = False
+        self._members.clear()
 
     def _free_seat(self) -> "Seat | None":
         able = [member for member in self._members if member.ready and len(member.seats) < self._at_once]

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import ray
+from ray import cloudpickle
 from ray.autoscaler.sdk import request_resources
 from ray.exceptions import (
     ActorDiedError,
@@ -41,6 +42,7 @@ from curation.pipeline.runtime.crew import Crew
 from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, DECODE, Flow, Window
 from curation.pipeline.runtime.layout import FUSED, Layout, PoolLayout, chosen_levels
 from curation.pipeline.runtime.pool import DiedError, LostError, Pool
+from curation.pipeline.runtime.spares import Spares
 from curation.pipeline.runtime.work import Decoding, Labelling, Process, Reply, Tasks
 from curation.pipeline.workers.operators import WHOLE, Levels
 from curation.pipeline.workers.sizing import Node
@@ -65,6 +67,7 @@ class RayRuntime:
         self._pools: dict[str, Pool] = {}
         """Of the label pass."""
         self._at_work: dict[str, Pool] = {}
+        self._spares: Spares[Any] = Spares(ray.kill)
 
     def __enter__(self) -> Self:
         if self._joined:
@@ -159,28 +162,38 @@ class RayRuntime:
         return bool(self._joined and self._config.workers)
 
     def _start(self, make: Callable[[], Any], layout: Layout | PoolLayout, name: str, node: str) -> "_RayWorker":
-        return _RayWorker(make, layout.each(name, node), node, self._config.start_seconds)
+        return _RayWorker(make, layout.each(name, node), node, self._config.start_seconds, self._spares)
 
 
 class _RayWorker:
     """A worker process: an actor on a node, see `pool.Worker`."""
 
-    def __init__(self, make: Callable[[], Any], needs: Resources, node: str, start_seconds: float) -> None:
+    def __init__(
+        self, make: Callable[[], Any], needs: Resources, node: str, start_seconds: float, spares: Spares[Any]
+    ) -> None:
+        """`spares`: of earlier steps, of which it takes one if it can, and to which it leaves its own."""
+        self._make, self._needs, self._node = make, needs, node
+        self._start_seconds, self._spares = start_seconds, spares
+        spare = spares.take(node, needs)
+        self._is_spare = spare is not None
+        self._actor = spare or self._begun()
+
+    def _begun(self) -> Any:
+        """A new process."""
         options = {
-            "num_cpus": needs.cpus,
-            "num_gpus": needs.gpus,
-            "memory": int((needs.memory_gib or 0.0) * GIB),
+            "num_cpus": self._needs.cpus,
+            "num_gpus": self._needs.gpus,
+            "memory": int((self._needs.memory_gib or 0.0) * GIB),
             "max_restarts": 0,
             "max_task_retries": 0,
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False),
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(self._node, soft=False),
         }
-        self._actor = ray.remote(**options)(Process).remote(make)
-        self._needs, self._start_seconds = needs, start_seconds
+        return ray.remote(**options)(Process).remote()
 
     async def start(self) -> None:
         """See `pool.Worker`."""
         try:
-            await asyncio.wait_for(self._value(self._actor.ready.remote()), self._start_seconds)
+            await asyncio.wait_for(self._runs(), self._start_seconds)
         except TimeoutError as error:
             msg = (
                 f"a worker that reserves {self._needs.cpus:g} CPUs, {self._needs.gpus:g} GPUs and "
@@ -188,7 +201,17 @@ class _RayWorker:
                 f"{self._start_seconds:g}: does something else use the cluster?"
             )
             raise WorkerError(msg) from error
-        await self._value(self._actor.load.remote())
+        await self._value(self._actor.load.remote(cloudpickle.dumps(self._make)))
+
+    async def _runs(self) -> None:
+        """Return when the process runs; where a spare one has died meanwhile, a new one."""
+        try:
+            await self._value(self._actor.ready.remote())
+        except DiedError:
+            if not self._is_spare:
+                raise
+            self._is_spare, self._actor = False, self._begun()
+            await self._value(self._actor.ready.remote())
 
     async def call(self, *arguments: Any) -> Reply:
         """See `pool.Worker`. Pieces stay in Ray's object stores."""
@@ -199,6 +222,11 @@ class _RayWorker:
     def end(self) -> None:
         """See `pool.Worker`."""
         ray.kill(self._actor)
+
+    def leave(self) -> None:
+        """See `pool.Worker`."""
+        self._actor.clear.remote()
+        self._spares.leave(self._node, self._needs, self._actor)
 
     async def _value(self, reference: Any) -> Any:
         """What the actor returns. Raises DiedError, LostError, and the UserError that it returns."""

@@ -1,11 +1,14 @@
 """What worker processes do, one call at a time: decode, label, or a task of the publish pass."""
 
+import gc
+import pickle
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from curation.core.errors import UserError
+from curation.core.errors import ConfigError, UserError
+from curation.core.machine import give_back_memory
 from curation.manifests.plan import Unit
 from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.quarantine import Attempt, working_on
@@ -14,6 +17,8 @@ from curation.pipeline.job import Job
 from curation.pipeline.label import Batch, BatchLabeller, Heard, UnitDecoder
 from curation.pipeline.runtime.transfer import Piece, packed, unpacked
 from curation.pipeline.workers.operators import Operator
+
+IMPORTABLE = "stages of your own must be in a module that is there on every machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +82,31 @@ class Tasks:
 
 
 class Process:
-    """Holds one worker and its models for the life of a process.
+    """Holds one worker and its models for the time of a step.
 
     A UserError is returned as a result: Ray would bury one that is raised here under errors of its own.
     """
 
-    def __init__(self, make: Callable[[], Callable[..., Reply]]) -> None:
-        self._make = make
-
     def ready(self) -> None:
         """Say that the process runs."""
 
-    def load(self) -> UserError | None:
-        """Make the worker, with its models."""
+    def load(self, make: bytes) -> UserError | None:
+        """Make the worker, with its models. `make` is the pickle of a function of this run that gives it."""
         try:
-            self._worker = self._make()
+            made: Callable[[], Callable[..., Reply]] = pickle.loads(make)  # noqa: S301 - see above
+        except (ImportError, AttributeError) as error:
+            return ConfigError(f"a worker cannot import what this build is made of ({error}): {IMPORTABLE}")
+        try:
+            self._worker = made()
         except UserError as error:
             return error
         return None
+
+    def clear(self) -> None:
+        """Free the worker and its models."""
+        del self._worker
+        gc.collect()
+        give_back_memory()
 
     def call(self, *arguments: Any) -> tuple[Reply | UserError, Piece | None]:
         """What the worker replies, and the piece that it gives on."""

@@ -10,7 +10,6 @@ process; rclone serves a folder, in a process of its own, about ten times as fas
 
 import argparse
 import io
-import itertools
 import os
 import resource
 import socket
@@ -105,31 +104,39 @@ def write_inputs(files: int) -> str:
 
 
 def measure(files: int) -> None:
-    """Print a line for each step of a build."""
+    """Print a line for each step of a build, when it ends."""
     bucket = write_inputs(files)
     config = load_config(overrides=["tokenize=null", "engine.runtime=in-process"])
-    marks: list[Mark] = []
+    mark: Mark | None = None
+    print(f"requests for each 1,000 of {files} files, by step; the peak is that of the process so far")
+    print(f"| step | {' | '.join(KINDS)} | s | CPU, s | peak, GiB |\n|---|" + "---|" * (len(KINDS) + 3), flush=True)
     with counted() as counts:
 
-        def mark(step: str) -> None:
+        def begin(step: str) -> None:
+            nonlocal mark
             usage = resource.getrusage(resource.RUSAGE_SELF)
             cpu = usage.ru_utime + usage.ru_stime
-            marks.append(Mark(step, counts.copy(), time.perf_counter(), cpu, usage.ru_maxrss / 2**20))
+            ended = Mark(step, counts.copy(), time.perf_counter(), cpu, usage.ru_maxrss / 2**20)
+            if mark is not None:
+                print(line(mark, ended, files), flush=True)
+            mark = ended
 
         def on_progress(progress: Progress) -> None:
-            if progress.step != marks[-1].step:
-                mark(progress.step)
+            assert mark is not None
+            if progress.step != mark.step:
+                begin(progress.step)
 
-        mark("list and plan")
+        begin("list and plan")
         summary = build(config, [f"{bucket}/in"], f"{bucket}/out", make_stages=toy_stages, on_progress=on_progress)
-        mark("")
+        begin("")
     assert (summary.recordings, summary.failed_recordings) == (files, 0)
-    print(f"requests for each 1,000 of {files} files, by step; the peak is that of the process so far")
-    print(f"| step | {' | '.join(KINDS)} | s | CPU, s | peak, GiB |\n|---|" + "---|" * (len(KINDS) + 3))
-    for begun, ended in itertools.pairwise(marks):
-        cells = " | ".join(f"{(ended.requests[kind] - begun.requests[kind]) * 1000 / files:.0f}" for kind in KINDS)
-        wall, cpu = ended.wall - begun.wall, ended.cpu - begun.cpu
-        print(f"| {begun.step} | {cells} | {wall:.1f} | {cpu:.1f} | {ended.peak_gib:.2f} |", flush=True)
+
+
+def line(begun: Mark, ended: Mark, files: int) -> str:
+    """A step's line of the table."""
+    cells = " | ".join(f"{(ended.requests[kind] - begun.requests[kind]) * 1000 / files:.0f}" for kind in KINDS)
+    wall, cpu = ended.wall - begun.wall, ended.cpu - begun.cpu
+    return f"| {begun.step} | {cells} | {wall:.1f} | {cpu:.1f} | {ended.peak_gib:.2f} |"
 
 
 def main() -> None:

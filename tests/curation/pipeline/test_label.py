@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import fsspec
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from fsspec.implementations.memory import MemoryFileSystem
@@ -20,7 +21,7 @@ from curation.manifests.staging import BatchName, committed
 from curation.pipeline import label
 from curation.pipeline.guard import lock
 from curation.pipeline.guard.quarantine import Attempt, Crash
-from curation.pipeline.guard.watchdog import Watchdog
+from curation.pipeline.guard.watchdog import Watchdog, private_bytes
 from curation.pipeline.job import Job
 from curation.pipeline.label import Batch, BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.local import LocalRuntime
@@ -232,6 +233,27 @@ def test_the_next_attempt_knows_the_recording_at_which_a_careful_worker_died(uni
     (name, crash), *others = attempt.after_death().victims.items()
     assert (name, others) == ("r1#0", [])
     assert re.search(reason, crash.detail)
+
+
+class Hoarder(Stage):
+    """Takes much memory in small blocks, and frees all of it but the last block."""
+
+    name = "hoarder"
+
+    def process(self, batch):
+        self.last = [np.ones(2**13) for _ in range(1000 * len(batch))][-1]
+
+
+def test_what_a_long_stage_has_freed_is_given_back(unit, job, monkeypatch):
+    """glibc would keep it, and other processes of the machine lack it while the next stages run."""
+    monkeypatch.setattr(label, "LONG_SECONDS", 0.0)
+    job = replace(job, make_stages=lambda config: [*toy_stages(config), Hoarder()])
+    batch = next(iter(UnitDecoder(job).batches(unit)))
+    labeller = BatchLabeller(job)
+    labeller.setup()
+    before = private_bytes(psutil.Process())
+    labeller(batch)
+    assert private_bytes(psutil.Process()) - before < 30 * 2**20
 
 
 class Hanging(MemoryFileSystem):

@@ -110,3 +110,6 @@ class Process:
 
     def end(self) -> None:
         self.ended = True
+
+    def leave(self) -> None:
+        self.ended = True
