@@ -2,127 +2,187 @@
 
 A bin holds the values between two neighbouring edges, and the configured threshold is always an edge; a slider that
 stands on an edge therefore divides the cells, and no segment within one. Cells without a segment are not stored.
+
+The segments are read once, part by part. Where the cells become too many, every threshold gives up some of its edges,
+and the cells between them are added up: memory does not grow with the corpus, and no sum is lost.
 """
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from curation.audit.corpus import SAMPLES, Corpus, literal
 from curation.manifests.verdicts import Rule
 
 MAX_CELLS = 150_000
-EDGES = (24, 16, 12, 8, 5, 3)
-"""Edges of each threshold; fewer where the cube would have more than `MAX_CELLS`."""
-PART = 5
-"""Of the segments, in percent, on which it is tried whether there are too many cells."""
+EDGES = (24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
+"""Edges of each threshold; fewer where the cube would have more than `MAX_CELLS`. Of one edge, only the verdict that is
+published can be told from others."""
+SPREAD_ROWS = 500_000
+"""Segments, about, by whose quantiles edges are chosen; the ends of the values are those of all."""
+BATCH_ROWS = 250_000
 JUDGED = "rules_broken IS NOT NULL"
 """Condition: the thresholds were tried. Of the others a stage has given the verdict, and keeps it."""
 MISSING, APART = -1, -2
 """Bins of segments without the score, and of those to which the rule does not apply."""
 LANGUAGE = "coalesce(language, '')"
-SUMS = f"count(*), sum({SAMPLES})::BIGINT"
+
+Edges = list[list[float]]
+"""Of each rule, ascending."""
 
 
-def cube(corpus: Corpus) -> dict[str, Any]:
+def cube(corpus: Corpus, most: int = MAX_CELLS, at_once: int = BATCH_ROWS) -> dict[str, Any]:
     """The cube, and beside it `fixed`: what no threshold changes, by language, status and reason.
 
     A cell has the language, a bin for each rule, and `otherwise`: what becomes of its segments where all rules are met,
     as a number in `outcomes`. The first is kept; `marks.reject` and `marks.accept` are what people said, and the latter
     is kept too where the first rule that is not met is broken; others are failures that come after the thresholds.
+    There are at most `most` cells where fewer edges can do that; so many segments are read `at_once`.
     """
-    spreads = [_spread(corpus, rule) for rule in corpus.rules]
-    for most in EDGES:
-        edges = [_edges(rule, spread, most) for rule, spread in zip(corpus.rules, spreads, strict=True)]
-        if _surely_too_many(corpus, edges) and most != EDGES[-1]:
-            continue
-        cells = _cells(corpus, edges)
-        if len(cells) <= MAX_CELLS:
-            break
+    edges, cells = _cells(corpus, _edges(corpus), most, at_once)
     fixed = corpus.database.execute(
-        f"SELECT {LANGUAGE}, status, coalesce(reason, ''), {SUMS} FROM segments WHERE NOT ({JUDGED}) "
-        "GROUP BY ALL ORDER BY ALL"
+        f"SELECT {LANGUAGE}, status, coalesce(reason, ''), count(*), sum({SAMPLES})::BIGINT FROM segments "
+        f"WHERE NOT ({JUDGED}) GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    languages = sorted({row[0] for row in [*cells, *fixed]})
-    code = {language: number for number, language in enumerate(languages)}
-    outcomes = ["", *sorted({cell[1] for cell in cells} - {""})]
+    found = cells.to_pydict()
+    languages = sorted({*found["language"], *(row[0] for row in fixed)})
+    outcomes = ["", *sorted({*found["otherwise"]} - {""})]
+    codes = {name: number for number, name in enumerate(languages)}
     return {
         "languages": languages,
         "edges": edges,
         "outcomes": outcomes,
         "cells": {
-            "language": [code[cell[0]] for cell in cells],
-            "otherwise": [outcomes.index(cell[1]) for cell in cells],
-            "bins": [[cell[2 + number] for cell in cells] for number in range(len(edges))],
-            "count": [cell[-2] for cell in cells],
-            "samples": [cell[-1] for cell in cells],
+            "language": [codes[name] for name in found["language"]],
+            "otherwise": [outcomes.index(name) for name in found["otherwise"]],
+            "bins": [found[f"bin_{number}"] for number in range(len(edges))],
+            "count": found["count"],
+            "samples": found["samples"],
         },
-        "fixed": [[code[row[0]], *row[1:]] for row in fixed],
+        "fixed": [[codes[row[0]], *row[1:]] for row in fixed],
     }
 
 
-def _surely_too_many(corpus: Corpus, edges: Sequence[Sequence[float]]) -> bool:
-    """Whether a part of the segments alone fills more cells: of many segments, all are counted once or twice only."""
-    part = f"SELECT DISTINCT {_chosen(corpus, edges)} FROM segments USING SAMPLE {PART} PERCENT (system, 0)"
-    ((count,),) = corpus.database.execute(f"SELECT count(*) FROM ({part})").fetchall()
-    return bool(count > MAX_CELLS)
+def _cells(corpus: Corpus, edges: Edges, most: int, at_once: int) -> tuple[Edges, pa.Table]:
+    """The cells, sorted, with the edges that are left between them."""
+    segments, fewer = corpus.database.sql(_query(corpus)).to_arrow_reader(at_once), list(EDGES[1:])
+    cells = _binned(pa.RecordBatch.from_pylist([], segments.schema), corpus.rules, edges)
+    for batch in segments:
+        cells = _added(pa.concat_tables([cells, _added(_binned(batch, corpus.rules, edges))]))
+        while fewer and cells.num_rows > most:
+            left = [_thinned(mine, rule, fewer[0]) for mine, rule in zip(edges, corpus.rules, strict=True)]
+            edges, cells = left, _added(_coarser(cells, edges, left))
+            fewer.pop(0)
+    return edges, cells.sort_by([(name, "ascending") for name in _keys(cells)])
 
 
-def _cells(corpus: Corpus, edges: Sequence[Sequence[float]]) -> list[tuple[Any, ...]]:
-    query = f"SELECT {_chosen(corpus, edges)}, {SUMS} FROM segments WHERE {JUDGED} GROUP BY ALL ORDER BY ALL"
-    return list(corpus.database.execute(query).fetchall())
-
-
-def _chosen(corpus: Corpus, edges: Sequence[Sequence[float]]) -> str:
-    """Language, what becomes of a segment otherwise, and its bins, as SQL."""
-    bins = [_bin(corpus, rule, found) for rule, found in zip(corpus.rules, edges, strict=True)]
+def _query(corpus: Corpus) -> str:
+    """What each segment has of a cell: language, `otherwise`, count, samples; its scores, and those it is apart by."""
     fields = ", ".join(literal(rule.field) for rule in corpus.rules) or "NULL"
     otherwise = (
         f"CASE WHEN status = 'failed' AND reason NOT IN ({fields}) THEN coalesce(reason, '') "
         "ELSE coalesce('marks.' || marked, '') END"
     )
-    return ", ".join([LANGUAGE, otherwise, *bins])
+    values = [f"{corpus.value(rule.score)}::DOUBLE AS value_{number}" for number, rule in enumerate(corpus.rules)]
+    apart = [
+        f"{corpus.value(rule.unless)} IS NOT NULL AS apart_{number}"
+        for number, rule in enumerate(corpus.rules)
+        if rule.unless
+    ]
+    chosen = [f"{LANGUAGE} AS language", f"{otherwise} AS otherwise", "1::BIGINT AS count", f"{SAMPLES} AS samples"]
+    return f"SELECT {', '.join([*chosen, *values, *apart])} FROM segments WHERE {JUDGED}"
 
 
-def _bin(corpus: Corpus, rule: Rule, edges: Sequence[float]) -> str:
-    """The number of edges that a value has passed: for `>` those below it, else those up to it."""
-    value, sign = corpus.value(rule.score), ">" if rule.breaks == ">" else ">="
-    passed = " + ".join(f"({value} {sign} {edge!r}::DOUBLE)::INT" for edge in edges)
-    found = f"if({value} IS NULL, {MISSING}, {passed})"
-    return f"if({corpus.value(rule.unless)} IS NOT NULL, {APART}, {found})" if rule.unless else found
+def _binned(batch: pa.RecordBatch, rules: Sequence[Rule], edges: Edges) -> pa.Table:
+    """Segments with bins in place of scores."""
+    found = {name: batch[name] for name in ("language", "otherwise")}
+    for number, (rule, mine) in enumerate(zip(rules, edges, strict=True)):
+        values = batch[f"value_{number}"].to_numpy(zero_copy_only=False)
+        # How many edges it has passed: for `>` those below it, else those up to it.
+        bins = np.searchsorted(mine, values, side="left" if rule.breaks == ">" else "right").astype(np.int8)
+        bins[np.isnan(values)] = MISSING
+        if rule.unless:
+            bins[batch[f"apart_{number}"].to_numpy(zero_copy_only=False)] = APART
+        found[f"bin_{number}"] = bins
+    return pa.table({**found, "count": batch["count"], "samples": batch["samples"]})
 
 
-def _spread(corpus: Corpus, rule: Rule) -> dict[str, Any]:
-    """Least and greatest value, quantiles, and whether all are whole numbers."""
-    value = corpus.value(rule.score)
-    steps = ", ".join(f"{step / 24:.4f}" for step in range(1, 24))
-    (found,) = corpus.ask(
-        f"SELECT min({value}) AS low, max({value}) AS high, bool_and({value} = floor({value})) AS whole, "
-        f"approx_quantile({value}, [{steps}]) AS quantiles FROM segments WHERE {JUDGED} AND isfinite({value})"
-    )
-    return found
+def _added(cells: pa.Table) -> pa.Table:
+    """Each cell once, with the sums of its segments."""
+    sums = ["count", "samples"]
+    found = cells.group_by(_keys(cells), use_threads=False).aggregate([(name, "sum") for name in sums])
+    return found.rename_columns({f"{name}_sum": name for name in sums}).select(cells.column_names)
 
 
-def _edges(rule: Rule, spread: dict[str, Any], most: int) -> list[float]:
-    """At most `most` round numbers that divide the values, with the configured one; at one end nothing is rejected."""
-    low, high = spread["low"], spread["high"]
+def _keys(cells: pa.Table) -> list[str]:
+    return [name for name in cells.column_names if name not in {"count", "samples"}]
+
+
+def _coarser(cells: pa.Table, edges: Edges, left: Edges) -> pa.Table:
+    """The cells in the bins between fewer edges."""
+    for number, (mine, kept) in enumerate(zip(edges, left, strict=True)):
+        passed = np.concatenate([[0], np.cumsum(np.isin(mine, kept))])
+        bins = cells[f"bin_{number}"].to_numpy()
+        place = cells.column_names.index(f"bin_{number}")
+        cells = cells.set_column(
+            place, f"bin_{number}", pa.array(np.where(bins < 0, bins, passed[bins]).astype(np.int8))
+        )
+    return cells
+
+
+def _edges(corpus: Corpus) -> Edges:
+    """At most `EDGES[0]` round numbers for each rule that divide its values."""
+    bounds, quantiles = [], []
+    for value in (corpus.value(rule.score) for rule in corpus.rules):
+        of = f"({value}) FILTER (isfinite({value}))"
+        bounds += [f"min{of}", f"max{of}", f"bool_and({value} = floor({value})) FILTER (isfinite({value}))"]
+        steps = ", ".join(f"{step / 24:.4f}" for step in range(1, 24))
+        quantiles.append(f"approx_quantile({value}, [{steps}]) FILTER (isfinite({value}))")
+    if not corpus.rules:
+        return []
+    (ends,) = corpus.database.execute(f"SELECT {', '.join(bounds)} FROM segments WHERE {JUDGED}").fetchall()
+    ((count,),) = corpus.database.execute("SELECT count(*) FROM segments").fetchall()
+    part = min(100.0, 100 * SPREAD_ROWS / max(count, 1))
+    (middles,) = corpus.database.execute(
+        f"SELECT {', '.join(quantiles)} FROM segments USING SAMPLE {part:.4f} PERCENT (system, 0)"
+    ).fetchall()
+    return [
+        _divided(rule, ends[3 * number : 3 * number + 3], middles[number] or [])
+        for number, rule in enumerate(corpus.rules)
+    ]
+
+
+def _divided(rule: Rule, ends: tuple[float | None, float, bool], quantiles: Sequence[float]) -> list[float]:
+    """Edges between the least and the greatest value, with the threshold; at one end nothing is rejected.
+
+    `ends`: both, and whether all values are whole numbers.
+    """
+    low, high, whole = ends
     if low is None:
         return [float(rule.threshold)]
-    whole = spread["whole"] and float(rule.threshold).is_integer()
-    unit = 1.0 if whole else 10.0 ** (math.floor(math.log10(max(high - low, 1e-6))) - 1)
+    unit = 1.0
+    if not (whole and float(rule.threshold).is_integer()):
+        unit = 10.0 ** (math.floor(math.log10(max(high - low, 1e-6))) - 1)
     even = (low + (high - low) * step / 20 for step in range(1, 20))
-    inner = {_round(math.floor(value / unit) * unit) for value in [*spread["quantiles"], *even]}
-    found = sorted(edge for edge in inner if low < edge < high)
+    inner = {_round(math.floor(value / unit) * unit) for value in [*quantiles, *even]}
     open_end = math.floor(low / unit) * unit if rule.breaks == "<" else (math.floor(high / unit) + 1) * unit
-    always = {float(rule.threshold), _round(open_end)}
-    return sorted(always | set(_thinned(found, most - len(always))))
+    found = {edge for edge in inner if low < edge < high} | {float(rule.threshold), _round(open_end)}
+    return _thinned(sorted(found), rule, EDGES[0])
 
 
 def _round(edge: float) -> float:
     return float(f"{edge:.6g}")
 
 
-def _thinned(values: Sequence[float], most: int) -> list[float]:
-    if len(values) <= most:
-        return list(values)
-    return [values[round(step * (len(values) - 1) / max(most - 1, 1))] for step in range(most)]
+def _thinned(edges: Sequence[float], rule: Rule, most: int) -> list[float]:
+    """At most so many of the edges, with the threshold, and with the end at which nothing is rejected."""
+    always = (
+        {float(rule.threshold), edges[0] if rule.breaks == "<" else edges[-1]} if most > 1 else {float(rule.threshold)}
+    )
+    others, room = [edge for edge in edges if edge not in always], most - len(always)
+    if len(others) > room:
+        others = [others[round(step * (len(others) - 1) / max(room - 1, 1))] for step in range(room)]
+    return sorted(always.union(others))

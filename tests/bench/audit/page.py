@@ -29,10 +29,13 @@ PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0].star
 
 def write_summary(out: Storage) -> None:
     """A summary of as many hours as the segments have, and one more of non-speech."""
-    ((samples,),) = Corpus.open(out.root).database.execute(f"SELECT sum({SAMPLES})::BIGINT FROM segments").fetchall()
-    seconds = samples / SAMPLE_RATE + 3600
+    found = Corpus.open(out.root).database.execute(
+        f"SELECT status, coalesce(reason, ''), count(*), sum({SAMPLES})::BIGINT FROM segments GROUP BY ALL ORDER BY ALL"
+    )
     lines = [Line("non_speech", "", 1, 3600.0)]
+    lines += [Line(status, reason, count, n / SAMPLE_RATE) for status, reason, count, n in found.fetchall()]
     tokens = {"glm": 0, "semantic": 0, "global": 0}
+    seconds = sum(line.seconds for line in lines)
     out.write_json(SUMMARY, Summary(1, 0, seconds, lines, 0, 0, 0.0, tokens, 0, {}).to_json())
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.bench.audit.questions                    # 10 million segments, in parts of 500,000
 
-The segments are synthetic: scores at random, a text of ten words, no hypotheses; the thresholds are those of a preset.
+The segments are synthetic: scores at random, ten words and two hypotheses each; the thresholds are those of a preset.
 Each question runs in a process of its own on two threads, with the start of Python and of its packages.
 """
 
@@ -16,12 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.storage import Storage
 from curation.manifests import ledger, schemas
 from curation.manifests.columns.maps import nulls_for
 from curation.manifests.index import FILE, ShardIndex
+from curation.manifests.schemas import SHARD_HYPOTHESIS
 from curation.manifests.segments import table as segments
 from curation.manifests.segments.table import SegmentTable
 from curation.pipeline.assemble import declared_scores
@@ -30,7 +32,9 @@ from curation.pipeline.provenance import write_config
 from curation.pipeline.rules import rules_of
 
 PART = 500_000
-TEXT = "one two three four five six seven eight nine ten"
+WORDS = "one two three four five six seven eight nine ten"
+HALVES = 5_000
+"""Different halves of texts; each text has two."""
 QUESTIONS = (
     ("why", "r0001234-0000000000-0000080000"),
     ("whatif", "--set", "consensus.max_pwer=0.10"),
@@ -83,7 +87,7 @@ def rows(table: SegmentTable, start: int, count: int) -> pa.Table:
         "seconds": length / SAMPLE_RATE,
         "speaker": pa.array(np.char.add("s", (draw.zipf(1.3, count) % 100_000).astype(str))),
         "language": pa.array(np.array(["en", "de", "zh", "fr"])[draw.integers(0, 4, count)]),
-        "text": pa.array([TEXT] * count),
+        **texts(draw, count),
         "cps": nulls_for(draw.random(count)),
     }
     arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in table.schema]
@@ -94,6 +98,28 @@ def rows(table: SegmentTable, start: int, count: int) -> pa.Table:
         ],
         schema=table.schema,
     )
+
+
+def texts(draw: np.random.Generator, count: int) -> dict[str, pa.Array]:
+    """Ten words each, and what two systems have heard: one the text, the other half of the time another second half."""
+    words = np.random.default_rng(0).choice(WORDS.split(), (HALVES, 5))
+    halves = pa.array([" ".join(row) for row in words])
+    first, second, other = draw.integers(0, HALVES, (3, count))
+    other = np.where(draw.random(count) < 0.5, second, other)
+    text, heard = (pc.binary_join_element_wise(halves.take(first), halves.take(last), " ") for last in (second, other))
+    both = pa.concat_arrays([text, heard]).take(np.arange(2 * count).reshape(2, count).T.ravel())
+    known = {
+        "text": both,
+        "system": pa.array(["whisper", "parakeet"] * count),
+        "confidence": pa.array(draw.random(2 * count)),
+    }
+    items = pa.StructArray.from_arrays(
+        [known.get(field.name, pa.nulls(2 * count, field.type)).cast(field.type) for field in SHARD_HYPOTHESIS],
+        fields=list(SHARD_HYPOTHESIS),
+    )
+    outlier = np.where(second != other, "parakeet", None)
+    lists = pa.ListArray.from_arrays(np.arange(0, 2 * count + 1, 2, dtype=np.int32), items)
+    return {"text": text, "hypotheses": lists, "outlier": pa.array(outlier, pa.string())}
 
 
 def judged(table: SegmentTable, scores: dict[str, np.ndarray], count: int) -> dict[str, pa.Array]:

@@ -53,7 +53,7 @@ def judged(tmp_path_factory):
             }
         )
     write_segments(folder, rows)
-    return rows, cube(Corpus.open(str(folder)))
+    return rows, cube(Corpus.open(str(folder))), Corpus.open(str(folder))
 
 
 def by_judging(rows, thresholds):
@@ -107,7 +107,7 @@ def by_cube(made, stops):
 
 
 def test_every_stop_of_every_slider_is_exact(judged):
-    rows, made = judged
+    rows, made, _ = judged
     start = [edges.index(threshold) for edges, threshold in zip(made["edges"], START, strict=True)]
     for dim, edges in enumerate(made["edges"]):
         for stop in range(len(edges)):
@@ -117,7 +117,7 @@ def test_every_stop_of_every_slider_is_exact(judged):
 
 
 def test_combinations_are_exact_too(judged):
-    rows, made = judged
+    rows, made, _ = judged
     noise = np.random.default_rng(3)
     for _ in range(30):
         stops = [int(noise.integers(len(edges))) for edges in made["edges"]]
@@ -126,14 +126,14 @@ def test_combinations_are_exact_too(judged):
 
 
 def test_one_end_of_each_slider_rejects_nothing(judged):
-    _, made = judged
+    _, made, _ = judged
     ends = [0 if rule["breaks"] == "<" else len(edges) - 1 for rule, edges in zip(RULES, made["edges"], strict=True)]
     found = {(status, reason) for _, status, reason in by_cube(made, ends) if status != "failed"}
     assert found == {("kept", ""), ("rejected", "marks.reject")}
 
 
 def test_what_stages_have_decided_stands_apart(judged):
-    rows, made = judged
+    rows, made, _ = judged
     fixed = [row for row in rows if row["rules_broken"] is None]
     assert sum(row[3] for row in made["fixed"]) == len(fixed)
     assert {tuple(row[1:3]) for row in made["fixed"]} == {("rejected", "diarize.exclude_overlap")}
@@ -141,7 +141,7 @@ def test_what_stages_have_decided_stands_apart(judged):
 
 
 def test_edges_are_few_sorted_and_hold_the_threshold(judged):
-    _, made = judged
+    _, made, _ = judged
     for edges, threshold in zip(made["edges"], START, strict=True):
         assert edges == sorted(set(edges))
         assert threshold in edges
@@ -149,3 +149,28 @@ def test_edges_are_few_sorted_and_hold_the_threshold(judged):
     systems = [rule["column"] for rule in RULES].index("systems")
     assert all(edge.is_integer() for edge in made["edges"][systems])
     json.dumps(made, allow_nan=False)
+
+
+def all_stops(made):
+    """Sliders that stand here and there."""
+    noise = np.random.default_rng(5)
+    return [[int(noise.integers(len(edges))) for edges in made["edges"]] for _ in range(10)]
+
+
+@pytest.mark.parametrize("most", [350, 100, 20, 1])
+def test_fewer_cells_have_fewer_edges_and_the_same_sums(judged, most):
+    rows, whole, corpus = judged
+    made = cube(corpus, most, at_once=50)
+    assert len(made["cells"]["count"]) < len(whole["cells"]["count"])
+    assert len(made["cells"]["count"]) <= most or max(map(len, made["edges"])) == 1
+    for edges, fine, threshold in zip(made["edges"], whole["edges"], START, strict=True):
+        assert {threshold} <= {*edges} <= {*fine}
+    for stops in all_stops(made):
+        thresholds = [edges[stop] for edges, stop in zip(made["edges"], stops, strict=True)]
+        assert by_cube(made, stops) == by_judging(rows, thresholds)
+
+
+def test_it_does_not_matter_how_many_segments_are_read_at_once(judged):
+    _, made, corpus = judged
+    assert cube(corpus, at_once=7) == made
+    assert cube(corpus, 100, at_once=7) == cube(corpus, 100)
