@@ -71,7 +71,7 @@ class Corpus:
         try:
             return [typed(Rule, {name: rule[name] for name in names if name in rule}) for rule in self.index.rules]
         except ValueError as error:
-            msg = f"{self.root}/{INDEX}: a rule is damaged ({error}): {_again(self.root)}"
+            msg = f"{self.root}/{INDEX}: a rule is damaged ({error}): {publish_again(self.root)}"
             raise DataError(msg) from error
 
     def value(self, score: str) -> str:
@@ -88,7 +88,7 @@ def published(out: Storage) -> ShardIndex:
     """The index of a corpus that has segments. Raises ConfigError for any other."""
     index = finished_index(out)
     if not index.segments:
-        msg = f"{out.root} was published without segments: {_again(out.root)}"
+        msg = f"{out.root} was published without segments: {publish_again(out.root)}"
         raise ConfigError(msg)
     return index
 
@@ -98,7 +98,9 @@ def segment_table(out: Storage, index: ShardIndex) -> ds.Dataset:
     found = _dataset(out, segments.FOLDER, index.segments)
     missing = [item.name for item in (*SEGMENT_COLUMNS, *SEGMENT_REST) if item.name not in found.schema.names]
     if missing:
-        msg = f"{out.root} was published by an older version, without the column {missing[0]}: {_again(out.root)}"
+        msg = (
+            f"{out.root} was published by an older version, without the column {missing[0]}: {publish_again(out.root)}"
+        )
         raise ConfigError(msg)
     return found
 
@@ -167,7 +169,8 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _again(root: str) -> str:
+def publish_again(root: str) -> str:
+    """What helps where a corpus lacks what this version would have written."""
     return (
         f"publish it again with `curation build -o {root}`; if its labels are of another version too, use that "
         "version, or build into another folder"

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from curation.core.errors import ConfigError
-from curation.manifests.marks.effects import in_force
+from curation.manifests.marks.effects import draws, in_force
 from curation.manifests.marks.files import Mark, stand_for
 
 Z95 = 1.959963984540054
@@ -56,18 +56,20 @@ def share_of(answers: Iterable[tuple[bool, float]]) -> Share:
 def estimate(marks: Iterable[Mark], status: str = "kept") -> dict[str, Any]:
     """The share of wrong utterances of all strata of a kind (`kept`, or a reason), and of each, as plain values.
 
-    An utterance is reviewed where a mark that was drawn at random says right or wrong; of several the last counts.
+    An utterance is reviewed where it was drawn at random and a mark says right or wrong; of several the last counts.
     What is accepted is right: the verdict on it was wrong. Raises ConfigError where none was reviewed.
     """
+    standing = in_force(marks)
+    drawn = {name: item for name, item in draws(standing).items() if item.stratum.startswith(f"{status}/")}
     last = {
-        mark.id: (mark.verdict == "wrong" and mark.kind != "accept", mark.sample)
-        for mark in in_force(marks)
-        if mark.sample and mark.verdict and mark.sample.stratum.startswith(f"{status}/")
+        mark.id: mark.verdict == "wrong" and mark.kind != "accept"
+        for mark in standing
+        if mark.verdict and mark.id in drawn
     }
-    weights = stand_for([drawn for _, drawn in last.values()])
+    weights = stand_for([drawn[name] for name in last])
     strata: dict[str, list[tuple[bool, float]]] = {}
-    for (is_wrong, drawn), weight in zip(last.values(), weights, strict=True):
-        strata.setdefault(drawn.stratum, []).append((is_wrong, weight))
+    for (name, is_wrong), weight in zip(last.items(), weights, strict=True):
+        strata.setdefault(drawn[name].stratum, []).append((is_wrong, weight))
     if not strata:
         msg = f"no mark of a random sample says right or wrong of {status!r}: draw one with `curation sample`, mark it"
         raise ConfigError(msg)

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.audit.corpus import SAMPLES, Corpus
+from curation.audit.corpus import SAMPLES, Corpus, publish_again
 from curation.audit.judging import outcome, verdict
 from curation.core.errors import ConfigError
 from curation.core.settings import extra_of, override
 from curation.core.storage import Storage
 from curation.manifests.ledger import NON_SPEECH
+from curation.manifests.segments.table import SegmentTable
 from curation.manifests.verdicts import Rule
+from curation.pipeline.assemble import declared_scores
 from curation.pipeline.config import BuildConfig, validate
 from curation.pipeline.provenance import read_config
 from curation.pipeline.rules import rules_of
@@ -67,6 +69,7 @@ def what_if(root: str, overrides: Sequence[str]) -> WhatIf:
     """
     corpus = Corpus.open(root)
     rules = changed_rules(read_config(Storage(root)), overrides)
+    _check_columns(corpus, rules)
     tried = outcome(rules, corpus.value)
     before, after, counts = Tally(), Tally(), Tally()
     rows = corpus.ask(
@@ -81,6 +84,21 @@ def what_if(root: str, overrides: Sequence[str]) -> WhatIf:
         after[key] += row["samples"]
         counts[key] += row["count"]
     return WhatIf(before, after, counts)
+
+
+def _check_columns(corpus: Corpus, rules: Sequence[Rule]) -> None:
+    """Raise ConfigError where a score that a rule tries would have a column now, and has none in this corpus: it was
+    measured perhaps, and nothing in these files says so.
+    """
+    columns = {score.name: column for column, score in SegmentTable(declared_scores(), rules).by_column.items()}
+    for rule in rules:
+        column = columns.get(rule.score)
+        if column and column not in corpus.tables["segments"].schema.names:
+            msg = (
+                f"{corpus.root} was published by an older version, without the column {column}, which {rule.field} "
+                f"needs: {publish_again(corpus.root)}"
+            )
+            raise ConfigError(msg)
 
 
 def changed_rules(config: BuildConfig, overrides: Sequence[str]) -> list[Rule]:

@@ -20,7 +20,7 @@ from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.fit.consensus import ReferenceUtterance
 from curation.manifests.groups import all_groups
-from curation.manifests.marks.effects import conflicts, in_force
+from curation.manifests.marks.effects import conflicts, draws, in_force
 from curation.manifests.marks.files import Drawn, Mark, digest, read, stand_for
 from curation.manifests.records import Hypothesis
 from curation.pipeline.provenance import open_labelled
@@ -40,7 +40,10 @@ class StmLine:
     text: str
 
 
-Find = Callable[["_Recording", Mapping[str, Any]], "Reference | None"]
+NO_TRANSCRIPT = "no transcript, or one that cannot be given to this utterance alone"
+GONE = "mark of an utterance that the build does not have, or that no system has heard"
+Find = Callable[["_Recording", Mapping[str, Any]], "Reference | str"]
+"""What was said in an utterance, or why that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,22 @@ def reference_utterances(
     `marks`: the transcripts are those of the marks of the build's random sample. The weights have a mean of 1.
     """
     left_out = Counter[str]()
-    find = _marked(marked(read(Storage(root)), left_out), left_out) if marks else _finder(transcripts)
+    known = marked(read(Storage(root))) if marks else {}
+    find = _marked(known) if marks else _finder(transcripts)
+    unseen, drawn = {*known}, list[Drawn]()
     found: list[ReferenceUtterance] = []
-    drawn: list[Drawn] = []
     for recording in _recordings(root):
-        heard = [segment for segment in recording.segments if _answered(segment)]
-        for segment in heard:
+        for segment in filter(_answered, recording.segments):
             reference = find(recording, segment)
-            if reference is None:
-                left_out["no transcript, or one that cannot be given to this utterance alone"] += 1
+            unseen.discard(segment["id"])
+            if isinstance(reference, str):
+                left_out[reference] += 1
             elif not normalizer_for(segment["language"]).units(reference.text):
                 left_out["transcript without words"] += 1
             else:
                 found.append(_with_reference(recording, segment, reference.text))
                 drawn += [reference.drawn] if reference.drawn else []
+    left_out += Counter({GONE: len(unseen)})
     if not drawn:
         return found, left_out
     weights = stand_for(drawn)
@@ -119,40 +124,40 @@ def _with_reference(recording: _Recording, segment: Mapping[str, Any], text: str
     )
 
 
-def marked(marks: Iterable[Mark], left_out: Counter[str]) -> dict[str, Mark]:
-    """The last mark of each utterance of the random sample that says what was said there: its text is right, or another
-    one was written. Others are counted in `left_out`: no other mark says anything of utterances that nobody has heard.
+def marked(marks: Iterable[Mark]) -> dict[str, tuple[Mark, Drawn] | str]:
+    """What marks say of the text of each utterance: the last of the random sample that says what was said there (its
+    text is right, or another one was written); else why none does.
     """
     standing = in_force(marks)
-    disputed = {*conflicts(standing)}
-    found: dict[str, Mark] = {}
+    disputed, drawn = {*conflicts(standing)}, draws(standing)
+    found: dict[str, tuple[Mark, Drawn] | str] = {}
     for mark in standing:
         if mark.kind != "text":
             continue
-        if mark.sample is None:
-            left_out["mark of no random sample"] += 1
+        if mark.id not in drawn:
+            found[mark.id] = "mark of no random sample"
         elif mark in disputed:
-            left_out["mark in conflict with another"] += 1
+            found[mark.id] = "mark in conflict with another"
         elif mark.verdict == "wrong" and not mark.text:
-            left_out["marked wrong without the right text: write it, the fit is too sure of texts like it else"] += 1
+            found[mark.id] = "marked wrong without the right text: write it, the fit is too sure of texts like it else"
         else:
-            found[mark.id] = mark
+            found[mark.id] = mark, drawn[mark.id]
     return found
 
 
-def _marked(known: Mapping[str, Mark], left_out: Counter[str]) -> Find:
+def _marked(known: Mapping[str, tuple[Mark, Drawn] | str]) -> Find:
     """What people have written; or the text of the build, where they saw it and marked it as right."""
 
-    def find(_: _Recording, segment: Mapping[str, Any]) -> Reference | None:
-        mark = known.get(segment["id"])
-        if mark is None or mark.sample is None:
-            return None
+    def find(_: _Recording, segment: Mapping[str, Any]) -> Reference | str:
+        said = known.get(segment["id"], NO_TRANSCRIPT)
+        if isinstance(said, str):
+            return said
+        mark, drawn = said
         if mark.text:
-            return Reference(mark.text, mark.sample)
+            return Reference(mark.text, drawn)
         if mark.text_seen != digest(segment["text"]):
-            left_out["marked as right, of a text that has changed"] += 1
-            return None
-        return Reference(segment["text"] or "", mark.sample)
+            return "marked as right, of a text that has changed"
+        return Reference(segment["text"] or "", drawn)
 
     return find
 
@@ -161,9 +166,9 @@ def _finder(transcripts: Path | None) -> Find:
     """What finds the transcript of an utterance."""
     find = _texts(transcripts)
 
-    def found(recording: _Recording, segment: Mapping[str, Any]) -> Reference | None:
+    def found(recording: _Recording, segment: Mapping[str, Any]) -> Reference | str:
         text = find(recording, segment)
-        return None if text is None else Reference(text)
+        return NO_TRANSCRIPT if text is None else Reference(text)
 
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.manifests.marks.files import Mark, digest
+from curation.manifests.marks.files import Drawn, Mark, digest
 
 REASON = "marks.reject"
 
@@ -40,6 +40,11 @@ def in_force(marks: Iterable[Mark]) -> list[Mark]:
         elif mark not in found.setdefault(mark.id, []):
             found[mark.id].append(mark)
     return [mark for said in found.values() for mark in said]
+
+
+def draws(marks: Iterable[Mark]) -> dict[str, Drawn]:
+    """The utterances that were drawn at random. They stay so, whatever is said of them when they are found again."""
+    return {mark.id: mark.drawn for mark in marks if mark.drawn}
 
 
 def conflicts(marks: Sequence[Mark]) -> list[Mark]:

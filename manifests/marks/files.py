@@ -19,6 +19,9 @@ from curation.core.storage import Storage
 FOLDER = "marks"
 REMEDY = "correct the line, or remove it"
 Kind = Literal["text", "reject", "accept", "speaker", "language", "boundary", "retract"]
+Found = Literal["random", "sorted", "searched", "filtered", "picked", "linked"]
+"""How an utterance was come to: only in the random order of a sample is it drawn. By another order, by words or names,
+by what it shows or by its link it was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,18 @@ class Mark:
     by: str = ""
     at: str = ""
     sample: Drawn | None = None
-    """None: it was not drawn at random, and says nothing of other utterances."""
+    """None: it is of no sample, and says nothing of other utterances."""
+    found: Found = "random"
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {**asdict(self), "tags": list(self.tags)}
+
+    @property
+    def drawn(self) -> Drawn | None:
+        """The draw for which it stands; None where the utterance was chosen."""
+        return self.sample if self.found == "random" else None
 
     @property
     def is_right(self) -> bool:

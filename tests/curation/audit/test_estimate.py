@@ -1,5 +1,7 @@
 """The share of wrong utterances: the interval covers the truth as often as it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,23 @@ def test_only_the_last_word_on_a_random_draw_that_is_asked_for_counts():
     assert estimate(marks, "consensus.max_pwer")["share"] == 1.0
     with pytest.raises(ConfigError, match="no mark of a random sample says right or wrong of 'failed'"):
         estimate(marks, "failed")
+
+
+@pytest.mark.parametrize("found", ["sorted", "searched", "filtered", "picked", "linked"])
+def test_what_was_chosen_says_nothing_of_the_rest(found):
+    """Who sorts by disagreement hears the worst first: half of what is marked is wrong, and a tenth of the corpus."""
+    drawn = [marked(f"r{number}", "wrong" if number < 5 else "right", size=1000) for number in range(50)]
+    chosen = [replace(marked(f"s{number}", "wrong", size=1000), found=found) for number in range(45)]
+    assert estimate([*chosen, *drawn]) == estimate(drawn)
+    assert estimate(drawn)["share"] == pytest.approx(0.1)
+    with pytest.raises(ConfigError, match="no mark of a random sample"):
+        estimate(chosen)
+
+
+def test_what_was_drawn_stays_drawn_when_it_is_found_again():
+    """Else those of the draw that turn out wrong would leave it, and the share would be too low."""
+    again = replace(marked("a", "wrong"), found="linked")
+    assert estimate([marked("a", "right"), marked("b", "right"), again])["share"] == 0.5
 
 
 def test_marks_that_do_not_know_the_size_of_their_stratum_have_the_weight_with_which_they_were_drawn():

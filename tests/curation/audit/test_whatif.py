@@ -1,6 +1,9 @@
 """Other thresholds: the hours that are promised are those that a publish pass with them gives, to the sample."""
 
+import shutil
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +78,15 @@ def test_seconds_by_verdict_and_language(story):
     assert lines["failed", "tokenize"] == (0.5, 0.5)
     english = next(row for row in found["languages"] if row["language"] == "en")
     assert (english["kept_before"], english["kept_after"]) == (10.5, 11.0)
+
+
+def test_a_corpus_without_the_column_of_a_score_is_not_judged_by_it(story, tmp_path):
+    """Else every segment would fail, as if nobody had measured it."""
+    out = shutil.copytree(story / "out", tmp_path / "out")
+    for path in (out / "segments").iterdir():
+        pq.write_table(pq.read_table(path).drop_columns("pwer"), path)
+    with pytest.raises(ConfigError, match=r"column pwer, which consensus\.max_pwer needs: publish it again"):
+        what_if(str(out), ["boundary.max_cut=0.4"])
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,15 @@ other mark changes it.
 
 import json
 import shutil
-from collections import Counter
 
 import pytest
 
 from curation.audit.marks import import_marks
 from curation.core.errors import ConfigError
+from curation.core.storage import Storage
 from curation.fit.consensus_report import fit_on_build
-from curation.fit.transcripts import marked, reference_utterances
-from curation.manifests.marks.files import Drawn, Mark, digest
+from curation.fit.transcripts import GONE, marked, reference_utterances
+from curation.manifests.marks.files import Drawn, Mark, add, digest
 from curation.stages.consensus.confidence import load_calibration
 from tests.curation.fit.heard import said
 from tests.support.builds import rows, toy_build, toy_config
@@ -132,7 +132,6 @@ def test_the_fit_is_that_of_the_labels_where_the_calibration_is_the_same(reviewe
 
 
 def test_what_says_nothing_of_a_text_is_counted():
-    left_out = Counter()
     marks = [
         Mark("a", "text", verdict="wrong", sample=DRAWN),
         Mark("b", "text", verdict="wrong", text="x", sample=DRAWN),
@@ -142,10 +141,42 @@ def test_what_says_nothing_of_a_text_is_counted():
         Mark("e", "text", verdict="right", text_seen="s", sample=DRAWN),
         Mark("f", "text", verdict="right", text_seen="s", sample=DRAWN),
         Mark("f", "retract"),
+        Mark("g", "text", verdict="wrong", sample=DRAWN),
+        Mark("g", "text", verdict="wrong", text="z", sample=DRAWN, found="linked"),
+        Mark("h", "text", verdict="right", text_seen="s", sample=DRAWN, found="searched"),
     ]
-    assert list(marked(marks, left_out)) == ["e"]
-    assert sorted(left_out.values()) == [1, 1, 2]
-    assert any("too sure" in cause for cause in left_out)
+    known = marked(marks)
+    assert {name: said for name, said in known.items() if not isinstance(said, str)} == {
+        "e": (marks[5], DRAWN),
+        "g": (marks[9], DRAWN),
+    }
+    causes = {name: said for name, said in known.items() if isinstance(said, str)}
+    assert list(causes) == ["a", "b", "c", "h"]
+    assert "too sure" in causes["a"]
+    assert "conflict" in causes["b"]
+    assert causes["c"] == causes["h"] == "mark of no random sample"
+
+
+def test_each_utterance_that_is_left_out_is_counted_once(reviewed, built):
+    folder, segments, _, _ = reviewed
+    out = folder / "changed"
+    shutil.copytree(built / "out", out)
+    published(built, out)
+    first, second, third, *_ = sorted(segments)
+    add(
+        Storage(str(out)),
+        [
+            Mark(first, "text", verdict="right", text_seen=digest("another text"), sample=DRAWN),
+            Mark(second, "text", verdict="wrong", sample=DRAWN),
+            Mark(third, "text", verdict="right", text_seen=digest(segments[third]["text"])),
+            Mark("gone", "text", verdict="right", sample=DRAWN),
+        ],
+    )
+    found, left_out = reference_utterances(str(out), marks=True)
+    heard = len(found) + sum(left_out.values()) - left_out[GONE]
+    assert (found, left_out[GONE]) == ([], 1)
+    assert heard == sum(bool(row["hypotheses"]) for row in segments.values())
+    assert left_out["marked as right, of a text that has changed"] == left_out["mark of no random sample"] == 1
 
 
 def test_too_few_marks_are_named_with_the_remedy(story):

@@ -23,6 +23,7 @@ def test_a_line_as_the_page_writes_it_is_a_mark_and_comes_back(tmp_path):
         "at": "2026-11-26T10:00:00Z",
         "note": "",
         "sample": {"stratum": "consensus.max_pwer/de/near", "weight": 812.5, "size": 8125},
+        "found": "sorted",
     }
     (mark,) = parse([json.dumps(line), ""], "marks.jsonl")
     assert mark.to_json() == line
@@ -41,6 +42,7 @@ def test_a_line_as_the_page_writes_it_is_a_mark_and_comes_back(tmp_path):
         ('{"id": "", "kind": "reject"}', "line 2: id"),
         ('{"id": "a", "kind": "reject", "v": 2}', "line 2: v"),
         ('{"id": "a", "kind": "reject", "sample": {"stratum": "x", "weight": 0, "size": 1}}', "line 2: sample.weight"),
+        ('{"id": "a", "kind": "reject", "found": "somewhere"}', "line 2: found"),
         ("[1]", "line 2"),
     ],
 )

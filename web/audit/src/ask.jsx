@@ -1,7 +1,7 @@
 // SQL over all segments, which a server answers; what it finds can be heard.
 
 import { useState } from "preact/hooks";
-import { address } from "./query.js";
+import { link } from "./query.js";
 import { ask } from "./server.js";
 import { count, counted, number, visible } from "./text.js";
 
@@ -90,7 +90,7 @@ function Answer({ answer, hear }) {
               <tr key={place}>
                 {row.map((value, at) => (
                   <td key={at} class={numeric[at] ? "n" : ""}>
-                    {at === id && typeof value === "string" ? <a href={address("listen", {}, value)}>{visible(value)}</a> : <bdi dir="auto">{shown(value)}</bdi>}
+                    {at === id && typeof value === "string" ? <a href={link(value)}>{visible(value)}</a> : <bdi dir="auto">{shown(value)}</bdi>}
                   </td>
                 ))}
               </tr>

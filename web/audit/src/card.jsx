@@ -5,13 +5,13 @@ import { columns, lines } from "./align.js";
 import { isApart, valueOf } from "./data.js";
 import { KINDS, TAGS } from "./marks.js";
 import { Player } from "./player.jsx";
-import { address } from "./query.js";
+import { address, link } from "./query.js";
 import { ask } from "./server.js";
 import { clock, counted, number, seconds, visible } from "./text.js";
 import { Badge, Copy, Field, Said, languageName, shortId } from "./ui.jsx";
 
-export function Card({ meta, row, marks, onMark, control, go }) {
-  const link = `${location.href.split("#")[0]}#id=${encodeURIComponent(row.key)}`;
+export function Card({ meta, row, found, marks, onMark, control }) {
+  const here = `${location.href.split("#")[0]}${link(row.key)}`;
   return (
     <article class="card" aria-labelledby="segment">
       <h2 id="segment" class="hidden">
@@ -63,17 +63,22 @@ export function Card({ meta, row, marks, onMark, control, go }) {
       <footer class="row">
         <code class="id">{visible(row.key)}</code>
         <Copy text={row.key}>Copy id</Copy>
-        <Copy text={link}>Copy link</Copy>
+        <Copy text={here}>Copy link</Copy>
         <span class="spring" />
-        {row.sample ? (
-          <span class="note" title={visible(row.sample.stratum)}>
-            stands for {counted(Math.round(row.sample.weight), "segment")}
-          </span>
-        ) : (
-          <span class="note">not of the random sample</span>
-        )}
+        <Stands row={row} found={found} />
       </footer>
     </article>
+  );
+}
+
+// What a mark of it says of the rest.
+function Stands({ row, found }) {
+  if (!row.sample) return <span class="note">not of the random sample</span>;
+  if (found !== "random") return <span class="note" title="Only what comes in random order counts in the estimate">chosen ({found}): stands for itself</span>;
+  return (
+    <span class="note" title={visible(row.sample.stratum)}>
+      stands for {counted(Math.round(row.sample.weight), "segment")}
+    </span>
   );
 }
 

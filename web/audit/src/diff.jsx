@@ -1,7 +1,7 @@
 // Two builds of the same recordings: verdicts that changed, with their hours; texts, scores and thresholds.
 
 import { columns, lines } from "./align.js";
-import { address } from "./query.js";
+import { link } from "./query.js";
 import { count, counted, number, percent, seconds, shellWord, visible } from "./text.js";
 import { Badge, Code, Field, Said, Tile } from "./ui.jsx";
 
@@ -141,7 +141,7 @@ function Text({ item, linked }) {
           ))}
         </tr>
         <tr>
-          <th scope="row">{linked ? <a href={address("listen", {}, item.b)}>now</a> : "now"}</th>
+          <th scope="row">{linked ? <a href={link(item.b)}>now</a> : "now"}</th>
           {line.map((column, place) => (
             <td key={place} class={KINDS[column.cells[0].kind]}>
               {column.cells[0].kind === "missing" ? "\u2205" : visible(column.cells[0].word)}

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Card } from "./card.jsx";
 import { KINDS } from "./marks.js";
-import { ORDERS, address, command, filtered, reasonOf, sql, sqlCommand } from "./query.js";
+import { ORDERS, address, command, filtered, foundBy, reasonOf, sql, sqlCommand } from "./query.js";
 import { changeOf } from "./thresholds.jsx";
 import { count, csvCell, seconds, visible } from "./text.js";
 import { Badge, Code, Copy, Said, languageName } from "./ui.jsx";
@@ -22,12 +22,18 @@ export function Listen({ meta, rows: all, asked, fetched, edges, route, marks, o
   const at = wanted < 0 ? 0 : wanted;
   const row = shown[at];
   const control = useRef({});
-  const pick = (place) => {
+  const come = useRef({}); // the row that was gone to, and how
+  const pick = (place, clicked = false) => {
     const next = shown[Math.min(Math.max(place, 0), shown.length - 1)];
-    if (next) location.replace(address("listen", filter, next.key));
+    if (!next) return;
+    come.current = { key: next.key, how: clicked && place !== at + 1 ? "picked" : "random" };
+    location.replace(address("listen", filter, next.key));
   };
+  const way = come.current.key === row?.key ? come.current.how : wanted < 0 || id === null ? "random" : "linked";
+  const found = foundBy(filter) === "random" ? way : foundBy(filter);
+  const say = (what, kind, verdict, changes) => onMark(what, kind, verdict, found, changes);
   const change = (name, value) => (location.hash = address("listen", { ...filter, [name]: value === "" && name !== "language" ? undefined : value }));
-  useKeys({ pick, at, row, control, onMark, undo });
+  useKeys({ pick, at, row, control, onMark: say, undo });
 
   return (
     <>
@@ -45,7 +51,7 @@ export function Listen({ meta, rows: all, asked, fetched, edges, route, marks, o
           <List shown={shown} at={at} pick={pick} marks={marks} />
         </section>
         {row ? (
-          <Card meta={meta} row={row} marks={marks} onMark={onMark} control={control} />
+          <Card meta={meta} row={row} found={found} marks={marks} onMark={say} control={control} />
         ) : (
           ready && <p class="empty">{all.length ? "Nothing in the sample fits the filter." : "This corpus has no segment: nothing was heard in it that could be one."}</p>
         )}
@@ -132,7 +138,7 @@ function List({ shown, at, pick, marks }) {
     <>
       <ul ref={box} role="listbox" aria-label="Segments" tabIndex={0} aria-activedescendant={shown.length ? `row-${at}` : undefined} onKeyDown={move}>
         {shown.slice(begin, begin + PAGE).map((row, place) => (
-          <li key={row.key} id={`row-${begin + place}`} role="option" aria-selected={begin + place === at} onClick={() => pick(begin + place)}>
+          <li key={row.key} id={`row-${begin + place}`} role="option" aria-selected={begin + place === at} onClick={() => pick(begin + place, true)}>
             <span class="line">
               <Badge status={row.status} />
               <span class="reason">{visible(row.reason)}</span>

@@ -180,12 +180,13 @@ function useMarks(meta) {
     setMarks(next);
     setKept(save(meta.corpus, next));
   };
-  const onMark = async (row, kind, verdict, changes) => {
+  const onMark = async (row, kind, verdict, found, changes) => {
     const same = (mark) => mark.id === row.id && mark.kind === kind;
     const before = latest.current.find(same);
     const others = latest.current.filter((mark) => !same(mark));
     if (before?.verdict === verdict && !changes) return keep(others);
-    const fresh = await made(meta, row, kind, verdict, "", changes);
+    // What was drawn stays drawn when it is found again, and marked anew.
+    const fresh = await made(meta, row, kind, verdict, before?.found === "random" ? "random" : found, changes);
     keep([...latest.current.filter((mark) => !same(mark)), fresh]);
   };
   return { marks, kept, onMark, undo: () => keep(latest.current.slice(0, -1)), forget: (mark) => keep(mark ? latest.current.filter((item) => item !== mark) : []) };

@@ -1,6 +1,6 @@
 // What was marked, and its download for `curation marks import`.
 
-import { address } from "./query.js";
+import { link } from "./query.js";
 import { jsonl } from "./marks.js";
 import { counted, shellWord, visible } from "./text.js";
 import { Code } from "./ui.jsx";
@@ -46,7 +46,7 @@ export function Marks({ meta, rows, marks, forget, kept, download }) {
                       {visible(mark.kind)} {visible(mark.verdict)}
                     </th>
                     <td>
-                      <a href={address("listen", {}, mark.id)}>{visible(mark.text ?? texts.get(mark.id) ?? mark.id)}</a>
+                      <a href={link(mark.id)}>{visible(mark.text ?? texts.get(mark.id) ?? mark.id)}</a>
                     </td>
                     <td class="n">{visible(mark.at).slice(0, 16).replace("T", " ")}</td>
                     <td>

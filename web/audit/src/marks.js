@@ -34,7 +34,8 @@ async function digest(text) {
   return `sha256:${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-export async function mark(meta, row, kind, verdict, by, changes = {}) {
+// `found`: how the utterance was come to; only "random" is drawn.
+export async function mark(meta, row, kind, verdict, found, changes = {}) {
   return {
     v: 1,
     corpus: meta.corpus,
@@ -44,9 +45,10 @@ export async function mark(meta, row, kind, verdict, by, changes = {}) {
     text: changes.text ?? null,
     text_seen: await digest(row.text ?? ""),
     tags: changes.tags ?? [],
-    by,
+    by: "",
     at: new Date().toISOString().replace(/\.\d+/, ""),
     sample: row.sample,
+    found,
     note: changes.note ?? "",
   };
 }

@@ -71,7 +71,7 @@ export function settings(meta, edges, start) {
 
 export function parsed(hash) {
   const text = hash.replace(/^#/, "");
-  if (text.startsWith("id=")) return { tab: "listen", id: decoded(text.slice(3)), filter: {} };
+  if (text.startsWith("id=")) return { tab: "listen", id: decoded(text.slice(3)), filter: {}, linked: true };
   const [path, rest = ""] = text.replace(/^\//, "").split("?");
   const found = new URLSearchParams(rest);
   const filter = Object.fromEntries(NAMES.filter((name) => found.has(name)).map((name) => [name, found.get(name)]));
@@ -84,6 +84,17 @@ function decoded(text) {
   } catch {
     return text;
   }
+}
+
+// The address of one utterance, whatever list it is in.
+export const link = (id) => `#id=${encodeURIComponent(id)}`;
+
+// How the utterances of a list are found: drawn at random by verdict and language, else chosen by something that they
+// have; marks of those say nothing of the rest.
+export function foundBy(filter) {
+  if (filter.order && filter.order !== "random") return "sorted";
+  if (filter.q) return "searched";
+  return ["speaker", "recording", "change", "of"].some((name) => filter[name]) ? "filtered" : "random";
 }
 
 export function address(tab, filter = {}, id = null) {

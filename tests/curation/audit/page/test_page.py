@@ -17,6 +17,7 @@ from curation.audit.marks import import_marks
 from curation.audit.page.rows import COLUMNS
 from curation.audit.page.write import PageOptions, write_page
 from curation.audit.whatif import what_if
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests.marks.effects import effects
 from curation.manifests.schemas import SCORE_MAP, VERDICT
@@ -182,11 +183,57 @@ def test_marks_stay_and_have_the_form_of_marks_jsonl(browser, page):
         "note": "",
         "text_seen": "sha256:604ae5ba3da2ae2acc62cb4858dd03f8b25613d571053fe99b059777fae35599",
         "sample": {"stratum": stratum[0], "weight": stratum[1] / stratum[2], "size": stratum[1]},
+        "found": "linked",
     }
     browser.go("#/marks")
     assert "Download 1 mark" in browser.text("main")
     browser.click("td button", "Remove")
     assert "Nothing is marked yet" in browser.text("main")
+
+
+def marked_as(browser):
+    """How the page says that each utterance was found that was marked."""
+    stored = browser.run("return Object.entries(localStorage).find(([k]) => k.includes('marks'))?.[1] ?? '[]'")
+    return {mark["id"]: mark["found"] for mark in json.loads(stored)}
+
+
+def test_a_mark_says_whether_the_utterance_came_at_random_or_was_chosen(browser, page):
+    def marks(place, *steps):
+        browser.open(page, place)
+        for step in steps:
+            step()
+        browser.keys("1")
+        browser.until("document.querySelector('.mark[aria-pressed=true]')")
+        found = marked_as(browser)
+        browser.run("localStorage.clear()")
+        return [*found.values()]
+
+    browser.open(page)
+    browser.run("localStorage.clear()")
+    kept = "#/listen?reason=kept"
+    forward = lambda: browser.keys("j")  # noqa: E731
+    last = lambda: browser.run("[...document.querySelectorAll('[role=option]')].at(-1).click()")  # noqa: E731
+    back = lambda: browser.keys("k")  # noqa: E731
+    assert marks(kept) == marks(kept, forward) == marks(f"{kept}&language=en") == marks(kept, last, back) == ["random"]
+    assert marks(kept, last) == ["picked"]
+    assert marks(f"{kept}&order=longest", forward) == marks(f"{kept}&order=disagreement") == ["sorted"]
+    assert marks("#/listen?q=sensibility") == ["searched"]
+    assert marks(f"#id={GOOD}") == marks(f"#/listen?id={GOOD}") == ["linked"]
+    recording = next(row["recording"] for row in rows_of(page) if row["id"] == GOOD)
+    assert marks(f"#/listen?recording={recording}") == ["filtered"]
+    assert "chosen (filtered)" in browser.text(".card footer")
+
+
+def test_what_came_at_random_stays_so_when_it_is_found_again(browser, page):
+    browser.open(page, "#/listen?reason=kept")
+    browser.keys("1")
+    browser.until("document.querySelector('.mark[aria-pressed=true]')")
+    ((name, found),) = marked_as(browser).items()
+    browser.open(page, f"#id={name}")
+    browser.keys("2")
+    browser.until("document.querySelector('.correct textarea')")
+    assert (found, marked_as(browser)) == ("random", {name: "random"})  # and no longer right, but wrong
+    browser.run("localStorage.clear()")
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +275,8 @@ def test_what_is_downloaded_can_be_imported_and_the_page_of_what_is_published_th
         CUT: "accept",
         EMPTY: "accept",
     }
-    assert estimate(imported.taken)["reviewed"] == 2
+    with pytest.raises(ConfigError, match="no mark of a random sample"):
+        estimate(imported.taken)  # all were opened by their links
     build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
     write_page(Storage(str(out)), tmp_path / "audit", PageOptions(audio="none"))
     rows, meta = {row["id"]: row for row in rows_of(tmp_path / "audit")}, meta_of(tmp_path / "audit")
