@@ -80,14 +80,26 @@ def sample(corpus: Corpus, chosen: Filter, count: int, *, seed: int = 0, sort: S
         most = "WHERE pwer IS NOT NULL ORDER BY pwer DESC, random, key LIMIT $count"
         found = corpus.ask(f"SELECT key, stratum FROM ({rows}) {most}", {**parameters, "count": count})
         return _shown(corpus, [{**row, "weight": None, "size": None} for row in found])
-    shares = allocated(sizes, count)
+    shares = {name: share for name, share in allocated(sizes, count).items() if share}
     taken = f"""
-        SELECT key, stratum FROM
-            (SELECT *, row_number() OVER (PARTITION BY stratum ORDER BY random, key) AS place FROM ({rows}))
-        WHERE place <= $takes[list_position($names, stratum)] ORDER BY place, random, key"""
-    found = corpus.ask(taken, {**parameters, "names": list(shares), "takes": list(shares.values())})
-    drawn = {name: {"weight": sizes[name] / share, "size": sizes[name]} for name, share in shares.items() if share}
-    return _shown(corpus, [{**row, **drawn[row["stratum"]]} for row in found])
+        SELECT key, stratum, row_number() OVER (PARTITION BY stratum ORDER BY random, key) AS place
+        FROM ({rows}) JOIN (SELECT unnest($names) AS stratum, unnest($takes) AS take, unnest($most) AS most)
+        USING (stratum) WHERE random <= most QUALIFY place <= take ORDER BY place, random, key"""
+    drawn = {
+        "names": list(shares),
+        "takes": list(shares.values()),
+        "most": [most_random(share, sizes[name]) for name, share in shares.items()],
+    }
+    found = corpus.ask(taken, {**parameters, **drawn})
+    weights = {name: {"weight": sizes[name] / share, "size": sizes[name]} for name, share in shares.items()}
+    return _shown(corpus, [{**row, **weights[row["stratum"]]} for row in found])
+
+
+def most_random(take: int, count: int) -> float:
+    """A place in the random order that is surely behind the first `take` of so many rows: only those up to it need to be
+    sorted.
+    """
+    return min(1.0, (2 * take + 50) / count) * 2.0**64
 
 
 def _shown(corpus: Corpus, picked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ taken in the order of a hash of seed and id: random, and of a corpus that has gr
 from dataclasses import dataclass, replace
 
 from curation.audit.corpus import KEY, Corpus
-from curation.audit.sample import RANDOM, allocated, near
+from curation.audit.sample import RANDOM, allocated, most_random, near
 
 MAX_ROWS = 50_000
-_COLUMNS = "stratum INT, why VARCHAR, spoken VARCHAR, near BOOL, take INT, below DOUBLE"
+_COLUMNS = "stratum INT, why VARCHAR, spoken VARCHAR, near BOOL, take INT, most DOUBLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,14 @@ def draw(corpus: Corpus, per_reason: int, seed: int) -> list[Stratum]:
     shares = _shares(strata, per_reason)
     corpus.database.execute(f"CREATE OR REPLACE TEMP TABLE strata ({_COLUMNS})")
     for number, (item, take) in enumerate(zip(strata, shares, strict=True)):
-        # Hashes that are surely too large are left out before the rest is sorted.
-        row = (number, item.reason, item.language, item.near, take, min(1.0, (2 * take + 50) / item.count))
+        row = (number, item.reason, item.language, item.near, take, most_random(take, item.count))
         corpus.database.execute("INSERT INTO strata VALUES (?, ?, ?, ?, ?, ?)", row)
     corpus.database.execute(
         f"CREATE OR REPLACE TEMP TABLE picked AS WITH numbered AS "
         f"(SELECT {KEY} AS key, {RANDOM} AS random, {chosen} FROM segments) "
         "SELECT key, stratum, row_number() OVER (ORDER BY random, key) - 1 AS place FROM "
         "(SELECT key, stratum, take, random FROM numbered JOIN strata USING (why, spoken, near) "
-        "WHERE random <= below * 18446744073709551615 "
+        "WHERE random <= most "
         "QUALIFY row_number() OVER (PARTITION BY stratum ORDER BY random, key) <= take)",
         {"seed": str(seed)},
     )

@@ -1,5 +1,6 @@
 """Debian's Firefox without a window, through its own remote protocol: no driver is packaged for it."""
 
+import base64
 import json
 import socket
 import subprocess
@@ -25,7 +26,8 @@ class Firefox(AbstractContextManager["Firefox"]):
     def __init__(self, folder: Path) -> None:
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
         (folder / "user.js").write_text("\n".join(lines))
-        command = ["firefox-esr", "--headless", "--marionette", "--no-remote", "--profile", str(folder)]
+        options = ["--headless", "--marionette", "--no-remote", "--remote-allow-system-access"]
+        command = ["firefox-esr", *options, "--profile", str(folder)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.sent = 0
         self.socket = self._connected(folder / "MarionetteActivePort")
@@ -67,10 +69,28 @@ class Firefox(AbstractContextManager["Firefox"]):
         """The result of a script in the page."""
         return self.ask("WebDriver:ExecuteScript", {"script": script, "args": []})["value"]
 
+    def complaints(self) -> list[str]:
+        """What the console has said of the pages so far: errors, warnings and what their policy refused."""
+        self.ask("Marionette:SetContext", {"value": "chrome"})
+        found = self.run(
+            "return Services.console.getMessageArray().filter(m => m instanceof Ci.nsIScriptError)"
+            ".filter(m => /^(file|http):/.test(m.sourceName)).map(m => `${m.sourceName}: ${m.errorMessage}`)"
+        )
+        self.ask("Marionette:SetContext", {"value": "content"})
+        return list(found)
+
+    def picture(self) -> bytes:
+        """The window as PNG."""
+        return base64.b64decode(self.ask("WebDriver:TakeScreenshot", {"full": False})["value"])
+
     def open(self, page: Path, place: str = "") -> None:
         """Open a page anew and wait until all segments are read."""
+        self.visit((page / "index.html").as_uri() + place)
+
+    def visit(self, url: str) -> None:
+        """The same of a page at a URL."""
         self.ask("WebDriver:Navigate", {"url": "about:blank"})
-        self.ask("WebDriver:Navigate", {"url": (page / "index.html").as_uri() + place})
+        self.ask("WebDriver:Navigate", {"url": url})
         self.until("document.querySelector('main')?.dataset.state === 'ready'")
 
     def until(self, condition: str) -> None:

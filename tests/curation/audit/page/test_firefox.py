@@ -36,3 +36,12 @@ def test_nothing_of_a_hostile_corpus_runs(firefox, hostile):
         firefox.open(hostile, f"#/{tab}")
         assert firefox.run("return globalThis.hit ?? null") is None
         assert firefox.run("return document.querySelectorAll('#app script, #app img, #app style').length") == 0
+
+
+def test_the_console_is_silent(firefox, page):
+    """Whatever its tabs show; what its policy refuses would stand there."""
+    for tab in ("overview", "thresholds", "systems", "speakers", "listen", "marks"):
+        firefox.open(page, f"#/{tab}")
+    assert firefox.complaints() == []
+    firefox.run("const e = document.createElement('img'); e.src = 'https://example.com/x.png'; document.body.append(e)")
+    assert any("example.com" in line for line in firefox.complaints())  # it does hear
