@@ -96,9 +96,7 @@ def sample(corpus: Corpus, chosen: Filter, count: int, *, seed: int = 0, sort: S
 
 
 def most_random(take: int, count: int) -> float:
-    """A place in the random order that is surely behind the first `take` of so many rows: only those up to it need to be
-    sorted.
-    """
+    """A place in the random order behind the first `take` of `count` rows, surely: what is behind it is not sorted."""
     return min(1.0, (2 * take + 50) / count) * 2.0**64
 
 
