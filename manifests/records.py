@@ -14,6 +14,8 @@ import numpy.typing as npt
 from curation.audio.wave import Wave
 
 Status = Literal["kept", "rejected", "failed"]
+GIVEN = "consensus.reference"
+"""A note of segments whose text is the manifest's: no stage changes it."""
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ def threshold(
     rejects: Literal["<", ">", ">="],
     required: bool | tuple[str, float] = True,
     unless: str = "",
+    only: tuple[str, str] | None = None,
     off: float | None = None,
     **limits: Any,
 ) -> Any:
@@ -51,9 +52,9 @@ def threshold(
 
     A segment without the score is a failure where it is `required`: always, never, or where another field has at least
     a given value: `("transcribe.min_independent", 2)`. One that has the score `unless` is not judged by the rule. With
-    the value `off` there is no rule.
+    the value `off` there is no rule, nor where another field has not the value that `only` gives.
     """
-    rule: Any = {"score": score, "rejects": rejects, "required": required, "unless": unless, "off": off}
+    rule: Any = {"score": score, "rejects": rejects, "required": required, "unless": unless, "only": only, "off": off}
     return Field(default, description=description, json_schema_extra={"pass": "publish", "rule": rule}, **limits)
 
 

@@ -9,9 +9,9 @@ installed packages add a section each: `config_class` gives the configuration wi
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
 from curation.core.errors import ConfigError
 from curation.core.settings import (
@@ -151,6 +151,13 @@ class BuildConfig(Section):
     tokenize: TokenizeConfig | None = Field(default_factory=TokenizeConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
+
+    @model_validator(mode="after")
+    def _keeps_whole_what_has_a_transcript(self) -> Self:
+        if self.consensus.reference == "manifest" and not self.diarize.whole:
+            whole = self.diarize.model_copy(update={"whole": True})
+            object.__setattr__(self, "diarize", whole)  # pydantic's way to change a frozen model in its validator
+        return self
 
     @model_serializer(mode="wrap")
     def _without_absent_plug_ins(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

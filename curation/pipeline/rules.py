@@ -33,14 +33,22 @@ def check_number(config: Section, origin: str) -> None:
 def _of_section(config: Section, name: str, section: Section) -> Iterator[Rule]:
     for key, field in type(section).model_fields.items():
         declared, value = extra_of(field).get("rule"), getattr(section, key)
-        if declared is not None and value is not None and value != declared["off"]:
+        if declared is not None and value is not None and value != declared["off"] and _is_on(config, declared["only"]):
             required = _is_required(config, declared["required"])
             yield Rule(f"{name}.{key}", declared["score"], declared["rejects"], value, required, declared["unless"])
+
+
+def _is_on(config: Section, only: tuple[str, str] | None) -> bool:
+    return only is None or _value(config, only[0]) == only[1]
 
 
 def _is_required(config: Section, required: Any) -> bool:
     if isinstance(required, bool):
         return required
     field, least = required
+    return bool(_value(config, field) >= least)
+
+
+def _value(config: Section, field: str) -> Any:
     section, _, key = field.partition(".")
-    return bool(getattr(getattr(config, section), key) >= least)
+    return getattr(getattr(config, section), key)

@@ -103,7 +103,8 @@ def _thresholds() -> Iterator[tuple[str, ...]]:
         rejects = f"`{rule['score']}` {SIGNS[rule['rejects']]} it"
         off = "" if rule["off"] is None else f"; {rule['off']:g} switches it off"
         default = "none" if field.default is None else f"`{field.default:g}`{off}"
-        yield f"`{setting}`", rejects, default, _without(rule), field.description
+        only = f" (only where `{rule['only'][0]}` is `{rule['only'][1]}`)" if rule["only"] else ""
+        yield f"`{setting}`", rejects, default, _without(rule), f"{field.description}{only}"
 
 
 def _without(rule: dict[str, Any]) -> str:

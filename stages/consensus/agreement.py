@@ -36,13 +36,18 @@ def agree(
     system_weights: Mapping[str, float] | None = None,
 ) -> Agreement:
     """Compare and combine hypotheses without errors; each edit distance is computed once per unordered pair."""
-    texts = common_units([normalizer.spans(hypothesis.text) for hypothesis in answered], normalizer)
-    units = [[token for span in spans for token in span.tokens] for spans in texts]
+    units = units_of([hypothesis.text for hypothesis in answered], normalizer)
     distances = edit_distances(units)
     combined = combine(answered, distances, normalizer, method, system_weights)
     words = len(normalizer.units(combined.text))
     rates = _rates(distances, [len(item) for item in units])
     return Agreement(combined, words, rates, evidence(answered, combined, words, seconds))
+
+
+def units_of(texts: Sequence[str], normalizer: Normalizer) -> list[list[str]]:
+    """The words (or characters) of each text that count, cut where all texts can be cut."""
+    spans = common_units([normalizer.spans(text) for text in texts], normalizer)
+    return [[token for span in text for token in span.tokens] for text in spans]
 
 
 def at_all_speeds(answered: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -23,11 +23,12 @@ from pydantic import Field
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Note, Score
-from curation.core.settings import Section, model_field, publish_field, threshold
-from curation.manifests.records import Hypothesis, Recording, Segment
+from curation.core.settings import Section, later_field, model_field, publish_field, threshold
+from curation.manifests.records import GIVEN, Hypothesis, Recording, Segment
 from curation.stages.base import DECIMALS, NOISE_DECIMALS, Stage
 from curation.stages.consensus.agreement import Rates, agree, at_all_speeds, outlier, pairwise_wer
 from curation.stages.consensus.confidence import Loaded, load_calibration
+from curation.stages.consensus.reference import reference_scores
 from curation.stages.consensus.vote import Method
 from curation.text.chinese_script import Script, in_script
 from curation.text.normalize import normalizer_for
@@ -60,6 +61,11 @@ class ConsensusConfig(Section):
         description="script of the texts in Chinese (`zh`), because Whisper writes now one and now the other; "
         "as heard: what the systems wrote",
     )
+    reference: Literal["systems", "manifest"] = later_field(
+        "systems",
+        "whose text is published: systems: what the systems agree on; manifest: the transcript of the manifest, as "
+        "it is written there, where the systems confirm it (`max_reference_wer`); recordings without one are rejected",
+    )
     min_words: int = threshold(
         1,
         "words (or characters) of the text after normalisation (scores `text.words`)",
@@ -74,6 +80,7 @@ class ConsensusConfig(Section):
         score="pwer",
         rejects=">=",
         required=("transcribe.min_independent", 2),
+        only=("consensus.reference", "systems"),
         ge=0,
     )
     max_self_inconsistency: float = threshold(
@@ -84,6 +91,7 @@ class ConsensusConfig(Section):
         rejects=">=",
         required=("transcribe.speed_change", 1e-9),
         unless="pwer",
+        only=("consensus.reference", "systems"),
         ge=0,
     )
     min_confidence: float = threshold(
@@ -91,9 +99,19 @@ class ConsensusConfig(Section):
         "expected share of correct words (scores `confidence.calibrated`), at least; 0: off",
         score="confidence.calibrated",
         rejects="<",
+        only=("consensus.reference", "systems"),
         off=0.0,  # builds of earlier versions lack the score
         ge=0,
         le=1,
+    )
+    max_reference_wer: float = threshold(
+        0.3,
+        "kept where the error rate of the systems against the manifest's transcript (scores `reference.wer`) is below "
+        "this",
+        score="reference.wer",
+        rejects=">=",
+        only=("consensus.reference", "manifest"),
+        ge=0,
     )
     # Plainly wrong: loops of a system, and more than anybody says. Good texts of the recordings in
     # docs/results/2026-11-27-judgement.md stay below 22, 1.9 and 0.5.
@@ -150,6 +168,12 @@ class Consensus(Stage):
         ),
         Score("confidence", "1", "mean confidence of the words, by the weights of the systems that have them"),
         Score("confidence.calibrated", "1", "expected share of correct words"),
+        Score(
+            "reference.wer",
+            "1",
+            "word (or character) error rate of the systems against the manifest's transcript: the least of them",
+        ),
+        Score("reference.wer.*", "1", "the same of one system"),
         Score("text.words", "words", "words (or characters) of the text after normalisation", short="words"),
         Score(
             "text.characters_per_second",
@@ -176,6 +200,7 @@ class Consensus(Stage):
         Note("consensus.calibration", "calibration of the confidence, with the start of its SHA-256"),
         Note("consensus.outlier", "the outlier system"),
         Note("consensus.failed", "systems that failed on the utterance"),
+        Note(GIVEN, "manifest: the text is the manifest's transcript, and no stage changes it"),
     )
 
     def __init__(self, config: ConsensusConfig | None = None) -> None:
@@ -191,10 +216,11 @@ class Consensus(Stage):
         """Compare and combine the hypotheses of each live segment."""
         loaded = load_calibration(self.config.calibration)
         for recording in batch:
+            transcript = recording.source.transcript if self.config.reference == "manifest" else ""
             for segment in recording.live_segments:
-                self._agree(segment, loaded)
+                self._agree(segment, loaded, transcript)
 
-    def _agree(self, segment: Segment, loaded: Loaded) -> None:
+    def _agree(self, segment: Segment, loaded: Loaded, transcript: str) -> None:
         normalizer = normalizer_for(segment.language)
         answered = [hypothesis for hypothesis in segment.hypotheses if not hypothesis.error]
         found = agree(
@@ -204,10 +230,13 @@ class Consensus(Stage):
             self.config.combination,
             loaded.calibration.weights,
         )
-        segment.text = self._in_script(found.combined.text, segment.language)
+        if transcript:
+            segment.notes[GIVEN] = self.config.reference
+            segment.scores |= reference_scores(transcript, answered, normalizer)
+        segment.text = transcript or self._in_script(found.combined.text, segment.language)
         segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
         segment.scores["confidence.calibrated"] = loaded.calibration.of(found.words, found.evidence)
-        segment.scores["text.words"] = found.words
+        segment.scores["text.words"] = len(normalizer.units(transcript)) if transcript else found.words
         found_text = plausibility(segment.text, segment.num_samples / SAMPLE_RATE)
         unheard = [item.scores[NO_SPEECH] for item in answered if NO_SPEECH in item.scores]
         found_text |= {NO_SPEECH: min(unheard)} if unheard else {}

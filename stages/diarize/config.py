@@ -48,6 +48,12 @@ class DiarizeConfig(PyannoteConfig):
     max_seconds: float = Field(20.0, ge=1, description="longer turns are cut at their longest pauses (s)")
     max_pause_seconds: float = Field(0.8, ge=0, description="longest pause within a speaker's turn (s)")
     exclude_overlap: bool = Field(True, description="exclude overlapped speech")  # noqa: FBT003
+    whole: bool = later_field(
+        False,  # noqa: FBT003 - a default
+        "keep each recording as one utterance, from its first speech to its last, because its transcript is of the "
+        "whole; one of more than `max_seconds`, or with overlapped speech, is rejected. "
+        "`consensus.reference: manifest` switches it on",
+    )
     overlap_threshold: float = Field(
         0.12,
         gt=0,

@@ -22,7 +22,7 @@ from curation.stages.diarize.base import Heard
 from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.diarize.pauses import FRAME, Pauses, stretches
 from curation.stages.diarize.registry import DIARIZERS
-from curation.stages.diarize.turns import Piece, TurnRules, cut_turns
+from curation.stages.diarize.turns import Piece, TurnRules, cut_turns, whole_turn
 
 MIN_EMBEDDED_SECONDS = 0.4
 BEYOND = 12
@@ -97,7 +97,8 @@ class Diarize(Stage):
         wave = peak_normalize(recording.slice(recording.offset, recording.end, decoded=True))
         with inside_model(f"diarize.{self.config.diarizer}"):
             heard = self.diarizer.hear(wave)
-        pieces = cut_turns(heard.turns, Pauses(wave), self.rules, self.crowded(heard))
+        cut = whole_turn if self.config.whole else cut_turns
+        pieces = cut(heard.turns, Pauses(wave), self.rules, self.crowded(heard))
         labels = speaker_labels(pieces)
         recording.segments = [self.segment(piece, labels, recording) for piece in pieces]
         self.measure(recording, wave, heard)
@@ -116,7 +117,8 @@ class Diarize(Stage):
     def segment(self, piece: Piece, labels: dict[str, str], recording: Recording) -> Segment:
         """The segment of a piece, with its audio, or with the verdict that excludes it."""
         start, end = piece.start + recording.offset, piece.end + recording.offset
-        segment = Segment(start, end, speaker=labels.get(piece.speaker, ""), verdict=self.verdict(piece))
+        verdict = self.verdict(piece) or (self.unfit(recording, piece) if self.config.whole else None)
+        segment = Segment(start, end, speaker=labels.get(piece.speaker, ""), verdict=verdict)
         if segment.live:
             segment.audio = peak_normalize(recording.slice(start, end))
             if recording.denoised is not None:
@@ -132,6 +134,15 @@ class Diarize(Stage):
             return Verdict("rejected", "diarize.overlap_margin_seconds", piece.seconds, margin)
         if piece.seconds < least:
             return Verdict("rejected", "diarize.min_seconds", piece.seconds, least)
+        return None
+
+    def unfit(self, recording: Recording, piece: Piece) -> Verdict | None:
+        """Why the speech of a recording is no utterance with its transcript; None where it is one."""
+        if not recording.source.transcript:
+            return Verdict("rejected", "consensus.reference")
+        seconds = piece.seconds if recording.last and not recording.span else recording.end / SAMPLE_RATE
+        if seconds > self.config.max_seconds or recording.span or not recording.last:
+            return Verdict("rejected", "diarize.max_seconds", seconds, self.config.max_seconds)
         return None
 
     def measure(self, recording: Recording, wave: Wave, heard: Heard) -> None:

@@ -13,6 +13,7 @@ All times are samples at 16 kHz. The rules, in order:
  6. Edges move outwards to where the speech has decayed: the times of a diarizer are accurate to about 0.1 s.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -76,6 +77,25 @@ def cut_turns(
     pieces = [part for i in range(len(pieces)) for part in part_cuts(pieces, i, pauses)]
     pieces = [part for piece in pieces for part in split(piece, pauses, rules)]
     return widen(pieces, pauses, rules)
+
+
+def whole_turn(
+    turns: Sequence[Turn], pauses: Pauses, rules: TurnRules, crowded: Sequence[tuple[int, int]] = ()
+) -> list[Piece]:
+    """One piece from the first speech to the last, of the speaker with the most, with silence around it; of kind
+    `overlap` where two speak, or are likely to, anywhere in it. Empty where nobody speaks.
+    """
+    parts = separate(turns, crowded if rules.exclude_overlap else (), exclude_overlap=rules.exclude_overlap)
+    if not parts:
+        return []
+    length = Counter[str]()
+    for part in parts:
+        length[part.speaker] += part.end - part.start
+    kind: Kind = "overlap" if any(part.kind == "overlap" for part in parts) else "speech"
+    del length[""]
+    speaker = "" if kind == "overlap" else max(sorted(length), key=length.__getitem__)
+    piece = Piece(parts[0].start, parts[-1].end, speaker, kind)
+    return [piece] if piece.end - piece.start > rules.max_length else widen([piece], pauses, rules)
 
 
 def separate(turns: Iterable[Turn], crowded: Sequence[tuple[int, int]] = (), *, exclude_overlap: bool) -> list[Piece]:

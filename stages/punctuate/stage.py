@@ -2,7 +2,7 @@
 
 Source: the GPA paper, section on data curation. The rules are in curation/text/punctuation.py; pauses.py finds the
 pauses, and what the ASR systems wrote there is evidence. A text that cannot be aligned stays unchanged: no utterance
-is lost here.
+is lost here. One of the manifest stays as it is there, and its words get their times.
 """
 
 import logging
@@ -17,7 +17,7 @@ from curation.core.errors import ModelError
 from curation.core.kinds import NONE, KindOf, Options, OptionsOf, make, section_for
 from curation.core.settings import Section, later_field
 from curation.core.timing import inside_model
-from curation.manifests.records import Recording, Segment, Word
+from curation.manifests.records import GIVEN, Recording, Segment, Word
 from curation.stages.base import Stage
 from curation.stages.punctuate.base import Aligner, Interval, Placed, Spoken
 from curation.stages.punctuate.mfa.models import MfaConfig
@@ -154,18 +154,19 @@ class Punctuate(Stage):
             self._refine(segment, text, spoken.wave, placed)
 
     def _refine(self, segment: Segment, original: str, wave: Wave, placed: Placed) -> None:
+        segment.text, segment.edits = original, []
         if placed is None:
-            segment.text, segment.edits = original, []
             return
-        writings = [hypothesis.text for hypothesis in segment.hypotheses]
-        segment.text, segment.edits = refine(
-            original,
-            pauses_ms(placed, wave, self.config.max_speech_ms),
-            language=segment.language,
-            limits=self.config.limits,
-            shares=mark_shares(original, writings) if self.config.keep_share <= 1 else (),
-            evidence=writings,
-        )
+        if GIVEN not in segment.notes:
+            writings = [hypothesis.text for hypothesis in segment.hypotheses]
+            segment.text, segment.edits = refine(
+                original,
+                pauses_ms(placed, wave, self.config.max_speech_ms),
+                language=segment.language,
+                limits=self.config.limits,
+                shares=mark_shares(original, writings) if self.config.keep_share <= 1 else (),
+                evidence=writings,
+            )
         segment.words = timed_words(split(segment.text).words, placed, segment)
 
     def _align(self, utterances: Sequence[Spoken]) -> list[tuple[str, Placed]]:

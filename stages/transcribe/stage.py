@@ -74,6 +74,7 @@ class TranscribeConfig(Section):
         rejects="<",
         required=False,
         unless="pwer",
+        only=("consensus.reference", "systems"),
         off=0.0,
         ge=0,
         le=1,

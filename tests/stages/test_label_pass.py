@@ -214,6 +214,7 @@ def test_everything_that_is_stored_is_declared(run):
 def test_what_a_stage_declares_it_writes(run, denoiser_stage, diarizer, quality_stage, transcriber, punctuator):
     """All but what depends on the recording: what was left out or failed, the outlier's name, voices of short ones."""
     rare = {"transcribe.left_out", "consensus.failed", "consensus.outlier", "diarize.homogeneity"}
+    rare |= {"reference.wer", "reference.wer.*", "consensus.reference"}  # of a transcript that is checked
     rare |= {"consensus.self_inconsistency", "transcribe.alone", "diarize.speech_before", "diarize.speech_after"}
     row = run.after["punctuate"]
     for stage in (denoiser_stage, diarizer, quality_stage, Boundary(), transcriber, Consensus(), punctuator):

@@ -65,6 +65,13 @@ def test_an_utterance_has_one_of_the_two_error_rates_and_two_systems_have_that_o
     assert rules("transcribe.min_independent=2")["consensus.max_pwer"].required
 
 
+def test_where_transcripts_are_checked_agreement_is_none():
+    given = rules("consensus.reference=manifest", "consensus.min_confidence=0.5")
+    agreement = {"transcribe.min_language_probability", "consensus.max_pwer", "consensus.max_self_inconsistency"}
+    assert set(given) == {*ORDER, "consensus.max_reference_wer"} - agreement
+    assert given["consensus.max_reference_wer"].required
+
+
 def test_a_system_that_is_not_heard_at_other_speeds_is_not_judged():
     assert not rules("transcribe.speed_change=0")["consensus.max_self_inconsistency"].required
 

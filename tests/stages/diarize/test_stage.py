@@ -364,3 +364,47 @@ def test_segment_times_are_whole_frames(sample):
         return s.start % 160 == 0 and s.end % 160 == 0
 
     assert all(whole(s) for s in sample.segments)
+
+
+def known(*turns):
+    return Known([Turn(round(start * 16_000), round(end * 16_000), speaker) for start, end, speaker in turns])
+
+
+@pytest.fixture
+def whole(diarizer) -> Diarize:
+    stage = Diarize(DiarizeConfig(whole=True, max_seconds=8))
+    stage.encoder, stage.diarizer = diarizer.encoder, diarizer.diarizer
+    return stage
+
+
+def verdicts(stage, row, transcript="What was said."):
+    row.source.transcript = transcript
+    stage.process([row])
+    return [(s.verdict.reason, s.verdict.value, s.verdict.threshold) if s.verdict else None for s in row.segments]
+
+
+def test_a_recording_with_a_transcript_stays_whole(whole, diarizer):
+    pause = np.zeros(16_000, np.float32)
+    samples = np.concatenate([librivox()[1], pause, librivox()[1]])
+    row, cut = recording(samples), recording(samples)
+    assert verdicts(whole, row) == [None]
+    assert_sound(row)
+    diarizer.process([cut])
+    assert len(cut.live_segments) == 2
+    assert (row.segments[0].start, row.segments[0].end) == (cut.segments[0].start, cut.segments[-1].end)
+    assert row.segments[0].speaker == "S0"
+    assert verdicts(whole, recording(samples), transcript="") == [("consensus.reference", None, None)]
+
+
+def test_what_has_no_transcript_of_its_own_is_refused_with_a_reason(whole):
+    samples = wave(TWO_CITIES)[: 9 * 16_000]
+    whole.diarizer = known((0, 5, "a"), (4, 8, "b"))
+    assert verdicts(whole, recording(samples)) == [("diarize.exclude_overlap", None, None)]
+    whole.diarizer = known((0, 2, "a"), (5, 8.5, "a"))
+    assert verdicts(whole, recording(samples)) == [("diarize.max_seconds", 8.5, 8)]
+    first, second = recording(samples), recording(samples, offset=300 * 16_000, span=1)
+    first.last = False
+    whole.diarizer = known((1, 3, "a"))
+    assert [verdicts(whole, row) for row in (first, second)] == [
+        [("diarize.max_seconds", end, 8)] for end in (9.0, 309.0)
+    ]

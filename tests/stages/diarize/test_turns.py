@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curation.audio.cuts import cut_probabilities
 from curation.stages.diarize.pauses import Pauses
-from curation.stages.diarize.turns import Piece, Turn, TurnRules, cut_turns
+from curation.stages.diarize.turns import Piece, Turn, TurnRules, cut_turns, whole_turn
 from tests.support.real_speech import librivox
 
 SECOND = 16_000
@@ -288,3 +288,33 @@ def test_quick_changes_of_speaker_leave_pieces_disjoint(lengths: list[int], seed
     cut = cut_turns(items, Pauses(loudness[: edges[-1]].astype(np.float32)), RULES)
     assert all(one.end <= two.start for one, two in pairwise(cut))
     assert sum(p.end - p.start for p in cut) == edges[-1]
+
+
+TURNS = st.lists(
+    st.tuples(st.integers(0, 900), st.integers(1, 300), st.sampled_from("ab")).map(
+        lambda item: Turn(item[0] * 160, (item[0] + item[1]) * 160, item[2])
+    ),
+    max_size=5,
+)
+
+
+@given(TURNS, st.booleans())
+def test_a_whole_turn_holds_all_speech_once(found, excluded):
+    level = speech((0, 12), seconds=12)
+    rules = replace(RULES, exclude_overlap=excluded)
+    whole = whole_turn(found, level, rules)
+    assert len(whole) == bool(found)
+    for piece in whole:
+        assert 0 <= piece.start <= min(turn.start for turn in found)
+        assert max(turn.end for turn in found) <= piece.end <= level.length
+        crossed = any(
+            one.start < two.end and two.start < one.end for one in found for two in found if one.speaker < two.speaker
+        )
+        assert piece.kind == ("overlap" if crossed and excluded else "speech")
+        assert (piece.speaker == "") == (piece.kind == "overlap")
+
+
+def test_a_whole_turn_is_of_who_speaks_most_and_as_long_as_it_is():
+    level = speech((1, 12), (13, 29), seconds=31)
+    (whole,) = whole_turn(turns((1, 12, "a"), (13, 14, "a"), (14, 29, "b")), level, RULES)
+    assert seconds([whole]) == [(1.0, 29.0, "b", "speech")]
