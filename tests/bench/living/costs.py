@@ -1,10 +1,12 @@
 """What it costs to append to a published corpus, to verify it, and to remove a speaker: CPU seconds and bytes.
 
-    python -m tests.bench.living.costs                      # 20,000 recordings of two utterances, and 1 % more
-    python -m tests.bench.living.costs --size 500000
+    python -m tests.bench.living.costs                          # 20,000 recordings of two utterances, and 1 % more
+    python -m tests.bench.living.costs --size 500000 --share 0.001
 
-Plan and staging files are those of `books`, without models, tokenizers and audio; all runs in this process. Bytes are
-those of new files in the folders that are published, and of files that a removal writes again.
+With `--folder` and `--step` (make, build, rest) the steps are processes of their own, one after the other. Plan and
+staging files are those of `books`, without models, tokenizers and audio; all runs in this process. Bytes are those of
+new files in the folders that are published, and of files that a removal writes again. Two speakers are removed: one of
+five recordings far from each other, and one of twenty.
 """
 
 import argparse
@@ -12,6 +14,9 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curation.core.storage import Storage
 from curation.living.remove import Wanted, remove
@@ -23,6 +28,7 @@ from curation.pipeline.config import BuildConfig
 from curation.pipeline.run import build
 from tests.bench.speed import books
 
+RARE = "a speaker of five recordings"
 FOLDERS = ("shards", "ledger", "segments", "generations")
 
 
@@ -72,39 +78,66 @@ def check(out: Path) -> None:
     assert verify(Storage(str(out))) == []
 
 
-def run(folder: Path, size: int) -> None:
-    """The whole table."""
-    out = folder / "out"
-    parts = folder / "inputs.parquet"
+def publish(folder: Path, *, compact: bool = False) -> None:
+    """What `curation build` does when all is labelled."""
+    build(config(folder), [], str(folder / "out"), compact=compact)
 
-    def publish(*, compact: bool = False) -> None:
-        build(config(folder), [], str(out), compact=compact)
 
+def make(folder: Path, size: int) -> None:
+    """The labelled build."""
     books.write_manifest(folder, size)
+    scattered = {size * part // 5 for part in range(5)}
+    for part, path in enumerate(sorted((folder / "inputs.parquet").iterdir())):
+        table = pq.read_table(path)
+        speakers = [
+            RARE if number + part * books.ROWS_PER_PART in scattered else name
+            for number, name in enumerate(table["speaker"].to_pylist())
+        ]
+        place = table.column_names.index("speaker")
+        pq.write_table(table.set_column(place, "speaker", pa.array(speakers)), path)
     books.plan_step(folder)
     stage(folder, 0)
+
+
+def first(folder: Path, size: int) -> None:
+    """The first line of the table."""
     print(f"{'':<22} {'CPU s':>8} {'new bytes':>12} {'index':>10} {'new files':>9}", flush=True)
-    measured(f"build, {size:,}", publish, out)
-    shutil.rmtree(parts)
+    measured(f"build, {size:,}", lambda: publish(folder), folder / "out")
+
+
+def rest(folder: Path, count: int) -> None:
+    """The other lines, with `count` more recordings."""
+    out = folder / "out"
+    shutil.rmtree(folder / "inputs.parquet")
     books.BUCKET = "s3://books/more"
-    books.write_manifest(folder, size // 100)
-    first = read_plan(Storage(str(out))).num_units
+    books.write_manifest(folder, count)
+    begin = read_plan(Storage(str(out))).num_units
     books.plan_step(folder)
-    stage(folder, first)
-    measured(f"append, {size // 100:,}", publish, out)
-    measured("nothing new", publish, out)
+    stage(folder, begin)
+    measured(f"append, {count:,}", lambda: publish(folder), out)
+    measured("nothing new", lambda: publish(folder), out)
     measured("verify", lambda: check(out), out)
-    measured("remove a speaker", lambda: remove(str(out), Wanted(speakers=["speaker 7"]), "consent"), out)
-    measured("compact", lambda: publish(compact=True), out)
+    for name, speaker in (("remove 5 recordings", RARE), ("remove 20 recordings", "speaker 7")):
+        measured(name, lambda speaker=speaker: remove(str(out), Wanted(speakers=[speaker]), "consent"), out)
+    measured("compact", lambda: publish(folder, compact=True), out)
     assert read_index(Storage(str(out))).generations[-1].kind == "compact"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=20_000)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), arguments.size)
+    parser.add_argument("--share", type=float, default=0.01)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--step", choices=["make", "build", "rest"])
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.folder or Path(temporary)
+        if chosen.step in {None, "make"}:
+            make(folder, chosen.size)
+        if chosen.step in {None, "build"}:
+            first(folder, chosen.size)
+        if chosen.step in {None, "rest"}:
+            rest(folder, round(chosen.size * chosen.share))
 
 
 if __name__ == "__main__":
