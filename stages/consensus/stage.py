@@ -104,8 +104,10 @@ class ConsensusConfig(Section):
         ge=0,
         le=1,
     )
+    # Right transcripts of clean speech stay below 0.4, in Mandarin by Whisper base too; those of others, and halves,
+    # are above 0.8 (docs/results/2026-11-27-reference.md).
     max_reference_wer: float = threshold(
-        0.3,
+        0.4,
         "kept where the error rate of the systems against the manifest's transcript (scores `reference.wer`) is below "
         "this",
         score="reference.wer",

@@ -66,10 +66,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for folder in chosen.folders:
             found += report(folder, (chosen.builds or Path(temporary)) / folder.name, chosen.set)
-    for group in sorted({(case.language, case.condition) for case in found}):
-        table(" ".join(group), [case for case in found if (case.language, case.condition) == group])
     for language in sorted({case.language for case in found}):
-        table(f"{language}, all", [case for case in found if case.language == language])
+        mine = [case for case in found if case.language == language]
+        table(language, mine)
+        conditions = sorted({case.condition for case in mine})
+        for condition in conditions if len(conditions) > 1 else ():
+            table(f"{language}, {condition}", [case for case in mine if case.condition == condition])
 
 
 def report(folder: Path, out: Path, settings: Sequence[str]) -> list[Case]:
