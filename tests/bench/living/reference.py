@@ -1,6 +1,6 @@
 """Which transcripts of a manifest does `consensus.reference: manifest` keep, when some of them are wrong?
 
-    python -m tests.bench.accuracy.reference FOLDER... [--builds FOLDER] [--set KEY=VALUE]
+    python -m tests.bench.living.reference FOLDER... [--builds FOLDER] [--set KEY=VALUE]
 
 A folder has `manifest.jsonl` with the columns path, language, transcript and perhaps `condition`. A third of its
 transcripts change places, by chance, among recordings of one language, and the folder is built. First: what became of
