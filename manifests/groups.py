@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.storage import Storage
@@ -73,10 +74,18 @@ def replaced(plan: Plan, since: int) -> Iterator[str]:
     """Recordings of earlier generations that generation number `since` or a later one plans again."""
     for generation in plan.generations[since:]:
         for part in generation.parts:
-            ids = plan.ids(part)
+            ids = plan.read(part, ["id"])["id"]
             older = (generation.between(part.first, f"{part.last}\0") for generation in plan.generations[:since])
             for known in itertools.chain.from_iterable(older):
-                yield from ids.filter(pc.is_in(ids, value_set=plan.ids(known).combine_chunks())).to_pylist()
+                before = plan.read(known, ["id"])["id"].combine_chunks()
+                yield from ids.filter(pc.is_in(ids, value_set=before)).to_pylist()
+
+
+def labelled_again(plan: Plan) -> Iterator[pa.Table]:
+    """`id` and `unit` of what later generations than the first label as a whole, part by part."""
+    for part in itertools.chain.from_iterable(generation.parts for generation in plan.generations[1:]):
+        rows = plan.read(part, ["id", "unit", "stretches"])
+        yield rows.filter(pc.is_null(rows["stretches"])).select(["id", "unit"])
 
 
 def groups(plan: Plan, part: IdRange, most_files: int = FILES_PER_GROUP) -> Iterator[RecordingGroup]:

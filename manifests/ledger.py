@@ -173,6 +173,7 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
     number = tiled["recording"].to_numpy()
     representative = np.searchsorted(recording, number)
     source = spans.take(pa.array(representative))
+    last = np.searchsorted(recording, number, side="right") - 1
     start, end = tiled["start"].to_numpy(), tiled["end"].to_numpy()
     columns = {
         "recording_id": column(source, "source", "id"),
@@ -184,6 +185,7 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
         "end_sample": end,
         "seconds": (end - start) / SAMPLE_RATE,
         **{name: tiled[name] for name in VERDICTS.names},
+        "pcm": spans["pcm"].take(pa.array(last)),
     }
     rows = pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
     return rows.append_column("segment", tiled["segment"]).append_column("span", tiled["span"])

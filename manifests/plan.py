@@ -145,7 +145,7 @@ class Plan:
                     yield from self._units_of(part, mine, generation.batch_seconds)
 
     def _units_of(self, part: Part, numbers: Sequence[int], batch_seconds: float) -> Iterator[Unit]:
-        table = self._read(part)
+        table = self.read(part)
         rows = _rows(table.filter(pc.is_in(table["unit"], pa.array(numbers, pa.int32()))))
         for number, group in itertools.groupby(rows, key=lambda row: row["unit"]):
             unit = Unit(number, [], batch_seconds=batch_seconds)
@@ -169,25 +169,21 @@ class Plan:
                 home = max(row["unit"] for row in rows if row["stretches"] is None)
                 yield Planned(_source(rows[-1]), home, tuple(row["unit"] for row in rows if row["unit"] > home))
 
-    def ids(self, part: Part) -> pa.ChunkedArray:
-        """Of the recordings of a part, sorted."""
-        return self._read(part, ["id"])["id"]
-
     def sources(self) -> Iterator[Source]:
         """Those of all recordings."""
         return (item.source for item in self.recordings())
 
     def _between(self, generation: Generation, first: str, end: str | None) -> Iterator[Mapping[str, Any]]:
         for part in generation.between(first, end):
-            table = self._read(part)
+            table = self.read(part)
             if part.first < first:
                 table = table.filter(pc.greater_equal(table["id"], first))
             if end is not None and part.last >= end:
                 table = table.filter(pc.less(table["id"], end))
             yield from _rows(table)
 
-    def _read(self, part: Part, columns: Sequence[str] = schemas.PLAN.names) -> pa.Table:
-        """Raises DataError where the part is damaged or gone."""
+    def read(self, part: Part, columns: Sequence[str] = schemas.PLAN.names) -> pa.Table:
+        """Columns of a part, in the order of its ids. Raises DataError where it is damaged or gone."""
         path = f"{self.out.root}/{FOLDER}/{part.file}"
         try:
             with damage_named(path, REMEDY):

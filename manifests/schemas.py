@@ -246,7 +246,8 @@ LEDGER_COLUMNS = [
     Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage; removed: why"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
-    Column("detail", pa.string(), "", "failed: the error"),
+    Column("detail", pa.string(), "", "failed: the error; dedup.exact: the id of the recording that counts"),
+    Column("pcm", pa.string(), "", "SHA-256 of the recording's samples as they were decoded; null: not known"),
 ]
 LEDGER = pa.schema([(name, kind) for name, kind, _, _ in LEDGER_COLUMNS])
 
@@ -263,7 +264,7 @@ SEGMENT_COLUMNS = [
     Column("reason", pa.string(), "", "rejected: the setting that caused it, the first of them; failed: the stage"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
-    Column("detail", pa.string(), "", "failed: the error"),
+    Column("detail", pa.string(), "", "failed: the error; dedup.exact: the id of the recording that counts"),
     Column(
         "rules_broken",
         pa.uint32(),

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from curation.core.storage import Storage
 from curation.manifests import schemas, staging
-from curation.manifests.columns.maps import nulls_for, one_chunk, with_value
+from curation.manifests.columns.maps import nulls_for, one_chunk, or_null, with_value
+from curation.manifests.duplicates.twins import Twin, counted_once
 from curation.manifests.groups import RecordingGroup
 from curation.manifests.marks.effects import Effects, applied
 from curation.manifests.plan import read_plan
@@ -43,7 +44,7 @@ class Selection:
     """Spans, and their segments with their verdicts."""
 
     spans: pa.Table
-    """With `place`: row in the staging file; and `file`: index of the file in its group."""
+    """With `pcm` of the recording in its last row, `place`: row in the staging file, `file`: its index in the group."""
     segments: pa.Table
     """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold`, `detail`, and `place`: its index among
     all segments of the staging file. Of whole recordings also with `one_voice`: whether all have the same speaker."""
@@ -91,8 +92,8 @@ class LabelledBuild:
     """What people want otherwise."""
     recalibration: Recalibrates | None = None
 
-    def select(self, group: RecordingGroup, columns: Sequence[str] = ()) -> Selection:
-        """The recordings of a group with their verdicts, and further `columns` of the segments."""
+    def select(self, group: RecordingGroup, columns: Sequence[str] = (), twins: Sequence[Twin] = ()) -> Selection:
+        """The recordings of a group with their verdicts, and `columns` of segments; `twins` do not count."""
         parts = []
         for name in group.files:
             part = self._judged(name)
@@ -101,7 +102,8 @@ class LabelledBuild:
         nothing = StagingFile("", schemas.STAGING.empty_table())
         selection = _settled(_concatenated(parts or [self.judge(nothing)]), group, self.out)
         ids = column(selection.spans, "source", "id").to_pylist()
-        segments = with_joined_speakers(selection.segments, ids, self.speaker_threshold)
+        once = counted_once(selection.segments, pa.array(ids, pa.string()).take(selection.segments["row"]), twins)
+        segments = with_joined_speakers(once, ids, self.speaker_threshold)
         return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
 
     def _judged(self, name: BatchName) -> Selection:
@@ -121,7 +123,8 @@ class LabelledBuild:
         segments = with_columns(segments.drop_columns(["verdict", "scores"]), verdicts)
         segments = segments.append_column("recalibrated", fresh)
         segments = applied(segments, self.marks, lambda named: self._texts(file, named))
-        return Selection(_numbered(table.select(_SPAN_COLUMNS)), segments)
+        spans = table.select(_SPAN_COLUMNS).append_column("pcm", or_null(column(table, "media", "pcm")))
+        return Selection(_numbered(spans), segments)
 
     def _recalibrated(self, file: StagingFile, segments: pa.Table) -> pa.Array:
         """The confidence in place of that of the label pass; null where it stays."""

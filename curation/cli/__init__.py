@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.cli import audit, bench, build, evaluate, fit, infer, living, models, preflight, serve, train
+from curation.cli import audit, bench, build, duplicates, evaluate, fit, infer, living, models, preflight, serve, train
 from curation.cli.errors import CommandGroup
 from curation.cli.questions import commands as questions
 from curation.cli.questions import marks
@@ -42,7 +42,7 @@ def main(
 
 PANELS = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact),
-    "Look after a corpus": (living.verify, living.log, living.remove),
+    "Look after a corpus": (living.verify, living.log, living.remove, duplicates.dedup),
     "Question a corpus": (
         audit.group,
         questions.why,

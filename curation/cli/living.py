@@ -88,8 +88,8 @@ def remove(
 ) -> None:
     """Take recordings out of a corpus for good, and write a receipt.
 
-    No model runs. Later builds refuse the same recordings, under other names too. Without names, an interrupted removal
-    is finished.
+    Recordings with the same samples go too. No model runs. Later builds refuse the same recordings, under other names
+    too. Without names, an interrupted removal is finished.
     """
     from dataclasses import asdict
 
@@ -103,6 +103,8 @@ def remove(
         print_json(asdict(receipt))
         return
     gone = f"{counted(receipt.recordings, 'recording')}, {receipt.samples / 16_000:.1f} s"
+    if receipt.duplicates:
+        gone += f", {receipt.duplicates} of them with the samples of others"
     typer.echo(f"removed {gone}: generation {receipt.number}")
     typer.echo(f"{output}/removals/{receipt.number:06d}.json is the receipt, and says what was not reached")
 

@@ -8,6 +8,7 @@ can be repeated: killed anywhere, the corpus is the old or the new one, and the 
 """
 
 import hashlib
+import itertools
 import time
 import uuid
 from collections.abc import Collection, Sequence
@@ -26,6 +27,7 @@ from curation.core.version import __version__
 from curation.living import scrub
 from curation.manifests import index, ledger, plan, shards, staging
 from curation.manifests.columns.maps import one_chunk
+from curation.manifests.duplicates.exact import with_same_samples
 from curation.manifests.history import chain
 from curation.manifests.index import ShardIndex, published_index, read_index
 from curation.manifests.removals import receipts, tombstones
@@ -91,6 +93,11 @@ def read_list(file: str) -> list[str]:
 
 def _published(out: Storage) -> ShardIndex:
     corpus = published_index(out)
+    for name in corpus.ledger[:1]:
+        with out.open_table(f"{ledger.FOLDER}/{name}") as file:
+            if file.schema_arrow.names != LEDGER.names:
+                msg = f"{out.root} is of a version with other columns: `curation compact {out.root}` writes them"
+                raise ConfigError(msg)
     if unfinished_units(out, plan.read_plan(out))[0] or out.exists(ANEW):
         msg = f"{out.root}: a build is not finished: do that first, with `curation build -o {out.root}`"
         raise ConfigError(msg)
@@ -133,15 +140,9 @@ def _receipt_of(asked: str, known: Sequence[Receipt]) -> Receipt | None:
 
 def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) -> Intent:
     """Write down all that is to be done."""
-    corpus = read_index(out)
+    corpus, asked = read_index(out), len(recordings)
+    recordings, heard = _with_duplicates(out, corpus, recordings)
     units, paths = _places(out, recordings)
-    heard: dict[str, set[str]] = {one: set() for one in recordings}
-    for name in scrub.batches_of(out, units):
-        rows = staging.read(out, name).table
-        ids, pcm = (pc.struct_field(one_chunk(rows[of]), what) for of, what in (("source", "id"), ("media", "pcm")))
-        for one, samples in zip(ids.to_pylist(), pcm.to_pylist(), strict=True):
-            if one in heard and samples:
-                heard[one].add(samples)
     edition = Edition.begin(out, ["remove", sorted(recordings), reason])
     tombstones.make_key(out)
     stones, names = Tombstones.read(out), wanted.names | recordings | paths
@@ -150,6 +151,7 @@ def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) 
         reason=reason,
         at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         recordings=_lengths(out, corpus, recordings),
+        duplicates=len(recordings) - asked,
         paths=sorted(paths),
         units=sorted(units),
         before=_state(corpus, hashlib.sha256(out.read_bytes(index.FILE)).hexdigest()),
@@ -159,6 +161,21 @@ def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) 
     )
     out.write_json(INTENT, asdict(intent))
     return intent
+
+
+def _with_duplicates(out: Storage, corpus: ShardIndex, recordings: set[str]) -> tuple[set[str], dict[str, set[str]]]:
+    """The recordings and all others with the same samples; and the hashes of the samples of all versions of each."""
+    heard: dict[str, set[str]] = {}
+    while new := recordings - heard.keys():
+        heard |= {one: set() for one in new}
+        for name in scrub.batches_of(out, _places(out, new)[0]):
+            rows = staging.read(out, name).table
+            ids, pcm = (pc.struct_field(one_chunk(rows[of]), what) for of, what in (("source", "id"), ("media", "pcm")))
+            for one, samples in zip(ids.to_pylist(), pcm.to_pylist(), strict=True):
+                if one in new and samples:
+                    heard[one].add(samples)
+        recordings = recordings | with_same_samples(out, corpus.ledger, {*itertools.chain(*heard.values())})
+    return recordings, heard
 
 
 def _places(out: Storage, recordings: Collection[str]) -> tuple[set[int], set[str]]:
@@ -242,6 +259,7 @@ def _receipt(out: Storage, intent: Intent, current: ShardIndex) -> Receipt:
         reason=intent.reason,
         at=intent.at,
         recordings=len(intent.recordings),
+        duplicates=intent.duplicates,
         samples=sum(intent.recordings.values()),
         tombstones=len(intent.tombstones),
         asked=intent.asked,

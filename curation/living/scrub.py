@@ -16,6 +16,7 @@ from curation.core.storage import Storage
 from curation.core.stores.temporary import sweep
 from curation.manifests import plan, staging, tokens
 from curation.manifests.columns.maps import one_chunk
+from curation.manifests.duplicates import near
 from curation.manifests.inputs import ids, skipped
 from curation.manifests.marks import files as marks
 from curation.manifests.staging import BatchName
@@ -56,6 +57,7 @@ def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], uni
             lines = "".join(f"{json.dumps(mark.to_json())}\n" for mark in left)
             out.write_bytes(f"{marks.FOLDER}/{name}", lines.encode())
     _paths(out, paths)
+    out.remove(near.REPORT)
     for folder in (AUDIT, "publish", "judged", "attempts"):
         out.remove_folder(folder)
     if out.is_local:
@@ -75,6 +77,7 @@ def _concerned(out: Storage, recordings: Collection[str], units: Collection[int]
 
 def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, str, Has]]:
     """The tables of a build that may have rows of the recordings of units, and those that a killed build left."""
+    yield near.FILE, "id", _among
     parts = [*plan.read_plan(out).parts]
     for part in parts:
         if _has_unit(part, units):

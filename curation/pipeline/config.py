@@ -53,6 +53,18 @@ class PublishConfig(Section):
     audio: bool = publish_field(False, "include each utterance's FLAC in the shards: about 0.1 GiB per hour")  # noqa: FBT003 - a default
 
 
+class DedupConfig(Section):
+    """What a corpus has more than once."""
+
+    exact: bool = publish_field(
+        True,  # noqa: FBT003 - a default
+        "of recordings with the same decoded samples only the oldest counts: the segments of the others are rejected",
+    )
+    near: Literal["report", "reject"] = publish_field(
+        "report", "reject: of the groups that `curation dedup` found, utterances but the first of each are rejected"
+    )
+
+
 class PoolConfig(Section):
     """A pool of workers of the label pass; null: what its stages and models declare, and as many as are of use."""
 
@@ -149,6 +161,7 @@ class BuildConfig(Section):
     consensus: ConsensusConfig = Field(default_factory=ConsensusConfig)
     punctuate: PunctuateConfig | None = Field(default_factory=PunctuateConfig)
     tokenize: TokenizeConfig | None = Field(default_factory=TokenizeConfig)
+    dedup: DedupConfig = Field(default_factory=DedupConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
 
@@ -236,7 +249,7 @@ def label_settings(config: BuildConfig) -> dict[str, Any]:
     sections = {
         name: getattr(config, name)
         for name in type(config).model_fields
-        if name not in {"inputs", "tokenize", "publish"}
+        if name not in {"inputs", "tokenize", "dedup", "publish"}
     }
     absent = {name for name, section in sections.items() if section is None and name not in BuildConfig.model_fields}
     return {name: label_fields(section) for name, section in sections.items() if name not in absent}

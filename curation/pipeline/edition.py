@@ -29,6 +29,7 @@ from curation.core.records import json_bytes, typed
 from curation.core.storage import Storage
 from curation.core.stores.conditional import ChangedError
 from curation.manifests import index, ledger, shards
+from curation.manifests.duplicates.exact import count_for_others
 from curation.manifests.groups import replaced
 from curation.manifests.history import chain
 from curation.manifests.history.seal import sealed
@@ -97,8 +98,8 @@ class Edition:
     @classmethod
     def open(cls, out: Storage, planned: Plan, made: str, source: Sequence[Any], *, compact: bool = False) -> Self:
         """The edition of a pass that publishes what is planned, with the settings `made`, from a `source` (JSON values:
-        what else its files are made of). Nothing stands of a corpus that was made with other settings, or lacks files;
-        nor where it is to be `compact`.
+        what else its files are made of). Nothing stands of a corpus that was made with other settings, or lacks files,
+        or of which a recording was labelled again that counts in place of others; nor where it is to be `compact`.
 
         Raises LockError where another build begins one at the same time.
         """
@@ -218,7 +219,9 @@ def _standing(out: Storage, planned: Plan, made: str, *, compact: bool) -> Stand
     if compact or not same or not whole or out.exists(ANEW):
         return nothing
     again = {*itertools.islice(replaced(planned, found.planned), MOST_REPLACED)}
-    return nothing if len(again) == MOST_REPLACED else Standing(found, sorted(again))
+    if len(again) == MOST_REPLACED or (again and count_for_others(out, found.ledger, again)):
+        return nothing
+    return Standing(found, sorted(again))
 
 
 def before_labelling(out: Storage, planned: Plan, units: Iterable[int]) -> None:

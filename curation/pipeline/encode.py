@@ -12,6 +12,7 @@ from curation.audio.flac import decode_flac
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import schemas, staging, tokens
+from curation.manifests.duplicates.exact import Content, samples_of
 from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.selection import Selection, column, judged_file
 from curation.manifests.staging import BatchName
@@ -74,11 +75,13 @@ class BatchJudge:
         """Judge the files of the task."""
         times, samples = StageTimes(), 0
         errors: dict[str, ErrorRate] = {}
+        contents: list[Content] = []
         take_model_seconds()
         for name in task.files:
             current_attempt().note("", f"judging {name.file}")
             file = staging.read(self._out, name)
             judged = self._labelled.judge(file)
+            contents += samples_of(judged.spans, name.unit)
             if name.unit >= task.new:
                 times.add(file.times)
                 add_rates(errors, file.errors)
@@ -90,6 +93,7 @@ class BatchJudge:
         judged_files = BatchesJudged(
             label_times=times,
             label_errors=errors,
+            contents=contents,
             model_seconds=take_model_seconds(),
             audio_seconds=samples / SAMPLE_RATE,
             warning=self._note if samples else "",

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
+from curation.manifests.duplicates.exact import Content
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import ShardEntry
 from curation.manifests.plan import Unit
@@ -78,6 +79,8 @@ class BatchesJudged(Done):
 
     label_times: StageTimes
     label_errors: dict[str, ErrorRate] = field(default_factory=dict)
+    contents: list[Content] = field(default_factory=list, repr=False)
+    """The samples of the recordings that end in these files."""
     model_seconds: dict[str, float] = field(default_factory=dict)
     """Inside the tokenizers."""
 

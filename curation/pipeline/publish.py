@@ -10,7 +10,9 @@ step; the others use what it stored, and the segments read the texts, and the sh
 """
 
 import hashlib
+import heapq
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,6 +22,9 @@ from curation.core.records import typed
 from curation.core.storage import Storage
 from curation.core.version import __version__
 from curation.manifests import plan, schemas, staging
+from curation.manifests.duplicates.exact import Contents
+from curation.manifests.duplicates.near import Groups
+from curation.manifests.duplicates.twins import Twin, by_range, put_twins
 from curation.manifests.groups import files_of, id_ranges
 from curation.manifests.history import chain
 from curation.manifests.index import Kind, ShardEntry, ShardIndex
@@ -46,8 +51,10 @@ from curation.pipeline.monitor import Monitor
 from curation.pipeline.provenance import labelled_build, read_config, write_config
 from curation.pipeline.readme.card import write_card
 from curation.pipeline.without import Without, rest, rewrite_tasks
-from curation.pipeline.writers import LedgerTask, LedgerWriter, ShardCut, ShardWriter
+from curation.pipeline.writers import LedgerTask, LedgerWriter, ShardCut, ShardWriter, twins_file
 from curation.tokenize.pair import described
+
+log = logging.getLogger(__name__)
 
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
@@ -71,8 +78,9 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
         return _finished(job, edition, standing.index, monitor)
     work = Work(job, runtime, edition, monitor, planned)
     mine = files_of(planned, names, standing.since)
-    labelling = work.judge(mine)
-    written = work.write_ledger(replace(labelled, edition=edition.number), table, mine)
+    contents = Contents(planned)
+    labelling = work.judge(mine, contents)
+    written = work.write_ledger(replace(labelled, edition=edition.number), table, mine, contents)
     fingerprint = tokenizers["fingerprint"] if tokenizers else None
     shards, left = work.write_shards(written, fingerprint, calibration), work.rewrite()
     parts = [part.file for part in written]
@@ -100,11 +108,13 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
 
 def _made(job: Job, tokenizers: Mapping[str, Any] | None, table: SegmentTable, calibration: str) -> str:
     """A hash of all that decides what is published of a recording, and in which columns."""
+    groups = Groups.read(job.out) if job.config.dedup.near == "reject" else None
     decides = {
         "settings": job.config.model_dump(mode="json", exclude={"engine", "inputs"}),
         "tokenizers": tokenizers["fingerprint"] if tokenizers else None,
         "marks": job.out.names(MARKS),
         "calibration": calibration,
+        "near": groups.fingerprint if groups else "",
         "columns": [str(schema) for schema in (schemas.SHARDS, schemas.LEDGER, table.schema)],
         "rules": table.described_rules(),
     }
@@ -144,8 +154,11 @@ class Work:
     monitor: Monitor
     planned: plan.Plan
 
-    def judge(self, names: Sequence[BatchName]) -> Labelling:
-        """Judge staging files and tokenize what is kept; returns what all published ones say of the label pass."""
+    def judge(self, names: Sequence[BatchName], contents: Contents) -> Labelling:
+        """Judge staging files and tokenize what is kept; returns what all published ones say of the label pass.
+
+        What the files say of the samples of recordings is added to `contents`.
+        """
         job, standing = self.job, self.edition.standing
         size = FILES_PER_TASK if job.config.tokenize is None else 1
         new = plan.Plan(job.out, self.planned.generations[: standing.since]).num_units
@@ -155,16 +168,35 @@ class Work:
         done = self._each(tasks, BatchesJudged, worker, gpus=gpus, guarded=size == 1)
         for part in self.monitor.follow("judge", len(tasks), done):
             labelling.add(part.label_times, part.label_errors)
+            contents.add(part.contents)
             self.monitor.journal.add_models(part.model_seconds)
         return labelling
 
     def write_ledger(
-        self, labelled: LabelledBuild, table: SegmentTable, names: Sequence[BatchName]
+        self, labelled: LabelledBuild, table: SegmentTable, names: Sequence[BatchName], contents: Contents
     ) -> list[LedgerPartWritten]:
-        """Write the new parts of ledger and segments; returns them in order."""
-        tasks = [LedgerTask(part) for part in id_ranges(self.planned, names, self.edition.standing.since)]
+        """Write the new parts of ledger and segments, in which each content counts once; returns them in order."""
+        ranges = id_ranges(self.planned, names, self.edition.standing.since)
+        tasks = [
+            LedgerTask(part, has_twins=put_twins(self.job.out, twins_file(self.edition.number, part.number), mine))
+            for part, mine in by_range(ranges, self._twins(contents))
+        ]
         done = self._each(tasks, LedgerPartWritten, partial(LedgerWriter, labelled, table))
         return sorted(self.monitor.follow("ledger", len(tasks), done), key=lambda part: part.number)
+
+    def _twins(self, contents: Contents) -> Iterator[Twin]:
+        """What does not count, sorted by recording."""
+        config, found = self.job.config.dedup, list[Iterator[Twin]]()
+        if config.exact:
+            standing = self.edition.standing
+            contents.add_published(self.job.out, standing.index.ledger, standing.replaced)
+            found.append(contents.duplicates())
+        if config.near == "reject":
+            groups = Groups.read(self.job.out)
+            if groups is None or groups.planned < len(self.planned.generations):
+                log.warning("dedup.near: recordings that `curation dedup` has not compared yet are kept")
+            found += [groups.twins()] if groups else []
+        return heapq.merge(*found)
 
     def write_shards(
         self, parts: Sequence[LedgerPartWritten], fingerprint: str | None, calibration: str

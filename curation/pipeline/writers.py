@@ -21,6 +21,7 @@ from curation.core.counts import Distinct
 from curation.core.storage import Storage
 from curation.core.version import __version__
 from curation.manifests import index, ledger, plan, schemas, shards, tokens
+from curation.manifests.duplicates.twins import read_twins
 from curation.manifests.groups import IdRange, groups
 from curation.manifests.index import ShardEntry
 from curation.manifests.segments import table as segments
@@ -41,6 +42,8 @@ class LedgerTask:
     """A part of the ledger, with these recordings."""
 
     recordings: IdRange
+    has_twins: bool = False
+    """Whether some of them do not count (`duplicates.twins`)."""
 
     @property
     def name(self) -> str:
@@ -64,8 +67,9 @@ class LedgerWriter:
             out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer,
             out.table_writer(f"{segments.FOLDER}/{file}", self.table.schema, segments.ROW_GROUP_ROWS) as all_writer,
         ):
+            twins = read_twins(out, twins_file(edition, number)) if task.has_twins else []
             for group in groups(plan.read_plan(out), task.recordings):
-                selection = self.labelled.select(group)
+                selection = self.labelled.select(group, twins=twins)
                 intervals, found = ledger.intervals(selection), located(selection, group)
                 rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
@@ -81,6 +85,11 @@ class LedgerWriter:
         sha256 = {f"{ledger.FOLDER}/{file}": writer.sha256, f"{segments.FOLDER}/{file}": all_writer.sha256}
         part = LedgerPartWritten(number=number, file=file, kept_samples=samples, tally=tally, sha256=sha256)
         return keep(out, edition, task, part)
+
+
+def twins_file(edition: int, number: int) -> str:
+    """What does not count in a part of the ledger (`duplicates.twins`)."""
+    return f"{judged_folder(edition)}/twins-{number:06d}.parquet"
 
 
 def _kept_file(edition: int, number: int) -> str:

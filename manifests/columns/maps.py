@@ -99,3 +99,9 @@ def with_value(maps: pa.MapArray | pa.ChunkedArray, name: str, values: pa.Array 
 def nulls_for(values: npt.NDArray[np.float64]) -> pa.Array:
     """Numbers with null in place of NaN: what was not measured."""
     return pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, pa.float64()), pa.array(values))
+
+
+def or_null(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """The texts as one chunk, null where they are empty."""
+    whole = one_chunk(texts)
+    return pc.if_else(pc.equal(whole, ""), pa.scalar(None, pa.string()), whole)

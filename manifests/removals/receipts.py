@@ -55,6 +55,7 @@ class Receipt:
     at: str
     """When it began, UTC."""
     recordings: Count
+    """With the duplicates."""
     samples: Count
     """Of the recordings, at 16 kHz."""
     tombstones: Count
@@ -67,6 +68,8 @@ class Receipt:
     files: list[FileChange] = field(default_factory=list)
     not_reached: list[str] = field(default_factory=lambda: [*NOT_REACHED])
     software: str = ""
+    duplicates: Count = 0
+    """Recordings that nobody named, and that went since they have the samples of one that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Intent:
     tombstones: list[Tombstone]
     files: dict[str, str]
     """Files that are changed in place, with their hashes before."""
+    duplicates: Count = 0
+    """See `Receipt.duplicates`."""
 
 
 def file_name(number: int) -> str:

@@ -19,7 +19,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.declarations import Score
 from curation.core.stores.urls import without_credentials
 from curation.manifests.columns import rights
-from curation.manifests.columns.maps import Entries, nulls_for, one_chunk, with_value
+from curation.manifests.columns.maps import Entries, nulls_for, one_chunk, or_null, with_value
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
 from curation.manifests.selection import CONFIDENCE
@@ -95,7 +95,7 @@ class SegmentTable:
         segment, span = one_chunk(mine["segment"]), one_chunk(mine["span"])
         texts, judged = speech.take(segment), located.take(segment)
         source = one_chunk(spans["source"]).take(span)
-        hypotheses, text = hypothesis_lists(texts["hypotheses"]), _or_null(texts["text"])
+        hypotheses, text = hypothesis_lists(texts["hypotheses"]), or_null(texts["text"])
         text = pc.if_else(pc.greater(pc.list_value_length(hypotheses), 0), pc.fill_null(text, ""), text)
         human = one_chunk(judged["human_text"])
         text = pc.coalesce(human, text)
@@ -107,8 +107,8 @@ class SegmentTable:
             "start": pc.divide(pc.cast(mine["start_sample"], pa.float64()), float(SAMPLE_RATE)),
             "end": pc.divide(pc.cast(mine["end_sample"], pa.float64()), float(SAMPLE_RATE)),
             "speaker": pc.if_else(nobody, pa.scalar(None, pa.string()), voices),
-            "language": pc.coalesce(_or_null(texts["language"]), _or_null(pc.struct_field(source, "language"))),
-            "detail": _or_null(_without_credentials(mine["detail"])),
+            "language": pc.coalesce(or_null(texts["language"]), or_null(pc.struct_field(source, "language"))),
+            "detail": or_null(_without_credentials(mine["detail"])),
             "rules_broken": judged["rules_broken"],
             "rules_missing": judged["rules_missing"],
             "marked": judged["marked"],
@@ -159,11 +159,6 @@ def _without_credentials(texts: pa.ChunkedArray) -> pa.Array:
 def _rights(extra: pa.Array) -> dict[str, pa.Array]:
     found = rights.published(extra)
     return {name: found[name] for name in rights.COLUMNS}
-
-
-def _or_null(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
-    whole = one_chunk(texts)
-    return pc.if_else(pc.equal(whole, ""), pa.scalar(None, pa.string()), whole)
 
 
 def scores_of(schema: pa.Schema) -> dict[str, str]:

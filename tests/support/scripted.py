@@ -98,9 +98,9 @@ def out_of_it(start: float, end: float, status: str, *why: Any, speaker: str = "
     return {"start": start, "end": end, "speaker": speaker, "scores": {}, "verdict": [status, *why]}
 
 
-def noise(seconds: float, rate: int = SAMPLE_RATE, quiet: Sequence[float] = ()) -> np.ndarray:
-    """Noise with 100 ms of silence around each of the times `quiet`."""
-    wave = np.random.default_rng(round(seconds * 1000)).uniform(-0.3, 0.3, round(seconds * rate))
+def noise(seconds: float, rate: int = SAMPLE_RATE, quiet: Sequence[float] = (), seed: int = 0) -> np.ndarray:
+    """Noise with 100 ms of silence around each of the times `quiet`; another length or seed is another noise."""
+    wave = np.random.default_rng(round(seconds * 1000) + 1_000_000 * seed).uniform(-0.3, 0.3, round(seconds * rate))
     for time in quiet:
         wave[round((time - 0.05) * rate) : round((time + 0.05) * rate)] = 0.0
     return wave

@@ -47,7 +47,7 @@ def scored(tmp_path_factory):
             start, end = place / 4, place / 4 + [0.125, 0.1875][draw.integers(2)]
             segments.append(utterance(start, end, scores=drawn, language=["de", "en"][draw.integers(2)]))
         segments[7] = out_of_it(1.75, 1.875, "rejected", "diarize.min_seconds", 0.125, 1.0)
-        recordings[f"r{number}.wav"] = (noise(5.0), 16_000, {"id": f"r{number}", "segments": segments})
+        recordings[f"r{number}.wav"] = (noise(5.0, seed=number), 16_000, {"id": f"r{number}", "segments": segments})
     manifest = write_corpus(folder / "in", recordings)
     build(story_config("tokenize=null"), [str(manifest)], str(folder / "out"), make_stages=scripted_stages)
     return folder / "out"

@@ -28,7 +28,7 @@ def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
     recordings = {
         f"r{number:03d}.wav": (
-            noise(0.25),
+            noise(0.25, seed=number),
             16_000,
             {
                 "id": f"r{number:03d}",

@@ -69,7 +69,10 @@ SPEECH = {
 
 def tokenized(folder, names, runtime, **engine):
     """A build of some of them into `folder`/out."""
-    made = {f"{name}.wav": (noise(2.5), 16_000, {"id": name, "segments": SPEECH[name]}) for name in names}
+    made = {
+        f"{name}.wav": (noise(2.5, seed=seed), 16_000, {"id": name, "segments": SPEECH[name]})
+        for seed, name in enumerate(names)
+    }
     settings = {"unit_files": 6, "batch_seconds": 60, "runtime": runtime, **engine}
     config = story_config(*OVERRIDES, *(f"engine.{name}={value}" for name, value in settings.items()))
     return build(config, [str(write_corpus(folder / "in", made))], str(folder / "out"), make_stages=scripted_stages)

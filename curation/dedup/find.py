@@ -1,0 +1,189 @@
+"""Finds the near duplicates of a corpus, and writes them down: `duplicates/groups.parquet` and `report.json`.
+
+    report = find("corpus", Limits())
+
+Candidates have codes in common (`search`); two utterances are near duplicates where codes, voices and texts are alike
+as the limits say, and a group is all that hang together. No model runs.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.core.errors import ConfigError
+from curation.core.parquet import damage_named
+from curation.core.storage import Storage
+from curation.dedup.likeness import Likeness, likeness
+from curation.dedup.search import Search, Sketching
+from curation.manifests import index, shards
+from curation.manifests.duplicates.near import REPORT, SCHEMA, Groups
+from curation.manifests.index import ShardIndex, finished_index
+
+EXAMPLES = 20
+"""Groups of a report: those with the most seconds that do not count."""
+SHOWN = 4
+"""Utterances of each."""
+EXAMPLE_COLUMNS = ("id", "utterance", "seconds", "codes", "voice", "words", "text")
+SHARD_COLUMNS = ["id", "recording_id", "seconds", "text", "speaker_embedding", "glm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on two utterances are near duplicates."""
+
+    codes: float = 0.6
+    """Of `Likeness.codes`."""
+    voice: float = 0.5
+    words: float = 0.6
+    seconds: float = 0.5
+
+    def met_by(self, found: Likeness) -> bool:
+        """Whether all of them are; what cannot be compared is no obstacle."""
+        return (
+            found.codes >= self.codes
+            and found.seconds >= self.seconds
+            and (found.voice is None or found.voice >= self.voice)
+            and (found.words is None or found.words >= self.words)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found."""
+
+    edition: int
+    """Of the corpus."""
+    utterances: int
+    compared: int
+    """Pairs."""
+    pairs: int
+    """That are near duplicates."""
+    groups: int
+    others: int
+    """Utterances but the first of each group."""
+    seconds: float
+    """Of them."""
+    limits: dict[str, float]
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+def find(root: str, limits: Limits = Limits(), sketching: Sketching = Sketching()) -> Report:  # noqa: B008 - frozen
+    """Compare the utterances of a corpus, and write what was found. Raises ConfigError where it has no tokens."""
+    out = Storage(root)
+    corpus = finished_index(out)
+    if corpus.tokenizers is None:
+        msg = f"{root} was published without tokens, which are compared: publish it with `tokenize`"
+        raise ConfigError(msg)
+    with Search(sketching) as search:
+        for rows in _utterances(out, corpus):
+            search.add(rows)
+        compared, alike = 0, Alike()
+        for one, two in search.pairs():
+            compared += 1
+            found = likeness(one, two)
+            if limits.met_by(found):
+                alike.add(one.place, two.place, found)
+        known = Groups.read(out)
+        rejected = _add_rejected(search, alike, known) if known else {}
+        there = {row["place"]: row for row in search.named("place", alike.best.keys() - rejected.keys())}
+    rows = _in_groups({**there, **rejected}, alike)
+    Groups(pa.Table.from_pylist(rows, schema=SCHEMA), corpus.planned).write(out)
+    report = _report(corpus, compared, alike, rows, limits)
+    out.write_json(REPORT, asdict(report))
+    return report
+
+
+def _utterances(out: Storage, corpus: ShardIndex) -> Iterator[pa.Table]:
+    """What is compared of all utterances with codes, a row group at a time."""
+    for entry in corpus.shards:
+        name = f"{shards.FOLDER}/{entry.file}"
+        with damage_named(f"{out.root}/{name}", index.REMEDY), out.open_table(name) as file:
+            for number in range(file.num_row_groups):
+                rows = file.read_row_group(number, columns=SHARD_COLUMNS)
+                rows = rows.filter(pc.greater(pc.list_value_length(rows["glm"]), 0))
+                columns = [rows[name] for name in ("recording_id", "id", "seconds", "glm", "speaker_embedding", "text")]
+                yield pa.table(columns, names=["id", "utterance", "seconds", "codes", "voice", "text"])
+
+
+class Alike:
+    """Utterances that are alike, by their places, and how they hang together."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.best: dict[int, Likeness] = {}
+        """To the most similar one."""
+        self._parent: dict[int, int] = {}
+
+    def add(self, one: int, two: int, found: Likeness) -> None:
+        """Add a pair."""
+        self.pairs += 1
+        for place in (one, two):
+            self.best[place] = max(found, self.best.get(place, found), key=lambda item: item.codes)
+        low, high = sorted((self.first(one), self.first(two)))
+        self._parent[high] = low
+
+    def first(self, place: int) -> int:
+        """The first one of those that hang together with an utterance."""
+        path = [place]
+        while (parent := self._parent.get(path[-1], path[-1])) != path[-1]:
+            path.append(parent)
+        self._parent |= dict.fromkeys(path[:-1], path[-1])
+        return path[-1]
+
+
+def _add_rejected(search: Search, alike: Alike, known: Groups) -> dict[int, dict[str, Any]]:
+    """Those of an earlier search that are in no shard any more stay in their group, as long as another one of it is
+    there: the publish pass left them out for that. Returns their rows by places behind all others.
+    """
+    rows = known.table.to_pylist()
+    there = search.named("utterance", known.table["utterance"].to_pylist())
+    places = {row["utterance"]: row["place"] for row in there}
+    first: dict[int, int] = {}
+    for row in rows:
+        if row["utterance"] in places:
+            first.setdefault(row["group"], places[row["utterance"]])
+    gone = [row for row in rows if row["utterance"] not in places and row["group"] in first]
+    found = {search.count + number: row for number, row in enumerate(gone)}
+    for place, row in found.items():
+        alike.add(first[row["group"]], place, Likeness(row["codes"], row["voice"], row["words"], 1.0))
+    return found
+
+
+def _in_groups(rows: Mapping[int, Mapping[str, Any]], alike: Alike) -> list[dict[str, Any]]:
+    """Rows of `near.SCHEMA`, and their texts: in the order of the first of each group, then of the corpus."""
+    order = sorted((alike.first(place), place) for place in rows)
+    numbers = {first: number for number, first in enumerate(dict.fromkeys(first for first, _ in order))}
+    found = []
+    for first, place in order:
+        row, how = rows[place], alike.best[place]
+        likest = {"codes": how.codes, "voice": how.voice, "words": how.words}
+        found.append({"text": "", **row, **likest, "group": numbers[first]})
+    return found
+
+
+def _report(
+    corpus: ShardIndex, compared: int, alike: Alike, rows: Sequence[Mapping[str, Any]], limits: Limits
+) -> Report:
+    groups = [[*found] for _, found in itertools.groupby(rows, key=lambda row: row["group"])]
+    others = [sum(row["seconds"] for row in group[1:]) for group in groups]
+    longest = sorted(range(len(groups)), key=lambda number: (-others[number], number))[:EXAMPLES]
+    return Report(
+        edition=corpus.edition,
+        utterances=corpus.rows,
+        compared=compared,
+        pairs=alike.pairs,
+        groups=len(groups),
+        others=len(rows) - len(groups),
+        seconds=sum(others),
+        limits=asdict(limits),
+        examples=[_example(groups[number], others[number]) for number in longest],
+    )
+
+
+def _example(group: Sequence[Mapping[str, Any]], seconds: float) -> dict[str, Any]:
+    shown = [{name: row[name] for name in EXAMPLE_COLUMNS} for row in group[:SHOWN]]
+    return {"group": group[0]["group"], "utterances": len(group), "seconds": seconds, "shown": shown}

@@ -1,0 +1,1 @@
+"""Recordings and utterances that a corpus has more than once."""
