@@ -1,0 +1,97 @@
+"""Near duplicates are reported in groups, left out on request, and stay left out when they are looked for again."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from curation.core.errors import ConfigError
+from curation.core.storage import Storage
+from curation.dedup.find import find
+from curation.living.remove import Wanted, remove
+from curation.living.verify import verify
+from curation.manifests.duplicates.near import Groups
+from curation.manifests.summary import read_summary
+from curation.pipeline.run import build
+from tests.support.builds import rows
+from tests.support.commands import curation
+from tests.support.faults.search import found_in
+from tests.support.real_speech import librivox
+from tests.support.scripted import scripted_stages, utterance, write_corpus
+from tests.support.story import story_config
+
+NAMES = ("a", "b", "copy", "other", "quiet")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Recordings of one sentence each: `copy` is `a` with faint noise, `quiet` is `b` at half the level."""
+    folder = tmp_path_factory.mktemp("near")
+    one, two, three = (wave[: 16_000 * 4] for wave in librivox()[:3])
+    noise = np.random.default_rng(0).standard_normal(len(one)) * 1e-3
+    waves = {"a": one, "b": two, "copy": one + noise, "other": three, "quiet": two * 0.5}
+    said = {"a": "once upon", "copy": "once upon", "b": "no more", "quiet": "no more", "other": "once upon"}
+    recordings = {
+        f"{name}.wav": (
+            wave,
+            16_000,
+            {"id": name, "segments": [utterance(0.0, len(wave) / 16_000, said[name])]},
+        )
+        for name, wave in waves.items()
+    }
+    build(
+        story_config(), [str(write_corpus(folder / "in", recordings))], str(folder / "out"), make_stages=scripted_stages
+    )
+    return folder / "out"
+
+
+def grouped(out):
+    found = {}
+    for row in rows(out, "duplicates"):
+        found.setdefault(row["group"], []).append(row["id"])
+    return [*found.values()]
+
+
+def test_copies_are_groups_and_nothing_is_rejected_until_it_is_asked_for(corpus, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(corpus, out)
+    report = find(str(out))
+    assert grouped(out) == [["a", "copy"], ["b", "quiet"]]
+    assert (report.groups, report.others, report.utterances) == (2, 2, 5)
+    assert report.seconds == pytest.approx(8.0)
+    assert json.loads((out / "duplicates/report.json").read_bytes())["examples"][0]["shown"][0]["text"] == "once upon"
+    assert {row["recording_id"] for row in rows(out, "shards")} == {*NAMES}
+    before = read_summary(Storage(str(out))).seconds
+    for _ in range(2):  # once it is left out it stays so, whether it is looked for again or not
+        summary = build(story_config("dedup.near=reject"), [], str(out), make_stages=scripted_stages)
+        assert {row["recording_id"] for row in rows(out, "shards")} == {"a", "b", "other"}
+        find(str(out))
+        assert grouped(out) == [["a", "copy"], ["b", "quiet"]]
+    assert summary.seconds == before
+    (row,) = (row for row in rows(out, "segments") if row["recording_id"] == "copy")
+    assert (row["status"], row["reason"], row["detail"], row["rules_broken"]) == (
+        "rejected",
+        "dedup.near",
+        "group 0",
+        None,
+    )
+    assert row["value"] > 0.6
+    remove(str(out), Wanted(["a"]), "consent")
+    assert found_in(out, [b"a.wav", b"a-0000000000"]) == set()
+    assert grouped(out) == [["copy"], ["b", "quiet"]]
+    build(story_config("dedup.near=reject"), [], str(out), make_stages=scripted_stages)
+    assert {row["recording_id"] for row in rows(out, "shards")} == {"b", "copy", "other"}  # the first that is there
+    assert verify(Storage(str(out))) == []
+
+
+def test_the_command_fits_a_terminal_and_says_what_it_needs(corpus, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(corpus, out)
+    shown = curation("dedup", out).stdout
+    assert "2 groups in 5 utterances: 2 utterances" in shown
+    assert max(len(line) for line in shown.splitlines() if str(out) not in line) <= 80
+    assert Groups.read(Storage(str(out))).planned == 1
+    build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
+    with pytest.raises(ConfigError, match="without tokens"):
+        find(str(out))
