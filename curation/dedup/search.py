@@ -81,6 +81,11 @@ class Search:
         )
         self._sketching, self.count = sketching, 0
 
+    @property
+    def folder(self) -> str:
+        """Where the database is."""
+        return self._folder.name
+
     def __enter__(self) -> Self:
         return self
 
