@@ -31,7 +31,7 @@ LIMITS = {
     "preserve_insertion_order": "false",
 }
 CANDIDATES = """
-CREATE TABLE candidates AS SELECT DISTINCT one, two FROM (
+CREATE OR REPLACE TABLE candidates AS SELECT DISTINCT one, two FROM (
     SELECT place AS two, unnest([lag(place) OVER same, first_value(place) OVER same]) AS one FROM bands
     WINDOW same AS (PARTITION BY band, hash ORDER BY place)) WHERE one < two
 """
@@ -113,7 +113,7 @@ class Search:
     def pairs(self) -> Iterator[tuple[Sound, Sound]]:
         """All candidates, each with the earlier one first."""
         self._database.execute(CANDIDATES)
-        found: pa.RecordBatchReader = self._database.execute(PAIRS).to_arrow_reader(ROWS_AT_ONCE)
+        found: pa.RecordBatchReader = self._database.sql(PAIRS).to_arrow_reader(ROWS_AT_ONCE)
         for batch in found:
             columns = [batch.column(number) for number in range(batch.num_columns)]
             places, seconds, texts = ([column.to_pylist() for column in columns[at : at + 2]] for at in (0, 2, 8))
@@ -131,7 +131,7 @@ class Search:
         """
         wanted = pa.table({what: pa.array([*values], pa.int32() if what == "place" else pa.string())})
         self._database.register("wanted", wanted)
-        found = self._database.execute(
+        found = self._database.sql(
             f"SELECT place, id, utterance, seconds, text FROM utterances SEMI JOIN wanted USING ({what}) ORDER BY place"  # noqa: S608 - see above
         )
         reader: pa.RecordBatchReader = found.to_arrow_reader(ROWS_AT_ONCE)

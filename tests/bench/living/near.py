@@ -60,9 +60,7 @@ def main() -> None:
         disk = sum(path.stat().st_size for path in Path(search.folder).iterdir())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     spent = time.process_time() - start
-    print(
-        f"{size:,} utterances: {added:.0f} + {spent - added:.0f} CPU s, peak {peak:.2f} GiB, disk {disk / 2**30:.2f} GiB"
-    )
+    print(f"{size:,} utterances: {added:.0f} + {spent - added:.0f} CPU s, {peak:.2f} GiB, {disk / 2**30:.2f} on disk")
     print(f"{compared:,} pairs compared, {alike.pairs:,} alike of {size // 100:,} copies")
 
 
