@@ -96,7 +96,7 @@ def test_every_module_is_named(site, generators):
 def test_every_stage_and_adapter_is_described(site, generators):
     text = page_text(site, "reference/stages")
     stages = generators["stages"]
-    no_stages = {"inputs", "publish", "engine"}
+    no_stages = {"inputs", "dedup", "publish", "engine"}
     assert list(stages.steps()) == [name for name in BuildConfig.model_fields if name not in no_stages]
     assert [registry for _, registry in stages.registries().values()] == list(REGISTRIES[1:])
     for name, (_, registry) in stages.registries().items():
