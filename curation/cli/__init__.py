@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from curation import __version__
-from curation.cli import audit, bench, build, duplicates, evaluate, fit, infer, living, models, preflight, serve, train
+from curation.cli import audit, bench, build, evaluate, fit, infer, living, models, preflight, serve, train
 from curation.cli.errors import CommandGroup
 from curation.cli.questions import commands as questions
-from curation.cli.questions import marks
+from curation.cli.questions import duplicates, marks
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -42,7 +42,7 @@ def main(
 
 PANELS = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact),
-    "Look after a corpus": (living.verify, living.log, living.remove, duplicates.dedup),
+    "Look after a corpus": (living.verify, living.log, living.remove),
     "Question a corpus": (
         audit.group,
         questions.why,
@@ -51,6 +51,7 @@ PANELS = {
         questions.top,
         questions.diff,
         questions.sql,
+        duplicates.dedup,
         marks.group,
     ),
     "Take a corpus elsewhere": (living.export,),
