@@ -1,4 +1,4 @@
-"""Utterances that a corpus has twice, and some that only look so, for tests/bench/accuracy/duplicates.py.
+"""Utterances that a corpus has twice, and some that only look so, for tests/bench/living/duplicates.py.
 
 Originals are clips of a folder of recordings (`manifest.jsonl` with `path`), LibriVox, a passage of moonshine-voice,
 and sentences of synthetic voices. A copy is an original after a change (`CHANGES`). Another take is the same sentence

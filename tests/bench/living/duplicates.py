@@ -1,6 +1,6 @@
 """How many copies `curation dedup` finds, by what was done to them, and what it takes for a copy that is none.
 
-    python -m tests.bench.accuracy.duplicates FOLDER CACHE
+    python -m tests.bench.living.duplicates FOLDER CACHE
 
 FOLDER has recordings and `manifest.jsonl`; CACHE keeps what models said. A copy is found where it is in the group of
 its original. All utterances are compared with one another, as in a corpus; codes and voices are those of the shipped
