@@ -82,8 +82,9 @@ test: extras system
 	$(BIN)/curation models fetch >/dev/null
 	@$(MAKE) --no-print-directory -j2 lint pytest
 
+# Three processes for two cores: that with the tests of Ray waits more than it computes.
 pytest:
-	$(BIN)/pytest -n 2 --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --no-loadscope-reorder
 
 # The servers of object stores that only slow tests need.
 $(VENV)/servers: PROJECT := .[dev,nemo,seamless,slow]

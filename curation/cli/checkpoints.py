@@ -17,6 +17,10 @@ Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint folder, training run or official model.")
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="Where the model runs: cpu, cuda, cuda:1, …")]
+Int8 = Annotated[
+    bool,
+    typer.Option("--int8", help="Weights in 8 bits: several times as fast on a CPU, and slightly less exact."),
+]
 Prepared = Annotated[
     bool | None,
     typer.Option(
@@ -58,12 +62,15 @@ def sampling_of(
     return lambda model: replace(given, repetition_penalty=model.sampling.repetition_penalty)
 
 
-def open_model(checkpoint: Path, device: str, *, slots: int = 16, prepare: bool | None = None) -> "SpeechModel":
+def open_model(
+    checkpoint: Path, device: str, *, slots: int = 16, prepare: bool | None = None, int8: bool = False
+) -> "SpeechModel":
     """Open a checkpoint. `prepare`: as builds do, not at all, or (None) as the checkpoint says. Raises UserError."""
     from curation.train.infer.speech_model import SpeechModel
 
     check_device(device)
-    return SpeechModel.open(checkpoint, device=device, slots=slots, prepare=_preparation(prepare=prepare))
+    how = _preparation(prepare=prepare)
+    return SpeechModel.open(checkpoint, device=device, dtype="int8" if int8 else "", slots=slots, prepare=how)
 
 
 def check_device(device: str) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from curation.cli.checkpoints import (
     Device,
+    Int8,
     Penalty,
     Prepared,
     Seed,
@@ -77,6 +78,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         str, typer.Option(metavar="NAME", help="Codec of the task codec: compact, or a folder.")
     ] = "compact",
     device: Device = "cpu",
+    int8: Int8 = False,
     prepare: Prepared = None,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
@@ -101,7 +103,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
     items = _spread(_items(test_set, subset, language), limit)
     judges = _judges(chosen, recogniser, codec)
-    model = _model(checkpoint, chosen, device, prepare=prepare)
+    model = _model(checkpoint, chosen, device, prepare=prepare, int8=int8)
     sampling = sampling_for(model) if model and {"tts", "vc"} & set(chosen) else None
     results = []
     with Progress(console=console) as progress:
@@ -180,14 +182,14 @@ def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judg
 
 
 def _model(
-    checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None
+    checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None, int8: bool
 ) -> "SpeechModel | None":
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:
         return None
     if checkpoint is None:
         _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
-    return open_model(checkpoint, device, prepare=prepare)
+    return open_model(checkpoint, device, prepare=prepare, int8=int8)
 
 
 def print_report(summary: "Report", by: list[str]) -> None:

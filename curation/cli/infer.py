@@ -10,6 +10,7 @@ import typer
 from curation.cli.checkpoints import (
     Checkpoint,
     Device,
+    Int8,
     Penalty,
     Prepared,
     Seed,
@@ -45,6 +46,7 @@ def transcribe(
     as_json: AsJson = False,
     prepare: Prepared = None,
     device: Device = "cpu",
+    int8: Int8 = False,
     batch: Batch = 16,
 ) -> None:
     """Transcribe recordings.
@@ -56,7 +58,7 @@ def transcribe(
     from curation.train.infer.files import transcribe_files
 
     paths = [item.source.path for item in list_inputs(files)]
-    model = open_model(checkpoint, device, slots=batch, prepare=prepare)
+    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
     if stream:
         _transcribe_stream(model, paths)
         return
@@ -82,10 +84,19 @@ def speak(  # noqa: PLR0913 - the options of a command
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JSON lines with text, voice (default: --voice) and id (optional): one file per line.",
+            help="JSON lines with text, and where wanted voice, language and id: one file per line.",
             show_default=False,
         ),
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            "--language",
+            metavar="CODE",
+            help="How numbers and abbreviations are read: en, zh, ja; others are spoken as they are written.",
+            show_default="by the script, Latin letters as English",
+        ),
+    ] = "",
     stream: Stream = False,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
@@ -93,19 +104,21 @@ def speak(  # noqa: PLR0913 - the options of a command
     seed: Seed = 0,
     prepare: Prepared = None,
     device: Device = "cpu",
+    int8: Int8 = False,
     batch: Batch = 16,
 ) -> None:
     """Synthesize speech from text in the voice of a recording."""
     from curation.train.infer import files
 
     words = sys.stdin.read() if text == "-" else text
-    jobs = files.jobs("text", words, voice, output, manifest)
+    jobs = files.jobs("text", words, voice, output, manifest, language)
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
-    model = open_model(checkpoint, device, slots=batch, prepare=prepare)
+    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
     sampling = sampling_for(model)
     if stream:
         for job in jobs:
-            files.write_stream(job.output, model.speak_stream(job.what, files.read_recording(job.voice), sampling))
+            reference = files.read_recording(job.voice)
+            files.write_stream(job.output, model.speak_stream(job.what, reference, sampling, language=job.language))
         return
     for path in files.speak_files(model, jobs, sampling, batch):
         typer.echo(path)
@@ -134,6 +147,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     seed: Seed = 0,
     prepare: Prepared = None,
     device: Device = "cpu",
+    int8: Int8 = False,
     batch: Batch = 16,
 ) -> None:
     """Convert a recording to the voice of another."""
@@ -141,7 +155,7 @@ def convert(  # noqa: PLR0913 - the options of a command
 
     jobs = files.jobs("source", source, voice, output, manifest)
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
-    model = open_model(checkpoint, device, slots=batch, prepare=prepare)
+    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
     sampling = sampling_for(model)
     if stream:
         for job in jobs:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curation.cli.checkpoints import Checkpoint, Device, Prepared, open_model
+from curation.cli.checkpoints import Checkpoint, Device, Int8, Prepared, open_model
 from curation.cli.options import console
 
 KEYS_VARIABLE = "CURATION_SERVE_KEYS"
@@ -35,6 +35,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     max_audio_seconds: Annotated[float, typer.Option(metavar="S", min=1, help="Longest recording, seconds.")] = 600,
     prepare: Prepared = None,
     device: Device = "cpu",
+    int8: Int8 = False,
 ) -> None:
     """Serve a checkpoint over HTTP: speech, transcription and voice conversion.
 
@@ -61,4 +62,4 @@ def serve(  # noqa: PLR0913 - the options of a command
     except ModuleNotFoundError as error:
         msg = f"curation serve needs the package {error.name}: pip install 'curation[serve]'"
         raise ConfigError(msg) from error
-    listen(open_model(checkpoint, device, slots=slots, prepare=prepare), settings, host, port)
+    listen(open_model(checkpoint, device, slots=slots, prepare=prepare, int8=int8), settings, host, port)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
@@ -57,6 +58,7 @@ class Speech(BaseModel):
     stream_format: Literal["audio"] = "audio"
     temperature: float = Field(0.2, ge=0, le=2)
     seed: int = Field(0, ge=0, lt=2**32)
+    language: str = Field("", max_length=20, description="of input: how numbers are read; by default, by the script")
 
 
 class Service:
@@ -148,7 +150,8 @@ def _add_speech(app: FastAPI, service: Service) -> None:
             raise ApiError(400, "input: it has no letter and no number to be said", param="input")
         voice = service.voices.ids(body.voice if isinstance(body.voice, str) else body.voice["id"])
         sampling = service.sampling(body.temperature, body.seed)
-        work = await service.begin(request, lambda: service.model.speak_stream(body.input, voice, sampling))
+        speak = partial(service.model.speak_stream, body.input, voice, sampling, language=body.language)
+        work = await service.begin(request, speak)
         return await answering.sound(request, work, body.response_format, "speech")
 
     @app.post("/v1/audio/conversions", dependencies=[Depends(only_known_fields)])

@@ -34,8 +34,10 @@ class SpeechSystem(Protocol):
     def transcribe(self, waves: Sequence[Wave]) -> list[str]:
         """Text of each wave."""
 
-    def speak(self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
-        """Speech of each text in the voice of its reference."""
+    def speak(
+        self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling | None, languages: Sequence[str]
+    ) -> list[Wave]:
+        """Speech of each text, which is of its language, in the voice of its reference."""
 
     def convert(self, sources: Sequence[Wave], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
         """Each source in the voice of its reference."""
@@ -164,7 +166,8 @@ def _speech(
     how: Sampling | None,
 ) -> list[Wave]:
     if task == "tts":
-        return _needed(system).speak([item.text for item in inputs.items], inputs.references, how)
+        texts, languages = [item.text for item in inputs.items], [item.language for item in inputs.items]
+        return _needed(system).speak(texts, inputs.references, how, languages)
     if task == "vc":
         return _needed(system).convert(inputs.waves, inputs.references, how)
     return inputs.waves if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))

@@ -121,7 +121,7 @@ def describe(model: SpeechModel) -> dict[str, Any]:
     return {
         "layers": decoder.sizes.layers,
         "hidden": decoder.sizes.hidden,
-        "dtype": str(decoder.dtype).removeprefix("torch."),
+        "dtype": "int8" if decoder.int8 else str(decoder.dtype).removeprefix("torch."),
         "device": decoder.device,
         "threads": torch.get_num_threads(),
         "codec": model.codec.name,

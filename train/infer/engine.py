@@ -82,7 +82,7 @@ class Engine:
     ) -> None:
         self.decoder, self.prompt_tokens = decoder, prompt_tokens
         self.cache = decoder.new_cache(slots, min(length, decoder.sizes.positions))
-        self.sampler = Sampler(decoder.head, slots + 1)
+        self.sampler = Sampler(decoder.head, slots + 1, int8=decoder.int8)
         is_fixed = decoder.embedding.is_cuda if fixed is None else fixed
         self.decoding = Decoding(decoder, self.cache, self.sampler) if is_fixed else None
         self.steps = 0

@@ -66,25 +66,32 @@ class SpeechJob:
     what: str
     voice: str
     output: Path
+    language: str = ""
+    """Of a text, where it is known."""
 
 
 def jobs(
-    field: Literal["text", "source"], what: str | None, voice: str, output: Path, manifest: Path | None
+    field: Literal["text", "source"],
+    what: str | None,
+    voice: str,
+    output: Path,
+    manifest: Path | None,
+    language: str = "",
 ) -> list[SpeechJob]:
     """Jobs of a command line: one of its arguments, or those of a manifest. Raises ConfigError with the remedy."""
     if (manifest is None) == (what is None):
         msg = f"give either {field.upper()} or --manifest"
         raise ConfigError(msg)
     if manifest is not None:
-        return list(_manifest_jobs(field, voice, output, manifest))
+        return list(_manifest_jobs(field, voice, output, manifest, language))
     if not voice:
         msg = "give --voice REF, a recording of the voice"
         raise ConfigError(msg)
     check_suffix(output)
-    return [SpeechJob(str(what), voice, output)]
+    return [SpeechJob(str(what), voice, output, language)]
 
 
-def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path) -> Iterator[SpeechJob]:
+def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path, language: str) -> Iterator[SpeechJob]:
     if not manifest.is_file():
         msg = f"manifest {manifest} does not exist"
         raise ConfigError(msg)
@@ -102,7 +109,8 @@ def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path) -> Iter
             raise ConfigError(msg)
         known.add(name)
         what = str(row[field]) if field == "text" else _beside(manifest, row[field])
-        yield SpeechJob(what, _beside(manifest, own_voice) if row.get("voice") else voice, output / f"{name}.wav")
+        heard = _beside(manifest, own_voice) if row.get("voice") else voice
+        yield SpeechJob(what, heard, output / f"{name}.wav", str(row.get("language") or language))
 
 
 def transcribe_files(model: SpeechModel, paths: Sequence[str], batch: int) -> Iterator[dict[str, Any]]:
@@ -123,7 +131,8 @@ def speak_files(model: SpeechModel, work: Sequence[SpeechJob], sampling: Samplin
     """Say and write each text; yields the files."""
     voices = _Voices(model)
     for group in _groups(work, batch):
-        waves = model.speak([job.what for job in group], [voices[job.voice] for job in group], sampling)
+        own, languages = [voices[job.voice] for job in group], [job.language for job in group]
+        waves = model.speak([job.what for job in group], own, sampling, languages)
         yield from _written(group, waves)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from curation.audio.levels import quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.text.punctuation import ends_sentence, is_abbreviation, split
+from curation.text.spoken import spoken
 
 MAX_CHARS = 200
 """Longest piece: about 14 s of English speech; utterances of the corpus are at most 20 s."""
@@ -52,6 +53,11 @@ def split_text(text: str, max_size: int = MAX_CHARS) -> list[str]:
             parts = [part for clause in _packed(clauses, max_size) for part in _short_enough(clause, max_size)]
         pieces += parts
     return [piece.strip() for piece in _packed(pieces, max_size) if piece.strip()]
+
+
+def spoken_pieces(text: str, language: str) -> list[str]:
+    """Pieces of a text as it is spoken. Sentences are spelled out one by one, which makes them longer."""
+    return [piece for sentence in split_text(text) for piece in split_text(spoken(sentence, language))]
 
 
 def split_audio(wave: Wave) -> list[Wave]:

@@ -31,26 +31,37 @@ log = logging.getLogger(__name__)
 class Qwen3Decoder:
     """Qwen3 for inference. `head` (vocabulary, hidden) is the output matrix, the embedding where they are tied."""
 
-    def __init__(self, sizes: Sizes, tensors: Mapping[str, Tensor], dtype: torch.dtype, device: str = "cpu") -> None:
-        """Take the weights of a checkpoint. Raises DataError that names every tensor that is not as it should be."""
+    def __init__(
+        self,
+        sizes: Sizes,
+        tensors: Mapping[str, Tensor],
+        dtype: torch.dtype,
+        device: str = "cpu",
+        *,
+        int8: bool = False,
+    ) -> None:
+        """Take the weights of a checkpoint. Raises DataError that names every tensor that is not as it should be.
+
+        `int8`: matrices in 8 bits, for a CPU and float32.
+        """
         expected = {name: torch.empty(shape, device="meta") for name, shape in shapes(sizes).items()}
         if problems := key_problems(expected, tensors, ["lm_head.weight"] if sizes.tied else []):
             msg = f"the weights are not those that config.json describes: {'; '.join(problems)}"
             raise DataError(msg)
-        self.sizes, self.dtype, self.device = sizes, dtype, device
+        self.sizes, self.dtype, self.device, self.int8 = sizes, dtype, device, int8
         state = {name.removeprefix("model."): value.to(device, dtype) for name, value in tensors.items()}
         self.embedding = state["embed_tokens.weight"]
         self.head = self.embedding if sizes.tied else state["lm_head.weight"]
-        self.layers = [read_layer(state, f"layers.{index}.", sizes) for index in range(sizes.layers)]
+        self.layers = [read_layer(state, f"layers.{index}.", sizes, int8=int8) for index in range(sizes.layers)]
         self.precise = torch.promote_types(dtype, torch.float32)
         """The precision of hidden states that go to the output matrix."""
         self.norm = state["norm.weight"].to(self.precise)
         self.cos, self.sin = rotations(sizes, dtype, device)
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype, device: str = "cpu") -> "Qwen3Decoder":
+    def load(cls, folder: Path, dtype: torch.dtype, device: str = "cpu", *, int8: bool = False) -> "Qwen3Decoder":
         """Read config.json and the weights of a folder. Raises DataError where a tensor is missing or misshapen."""
-        return cls(Sizes.read(folder / "config.json"), read_model_tensors(folder), dtype, device)
+        return cls(Sizes.read(folder / "config.json"), read_model_tensors(folder), dtype, device, int8=int8)
 
     def new_cache(self, slots: int, length: int) -> KvCache:
         """Make an empty cache for this network."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from curation.core.errors import ConfigError
 from curation.tokenize.base import Ids
-from curation.train.infer.linear import Projection
+from curation.train.infer.linear import Int8Projection, Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,10 @@ class Head:
     A logit of bfloat16 near 20 is exact to 0.06: at temperature 0.2 that would change probabilities by a third.
     """
 
-    def __init__(self, matrix: Tensor, allowed: Allowed) -> None:
+    def __init__(self, matrix: Tensor, allowed: Allowed, *, int8: bool = False) -> None:
         kind = torch.promote_types(matrix.dtype, torch.float32)
-        self.body = Projection(matrix[allowed.body.start : allowed.body.stop].to(kind))
+        projection = Int8Projection if int8 else Projection
+        self.body = projection(matrix[allowed.body.start : allowed.body.stop].to(kind))
         self.ends = matrix[list(allowed.ends)].to(kind)
         self.ids = torch.tensor([*allowed.body, *allowed.ends], device=matrix.device)
         """The id of each choice."""
@@ -145,8 +146,8 @@ class Sampler:
     It remembers which ids each slot has seen, for the repetition penalty.
     """
 
-    def __init__(self, matrix: Tensor, slots: int) -> None:
-        self.matrix = matrix
+    def __init__(self, matrix: Tensor, slots: int, *, int8: bool = False) -> None:
+        self.matrix, self.int8 = matrix, int8
         self.seen = torch.zeros(slots, len(matrix), dtype=torch.bool, device=matrix.device)
         self._heads: dict[Allowed, Head] = {}
 
@@ -186,7 +187,7 @@ class Sampler:
 
     def _head(self, allowed: Allowed) -> Head:
         if allowed not in self._heads:
-            self._heads[allowed] = Head(self.matrix, allowed)
+            self._heads[allowed] = Head(self.matrix, allowed, int8=self.int8)
         return self._heads[allowed]
 
 

@@ -28,7 +28,7 @@ from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.checkpoint.folder import CheckpointFolder, find_parts
-from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, split_text
+from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, spoken_pieces
 from curation.train.infer.preparation import Prepare, checked_wave, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
 from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
@@ -85,30 +85,25 @@ class SpeechModel:
     ) -> "SpeechModel":
         """Open a checkpoint folder, the trainer's or an official one.
 
-        `dtype`: float32 (on a CPU), bfloat16 (elsewhere) or float64. `slots` requests of at most `length` tokens run
-        at once. `prepare` is done to all waves; None: what the checkpoint says. Raises DataError where something is
-        missing or does not fit.
+        `dtype`: float32 (on a CPU), bfloat16 (elsewhere), float64, or int8: float32 with matrices in 8 bits, on an
+        x86 CPU only. `slots` requests of at most `length` tokens run at once. `prepare` is done to all waves; None:
+        what the checkpoint says. Raises DataError where something is missing or does not fit, ConfigError for int8
+        elsewhere.
         """
-        import torch
-
         from curation.train.infer.engine import Engine
         from curation.train.infer.qwen3 import Qwen3Decoder
+        from curation.train.infer.weights import precision
 
         parts = find_parts(Path(folder).expanduser())
         vocabulary = parts.vocabulary()
-        kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
-        decoder = Qwen3Decoder.load(parts.model, kind, device)
+        kind = precision(dtype, device)
+        decoder = Qwen3Decoder.load(parts.model, kind, device, int8=dtype == "int8")
         if decoder.sizes.vocabulary < vocabulary.size:
             sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
             msg = f"{folder}: config.json has {sizes}"
             raise DataError(msg)
-        return cls(
-            vocabulary,
-            Engine(decoder, slots, length),
-            parts,
-            device,
-            prepare or preparation_for(parts.tokenizers.denoise),
-        )
+        how = prepare or preparation_for(parts.tokenizers.denoise)
+        return cls(vocabulary, Engine(decoder, slots, length), parts, device, how)
 
     @cached_property
     def content(self) -> ContentTokenizer:
@@ -162,11 +157,19 @@ class SpeechModel:
             self._ended(answer, "transcription")
 
     def speak(
-        self, texts: Sequence[str], references: Sequence[Reference], sampling: Sampling | None = None
+        self,
+        texts: Sequence[str],
+        references: Sequence[Reference],
+        sampling: Sampling | None = None,
+        languages: Sequence[str] = ("",),
     ) -> list[Wave]:
-        """Speech of each text in the voice of its reference."""
+        """Speech of each text in the voice of its reference.
+
+        `languages`: that of each text, or of all, by which it is spelled out (`curation.text.spoken`).
+        """
         voices = self._voices(references, len(texts))
-        pieces = [split_text(text) for text in texts]
+        read_as = languages if len(languages) != 1 else [*languages] * len(texts)
+        pieces = [spoken_pieces(text, language) for text, language in zip(texts, read_as, strict=True)]
         requests = [
             self._saying(piece, voice, sampling) for row, voice in zip(pieces, voices, strict=True) for piece in row
         ]
@@ -182,11 +185,16 @@ class SpeechModel:
         return self._sound(flat, [len(row) for row in pieces], voices, "conversion")
 
     def speak_stream(
-        self, text: str, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
+        self,
+        text: str,
+        reference: Reference,
+        sampling: Sampling | None = None,
+        chunking: Chunking = EXACT,
+        language: str = "",
     ) -> Iterator[Wave]:
         """Chunks of speech as soon as there are tokens for them; they join to what `speak` gives."""
         voice = self._voices([reference], 1)[0]
-        requests = (self._saying(piece, voice, sampling) for piece in split_text(text))
+        requests = (self._saying(piece, voice, sampling) for piece in spoken_pieces(text, language))
         yield from self._sound_stream(requests, voice, chunking, "speech")
 
     def convert_stream(
@@ -267,11 +275,8 @@ class SpeechModel:
 
     def _ended(self, answer: "Answer", what: str) -> bool:
         if answer.finished == "limit":
-            log.warning(
-                "%s reached its limit of %d tokens (set by the length of its input) and is truncated there",
-                what,
-                len(answer.ids),
-            )
+            reached = "%s reached its limit of %d tokens (set by the length of its input) and is truncated there"
+            log.warning(reached, what, len(answer.ids))
         return answer.finished == "end"
 
     def _check_fingerprint(self, part: str, tokenizer: ContentTokenizer | CodecTokenizer) -> None:
@@ -286,9 +291,7 @@ class SpeechModel:
     def _check_size(self, stream: Stream, size: int, name: str) -> None:
         own = len(self.vocabulary.streams[stream])
         if size > own:
-            msg = (
-                f"the tokenizer {name} has {size} {stream} codes, the checkpoint's vocabulary {own}: not the right one"
-            )
+            msg = f"the tokenizer {name} has {size} {stream} codes, the checkpoint's vocabulary {own}: not its own"
             raise DataError(msg)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curation.core.errors import DataError
+from curation.core.errors import ConfigError, DataError
 from curation.tokenize.files import read_config, require
-from curation.train.infer.linear import Projection
+from curation.train.infer.linear import Int8Projection, Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,18 @@ class Layer:
     down: Projection
 
 
+def precision(dtype: str, device: str) -> torch.dtype:
+    """Of everything that is not int8, by name; empty: the usual one of the device. Raises ConfigError for int8 where
+    it does not run.
+    """
+    usual = "float32" if device == "cpu" else "bfloat16"
+    if dtype == "int8" and (device != "cpu" or "fbgemm" not in torch.backends.quantized.supported_engines):
+        msg = f"int8 weights run on an x86 CPU only, not on {device} here: leave int8 out, or choose the device cpu"
+        raise ConfigError(msg)
+    kind: torch.dtype = getattr(torch, usual if dtype in {"", "int8"} else dtype)
+    return kind
+
+
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors of `Qwen3ForCausalLM`."""
     queries, keys = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
@@ -87,8 +99,9 @@ def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     return whole | {f"model.layers.{i}.{name}.weight": shape for i in layers for name, shape in parts.items()}
 
 
-def read_layer(state: Mapping[str, Tensor], prefix: str, sizes: Sizes) -> Layer:
-    """Take one layer's weights, whose names begin with `prefix`."""
+def read_layer(state: Mapping[str, Tensor], prefix: str, sizes: Sizes, *, int8: bool = False) -> Layer:
+    """Take one layer's weights, whose names begin with `prefix`. `int8`: its matrices in 8 bits."""
+    projection = Int8Projection if int8 else Projection
 
     def part(name: str) -> Tensor:
         return state[f"{prefix}{name}.weight"]
@@ -96,12 +109,12 @@ def read_layer(state: Mapping[str, Tensor], prefix: str, sizes: Sizes) -> Layer:
     norms = [part("self_attn.q_norm").expand(sizes.heads, -1), part("self_attn.k_norm").expand(sizes.kv_heads, -1)]
     return Layer(
         before_attention=part("input_layernorm"),
-        qkv=Projection(torch.cat([part(f"self_attn.{name}_proj") for name in "qkv"])),
+        qkv=projection(torch.cat([part(f"self_attn.{name}_proj") for name in "qkv"])),
         query_key=torch.cat(norms),
-        out=Projection(part("self_attn.o_proj")),
+        out=projection(part("self_attn.o_proj")),
         before_mlp=part("post_attention_layernorm"),
-        gate_up=Projection(torch.cat([part("mlp.gate_proj"), part("mlp.up_proj")])),
-        down=Projection(part("mlp.down_proj")),
+        gate_up=projection(torch.cat([part("mlp.gate_proj"), part("mlp.up_proj")])),
+        down=projection(part("mlp.down_proj")),
     )
 
 

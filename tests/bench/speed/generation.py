@@ -4,7 +4,8 @@
     python -m tests.bench.speed.generation --device cuda --dtype bfloat16 --batches 1 16 40 --tokens 200
 
 Random weights at the size of GPA's 0.3B (or a tiny one). Prompts of different lengths, padded for
-the library and not for us; greedy; both choose among the 8,192 ids of speech, and must choose the same. Each figure is
+the library and not for us; greedy; both choose among the 8,192 ids of speech, and must choose the same (with weights in
+8 bits, on a CPU, that is not asked). Each figure is
 the best of the repeats, which alternate between the programs. The bandwidth is that of reading 1 GiB, measured between
 the repeats. On a GPU, `call by call` is the engine without steps of fixed shapes, and torch's profiler counts the calls
 of a step and the time of its kernels.
@@ -119,13 +120,16 @@ def weight_bytes(decoder, body):
     return (sum(weight.size for weight in weights) + len(body) * decoder.sizes.hidden) * decoder.head.element_size()
 
 
-def compare(model, decoder, size, count, arguments):
+def compare(model, decoder, rounded, size, count, arguments):
     """Seconds for a token of every row, by program; the prompts' share is taken out by running one token alone."""
     batch, seconds, answers, rates = prompts(count, size), {}, {}, []
     runs, engines = {"transformers generate": lambda tokens: library(model, batch, tokens, size)}, {}
     for name, body in LOGITS.items():
         engines[f"ours, {name}"] = Engine(decoder, count, 512)
         runs[f"ours, {name}"] = partial(ours, engines[f"ours, {name}"], batch, body(size))
+        if rounded is not None:
+            engines[f"ours in int8, {name}"] = Engine(rounded, count, 512)
+            runs[f"ours in int8, {name}"] = partial(ours, engines[f"ours in int8, {name}"], batch, body(size))
     speech = LOGITS["speech ids only"](size)
     if arguments.device == "cuda":
         engines["ours, call by call"] = Engine(decoder, count, 512, fixed=False)
@@ -173,13 +177,15 @@ def main():
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         tensors = load_file(Path(folder) / "model.safetensors")
-        decoder = Qwen3Decoder(Sizes.read(Path(folder) / "config.json"), tensors, kind, arguments.device)
+        shape = Sizes.read(Path(folder) / "config.json")
+        decoder = Qwen3Decoder(shape, tensors, kind, arguments.device)
+        rounded = Qwen3Decoder(shape, tensors, kind, int8=True) if arguments.device == "cpu" else None
     model = model.to(arguments.device, kind)
     parameters = sum(tensor.numel() for tensor in tensors.values())
     where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{arguments.threads} thread(s)"
     print(f"Qwen3, {parameters:,} parameters, {arguments.dtype}, {where}, {arguments.tokens} tokens a row")
     for count in arguments.batches:
-        compare(model, decoder, size, count, arguments)
+        compare(model, decoder, rounded, size, count, arguments)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,14 @@ def test_a_seed_decides_what_is_said(client):
     assert first == again != other
 
 
+def test_numbers_are_read_in_the_language_that_is_asked_for(client):
+    in_words, in_digits, as_written = (
+        say(client, input=text, extra_body={"language": language}).content
+        for text, language in (("three.", "de"), ("3.", ""), ("3.", "de"))
+    )
+    assert in_words == in_digits != as_written
+
+
 def hear(client, **changed):
     return client.audio.transcriptions.create(**{"file": ("a.wav", wav(SPEECH)), "model": "tiny"} | changed)
 

@@ -34,8 +34,9 @@ class Parrot:
         self.batches.append(len(waves))
         return [next(self.texts) for _ in waves]
 
-    def speak(self, texts, references, sampling):  # noqa: ARG002
+    def speak(self, texts, references, sampling, languages):  # noqa: ARG002
         self.samplings.add(sampling)
+        self.languages = languages
         return [self.recordings[text] for text in texts]
 
     def convert(self, sources, references, sampling):  # noqa: ARG002
@@ -126,6 +127,7 @@ def test_speech_is_sampled_as_asked_for_and_the_report_says_how(clips, task):
     items = clips[2:3] if task == "tts" else clips
     results = list(evaluate(items, [task], system, judges, sampling=asked))
     assert system.samplings == {asked}
+    assert task == "vc" or system.languages == [item.language for item in items]
     about = report(results, judges, sampling=asked).about["sampling"]
     assert about == "temperature 0.5, top-p 1, repetition penalty 1.1, seed 3"
 

@@ -283,3 +283,23 @@ def test_networks_that_are_no_plain_qwen3_are_refused(pair, tmp_path, changed, m
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=message):
         Sizes.read(tmp_path / "config.json")
+
+
+def test_weights_in_8_bits_give_nearly_the_same_states_alone_or_in_a_batch(pair):
+    library, exact = pair
+    tensors = dict(library.state_dict())
+    rounded = Qwen3Decoder(exact.sizes, tensors, torch.float32, int8=True)
+    first, second = prompts([6, 11])
+    with torch.inference_mode():
+        states = [
+            decoder.forward(first.tolist(), [NextTokens(0, 6)], decoder.new_cache(2, 32))
+            for decoder in (exact, rounded)
+        ]
+        both = rounded.forward(
+            [*second.tolist(), *first.tolist()], [NextTokens(0, 11), NextTokens(1, 6)], rounded.new_cache(2, 32)
+        )
+    torch.testing.assert_close(both[1], states[1][0], rtol=1e-4, atol=1e-4)
+    assert 0 < (states[0] - states[1]).norm() / states[0].norm() < 0.05
+    together = Engine(rounded, 4, 200).run([Request(prompt, ALLOWED, 20) for prompt in (first, second)])
+    alone = [Engine(rounded, 1, 200).run([Request(prompt, ALLOWED, 20)])[0] for prompt in (first, second)]
+    assert [answer.ids for answer in together] == [answer.ids for answer in alone]

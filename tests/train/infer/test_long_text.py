@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from curation.audio.wave import SAMPLE_RATE
 from curation.train.infer.long_text import (
     FADE_SAMPLES,
+    MAX_CHARS,
     crossfade,
     join_streams,
     join_waves,
     size_of,
     split_audio,
     split_text,
+    spoken_pieces,
 )
 
 
@@ -98,3 +100,12 @@ def test_streams_join_to_the_same_as_whole_waves(sizes, fade):
     if min(sum(row) for row in sizes) >= 2 * fade:
         assert len(whole) == sum(map(sum, sizes)) - fade * (len(sizes) - 1)
     np.testing.assert_array_equal(joined, whole)
+
+
+def test_pieces_are_as_long_as_they_are_said():
+    text = "It cost $1,234,567. " + "In 1999, 25% of 3,450 km were gone by 5:30 pm, or so they said; " * 3
+    pieces = spoken_pieces(text, "en")
+    assert not any(letter.isdigit() for piece in pieces for letter in piece)
+    assert max(map(size_of, pieces)) <= MAX_CHARS
+    assert pieces[0].startswith("It cost one million two hundred")
+    assert spoken_pieces("Am 3. Mai.", "de") == ["Am 3. Mai."]

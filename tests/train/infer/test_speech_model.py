@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.core.errors import DataError
+from curation.core.errors import ConfigError, DataError
 from curation.train.checkpoint.folder import find_parts
 from curation.train.checkpoint.training import MARKER
+from curation.train.evaluate.serving import describe
 from curation.train.infer import long_text
 from curation.train.infer.sampling import PAPER, Sampling
 from curation.train.infer.speech_model import SpeechModel
@@ -236,3 +237,11 @@ def test_tokenizers_other_than_those_of_training_are_refused(checkpoint, tmp_pat
 def test_no_folder_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no such folder"):
         SpeechModel.open(tmp_path / "nowhere")
+
+
+def test_weights_in_8_bits_answer_for_a_cpu_only(checkpoint):
+    rounded = SpeechModel.open(checkpoint, dtype="int8")
+    assert rounded.speak(["One."], [VOICE])[0].dtype == np.float32
+    assert describe(rounded)["dtype"] == "int8"
+    with pytest.raises(ConfigError, match="on an x86 CPU only, not on cuda"):
+        SpeechModel.open(checkpoint, dtype="int8", device="cuda")
