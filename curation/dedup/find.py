@@ -35,7 +35,7 @@ SHARD_COLUMNS = ["id", "recording_id", "seconds", "text", "speaker_embedding", "
 class Limits:
     """From where on two utterances are near duplicates."""
 
-    codes: float = 0.6
+    codes: float = 0.55
     """Of `Likeness.codes`."""
     voice: float = 0.5
     words: float = 0.6

@@ -50,7 +50,7 @@ class Sketching:
 
     length: int = 3
     """Codes of an n-gram."""
-    size: int = 32
+    size: int = 48
     """Values of a sketch."""
     rows: int = 1
     """Of them in a band."""

@@ -16,12 +16,12 @@ def dedup(
     *,
     codes: Annotated[
         float, typer.Option(min=0, max=1, metavar="X", help="Share of the codes that two utterances have in common.")
-    ] = 0.6,
+    ] = 0.55,
     voice: Annotated[float, typer.Option(min=-1, max=1, metavar="X", help="Cosine of their speaker embeddings.")] = 0.5,
     words: Annotated[float, typer.Option(min=0, max=1, metavar="X", help="Share of the letters in common.")] = 0.6,
     as_json: AsJson = False,
 ) -> None:
-    """Look for utterances that a corpus has twice: encoded again, with noise, cut otherwise.
+    """Look for utterances that a corpus has twice: encoded again, with noise, at another level.
 
     Nothing is rejected: the groups are in duplicates/groups.parquet. `curation build` with dedup.near=reject leaves out
     all but the first of each.

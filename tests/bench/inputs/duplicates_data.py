@@ -138,12 +138,15 @@ def originals(folder: Path) -> Iterator[Said]:
 
 
 def takes() -> Iterator[Said]:
-    """Each sentence by each voice, several times."""
+    """Each sentence by each voice, several times; a voice that does not heed an option says it once."""
     for program, voice in VOICES:
         for number, sentence in enumerate(SENTENCES):
+            name, known = f"{voice}-{number}", set[bytes]()
             for take, options in enumerate(TAKES[program]):
-                name = f"{voice}-{number}"
-                yield Said(f"{name}-take{take}", "", spoken(program, voice, sentence, options), sentence, name)
+                wave = spoken(program, voice, sentence, options)
+                if wave.tobytes() not in known:
+                    yield Said(f"{name}-take{take}", "", wave, sentence, name)
+                known.add(wave.tobytes())
 
 
 def spoken(program: str, voice: str, sentence: str, options: list[str]) -> Wave:

@@ -3,7 +3,7 @@
     python -m tests.bench.living.duplicates FOLDER CACHE
 
 FOLDER has recordings and `manifest.jsonl`; CACHE keeps what models said. A copy is found where it is in the group of
-its original. All utterances are compared with one another, as in a corpus; codes and voices are those of the shipped
+its original, in a corpus of all originals and of the copies of its kind. Codes and voices are those of the shipped
 models, texts of English what Whisper tiny hears; others have none.
 """
 
@@ -11,7 +11,7 @@ import argparse
 import itertools
 import pickle
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -75,35 +75,24 @@ def groups_of(count: int, pairs: dict[tuple[int, int], Likeness], limits: Limits
     return [alike.first(place) for place in range(count)]
 
 
-def report(rows: list[Row], pairs: dict[tuple[int, int], Likeness], limits: Limits) -> None:
-    """Print recall by change, and precision of all pairs that are in one group."""
-    said: list[Said] = [row["said"] for row in rows]
-    group = groups_of(len(rows), pairs, limits)
-    original = {item.source: place for place, item in enumerate(said) if not item.change}
-    found: dict[str, list[bool]] = defaultdict(list)
-    candidates: dict[str, list[bool]] = defaultdict(list)
-    for place, item in enumerate(said):
-        if item.change:
-            first = original[item.source]
-            found[item.change].append(group[place] == group[first])
-            candidates[item.change].append((first, place) in pairs)
-    print("| copies | of | candidates | found |\n|---|---|---|---|")
+def report(rows: list[Row], sketching: Sketching, limits: Limits) -> None:
+    """Print, for each change, what is found in a corpus of all originals and takes and the copies with that change."""
+    print("| copies | of | candidates | found | pairs of other utterances |\n|---|---|---|---|---|")
     for change in CHANGES:
-        shares = (f"{np.mean(values[change]):.0%}" for values in (candidates, found))
-        print(f"| {change} | {len(found[change])} | {' | '.join(shares)} |")
-    print(f"| all | {sum(map(len, found.values()))} | | {np.mean([*itertools.chain(*found.values())]):.0%} |")
-    kinds: Counter[str] = Counter()
-    members: dict[int, list[Said]] = defaultdict(list)
-    for place, item in enumerate(said):
-        members[group[place]].append(item)
-    for mine in members.values():
-        kinds.update(kind(one, two) for one, two in itertools.combinations(mine, 2))
-    right, total = kinds["copy"], sum(kinds.values())
-    print(f"\npairs in one group: {total}, precision {right / max(1, total):.1%}; {dict(kinds)}")
-    every = itertools.combinations(range(len(said)), 2)
-    takes = [(one, two) for one, two in every if kind(said[one], said[two]) == "take"]
-    wrong = sum(group[one] == group[two] for one, two in takes)
-    print(f"takes of a sentence by a voice: {len(takes)} pairs, {wrong} in one group; {len(pairs)} candidates in all")
+        mine = [row for row in rows if row["said"].change in {"", change}]
+        said: list[Said] = [row["said"] for row in mine]
+        original = {item.source: place for place, item in enumerate(said) if not item.change}
+        copies = [(original[item.source], place) for place, item in enumerate(said) if item.change]
+        pairs = pairs_of(mine, sketching)
+        group = groups_of(len(mine), pairs, limits)
+        every = itertools.combinations(range(len(said)), 2)
+        kinds = Counter(kind(said[one], said[two]) for one, two in every if group[one] == group[two])
+        shares = [np.mean([one in pairs for one in copies]), np.mean([group[one] == group[two] for one, two in copies])]
+        wrong = f"{kinds['take']} takes, {kinds['other']} others"
+        print(f"| {change} | {len(copies)} | {shares[0]:.0%} | {shares[1]:.0%} | {wrong} |")
+    sentences = Counter(row["said"].sentence for row in rows if row["said"].sentence and not row["said"].change)
+    takes = sum(count * (count - 1) // 2 for count in sentences.values())
+    print(f"\nof {takes} pairs of takes of a sentence by a voice, in each corpus")
 
 
 def kind(one: Said, two: Said) -> str:
@@ -123,8 +112,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = heard(arguments.folder, arguments.cache)
     start = time.process_time()
-    pairs = pairs_of(rows, Sketching(length=arguments.length))
-    report(rows, pairs, Limits(codes=arguments.codes, words=arguments.words))
+    report(rows, Sketching(length=arguments.length), Limits(codes=arguments.codes, words=arguments.words))
     minutes, spent = sum(row["seconds"] for row in rows) / 60, time.process_time() - start
     print(f"{len(rows)} utterances, {minutes:.0f} min, compared in {spent:.1f} CPU s")
 
