@@ -31,6 +31,17 @@ MOST = 10**8
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """Utterances of a shard that have the same split, language and tier; empty texts for none."""
+
+    split: str
+    language: str
+    tier: str
+    rows: Count
+    seconds: Finite
+
+
+@dataclass(frozen=True, slots=True)
 class ShardEntry:
     """One shard."""
 
@@ -47,6 +58,8 @@ class ShardEntry:
     """Utterances by language."""
     licences: dict[str, int] = field(default_factory=dict)
     """Utterances by licence, empty for none; of a corpus of a version that knew none, nothing."""
+    portions: list[Portion] = field(default_factory=list)
+    """All of its utterances; of a corpus of a version that knew none, nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,10 @@ class ShardIndex:
     """Of each file of the ledger and of the segments, by its name in the build."""
     generations: list[Generation] = field(default_factory=list)
     """Oldest first; the last one is this index. Empty in a corpus of a version that had none."""
+    split: dict[str, Any] | None = None
+    """The settings of the splits (`manifests.splits.places.SplitConfig`); None where the corpus has none."""
+    tiers: list[str] = field(default_factory=list)
+    """Names of the tiers, best first."""
     made: str = ""
     """A hash of all that decides how a recording is published: others are appended only where it is the same."""
     planned: Count = 0
@@ -106,6 +123,15 @@ class ShardIndex:
     def seconds(self) -> float:
         """Duration of all utterances."""
         return sum(entry.seconds for entry in self.shards)
+
+    @property
+    def portions(self) -> list[Portion]:
+        """What all shards have of each split, language and tier, sorted by these."""
+        sums: dict[tuple[str, str, str], tuple[int, float]] = {}
+        for one in (portion for entry in self.shards for portion in entry.portions):
+            rows, seconds = sums.get(key := (one.split, one.language, one.tier), (0, 0.0))
+            sums[key] = rows + one.rows, seconds + one.seconds
+        return [Portion(*key, *sums[key]) for key in sorted(sums)]
 
     def names(self, folder: str) -> list[str]:
         """Its files in one of the folders shards, ledger, segments."""

@@ -5,6 +5,8 @@
 A row is an interval: an utterance with its verdict, speech that could not become one, or non-speech.
 """
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -45,6 +47,13 @@ def removal_rows(edition: int, reason: str, samples: int) -> pa.Table:
     return pa.Table.from_pylist([row], schema=LEDGER)
 
 
+class Divides(Protocol):
+    """What says which split each recording is in (`manifests.splits.places.Splits`)."""
+
+    def of_recordings(self, ids: pa.Array) -> pa.Array:
+        """The split of each, by its id."""
+
+
 class ConservationError(RuntimeError):
     """The intervals of a recording do not add up to it: a bug in a stage, never a fault of the input."""
 
@@ -54,8 +63,11 @@ def ledger_rows(selection: Selection) -> pa.Table:
     return intervals(selection).select(LEDGER.names)
 
 
-def intervals(selection: Selection) -> pa.Table:
-    """The same, and where each row comes from: `segment` and `span` are rows of the selection, null for non-speech."""
+def intervals(selection: Selection, splits: Divides | None = None) -> pa.Table:
+    """The same, and where each row comes from: `segment` and `span` are rows of the selection, null for non-speech.
+
+    `splits`: which one each recording is in; None where the corpus has none.
+    """
     spans = selection.spans
     recording, names = _recordings(spans)
     offset, length = spans["offset"].to_numpy(), spans["num_samples"].to_numpy()
@@ -66,7 +78,7 @@ def intervals(selection: Selection) -> pa.Table:
     total = np.zeros(len(names), dtype=np.int64)
     np.add.at(total, recording, length)
     tiled = pa.concat_tables([found, _gaps(found, names, total)])
-    return _finish(tiled, spans, recording)
+    return _finish(tiled, spans, recording, splits)
 
 
 def _recordings(spans: pa.Table) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -167,7 +179,7 @@ def _gaps(intervals: pa.Table, names: list[str], total: npt.NDArray[np.int64]) -
     )
 
 
-def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) -> pa.Table:
+def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64], splits: Divides | None) -> pa.Table:
     order = pc.sort_indices(tiled, sort_keys=[("recording", "ascending"), ("start", "ascending"), ("end", "ascending")])
     tiled = tiled.take(order)
     number = tiled["recording"].to_numpy()
@@ -175,8 +187,9 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
     source = spans.take(pa.array(representative))
     last = np.searchsorted(recording, number, side="right") - 1
     start, end = tiled["start"].to_numpy(), tiled["end"].to_numpy()
+    recordings = column(source, "source", "id")
     columns = {
-        "recording_id": column(source, "source", "id"),
+        "recording_id": recordings,
         "path": column(source, "source", "path"),
         "version": column(source, "source", "version"),
         "utterance_id": tiled["utterance_id"],
@@ -186,6 +199,7 @@ def _finish(tiled: pa.Table, spans: pa.Table, recording: npt.NDArray[np.int64]) 
         "seconds": (end - start) / SAMPLE_RATE,
         **{name: tiled[name] for name in VERDICTS.names},
         "pcm": spans["pcm"].take(pa.array(last)),
+        "split": splits.of_recordings(recordings) if splits else pa.nulls(len(recordings), pa.string()),
     }
     rows = pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
     return rows.append_column("segment", tiled["segment"]).append_column("span", tiled["span"])

@@ -148,6 +148,8 @@ KEPT = pa.schema(
         ("place", pa.int64()),
         ("human_text", pa.string()),
         ("recalibrated", pa.float64()),
+        ("split", pa.string()),
+        ("tier", pa.string()),
     ]
 )
 """`file` is the staging file of an utterance, `place` its index among all segments there; `human_text` a text that
@@ -186,6 +188,8 @@ RIGHTS_COLUMNS = [
     Column("rights_holder", pa.string(), "", "whose it is, as the manifest says"),
 ]
 """Of shards and segments."""
+SPLIT = Column("split", pa.string(), "", "train, dev or test (`curation split`); null: the corpus has no splits")
+TIER = Column("tier", pa.string(), "", "kept: the first of publish.tiers whose rules it meets; null: none")
 SHARD_COLUMNS = [
     Column("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
     Column("recording_id", pa.string(), "", "the recording that contains it"),
@@ -202,6 +206,7 @@ SHARD_COLUMNS = [
     Column("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
     Column("manifest_speaker", pa.string(), "", "speaker of the manifest: a hint where the recording has several"),
     Column("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified"),
+    *(SPLIT, TIER),
     Column("text", pa.string(), "", "final transcript: consensus of the systems, punctuation checked against pauses"),
     Column("words", pa.list_(SHARD_WORD), "s", "aligned words; times from the start of the utterance"),
     Column("pwer", pa.float64(), "", "average pairwise word error rate of the systems (GPA, curation)"),
@@ -234,9 +239,7 @@ SHARDS = pa.schema(
 LEDGER_COLUMNS = [
     Column("recording_id", pa.string(), "", "the recording"),
     Column("path", pa.string(), "", "its file or URL"),
-    Column(
-        "version", pa.string(), "", "of the content that was read: ETag, or size and time of change; empty: unknown"
-    ),
+    Column("version", pa.string(), "", "of the content read: ETag, or size and time of change; empty: unknown"),
     Column("utterance_id", pa.string(), "", "the utterance, as in the shards; null for what was never a segment"),
     Column("speaker", pa.string(), "", "label within the recording; null or empty where there is none"),
     Column("start_sample", pa.int64(), "1/16000 s", "start in the recording"),
@@ -248,6 +251,7 @@ LEDGER_COLUMNS = [
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
     Column("detail", pa.string(), "", "failed: the error; dedup.exact: the id of the recording that counts"),
     Column("pcm", pa.string(), "", "SHA-256 of the recording's samples as they were decoded; null: not known"),
+    SPLIT,
 ]
 LEDGER = pa.schema([(name, kind) for name, kind, _, _ in LEDGER_COLUMNS])
 
@@ -278,6 +282,7 @@ SEGMENT_COLUMNS = [
         "bits",
         "every threshold whose score was not measured: neither met nor not. One that does not apply has neither bit",
     ),
+    *(SPLIT, TIER),
     Column("marked", pa.string(), "", "accept or reject: what a person said of it (`curation marks`); null: nothing"),
     Column("text", pa.string(), "", "final transcript, of a person where one wrote it; null: nothing was transcribed"),
     Column("hypotheses", pa.list_(SHARD_HYPOTHESIS), "", "hypotheses of the ASR systems"),

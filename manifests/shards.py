@@ -94,6 +94,8 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None, ca
         "speaker": voice_names(one_chunk(payload["span_source"]), judged["speaker"], judged["one_voice"]),
         "speaker_label": judged["speaker"],
         "manifest_speaker": column(payload, "span_source", "speaker"),
+        "split": judged["split"],
+        "tier": judged["tier"],
         "text": pc.coalesce(human, one_chunk(payload["text"])),
         "words": unless_human(_words(payload["words"], start), human),
         "pwer": _score(payload, "pwer"),

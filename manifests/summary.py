@@ -1,7 +1,5 @@
 """The accounting of a build: hours of input, kept, rejected by reason, failed, non-speech; and where the time went."""
 
-import heapq
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +20,9 @@ from curation.manifests import ledger
 from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.inputs.skipped import ByReason, read_skipped
-from curation.manifests.plan import Stretch
 from curation.manifests.runs import RunRecord, read_runs
-from curation.manifests.shards import origin
+from curation.manifests.splits.mixture import KEYS, Mixing, Mixture
+from curation.manifests.splits.places import SPLITS
 from curation.manifests.tokens import STREAMS
 
 FILE = "summary.json"
@@ -37,6 +35,16 @@ class Line:
     status: str
     reason: str
     count: Count
+    seconds: Finite
+
+
+@dataclass(slots=True)
+class Amount:
+    """Some utterances: those of a split, or of a tier."""
+
+    name: str
+    """Empty: of no tier."""
+    utterances: Count
     seconds: Finite
 
 
@@ -73,6 +81,10 @@ class Summary:
     tokens: dict[str, Count]
     speakers: Count
     languages: dict[str, Count]
+    splits: list[Amount] = field(default_factory=list)
+    """What is kept of each; empty where the corpus has none."""
+    tiers: list[Amount] = field(default_factory=list)
+    """What is kept of each, best first, and last of none; empty where the build has none."""
     errors: dict[str, ErrorRate] = field(default_factory=dict)
     """How often ASR systems and stages raised in the label pass."""
     skipped: ByReason = field(default_factory=dict)
@@ -161,6 +173,15 @@ def named_speakers(rows: pa.Table, voices: pa.ChunkedArray) -> set[int]:
     return {digest(name) for name in pc.unique(named["voice"]).to_pylist()}
 
 
+def mixture_of(rows: pa.Table, heard: pa.Table) -> Mixture:
+    """What kept utterances add to the mixture; `heard` are the segments of the rows that are not non-speech."""
+    kept = pc.equal(heard["status"], "kept")
+    lengths = pc.cast(pc.round(pc.multiply(heard["seconds"], float(SAMPLE_RATE))), pa.int64())
+    columns = heard.select(KEYS).append_column("samples", lengths).filter(kept)
+    voices = _kept_voices(rows, heard["speaker"])
+    return Mixture.of(columns.append_column("voice", voices["voice"]).append_column("generated", voices["generated"]))
+
+
 def _kept_voices(rows: pa.Table, voices: pa.ChunkedArray) -> pa.Table:
     """The published speaker of each kept utterance, and the name that is generated where there is no other."""
     heard = rows.filter(pc.not_equal(rows["status"], ledger.NON_SPEECH))
@@ -176,6 +197,7 @@ class PartSums:
     tally: LedgerTally
     speakers: list[int]
     """See `named_speakers`."""
+    mixture: Mixture = field(default_factory=Mixture)
 
     KEY: ClassVar[str] = "curation.sums"
 
@@ -184,12 +206,12 @@ class PartSums:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def added_up(out: Storage, corpus: ShardIndex) -> tuple[LedgerTally, int]:
-    """What all parts of the ledger add up to, and how many speakers there are.
+def added_up(out: Storage, corpus: ShardIndex) -> tuple[LedgerTally, int, list[dict[str, Any]]]:
+    """What all parts of the ledger add up to, how many speakers there are, and what they have (`Mixing.cells`).
 
     Raises DataError where a part does not say what it adds.
     """
-    tally, named = LedgerTally(), Distinct()
+    tally, named, mixing = LedgerTally(), Distinct(), Mixing()
     for name in corpus.ledger:
         file = f"{ledger.FOLDER}/{name}"
         with damage_named(f"{out.root}/{file}", REMEDY), out.open_table(file) as opened:
@@ -201,7 +223,8 @@ def added_up(out: Storage, corpus: ShardIndex) -> tuple[LedgerTally, int]:
             raise DataError(msg) from error
         tally.add(part.tally)
         named.add(part.speakers)
-    return tally, tally.unnamed_speakers + len(named)
+        mixing.add(part.mixture)
+    return tally, tally.unnamed_speakers + len(named), mixing.cells()
 
 
 @dataclass(slots=True)
@@ -217,16 +240,16 @@ class Labelling:
         add_rates(self.errors, errors)
 
 
-def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> Summary:
-    """The summary of a corpus: what its ledger and its shards add up to."""
-    tally, speakers = added_up(out, index)
+def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> tuple[Summary, list[dict[str, Any]]]:
+    """The summary and the mixture of a corpus: what its ledger and its shards add up to."""
+    tally, speakers, mixture = added_up(out, index)
     languages: Counter[str] = Counter()
     for entry in index.shards:
         languages.update(entry.languages)
     lines = [Line(status, reason, count, samples / SAMPLE_RATE) for status, reason, count, samples in tally.verdicts()]
     order = {"kept": 0, "rejected": 1, ledger.NON_SPEECH: 2, "failed": 3, ledger.REMOVED: 4}
     samples = sum(samples for *_, samples in tally.verdicts())
-    return Summary(
+    summary = Summary(
         recordings=tally.recordings,
         failed_recordings=tally.failed_recordings,
         seconds=samples / SAMPLE_RATE,
@@ -237,47 +260,19 @@ def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> Summary:
         tokens={name: sum(entry.tokens[name] for entry in index.shards) for name in STREAMS},
         speakers=speakers,
         languages=dict(sorted(languages.items())),
+        splits=_amounts(index, "split", SPLITS) if index.split else [],
+        tiers=_amounts(index, "tier", [*index.tiers, ""]) if index.tiers else [],
         errors=dict(sorted(labelling.errors.items())),
         skipped=read_skipped(out),
         timing=Timing(labelling.times, read_runs(out)),
     )
+    return summary, mixture
 
 
-@dataclass(slots=True)
-class FailedRecording:
-    """What failed of a recording, and of which version of its file."""
-
-    id: str
-    version: str
-    stretches: list[Stretch] = field(default_factory=list)
-
-
-TO_THE_END = 2**62
-"""End of a stretch in which decoding failed: how long the recording goes on is not known."""
-_FAILURE_COLUMNS = ["recording_id", "version", "start_sample", "end_sample", "status"]
-
-
-def failed_recordings(out: Storage, corpus: ShardIndex) -> Iterator[FailedRecording]:
-    """The recordings of a corpus in which something failed, sorted by id, from its ledger."""
-    by_origin = itertools.groupby(sorted(corpus.ledger, key=origin), key=origin)  # the parts of each are in order
-    yield from heapq.merge(*(_failed_in(out, [*names]) for _, names in by_origin), key=lambda found: found.id)
-
-
-def _failed_in(out: Storage, names: Sequence[str]) -> Iterator[FailedRecording]:
-    for name in names:
-        table = out.read_table(f"{ledger.FOLDER}/{name}", _FAILURE_COLUMNS)
-        if not table.num_rows:  # all of its recordings were removed
-            continue
-        recording = table["recording_id"].combine_chunks()
-        is_last = pc.not_equal(recording, pa.concat_arrays([recording[1:], pa.array([""])]))
-        rows = table.append_column("is_last", is_last).filter(pc.equal(table["status"], "failed"))
-        found: FailedRecording | None = None
-        for row in rows.to_pylist():
-            if found is None or found.id != row["recording_id"]:
-                if found is not None:
-                    yield found
-                found = FailedRecording(row["recording_id"], row["version"])
-            end = TO_THE_END if row["is_last"] else row["end_sample"]
-            found.stretches.append((row["start_sample"], max(end, row["start_sample"] + 1)))
-        if found is not None:
-            yield found
+def _amounts(index: ShardIndex, what: str, names: Sequence[str]) -> list[Amount]:
+    """What each of these splits or tiers has."""
+    found = {name: Amount(name, 0, 0.0) for name in names}
+    for portion in index.portions:
+        mine = found[getattr(portion, what)]
+        mine.utterances, mine.seconds = mine.utterances + portion.rows, mine.seconds + portion.seconds
+    return list(found.values())

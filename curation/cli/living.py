@@ -1,4 +1,4 @@
-"""Commands that look after a published corpus: compact, verify, remove, log; or take it elsewhere: export."""
+"""Commands that look after a published corpus: compact, split, verify, remove, log; or take it elsewhere: export."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -32,6 +32,61 @@ def compact(output: Output, *, wait: Wait = 0.0, force_unlock: ForceUnlock = Fal
             wait_seconds=wait,
             force_unlock=force_unlock,
             compact=True,
+        )
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        print_summary(summary, output)
+
+
+def split(
+    output: Output,
+    *,
+    dev: Annotated[
+        str, typer.Option("--dev", metavar="SIZE", help="Kept speech that is dev: 5h, 30m, or 2% of all of it.")
+    ] = "0s",
+    test: Annotated[str, typer.Option("--test", metavar="SIZE", help="Kept speech that is test.")] = "0s",
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="LIST",
+            help="What is never divided: recordings with the same speaker in the manifest, of the same file "
+            "(recording), in the same group of duplicates.",
+        ),
+    ] = "speaker,recording,duplicate",
+    wait: Wait = 0.0,
+    force_unlock: ForceUnlock = False,
+    as_json: AsJson = False,
+) -> None:
+    """Divide a corpus into train, dev and test, without leaks.
+
+    It is published again; no model runs. What is appended later gets its split without moving anything. The sizes are
+    met within one group of recordings that belong together.
+    """
+    from typing import get_args
+
+    from curation.cli.options import console
+    from curation.cli.progress import BuildProgress
+    from curation.cli.tables import print_summary
+    from curation.core.errors import ConfigError
+    from curation.living.split import split as divide
+    from curation.manifests.splits.components import Link
+
+    links = [name.strip() for name in by.split(",") if name.strip()]
+    unknown = sorted({*links} - {*get_args(Link)})
+    if unknown:
+        msg = f"--by: there is no {unknown[0]!r}: choose of {', '.join(get_args(Link))}"
+        raise ConfigError(msg)
+    with BuildProgress(console) as progress:
+        summary = divide(
+            output,
+            dev=dev,
+            test=test,
+            by=[link for link in get_args(Link) if link in links],
+            on_progress=progress.on_progress,
+            wait_seconds=wait,
+            force_unlock=force_unlock,
         )
     if as_json:
         print_json(summary.to_json())

@@ -54,6 +54,13 @@ def print_summary(summary: "Summary", output: str) -> None:
     tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
     utterances, speakers = counted(summary.utterances, "utterance"), counted(summary.speakers, "speaker")
     console.print(f"{utterances} of {speakers} in {counted(summary.shards, 'shard')} ({tokens} tokens)")
+    for what, amounts in (("splits", summary.splits), ("tiers", summary.tiers)):
+        shown = ", ".join(
+            f"{amount.name or 'none'} {hours(amount.seconds)} ({counted(amount.utterances, 'utterance')})"
+            for amount in amounts
+        )
+        if shown:
+            console.print(f"{what}: {shown}", soft_wrap=True, highlight=False)
     for name, what in (
         ("shards", "training shards"),
         ("segments", "every utterance, kept or not, with its scores"),

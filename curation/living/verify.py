@@ -110,7 +110,7 @@ def _strangers(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
 
 def _totals(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
     """What the files add up to is what index and summary say."""
-    tally, speakers = added_up(out, corpus)
+    tally, speakers, _ = added_up(out, corpus)
     kept = sum(count for count, _ in tally.lines.get("kept", {}).values())
     if kept != corpus.rows:
         yield Problem(index.FILE, f"has {corpus.rows} utterances, the ledger {kept}")

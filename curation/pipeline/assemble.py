@@ -5,10 +5,13 @@ from typing import Any
 
 from curation.core.declarations import Declared, Note, Resources, Score, Use
 from curation.core.plugins import Registry
+from curation.manifests.columns.tiers import tiers_of
+from curation.manifests.segments.table import SegmentTable
 from curation.manifests.shards import SOURCE as TEXT_SOURCE
 from curation.models.catalogue import facts_of
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import NOTE as FALLBACK
+from curation.pipeline.rules import rules_of
 from curation.stages.base import Stage
 from curation.stages.decode.stage import Decode
 from curation.stages.denoise.registry import DENOISERS
@@ -114,6 +117,12 @@ def memory_gib(use: Use) -> float:
 def declared_scores() -> list[Score]:
     """Every score that a build may store, of plug-ins too, in the order of the stages and then of the adapters."""
     return list(dict.fromkeys(score for declared in _everything() for score in declared.scores))
+
+
+def segment_table(config: BuildConfig) -> SegmentTable:
+    """The table `segments` of a build. Raises ConfigError for a tier with a rule that cannot be tried."""
+    table = SegmentTable(declared_scores(), rules_of(config))
+    return replace(table, tiers=tiers_of(config.publish.tiers, ["seconds", *table.by_column]))
 
 
 def declared_notes() -> list[Note]:

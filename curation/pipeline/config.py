@@ -25,6 +25,7 @@ from curation.core.settings import (
 )
 from curation.manifests.inputs.allowed import InputsConfig
 from curation.manifests.speakers import JOIN_THRESHOLD
+from curation.manifests.splits.places import SplitConfig
 from curation.pipeline.rules import check_number
 from curation.stages.base import Stage
 from curation.stages.boundary import BoundaryConfig
@@ -49,6 +50,14 @@ class PublishConfig(Section):
     row_group_rows: int = publish_field(512, "rows per Parquet row group, the unit of seeking in training", ge=1)
     speaker_join_threshold: float = publish_field(
         JOIN_THRESHOLD, "cosine distance below which the speakers of two spans of a recording are one", ge=0, le=2
+    )
+    split: SplitConfig | None = publish_field(
+        None, "train, dev and test without leaks; null: none. `curation split` measures the shares"
+    )
+    tiers: dict[str, list[str]] = publish_field(
+        {},
+        "tiers of kept utterances by name, best first, each with its rules: a column of numbers of `segments`, a "
+        "comparison and a number (`pwer <= 0.02`); an utterance is of the first whose rules it meets",
     )
     audio: bool = publish_field(False, "include each utterance's FLAC in the shards: about 0.1 GiB per hour")  # noqa: FBT003 - a default
 

@@ -18,7 +18,7 @@ import itertools
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -37,6 +37,7 @@ from curation.manifests.index import Generation, Kind, ShardIndex, generations_o
 from curation.manifests.plan import Plan
 from curation.manifests.segments import table as segments
 from curation.manifests.selection import JUDGED_FOLDER, judged_folder
+from curation.manifests.splits.places import Splits, moved
 from curation.pipeline.job import NamedTask, Result, Task
 
 FOLDER = "publish"
@@ -67,6 +68,8 @@ class Standing:
     """With its files; where all are written anew, with those only that say what was removed for good."""
     replaced: Sequence[str] = ()
     """Sorted ids of recordings that were labelled again: their rows go out of those files."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Other recordings, with the split that they are in now: their rows change."""
 
     @property
     def stands(self) -> bool:
@@ -96,15 +99,27 @@ class Edition:
     """Whether it is the corpus already: there is nothing to write."""
 
     @classmethod
-    def open(cls, out: Storage, planned: Plan, made: str, source: Sequence[Any], *, compact: bool = False) -> Self:
+    def open(
+        cls,
+        out: Storage,
+        planned: Plan,
+        made: str,
+        source: Sequence[Any],
+        splits: Splits | None = None,
+        *,
+        compact: bool = False,
+    ) -> Self:
         """The edition of a pass that publishes what is planned, with the settings `made`, from a `source` (JSON values:
         what else its files are made of). Nothing stands of a corpus that was made with other settings, or lacks files,
         or of which a recording was labelled again that counts in place of others; nor where it is to be `compact`.
+        `splits` are those that the recordings are in now.
 
         Raises LockError where another build begins one at the same time.
         """
         standing = _standing(out, planned, made, compact=compact)
-        if standing.stands and standing.since == len(planned.generations):
+        if splits and standing.stands:
+            standing = replace(standing, moved=moved(out, standing.index, splits))
+        if standing.stands and standing.since == len(planned.generations) and not standing.moved:
             return replace(cls.of(out, standing.index), standing=standing, is_published=True)
         begun = cls.begin(out, [made, *source, len(planned.generations), standing.since])
         return replace(begun, standing=standing)

@@ -77,6 +77,17 @@ def _label_format(out: Storage) -> Any:
     return found.get("labels", "unknown") if isinstance(found, dict) and found else LABEL_FORMAT
 
 
+def with_its_split(out: Storage, config: BuildConfig) -> BuildConfig:
+    """The configuration with the split of the corpus, where it says nothing of one: what was held out stays so."""
+    if "split" in config.publish.model_fields_set or not out.exists(CONFIG_FILE):
+        return config
+    known = (_read_sections(out).get("publish") or {}).get("split")
+    if known is None:
+        return config
+    values = config.model_dump(mode="json")
+    return validate({**values, "publish": {**values["publish"], "split": known}}, f"{out.root}/{CONFIG_FILE}")
+
+
 def pinned(out: Storage, config: BuildConfig) -> BuildConfig:
     """The configuration with each `hf:` model at a commit, so that all workers load the same files, now and later.
 

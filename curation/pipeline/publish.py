@@ -31,10 +31,12 @@ from curation.manifests.index import Kind, ShardEntry, ShardIndex
 from curation.manifests.marks.files import FOLDER as MARKS
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.selection import LabelledBuild
+from curation.manifests.splits.mixture import FILE as MIXTURE
+from curation.manifests.splits.places import Splits, division
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import Labelling, Summary, summarize
-from curation.pipeline.assemble import declared_scores, tokenizer_gpus
+from curation.pipeline.assemble import segment_table, tokenizer_gpus
 from curation.pipeline.edition import Edition
 from curation.pipeline.encode import BatchJudge, JudgeTask
 from curation.pipeline.job import (
@@ -68,10 +70,11 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     """
     out, config, planned, names = job.out, job.config, plan.read_plan(job.out), staging.committed(job.out)
     labelled, tokenizers = labelled_build(out, config), described(config.tokenize)
-    table = SegmentTable(declared_scores(), labelled.rules)
+    table, splits = segment_table(config), division(out, planned, config.publish.split)
     calibration = labelled.recalibration.name if labelled.recalibration else ""
     made = _made(job, tokenizers, table, calibration)
-    edition = Edition.open(out, planned, made, [__version__, [*map(str, names)]], compact=compact)
+    source = [__version__, [*map(str, names)], splits.fingerprint if splits else ""]
+    edition = Edition.open(out, planned, made, source, splits, compact=compact)
     standing = edition.standing
     if edition.is_published:
         monitor.lock.fence()
@@ -80,7 +83,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     mine = files_of(planned, names, standing.since)
     contents = Contents(planned)
     labelling = work.judge(mine, contents)
-    written = work.write_ledger(replace(labelled, edition=edition.number), table, mine, contents)
+    written = work.write_ledger(replace(labelled, edition=edition.number), table, mine, contents, splits)
     fingerprint = tokenizers["fingerprint"] if tokenizers else None
     shards, left = work.write_shards(written, fingerprint, calibration), work.rewrite()
     parts = [part.file for part in written]
@@ -95,6 +98,8 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
         segments=[*left.segments, *parts],
         rules=table.described_rules(),
         thresholds={rule.field: rule.threshold for rule in labelled.rules},
+        split=config.publish.split.model_dump(mode="json") if config.publish.split else None,
+        tiers=[*config.publish.tiers],
         sha256=left.sha256 | {file: value for part in written for file, value in part.sha256.items()},
         made=made,
         planned=len(planned.generations),
@@ -117,6 +122,7 @@ def _made(job: Job, tokenizers: Mapping[str, Any] | None, table: SegmentTable, c
         "near": groups.fingerprint if groups else "",
         "columns": [str(schema) for schema in (schemas.SHARDS, schemas.LEDGER, table.schema)],
         "rules": table.described_rules(),
+        "tiers": [*job.config.publish.tiers],
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
@@ -131,9 +137,10 @@ def _finished(job: Job, edition: Edition, current: ShardIndex, monitor: Monitor)
 
 
 def account(out: Storage, current: ShardIndex) -> Summary:
-    """Write summary and card of a corpus, as its files add up."""
-    summary = summarize(out, current, labelling_of(out, current))
+    """Write summary, mixture and card of a corpus, as its files add up."""
+    summary, mixture = summarize(out, current, labelling_of(out, current))
     out.write_json(SUMMARY, summary.to_json())
+    out.write_json(MIXTURE, mixture)
     write_card(out, summary, current, read_config(out))
     return summary
 
@@ -173,7 +180,12 @@ class Work:
         return labelling
 
     def write_ledger(
-        self, labelled: LabelledBuild, table: SegmentTable, names: Sequence[BatchName], contents: Contents
+        self,
+        labelled: LabelledBuild,
+        table: SegmentTable,
+        names: Sequence[BatchName],
+        contents: Contents,
+        splits: Splits | None,
     ) -> list[LedgerPartWritten]:
         """Write the new parts of ledger and segments, in which each content counts once; returns them in order."""
         ranges = id_ranges(self.planned, names, self.edition.standing.since)
@@ -181,7 +193,7 @@ class Work:
             LedgerTask(part, has_twins=put_twins(self.job.out, twins_file(self.edition.number, part.number), mine))
             for part, mine in by_range(ranges, self._twins(contents))
         ]
-        done = self._each(tasks, LedgerPartWritten, partial(LedgerWriter, labelled, table))
+        done = self._each(tasks, LedgerPartWritten, partial(LedgerWriter, labelled, table, splits))
         return sorted(self.monitor.follow("ledger", len(tasks), done), key=lambda part: part.number)
 
     def _twins(self, contents: Contents) -> Iterator[Twin]:
@@ -213,11 +225,14 @@ class Work:
         return sorted(entries, key=lambda entry: entry.file)
 
     def rewrite(self) -> ShardIndex:
-        """The files that stay of the corpus, without the recordings that were labelled again."""
-        old, gone = self.edition.standing.index, self.edition.standing.replaced
-        if not gone:
+        """The files that stay of the corpus, without the recordings that were labelled again, and with the splits that
+        others of them are in now.
+        """
+        standing = self.edition.standing
+        old, gone, moved = standing.index, standing.replaced, standing.moved
+        if not gone and not moved:
             return old
-        tasks, settings = rewrite_tasks(old), (self.edition.number, gone, old.row_group_rows)
+        tasks, settings = rewrite_tasks(old), (self.edition.number, gone, old.row_group_rows, moved)
         done = self._each(tasks, FileRewritten, partial(Without, self.job.out, *settings))
         return rest(old, self.monitor.follow("rewrite", len(tasks), done))
 

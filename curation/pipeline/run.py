@@ -22,6 +22,7 @@ from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests import index
 from curation.manifests.columns.rights import require_licence
+from curation.manifests.history.failures import failed_recordings
 from curation.manifests.index import ShardIndex
 from curation.manifests.inputs.argument import Input
 from curation.manifests.inputs.changes import listed, to_label
@@ -34,8 +35,8 @@ from curation.manifests.removals.receipts import check_no_intent
 from curation.manifests.removals.tombstones import REASON, Tombstones
 from curation.manifests.runs import PoolTimes, read_runs
 from curation.manifests.staging import committed
-from curation.manifests.summary import Summary, failed_recordings
-from curation.pipeline.assemble import build_stages, worker_needs
+from curation.manifests.summary import Summary
+from curation.pipeline.assemble import build_stages, segment_table, worker_needs
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.edition import before_labelling
 from curation.pipeline.guard.breaker import Breaker
@@ -45,7 +46,7 @@ from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
 from curation.pipeline.metrics import served
 from curation.pipeline.monitor import Monitor
-from curation.pipeline.provenance import check_label_settings, pinned, tell_changes, write_config
+from curation.pipeline.provenance import check_label_settings, pinned, tell_changes, with_its_split, write_config
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.pipeline.workers.units import Sizes
@@ -99,7 +100,8 @@ def build(  # noqa: PLR0913 - the options of the command
     out, run = Storage(output), uuid.uuid4().hex
     with served(metrics) as figures, held(out, run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         out.abort_uploads()
-        config = pinned(out, config)
+        config = pinned(out, with_its_split(out, config))
+        segment_table(config)  # for what is wrong with it, before any work
         plan = _plan(out, config, inputs, lock, retry_failed=retry_failed)
         job = Job(config, output, run, make_stages, plan.batch_seconds)
         clear_notes(out)

@@ -1,11 +1,12 @@
-"""Files of a corpus written again without some recordings: those that were labelled again, or that have to go.
+"""Files of a corpus written again without some recordings: those that were labelled again, or that have to go; or with
+another split of some.
 
 A file that has none of them stays as it is, and keeps its name. No model runs, and nothing else is read.
 """
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -15,14 +16,18 @@ import pyarrow.parquet as pq
 from curation.core.parquet import damage_named
 from curation.core.storage import Storage
 from curation.manifests import index, ledger, shards
+from curation.manifests.columns.maps import one_chunk
 from curation.manifests.index import ShardIndex
 from curation.manifests.segments import table as segments
-from curation.manifests.summary import LedgerTally, PartSums, named_speakers
+from curation.manifests.splits.mixture import KEYS
+from curation.manifests.summary import LedgerTally, PartSums, mixture_of, named_speakers
 from curation.pipeline.edition import keep
 from curation.pipeline.job import FileRewritten
 from curation.pipeline.writers import ShardTally
 
 KEY = "recording_id"
+SAID = ["status", "seconds", "speaker", *KEYS]
+"""Of segments, what a part of the ledger sums up."""
 FOLDERS = {True: shards.FOLDER, False: ledger.FOLDER}
 """Whether a file is a shard."""
 
@@ -50,6 +55,8 @@ class Without:
     """Sorted ids."""
     row_group_rows: int
     """Of shards."""
+    moved: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Others, with the split that they are in now."""
 
     def __call__(self, task: RewriteTask) -> FileRewritten:
         """Write the file of the task, or the two of a part."""
@@ -58,7 +65,7 @@ class Without:
     def _written(self, task: RewriteTask) -> FileRewritten:
         name = f"{FOLDERS[task.is_shard]}/{task.file}"
         with damage_named(f"{self.out.root}/{name}", index.REMEDY), self.out.open_table(name) as file:
-            if not has_any(file, self.recordings):
+            if not has_any(file, sorted({*self.recordings, *self.moved})):
                 return FileRewritten(was=task.file, file=task.file)
             return self._shard(task.file, file) if task.is_shard else self._part(task.file, file)
 
@@ -78,16 +85,17 @@ class Without:
         """The files of ledger and segments: what it adds to the summary follows from both."""
         new = shards.rewritten(was, self.edition)
         names = [f"{folder}/{new}" for folder in (ledger.FOLDER, segments.FOLDER)]
-        voices: list[pa.Table] = []
+        said: list[pa.Table] = []
         with self.out.open_table(f"{segments.FOLDER}/{was}") as heard:
             schema = heard.schema_arrow
             with self.out.table_writer(names[1], schema, segments.ROW_GROUP_ROWS) as other:
                 for rows in self._rest(heard):
                     other.add(rows)
-                    voices.append(rows.select(["speaker"]))
+                    said.append(rows.select(SAID))
         rows = pa.concat_tables([file.schema_arrow.empty_table(), *self._rest(file)]).replace_schema_metadata()
-        known = pa.concat_tables([schema.empty_table().select(["speaker"]), *voices])["speaker"]
-        sums = PartSums(LedgerTally.of(rows, known), sorted(named_speakers(rows, known)))
+        known = pa.concat_tables([schema.empty_table().select(SAID), *said])
+        voices = known["speaker"]
+        sums = PartSums(LedgerTally.of(rows, voices), sorted(named_speakers(rows, voices)), mixture_of(rows, known))
         with self.out.table_writer(names[0], rows.schema, ledger.ROW_GROUP_ROWS) as writer:
             writer.add(rows)
             writer.annotate(PartSums.KEY, sums.to_text())
@@ -102,7 +110,17 @@ class Without:
         gone = pa.array(self.recordings, pa.string())
         for number in range(file.num_row_groups):
             rows = file.read_row_group(number)
-            yield rows.filter(pc.invert(pc.is_in(rows[KEY], value_set=gone)))
+            yield self._divided(rows.filter(pc.invert(pc.is_in(rows[KEY], value_set=gone))))
+
+    def _divided(self, rows: pa.Table) -> pa.Table:
+        """The rows with the split of what is moved."""
+        if not self.moved:
+            return rows
+        now = pa.array(self.moved.values(), pa.string())
+        place = pc.index_in(rows[KEY], value_set=pa.array(self.moved.keys(), pa.string()))
+        split = pc.coalesce(now.take(one_chunk(place)), one_chunk(rows["split"]))
+        number = rows.column_names.index("split")
+        return rows.set_column(number, rows.schema.field(number), split)
 
 
 def has_any(file: pq.ParquetFile, recordings: Sequence[str]) -> bool:

@@ -23,11 +23,13 @@ from curation.core.version import __version__
 from curation.manifests import index, ledger, plan, schemas, shards, tokens
 from curation.manifests.duplicates.twins import read_twins
 from curation.manifests.groups import IdRange, groups
-from curation.manifests.index import ShardEntry
+from curation.manifests.index import Portion, ShardEntry
 from curation.manifests.segments import table as segments
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.selection import LabelledBuild, filtered, judged_folder, located, payload
-from curation.manifests.summary import LedgerTally, PartSums, named_speakers
+from curation.manifests.splits.mixture import KEYS, Mixture
+from curation.manifests.splits.places import Splits
+from curation.manifests.summary import LedgerTally, PartSums, mixture_of, named_speakers
 from curation.pipeline.edition import keep
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
@@ -57,11 +59,14 @@ class LedgerWriter:
 
     labelled: LabelledBuild
     table: SegmentTable
+    splits: Splits | None = None
+    """None: the corpus has none."""
 
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
         """Write the part; the result says what its recordings add to the whole."""
         out, number, edition = self.labelled.out, task.recordings.number, self.labelled.edition
-        file, tally, speakers, samples = ledger.file_name(number, edition), LedgerTally(), Distinct(), 0
+        file, samples = ledger.file_name(number, edition), 0
+        tally, speakers, mixture = LedgerTally(), Distinct(), Mixture()
         with (
             out.table_writer(_kept_file(edition, number), schemas.KEPT, KEPT_ROWS) as kept_writer,
             out.table_writer(f"{ledger.FOLDER}/{file}", schemas.LEDGER, ledger.ROW_GROUP_ROWS) as writer,
@@ -70,21 +75,34 @@ class LedgerWriter:
             twins = read_twins(out, twins_file(edition, number)) if task.has_twins else []
             for group in groups(plan.read_plan(out), task.recordings):
                 selection = self.labelled.select(group, twins=twins)
-                intervals, found = ledger.intervals(selection), located(selection, group)
+                intervals, found = ledger.intervals(selection, self.splits), located(selection, group)
                 rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
                 speech = payload(out, found, segments.SPEECH_COLUMNS)
                 heard = self.table.rows(intervals, found, speech, selection.spans)
                 all_writer.add(heard)
+                found = _with_portion(found, intervals, heard)
                 kept = filtered(found, pc.equal(found["status"], "kept").to_numpy()).select(schemas.KEPT.names)
                 kept_writer.add(kept)
                 samples += int(np.sum(_lengths(kept)))
                 tally.add(LedgerTally.of(rows, heard["speaker"]))
                 speakers.add(named_speakers(rows, heard["speaker"]))
-            writer.annotate(PartSums.KEY, PartSums(tally, speakers.values()).to_text())
+                mixture.add(mixture_of(rows, heard))
+            writer.annotate(PartSums.KEY, PartSums(tally, speakers.values(), mixture).to_text())
         sha256 = {f"{ledger.FOLDER}/{file}": writer.sha256, f"{segments.FOLDER}/{file}": all_writer.sha256}
         part = LedgerPartWritten(number=number, file=file, kept_samples=samples, tally=tally, sha256=sha256)
         return keep(out, edition, task, part)
+
+
+def _with_portion(found: pa.Table, intervals: pa.Table, heard: pa.Table) -> pa.Table:
+    """Located segments with their `split` and `tier`, as the rows of the segments have them."""
+    segment = intervals.filter(pc.not_equal(intervals["status"], ledger.NON_SPEECH))["segment"]
+    known = segment.is_valid().to_numpy()
+    row = np.empty(found.num_rows, np.int64)
+    row[segment.drop_null().to_numpy()] = np.flatnonzero(known)
+    for name in ("split", "tier"):
+        found = found.append_column(name, heard[name].take(pa.array(row)))
+    return found
 
 
 def twins_file(edition: int, number: int) -> str:
@@ -188,6 +206,7 @@ class ShardTally:
     tokens: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
+    portions: dict[tuple[str, str, str], tuple[int, float]] = field(default_factory=dict)
 
     def add(self, table: pa.Table) -> None:
         """Count rows of `schemas.SHARDS`."""
@@ -197,12 +216,17 @@ class ShardTally:
             self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
         for counter, name in ((self.languages, "language"), (self.licences, "licence")):
             counter.update({row["values"] or "": row["counts"] for row in pc.value_counts(table[name]).to_pylist()})
+        for row in table.group_by(KEYS).aggregate([("seconds", "count"), ("seconds", "sum")]).to_pylist():
+            split, language, tier = (row[name] or "" for name in KEYS)
+            count, seconds = self.portions.get(key := (split, language, tier), (0, 0.0))
+            self.portions[key] = count + row["seconds_count"], seconds + row["seconds_sum"]
 
     def entry(self, file: str, size: int, sha256: str) -> ShardEntry:
         """The entry of a file of so many bytes."""
         counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
         languages, licences = (dict(sorted(found.items())) for found in (self.languages, self.licences))
-        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, languages, licences)
+        portions = [Portion(*key, *amount) for key, amount in sorted(self.portions.items())]
+        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, languages, licences, portions)
 
 
 def _lengths(segments: pa.Table) -> npt.NDArray[np.int64]:

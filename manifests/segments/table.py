@@ -20,6 +20,7 @@ from curation.core.declarations import Score
 from curation.core.stores.urls import without_credentials
 from curation.manifests.columns import rights
 from curation.manifests.columns.maps import Entries, nulls_for, one_chunk, or_null, with_value
+from curation.manifests.columns.tiers import Tier, tier_of
 from curation.manifests.ledger import NON_SPEECH
 from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SHARD_HYPOTHESIS, Column
 from curation.manifests.selection import CONFIDENCE
@@ -45,6 +46,8 @@ class SegmentTable:
     scores: Sequence[Score]
     """All that are declared."""
     rules: Sequence[Rule]
+    tiers: Sequence[Tier] = ()
+    """Best first."""
 
     @cached_property
     def by_column(self) -> dict[str, Score]:
@@ -123,6 +126,7 @@ class SegmentTable:
         for name, score in self.by_column.items():
             if score.name in CONFIDENCES:
                 columns[name] = unless_human(columns[name], human)
+        columns["tier"] = tier_of(columns, self.tiers)
         return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
 
     def _scores(self, texts: pa.Table, of_spans: pa.Array, recalibrated: pa.ChunkedArray) -> dict[str, pa.Array]:

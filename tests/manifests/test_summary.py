@@ -6,11 +6,7 @@ import json
 import pytest
 
 from curation import __version__
-from curation.core.file_state import FileState
-from curation.core.storage import Storage
-from curation.manifests.index import ShardIndex, read_index
-from curation.manifests.schemas import LEDGER
-from curation.manifests.summary import TO_THE_END, FailedRecording, Line, Summary, failed_recordings
+from curation.manifests.summary import Line, Summary
 from tests.support.builds import rows
 from tests.support.story import KEPT, publish_again, script, story_config
 
@@ -52,19 +48,7 @@ def index(story):
 
 def test_recordings_and_failures(summary, story):
     assert (summary.recordings, summary.failed_recordings, summary.failed_fraction) == (10, 3, 0.3)
-    out = Storage(str(story / "out"))
-    absent, raises, unsure = failed_recordings(out, read_index(out))
-    assert absent == FailedRecording("absent", "", [(0, TO_THE_END)])
-    assert (raises.id, raises.stretches) == ("raises", [(0, TO_THE_END)])
-    assert (unsure.id, unsure.stretches) == ("unsure", [(8_000, 16_000), (16_000, 24_000), (24_000, 32_000)])
-    assert unsure.version == FileState.at(str(story / "in/unsure.wav")).version != ""
     assert summary.seconds == 1.0 + 4.0 + 3.0 + 4.75 + 2.0 + 1.5 + 0.0 + 1.5 + 9.0 + 3.0
-
-
-def test_nothing_failed_in_a_part_of_which_all_was_removed(tmp_path):
-    out = Storage(str(tmp_path))
-    out.write_table("ledger/part-000000.parquet", LEDGER.empty_table())
-    assert list(failed_recordings(out, ShardIndex([], ledger=["part-000000.parquet"]))) == []
 
 
 def test_time_by_verdict(summary):

@@ -76,6 +76,7 @@ def card(summary: Summary, index: ShardIndex, config: BuildConfig) -> str:
             f"Utterances by language: {', '.join(languages) or 'none'}.",
             "",
             *_table("verdict | reason | intervals | hours", hours),
+            *_portions(summary),
             "## Licences",
             "",
             *_table("licence, as the manifests say | utterances", _licences(licences)),
@@ -90,6 +91,18 @@ def card(summary: Summary, index: ShardIndex, config: BuildConfig) -> str:
             LIMITS,
         ]
     )
+
+
+def _portions(summary: Summary) -> list[str]:
+    """Splits and tiers, where there are any."""
+    found: list[str] = []
+    for title, column, amounts in (("Splits", "split", summary.splits), ("Tiers", "tier", summary.tiers)):
+        if amounts:
+            sizes = ((one.name or "none", f"{one.utterances:,}", f"{one.seconds / 3600:.3f}") for one in amounts)
+            rows = [f"| {' | '.join(size)} |" for size in sizes]
+            found += [f"## {title}", "", f"In the column `{column}` of every table.", ""]
+            found += _table(f"{column} | utterances | hours", rows)
+    return found
 
 
 def _table(head: str, rows: list[str]) -> list[str]:
