@@ -88,7 +88,12 @@ class RunConfig(Section):
         gt=1,
     )
     validation: str | None = Field(
-        None, description="finished build, or its shards, for validation: its loss is measured, never trained on"
+        None,
+        description="finished build, or its shards, for validation; where it has splits also the one that is trained "
+        "on: its loss is measured, never trained on",
+    )
+    validation_split: Literal["train", "dev", "test", "all"] = Field(
+        "dev", description="utterances of it that are used, by their split; one without splits is used as a whole"
     )
     validation_steps: int = Field(500, description="steps between measurements; the last step has one too", ge=1)
     validation_rows: int = Field(64, description="packed rows of each process in a measurement, at most", ge=1)

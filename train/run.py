@@ -149,7 +149,9 @@ def _validation(config: TrainConfig, speech: SpeechInfo, world: World) -> Valida
     if config.run.validation is None:
         return None
     corpus = open_corpus(config.run.validation)
-    data = config.data.model_copy(update={"epochs": 1, "code_noise": 0.0})
+    split = config.run.validation_split if corpus.index.split else "all"
+    once_through: dict[str, Any] = {"epochs": 1, "code_noise": 0.0, "split": split, "tiers": [], "temperature": 1.0}
+    data = config.data.model_copy(update=once_through)
     settings = config.run.model_copy(update={"data_workers": 0})
     once = config.model_copy(update={"data": data, "run": settings})
     _loader(corpus, once, speech, world)  # refuses shards of other tokenizers now, not after 500 steps

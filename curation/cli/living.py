@@ -192,7 +192,7 @@ def _removed(receipt: "Receipt | None") -> dict[str, object]:
     return {name: getattr(receipt, name) for name in names}
 
 
-def export(
+def export(  # noqa: PLR0913 - each is an option of the command
     kind: Annotated[
         str,
         typer.Argument(
@@ -214,6 +214,14 @@ def export(
     ] = "",
     shard_hours: Annotated[float, typer.Option(min=0.001, metavar="N", help="Hours in one file, at most.")] = 10.0,
     audio: Annotated[Literal["flac", "opus"], typer.Option(help="Format of the audio.")] = "flac",
+    split: Annotated[
+        Literal["", "train", "dev", "test"],
+        typer.Option(metavar="NAME", help="Only utterances of this split: train, dev or test.", show_default=False),
+    ] = "",
+    tier: Annotated[
+        list[str],
+        typer.Option("--tier", metavar="NAME", help="Only utterances of this tier; repeatable.", show_default=False),
+    ] = [],  # noqa: B006 - typer copies it
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus in the format of another trainer.
@@ -225,7 +233,7 @@ def export(
     from curation.export.run import Options
     from curation.export.run import export as run
 
-    done = run(kind, corpus, output, Options(where, shard_hours, audio))
+    done = run(kind, corpus, output, Options(where, shard_hours, audio, split, tier))
     if as_json:
         print_json(asdict(done))
     else:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.audit.corpus import SAMPLES, Corpus
+from curation.audit.corpus import SAMPLES, Corpus, literal
 from curation.core.errors import ConfigError, DataError
 from curation.core.parquet import damage_named
 from curation.core.storage import Storage
@@ -75,17 +75,28 @@ class Chosen:
     """Of them."""
 
     @classmethod
-    def of(cls, root: str, where: str = "") -> Self:
-        """The kept utterances that fulfil a condition. Raises ConfigError for one that cannot be asked, or where there
-        are none.
+    def of(cls, root: str, where: str = "", split: str = "", tiers: Sequence[str] = ()) -> Self:
+        """The kept utterances that fulfil a condition, of a split and of some tiers; empty: of all. Raises ConfigError
+        for what cannot be asked, or where there are none.
         """
         corpus = Corpus.open(root)
-        condition = f"{KEPT} AND (\n{where}\n)" if where else KEPT
+        _check_portion(corpus, split, tiers)
+        of_split = [f"split = {literal(split)}"] if split else []
+        of_tiers = [f"tier IN ({', '.join(map(literal, tiers))})"] if tiers else []
+        condition = " AND ".join([KEPT, *of_split, *of_tiers, *([f"(\n{where}\n)"] if where else [])])
         totals = _totals(corpus, condition)
         if not totals["count"]:
-            msg = f"{root}: no kept utterance" + (f" fulfils --where {where}" if where else ": nothing to export")
+            asked = {"--split": split, "--tier": ", ".join(tiers), "--where": where}
+            what = " and ".join(f"{name} {value}" for name, value in asked.items() if value)
+            msg = f"{root}: no kept utterance" + (f" fulfils {what}" if what else ": nothing to export")
             raise ConfigError(msg)
         return cls(corpus, condition, **totals)
+
+    @property
+    def splits(self) -> list[str]:
+        """That the utterances are in; none where the corpus has none."""
+        query = f"SELECT DISTINCT split FROM segments WHERE {self.condition} AND split IS NOT NULL ORDER BY split"
+        return [row["split"] for row in self.corpus.ask(query)]
 
     def utterances(self) -> Iterator[Utterance]:
         """All of them. Raises ConfigError where one has no audio; DataError where the corpus is damaged, or was
@@ -136,6 +147,17 @@ class Chosen:
             WHERE id BETWEEN $first AND $last AND id IN (SELECT unnest($ids)) AND {self.condition}"""
         found = self.corpus.ask(query, {"ids": ids, "first": min(ids), "last": max(ids)})
         return {row["id"]: (row["file"], row["row"]) for row in found}
+
+
+def _check_portion(corpus: Corpus, split: str, tiers: Sequence[str]) -> None:
+    if split and corpus.index.split is None:
+        msg = f"--split: {corpus.root} has no splits: `curation split {corpus.root} --dev 5h --test 5h` makes them"
+        raise ConfigError(msg)
+    unknown = sorted({*tiers} - {*corpus.index.tiers})
+    if unknown:
+        known = ", ".join(corpus.index.tiers) or "none: publish it with publish.tiers"
+        msg = f"--tier: {corpus.root} has no tier {unknown[0]!r}; it has {known}"
+        raise ConfigError(msg)
 
 
 def _totals(corpus: Corpus, condition: str) -> dict[str, Any]:

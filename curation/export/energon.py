@@ -14,7 +14,7 @@ from curation.export.shards import Job
 PROGRAM = "energon"
 UUID_FILE = ".nv-meta/index.uuid"
 """Random as energon writes it; ours follows from the tar files, so that exporting twice gives the same bytes."""
-OPTIONS = ("--non-interactive", "--split-parts", "train:.*", "--sample-type", "CrudeWebdataset", "--no-progress")
+OPTIONS = ("--non-interactive", "--sample-type", "CrudeWebdataset", "--no-progress")
 
 
 def write(job: Job) -> None:
@@ -27,8 +27,10 @@ def write(job: Job) -> None:
         )
         raise ConfigError(msg)
     webdataset.write(job)
+    splits = [option for mine in job.divided for option in ("--split-parts", f"{mine.split}:{mine.split}-.*")]
     with job.folder.by_program() as folder:
-        done = subprocess.run([program, "prepare", *OPTIONS, folder], capture_output=True, text=True, check=False)
+        command = [program, "prepare", *OPTIONS, *splits, folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             msg = f"`energon prepare` failed: {(done.stderr or done.stdout).strip()[-2000:]}"
             raise DataError(msg)

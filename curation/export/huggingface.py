@@ -24,17 +24,18 @@ _NAMES = {pa.float32(): "float32", pa.float64(): "float64", pa.int32(): "int32",
 
 
 def write(job: Job) -> None:
-    """`data/train-00000.parquet` and so on, and `README.md`."""
-    for part, utterances in job.parts():
-        with job.folder.open(f"data/train-{part:05d}.parquet") as file:
-            writer = TableWriter(file, SCHEMA, ROWS)
-            try:
-                for rows in _pieces(job, utterances):
-                    writer.add(rows)
-                writer.close()
-            finally:
-                writer.give_up()
-    configs = {"default": {"train": "data/train-*.parquet"}}
+    """`data/train-00000.parquet` and so on, for each split, and `README.md`."""
+    for mine in job.divided:
+        for part, utterances in mine.parts():
+            with job.folder.open(f"data/{mine.split}-{part:05d}.parquet") as file:
+                writer = TableWriter(file, SCHEMA, ROWS)
+                try:
+                    for rows in _pieces(job, utterances):
+                        writer.add(rows)
+                    writer.close()
+                finally:
+                    writer.give_up()
+    configs = {"default": {mine.split: f"data/{mine.split}-*.parquet" for mine in job.divided}}
     job.folder.write("README.md", (front_matter(configs, job.languages) + job.card).encode())
 
 

@@ -6,8 +6,8 @@ Exporting twice gives the same bytes. A row group with its audio, and the ids of
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,10 @@ class Options:
     shard_hours: float = 10.0
     """Hours of speech in a part, at most."""
     audio: Literal["flac", "opus"] = "flac"
+    split: Literal["", "train", "dev", "test"] = ""
+    """Empty: all."""
+    tiers: Sequence[str] = ()
+    """Empty: utterances of all tiers, and of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def export(kind: str, corpus: str, target: str, options: Options | None = None) 
     if kind == "kaldi" and options.audio != "flac":
         msg = "kaldi: its audio is WAV, which Kaldi reads without a pipe: leave --audio out"
         raise ConfigError(msg)
-    chosen = Chosen.of(corpus, options.where)
+    chosen = Chosen.of(corpus, options.where, options.split, options.tiers)
     with Folder.appearing(Path(target)) as folder:
         FORMATS[kind](_job(chosen, folder, options))
         folder.finish(
@@ -97,8 +101,10 @@ def export(kind: str, corpus: str, target: str, options: Options | None = None) 
 def _job(chosen: Chosen, folder: Folder, options: Options) -> Job:
     out = Storage(chosen.corpus.root)
     about = card(read_summary(out), chosen.corpus.index, read_config(out))
-    if options.where:
-        about += f"\nThis is a part of it: utterances with `{options.where}`.\n"
+    asked = {"split": options.split, "tiers": ", ".join(options.tiers), "condition": options.where}
+    part = ", ".join(f"{name} `{value}`" for name, value in asked.items() if value)
+    if part:
+        about += f"\nThis is a part of it: {part}.\n"
     seconds = chosen.samples / SAMPLE_RATE
     about += f"\nHere: {chosen.count:,} utterances, {seconds / 3600:.2f} h.\n"
 
@@ -107,7 +113,7 @@ def _job(chosen: Chosen, folder: Folder, options: Options) -> Job:
             folder.renamed(id=one.id, exported=one.key)
         return one
 
-    return Job(
+    job = Job(
         folder=folder,
         utterances=map(renamed, chosen.utterances()),
         count=chosen.count,
@@ -118,3 +124,10 @@ def _job(chosen: Chosen, folder: Folder, options: Options) -> Job:
         name=Path(out.root).absolute().name,
         languages=chosen.languages,
     )
+
+    def of(split: str) -> Job:
+        mine = Chosen.of(out.root, options.where, split, options.tiers)
+        utterances = map(renamed, mine.utterances())
+        return replace(job, split=split, utterances=utterances, count=mine.count, samples=mine.samples)
+
+    return replace(job, divided=[of(split) for split in chosen.splits] or [job])

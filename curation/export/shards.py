@@ -37,6 +37,10 @@ class Job:
     """Of the corpus."""
     languages: Sequence[str]
     """Of the utterances."""
+    split: str = "train"
+    """Of the utterances, where all are in one; in a corpus without splits they are for training."""
+    divided: Sequence["Job"] = ()
+    """The same utterances split by split, for formats that have files for each."""
 
     def parts(self) -> Iterator[Part]:
         """The utterances in parts of nearly equal length."""
@@ -114,5 +118,5 @@ def plain(one: Utterance) -> dict[str, Any]:
         "words": [{"text": text, "start": start, "end": end} for text, start, end, _ in word_times(one)],
         "pwer": row["pwer"],
         "confidence": row["confidence"],
-        **{name: row[name] for name in rights.COLUMNS if row[name]},
+        **{name: row[name] for name in ("split", "tier", *rights.COLUMNS) if row[name]},
     }

@@ -5,9 +5,10 @@ from curation.export.shards import Job, plain, tar_file
 
 
 def write(job: Job) -> None:
-    """Tar files."""
-    for part, utterances in job.parts():
-        with tar_file(job.folder, f"train-{part:06d}.tar") as tar:
-            for one in utterances:
-                tar.add(f"{one.key}.{job.suffix}", job.audio(one))
-                tar.add(f"{one.key}.json", json_line(plain(one)))
+    """Tar files of each split."""
+    for mine in job.divided:
+        for part, utterances in mine.parts():
+            with tar_file(job.folder, f"{mine.split}-{part:06d}.tar") as tar:
+                for one in utterances:
+                    tar.add(f"{one.key}.{job.suffix}", job.audio(one))
+                    tar.add(f"{one.key}.json", json_line(plain(one)))

@@ -14,6 +14,7 @@ from curation.manifests import index as index_file
 from curation.manifests import schemas, shards
 from curation.manifests.history import chain
 from curation.manifests.index import Generation, ShardEntry, ShardIndex
+from curation.pipeline.writers import ShardTally
 from curation.tokenize.vocabulary import make_vocabulary
 
 SIZES = {"glm": 20, "global_": 9, "semantic": 30}
@@ -81,7 +82,9 @@ def write_shards(
         content = sink.getvalue().to_pybytes()
         name = shards.file_name(number, len(parts))
         out.write_bytes(f"{shards.FOLDER}/{name}", content)
-        entries.append(ShardEntry(name, len(part), hashlib.sha256(content).hexdigest()))
+        tally = ShardTally()
+        tally.add(table)
+        entries.append(tally.entry(name, len(content), hashlib.sha256(content).hexdigest()))
     settings = {"row_group_rows": group_rows, "tokenizers": tokenizers(), **index}
     out.write_json(index_file.FILE, ShardIndex(entries, **settings).to_json())
     return str(folder)

@@ -16,6 +16,7 @@ from curation.core.errors import DataError
 from curation.tokenize.layouts import lay_out
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.data.batch import IGNORED, TASKS, PackedBatch, RowCounts
+from curation.train.data.choice import Choice
 from curation.train.data.code_noise import CodeNoise
 from curation.train.data.config import DataConfig, Phase
 from curation.train.data.corpus import Corpus, Slice
@@ -50,7 +51,7 @@ class Blocks:
 
     def __post_init__(self) -> None:
         """Raise DataError for a corpus without rows, or weights that are all zero."""
-        if not self.corpus.slices:
+        if not self.choice.slices:
             msg = f"{self.corpus.where}: no utterances were kept"
             raise DataError(msg)
         weights = self.config.weights(self.phase)
@@ -59,10 +60,15 @@ class Blocks:
             raise DataError(msg)
 
     @cached_property
+    def choice(self) -> Choice:
+        """What is used of the corpus."""
+        return Choice.of(self.corpus, self.config)
+
+    @cached_property
     def per_epoch(self) -> int:
         """Blocks of an epoch."""
-        rows = max(one.stop - one.start for one in self.corpus.slices)
-        return -(-len(self.corpus.slices) // max(1, self.config.block_rows // rows))
+        rows = max(one.stop - one.start for one in self.choice.slices)
+        return -(-len(self.choice.slices) // max(1, self.config.block_rows // rows))
 
     @property
     def total(self) -> int | None:
@@ -77,16 +83,17 @@ class Blocks:
     def slices(self, number: int) -> list[Slice]:
         """The slices of a block: each epoch distributes all of them again."""
         epoch, place = divmod(number, self.per_epoch)
-        order = _order(self.config.seed, epoch, len(self.corpus.slices))
+        order = _order(self.config.seed, epoch, len(self.choice.slices))
         low, high = (len(order) * edge // self.per_epoch for edge in (place, place + 1))
-        return [self.corpus.slices[i] for i in order[low:high]]
+        return [self.choice.slices[i] for i in order[low:high]]
 
     def read(self, number: int) -> Block:
         """Read a block, decide its samples and pack them."""
-        table = self.corpus.read(self.slices(number), COLUMNS)
+        rows = self.corpus.read(self.slices(number), [*COLUMNS, *self.choice.columns])
+        table, rates = self.choice.take(rows)
         utterances = utterances_of(table, self.vocabulary, self.corpus.where)
         generator = np.random.default_rng([self.config.seed, CONTENT, number])
-        drafts = draft_samples(utterances, self.config, self.phase, number // self.per_epoch, generator)
+        drafts = draft_samples(utterances, self.config, self.phase, number // self.per_epoch, generator, rates)
         fits = drafts.length <= self.config.longest
         left_out = RowCounts(
             over_long=Counter(TASKS[task] for task in drafts.task[~fits]), longest=int(drafts.length.max(initial=0))

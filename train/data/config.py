@@ -20,6 +20,18 @@ class TaskWeights(Section):
 class DataConfig(Section):
     """How shards become packed rows. Everything but `prefetch`, `epochs` and `code_noise` decides the order."""
 
+    split: Literal["train", "dev", "test", "all"] = Field(
+        "train", description="utterances that are used, by their split; a corpus without splits is train as a whole"
+    )
+    tiers: list[str] = Field([], description="tiers whose utterances are used; empty: all utterances")
+    temperature: float = Field(
+        1.0,
+        description="T: the share of a language (or tier) of h hours in an epoch is proportional to h^(1/T). 1: as it "
+        "is; above: small ones are used more often and large ones less often",
+        gt=0,
+        le=1000,
+    )
+    balance: Literal["language", "tier"] = Field("language", description="what `temperature` balances")
     token_budget: int = Field(4096, description="tokens of a packed row, at most", ge=16)
     max_sample_tokens: int | None = Field(
         None, description="tokens of a sample, at most; longer ones are counted and left out; null: token_budget", ge=16

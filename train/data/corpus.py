@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.core.errors import DataError
@@ -197,4 +198,7 @@ def _texts(corpus: Corpus, limit: int) -> Iterator[str]:
     rows = max(corpus.index.rows, 1)
     step = -(-rows // limit)  # every step-th slice: whole row groups are read anyway
     for one in corpus.slices[::step]:
-        yield from (text for text in corpus.read([one], ["text"])["text"].to_pylist() if text)
+        table = corpus.read([one], ["text"] if corpus.index.split is None else ["text", "split"])
+        if corpus.index.split is not None:  # what is held out is not learned from
+            table = table.filter(pc.equal(table["split"], "train"))
+        yield from (text for text in table["text"].to_pylist() if text)

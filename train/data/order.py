@@ -157,13 +157,15 @@ class Rows(IterableDataset[PlacedRow]):
 
 def identity_of(blocks: Blocks) -> dict[str, Any]:
     """All that determines the order of samples."""
+    apart = {"prefetch", "epochs", "pretrain", "sft", "code_noise", "split", "tiers", "temperature", "balance"}
     return {
         "corpus": blocks.corpus.identity,
         "tokenizers": blocks.corpus.tokenizers["fingerprint"],
         "vocabulary": blocks.vocabulary.fingerprint,
         "phase": blocks.phase,
-        **blocks.config.model_dump(mode="json", exclude={"prefetch", "epochs", "pretrain", "sft", "code_noise"}),
+        **blocks.config.model_dump(mode="json", exclude=apart),
         "weights": blocks.config.weights(blocks.phase).model_dump(),
+        **blocks.choice.identity,
     }
 
 

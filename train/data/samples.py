@@ -50,13 +50,24 @@ class Drafts:
 
 
 def draft_samples(
-    utterances: Utterances, config: DataConfig, phase: Phase, epoch: int, generator: np.random.Generator
+    utterances: Utterances,
+    config: DataConfig,
+    phase: Phase,
+    epoch: int,
+    generator: np.random.Generator,
+    rates: npt.NDArray[np.float64] | None = None,
 ) -> Drafts:
-    """All samples of a block in an epoch, task by task; utterances without text give none that need one."""
+    """All samples of a block in an epoch, task by task; utterances without text give none that need one.
+
+    `rates` are how many times as often each utterance is used, (utterances,); None: once.
+    """
     weights, has_text = config.weights(phase), utterances.tokens["text"].lengths > 0
     parts = []
     for number, task in enumerate(TASKS):
-        counts = sample_counts(utterances.ids, getattr(weights, task), f"{config.seed}-{task}", epoch)
+        weight = getattr(weights, task)
+        counts = sample_counts(
+            utterances.ids, weight if rates is None else weight * rates, f"{config.seed}-{task}", epoch
+        )
         if task != "vc":
             counts = np.where(has_text, counts, 0)
         target = np.repeat(np.arange(len(utterances)), counts)
@@ -73,13 +84,13 @@ def draft_samples(
     return Drafts(joined.task, joined.target, joined.source, joined.reference, sample_lengths(joined, utterances))
 
 
-def sample_counts(ids: list[str], weight: float, salt: str, epoch: int) -> Rows:
-    """(utterances,) how many samples each gives: `weight` an epoch on average, and exactly over the epochs.
+def sample_counts(ids: list[str], weight: float | npt.NDArray[np.float64], salt: str, epoch: int) -> Rows:
+    """(utterances,) how many samples each gives: its `weight` an epoch on average, and exactly over the epochs.
 
     An utterance whose phase is u, fixed by its id, has had floor(u + weight · epochs) - floor(u) samples after so many
     epochs: with weight 0.5 each is used in every second epoch, one half of them in the even ones.
     """
-    if float(weight).is_integer():
+    if not isinstance(weight, np.ndarray) and float(weight).is_integer():
         return np.full(len(ids), int(weight))
     digests = (hashlib.blake2b(f"{salt} {one}".encode(), digest_size=8).digest() for one in ids)
     phase = np.array([int.from_bytes(digest) for digest in digests], dtype=np.uint64) / 2**64
