@@ -10,7 +10,7 @@ as it is, with a large T each language (or tier) is as much of an epoch as any o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -36,7 +36,7 @@ class Choice:
     """Empty: all utterances, of no tier too."""
     weighted: str = ""
     """The column whose values have rates; empty: none has."""
-    rates: Mapping[str, float] = {}
+    rates: Mapping[str, float] = field(default_factory=dict)
     """By the value of that column; empty text for null."""
 
     @classmethod

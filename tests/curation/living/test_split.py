@@ -11,6 +11,7 @@ from curation.core.storage import Storage
 from curation.living.remove import Wanted, remove
 from curation.living.split import settings_for, split
 from curation.living.verify import verify
+from curation.manifests import plan
 from curation.manifests.index import read_index
 from curation.manifests.splits.mixture import FILE as MIXTURE
 from curation.manifests.summary import read_summary
@@ -67,10 +68,12 @@ def splits_of(out, folder="ledger"):
 @pytest.fixture(scope="module")
 def divided(tmp_path_factory):
     folder = tmp_path_factory.mktemp("divided")
-    add(folder / "in", SPEAKERS, folder / "out")
     config = toy_config(unit_files=2)
-    tiers = config.publish.model_copy(update={"tiers": {"gold": ["pwer <= 0.05"], "rest": []}})
-    before = build(config.model_copy(update={"publish": tiers}), [], str(folder / "out"), make_stages=toy_stages)
+    publish = {"tiers": {"gold": ["pwer <= 0.05"], "rest": []}, "shard_hours": 4 / 3600}
+    config = config.model_copy(update={"publish": config.publish.model_copy(update=publish)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "UNITS_PER_PART", 1)
+        before = add(folder / "in", SPEAKERS, folder / "out", config)
     assert before.splits == []
     summary = split(str(folder / "out"), dev="20%", test="10%")
     return folder, before, summary
@@ -202,10 +205,10 @@ def test_a_split_can_be_ended(divided, tmp_path):
 
 def test_the_command(divided, tmp_path):
     _, out = copied(divided, tmp_path)
-    found = json.loads(curation("split", out, "--dev", "10s", "--by", "recording", "--json").stdout)
+    found = json.loads(curation("split", out, "--dev", "4s", "--by", "recording", "--json").stdout)
     train, dev, test = found["splits"]
     assert test == {"name": "test", "utterances": 0, "seconds": 0.0}
-    assert 0 < dev["seconds"] < 20 < train["seconds"]
+    assert 0 < dev["seconds"] < 8 < train["seconds"]
     assert "splits: train" in curation("summary", out).stdout
     assert "nothing is held out: give --dev and --test" in message(curation("split", out, code=2))
     assert "--by: there is no 'voice'" in message(curation("split", out, "--dev", "1h", "--by", "voice", code=2))

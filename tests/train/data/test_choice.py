@@ -85,7 +85,7 @@ def test_shards_without_any_of_it_are_not_read(corpus):
 
 
 @given(st.sampled_from([1.5, 3.0, 1000.0]), st.sampled_from(["language", "tier"]), st.sampled_from(["train", "all"]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_shares_follow_the_temperature_and_an_epoch_stays_as_long(corpus, temperature, balance, split):
     epochs = 40
     counted = used(corpus, epochs, temperature=temperature, balance=balance, split=split)
