@@ -31,7 +31,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         str,
         typer.Argument(
             metavar="SET",
-            help="Manifest, or a folder of LibriSpeech, AISHELL-1 or Seed-TTS-eval.",
+            help="Manifest, published build with splits, or a folder of LibriSpeech, AISHELL-1 or Seed-TTS-eval.",
         ),
     ],
     *,
@@ -54,7 +54,9 @@ def evaluate(  # noqa: PLR0913 - the options of a command
             "--output", "-o", metavar="FOLDER", file_okay=False, help="Write results per utterance.", show_default=False
         ),
     ] = None,
-    subset: Annotated[str, typer.Option(metavar="NAME", help="Subset of AISHELL-1: train, dev or test.")] = "test",
+    subset: Annotated[
+        str, typer.Option(metavar="NAME", help="Split of a build, or subset of AISHELL-1: train, dev or test.")
+    ] = "test",
     language: Annotated[
         str,
         typer.Option(metavar="CODE", help="Language (ISO 639-1) of items without their own.", show_default=False),

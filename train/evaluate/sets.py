@@ -1,9 +1,10 @@
-"""Test sets for evaluation: manifests, and the layouts of LibriSpeech, AISHELL-1 and Seed-TTS-eval, read from disk.
+"""Test sets for evaluation: manifests, splits of a corpus, and the layouts of LibriSpeech, AISHELL-1 and Seed-TTS-eval.
 
     items = read_set("LibriSpeech/test-clean")     # *.trans.txt beside the recordings
     items = read_set("data_aishell")               # transcript/aishell_transcript*.txt and wav/test
     items = read_set("seedtts_testset/zh")         # meta.lst; also a .lst file by its path
     items = read_set("test.jsonl")                 # any manifest of manifests/inputs.py
+    items = read_set("corpus", subset="dev")       # a split of a published build, whose shards hold audio
 
 A manifest has `path` and `transcript`, and may have `id`, `language`, `speaker` and `reference`: a recording of the
 target voice. Without it TTS takes another utterance of the speaker (else the utterance itself) and VC one of the next
@@ -16,14 +17,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fsspec.core import url_to_fs
+
 from curation.core.errors import ConfigError
+from curation.core.parquet import damage_named
+from curation.core.storage import Storage
+from curation.core.stores.embedded import PROTOCOL
+from curation.manifests import index, shards
 from curation.manifests.inputs.listing import list_inputs
 from curation.manifests.inputs.tables import is_manifest
+from curation.manifests.splits.places import SPLITS
 
 TRANSCRIPTS = "*.trans.txt"
 AISHELL = "transcript/aishell_transcript*.txt"
 SEED_LIST = "meta.lst"
 SEED_FIELDS = 4
+CORPUS_COLUMNS = ["id", "text", "language", "speaker", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Item:
 def read_set(place: str, *, subset: str = "test", language: str = "") -> list[Item]:
     """The items of a test set, sorted by id; `language` is the default of items without one.
 
-    `subset` names the part of AISHELL-1. Raises ConfigError with the expected layout.
+    `subset` names the split of a corpus, or the part of AISHELL-1. Raises ConfigError with the expected layout.
     """
     items = list(_reader(place, subset)(place))
     if not items:
@@ -65,6 +74,8 @@ def _reader(place: str, subset: str) -> Callable[[str], Iterable[Item]]:
     path = Path(place)
     if is_manifest(place):
         return manifest
+    if Storage(place).exists(index.FILE):
+        return lambda root: corpus(root, subset)
     if path.suffix == ".lst" or (path / SEED_LIST).is_file():
         return seed_tts
     if any(path.glob(AISHELL)) or any(path.glob(f"data_aishell/{AISHELL}")):
@@ -72,7 +83,8 @@ def _reader(place: str, subset: str) -> Callable[[str], Iterable[Item]]:
     if next(path.rglob(TRANSCRIPTS), None) is not None:
         return librispeech
     msg = (
-        f"{place}: no test set; expected a manifest (.jsonl, .json, .csv, .tsv, .parquet), or a folder with "
+        f"{place}: no test set; expected a manifest (.jsonl, .json, .csv, .tsv, .parquet), a published build, or a "
+        f"folder with "
         f"{TRANSCRIPTS} (LibriSpeech), {AISHELL} (AISHELL-1) or {SEED_LIST} (Seed-TTS-eval)"
     )
     raise ConfigError(msg)
@@ -90,6 +102,36 @@ def manifest(place: str) -> Iterator[Item]:
         if reference and "://" not in reference:
             reference = posixpath.join(folder, reference)
         yield Item(source.id, source.transcript, source.language, source.path, source.speaker, reference, extra)
+
+
+def corpus(place: str, split: str) -> Iterator[Item]:
+    """Utterances of a split of a published build, in its shards. Raises ConfigError where it has no such split, or its
+    shards hold no audio.
+    """
+    out = Storage(place)
+    found = index.finished_index(out)
+    if found.split is None or split not in SPLITS:
+        has = "has no splits: `curation split` makes them" if found.split is None else f"has {', '.join(SPLITS)}"
+        msg = f"{place}: --subset {split}: the corpus {has}"
+        raise ConfigError(msg)
+    for entry in found.shards:
+        if any(portion.split == split for portion in entry.portions):
+            yield from _utterances(out, f"{shards.FOLDER}/{entry.file}", split)
+
+
+def _utterances(out: Storage, name: str, split: str) -> Iterator[Item]:
+    """Those of a shard, whose audio is read when it is heard."""
+    files, path = url_to_fs(out.path(name))
+    with damage_named(f"{out.root}/{name}", index.REMEDY), out.open_table(name) as table:
+        for group in range(table.num_row_groups):
+            rows = table.read_row_group(group, columns=CORPUS_COLUMNS)
+            mine = [(at, row) for at, row in enumerate(rows.to_pylist()) if row["split"] == split and row["text"]]
+            if mine and table.read_row_group(group, columns=["audio"])["audio"].null_count:
+                msg = f"{out.root}: its shards hold no audio: publish it with `--set publish.audio=true`"
+                raise ConfigError(msg)
+            for at, row in mine:
+                audio = f"{PROTOCOL}://audio/{group}/{at}::{files.unstrip_protocol(path)}"
+                yield Item(row["id"], row["text"], row["language"] or "", audio, row["speaker"] or "")
 
 
 def librispeech(place: str) -> Iterator[Item]:

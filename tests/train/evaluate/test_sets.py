@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.audio.flac import encode_flac
 from curation.core.errors import ConfigError
 from curation.train.evaluate.sets import Item, read_set, with_references
+from curation.train.infer.files import read_recording
+from tests.support.synthetic import utterance, write_shards
 
 
 def touch(path, content=b""):
@@ -46,6 +50,30 @@ def test_aishell(tmp_path, below):
     assert [item.id for item in read_set(str(tmp_path), subset="train")] == ["BAC009S0002W0122"]
     with pytest.raises(ConfigError, match="--subset"):
         read_set(str(tmp_path), subset="dev")
+
+
+def test_a_split_of_a_corpus(tmp_path):
+    sound = encode_flac(0.1 * np.random.default_rng(0).standard_normal(1600).astype(np.float32))
+    rows = [{**utterance(number), "split": ["train", "dev"][number % 2], "audio": sound} for number in range(20)]
+    corpus = write_shards(tmp_path / "corpus", rows, split={"dev": 0.5, "test": 0.0, "by": [], "salt": 0})
+    items = read_set(corpus, subset="dev")
+    assert [(item.id, item.text, item.speaker) for item in items] == [
+        (row["id"], row["text"], row["speaker"]) for row in rows if row["split"] == "dev"
+    ]
+    assert len(read_recording(items[7].path, loudness=False)) == 1600
+    with pytest.raises(ConfigError, match="no items to evaluate"):
+        read_set(corpus)  # the test split is empty
+    with pytest.raises(ConfigError, match="--subset devel: the corpus has train, dev, test"):
+        read_set(corpus, subset="devel")
+
+
+def test_a_corpus_that_cannot_be_evaluated(tmp_path):
+    rows = [{**utterance(number), "split": "dev"} for number in range(4)]
+    silent = write_shards(tmp_path / "silent", rows, split={"dev": 1.0, "test": 0.0, "by": [], "salt": 0})
+    with pytest.raises(ConfigError, match=r"its shards hold no audio: publish it with `--set publish.audio=true`"):
+        read_set(silent, subset="dev")
+    with pytest.raises(ConfigError, match="has no splits: `curation split` makes them"):
+        read_set(write_shards(tmp_path / "whole", rows))
 
 
 def test_seed_tts(tmp_path):
