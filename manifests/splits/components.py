@@ -87,11 +87,11 @@ def joined(count: int, links: Iterable[tuple[Places, Digests]]) -> Places:
     may have several, or none. Labels spread over every link and then jump to the label of their label, which ends
     after about log(count) rounds.
     """
-    numbered = []
+    numbered: list[tuple[Places, Places, int]] = []
     for items, digests in links:
         there = digests != NOTHING
-        distinct, number = np.unique(digests[there], return_inverse=True)
-        numbered.append((items[there], number, len(distinct)))
+        keys, number = np.unique(digests[there], return_inverse=True)
+        numbered.append((items[there], number, len(keys)))
     label = np.arange(count)
     while True:
         before = label.copy()

@@ -45,7 +45,7 @@ def test_the_index_says_of_what_and_how_much(corpus, exported):
     assert found["corpus"] == hashlib.sha256(index).hexdigest()
     assert (found["format"], found["utterances"]) == ("nemo", len(KEPT))
     assert found["seconds"] == json.loads(index)["seconds"]
-    assert found["options"] == {"where": "", "shard_hours": 0.001, "audio": "flac"}
+    assert found["options"] == {"where": "", "shard_hours": 0.001, "audio": "flac", "split": "", "tiers": []}
 
 
 @pytest.mark.parametrize("name", PLAIN)
