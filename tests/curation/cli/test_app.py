@@ -37,7 +37,7 @@ def test_there_are_the_commands_of_the_documentation():
         *((name,) for name in ("build", "status", "summary", "schema", "doctor", "plan", "train", "evaluate")),
         *((name,) for name in ("compact", "split", "export", "verify", "log", "remove")),
         *((name,) for name in ("transcribe", "speak", "convert", "serve")),
-        *((name,) for name in ("why", "whatif", "sample", "top", "diff", "sql")),
+        *((name,) for name in ("why", "whatif", "sample", "top", "diff", "sql", "dedup")),
         *(("audit", name) for name in ("page", "serve", "estimate")),
         *(("marks", name) for name in ("import", "list", "retract")),
         *(("models", name) for name in ("list", "fetch", "verify", "import", "environment")),

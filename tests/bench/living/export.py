@@ -1,6 +1,6 @@
 """What an export takes: CPU seconds and peak memory of each format, for corpora of two sizes.
 
-    python -m tests.bench.speed.export                # 10,000 and 100,000 utterances of 0.25 s, audio in the shards
+    python -m tests.bench.living.export                # 10,000 and 100,000 utterances of 0.25 s, audio in the shards
 
 The rows are synthetic, with FLAC of noise; every export runs in a process of its own.
 """
@@ -79,7 +79,7 @@ def main() -> None:
         for kind in (name for name in FORMATS if name != "energon"):
             found = []
             for corpus in corpora:
-                command = [sys.executable, "-m", "tests.bench.speed.export", "--one", kind, str(corpus)]
+                command = [sys.executable, "-m", "tests.bench.living.export", "--one", kind, str(corpus)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 found += done.stdout.split()
             print(f"| `{kind}` | " + " | ".join(found) + " |", flush=True)
