@@ -101,7 +101,6 @@ def build(  # noqa: PLR0913 - the options of the command
     with served(metrics) as figures, held(out, run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         out.abort_uploads()
         config = pinned(out, with_its_split(out, config))
-        segment_table(config)  # for what is wrong with it, before any work
         plan = _plan(out, config, inputs, lock, retry_failed=retry_failed)
         job = Job(config, output, run, make_stages, plan.batch_seconds)
         clear_notes(out)
@@ -134,6 +133,7 @@ def build(  # noqa: PLR0913 - the options of the command
 def _plan(out: Storage, config: BuildConfig, inputs: Sequence[str], lock: Lock, *, retry_failed: bool) -> Plan:
     """The plan of the build, extended by new inputs and by recordings to retry."""
     check_no_intent(out)
+    segment_table(config)  # for what is wrong with its tiers
     plan = read_plan(out)
     check_label_settings(out, config, is_new=not plan.generations)
     files, listing = listed(out, inputs, plan.sources, config.inputs.allow)
