@@ -19,6 +19,7 @@ NOT_REACHED = (
     "copies of the corpus, and backups",
     "older versions that an object store keeps",
     "exports, and shards that were copied elsewhere",
+    "copies of the recordings with other samples, as another lossy encoding has them: `curation dedup` finds some",
     "the recordings themselves: they are the inputs of the build",
     "trained weights and checkpoints, and the positions of trainings that began before",
 )

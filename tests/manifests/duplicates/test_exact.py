@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.living.remove import Wanted, remove
 from curation.living.verify import verify
@@ -146,6 +147,16 @@ def test_all_recordings_of_a_content_are_removed_together(corpus, tmp_path):
     assert read_summary(storage).seconds == before
     assert verify(storage) == []
     assert remove(str(out), Wanted(["b"]), "consent") == receipt
+
+
+def test_a_corpus_without_hashes_in_its_ledger_is_published_anew_before_a_removal(corpus, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(corpus / "out", out)
+    storage = Storage(str(out))
+    for name in storage.names("ledger"):
+        storage.write_table(f"ledger/{name}", storage.read_table(f"ledger/{name}").drop_columns(["pcm"]))
+    with pytest.raises(ConfigError, match="curation compact"):
+        remove(str(out), Wanted(["b"]), "consent")
 
 
 GENERATIONS = st.lists(
