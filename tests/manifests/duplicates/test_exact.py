@@ -51,7 +51,9 @@ def item(seconds, **columns):
 
 def publish(out: Path, *inputs: Path, **options):
     overrides = options.pop("overrides", ())
-    return build(story_config(*overrides), [*map(str, inputs)], str(out), make_stages=scripted_stages, **options)
+    return build(
+        story_config("tokenize=null", *overrides), [*map(str, inputs)], str(out), make_stages=scripted_stages, **options
+    )
 
 
 def verdicts(out, recording):
