@@ -106,6 +106,10 @@ class LabelledBuild:
         segments = with_joined_speakers(once, ids, self.speaker_threshold)
         return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
 
+    def keep(self, name: BatchName, judged: Selection) -> None:
+        """Keep what the pass of this edition has made of a staging file, for `select`."""
+        self.out.write_table(judged_file(self.edition, name), judged.nested)
+
     def _judged(self, name: BatchName) -> Selection:
         """A staging file with its verdicts."""
         if not self.edition:

@@ -203,6 +203,17 @@ class StagingFile:
             raise DataError(msg) from error
 
 
+def without_examples(table: pa.Table) -> pa.Table:
+    """A table of a staging file without the texts of errors in its metadata, which may name a recording."""
+    metadata = dict(table.schema.metadata or {})
+    if ERRORS_KEY.encode() in metadata:
+        errors = json.loads(metadata[ERRORS_KEY.encode()])
+        for rate in errors.values():
+            rate["example"] = ""
+        metadata[ERRORS_KEY.encode()] = json.dumps(errors, sort_keys=True).encode()
+    return table.replace_schema_metadata(metadata)
+
+
 def read(out: Storage, name: BatchName) -> StagingFile:
     """A staging file. Raises DataError, with the remedy, where it is damaged; FileNotFoundError if it is not there."""
     path = f"{out.root}/{name.file}"

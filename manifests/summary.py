@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -17,10 +17,12 @@ from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
 from curation.manifests import ledger
-from curation.manifests.error_rates import ErrorRate, add_rates
+from curation.manifests.error_rates import ErrorRate
+from curation.manifests.history.labelling import read_labelling
 from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.inputs.skipped import ByReason, read_skipped
 from curation.manifests.runs import RunRecord, read_runs
+from curation.manifests.schemas import LEDGER
 from curation.manifests.splits.mixture import KEYS, Mixing, Mixture
 from curation.manifests.splits.places import SPLITS
 from curation.manifests.tokens import STREAMS
@@ -107,6 +109,11 @@ class Summary:
         summary = typed(cls, {key: value for key, value in values.items() if key not in apart})
         summary.timing = Timing.from_json(values["timing"])
         return summary
+
+
+def write_summary(out: Storage, summary: Summary) -> None:
+    """Write the summary of a build."""
+    out.write_json(FILE, summary.to_json())
 
 
 def read_summary(out: Storage) -> Summary:
@@ -206,6 +213,18 @@ class PartSums:
         return json.dumps(asdict(self), sort_keys=True)
 
 
+def write_removal(out: Storage, number: int, reason: str, samples: int) -> dict[str, str]:
+    """Write the part of the ledger that says what removal number `number` took, so that seconds still add up; returns
+    its SHA-256 by its name in the build.
+    """
+    file = f"{ledger.FOLDER}/{ledger.removal_name(number)}"
+    sums = PartSums(LedgerTally(lines={ledger.REMOVED: {reason: (1, samples)}}), [])
+    with out.table_writer(file, LEDGER, ledger.ROW_GROUP_ROWS) as writer:
+        writer.add(ledger.removal_rows(number, reason, samples))
+        writer.annotate(PartSums.KEY, sums.to_text())
+    return {file: writer.sha256}
+
+
 def added_up(out: Storage, corpus: ShardIndex) -> tuple[LedgerTally, int, list[dict[str, Any]]]:
     """What all parts of the ledger add up to, how many speakers there are, and what they have (`Mixing.cells`).
 
@@ -227,21 +246,9 @@ def added_up(out: Storage, corpus: ShardIndex) -> tuple[LedgerTally, int, list[d
     return tally, tally.unnamed_speakers + len(named), mixing.cells()
 
 
-@dataclass(slots=True)
-class Labelling:
-    """What the label pass of all published recordings took, and how often its models broke."""
-
-    times: StageTimes = field(default_factory=StageTimes)
-    errors: dict[str, ErrorRate] = field(default_factory=dict)
-
-    def add(self, times: StageTimes, errors: Mapping[str, ErrorRate]) -> None:
-        """Add those of other recordings."""
-        self.times.add(times)
-        add_rates(self.errors, errors)
-
-
-def summarize(out: Storage, index: ShardIndex, labelling: Labelling) -> tuple[Summary, list[dict[str, Any]]]:
-    """The summary and the mixture of a corpus: what its ledger and its shards add up to."""
+def summarize(out: Storage, index: ShardIndex) -> tuple[Summary, list[dict[str, Any]]]:
+    """The summary and the mixture of a corpus: what its ledger, its shards and its label pass add up to."""
+    labelling = read_labelling(out, index.edition)
     tally, speakers, mixture = added_up(out, index)
     languages: Counter[str] = Counter()
     for entry in index.shards:

@@ -12,7 +12,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.errors import ConfigError
-from curation.core.records import typed
 from curation.core.storage import Storage
 from curation.core.version import __version__
 from curation.living import scrub
@@ -29,17 +28,17 @@ from curation.manifests import index, ledger, plan, shards, staging
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates.exact import with_same_samples
 from curation.manifests.history import chain
+from curation.manifests.history.labelling import read_labelling, write_labelling
 from curation.manifests.index import ShardIndex, published_index, read_index
 from curation.manifests.removals import receipts, tombstones
 from curation.manifests.removals.receipts import INTENT, FileChange, Intent, Reason, Receipt, State
 from curation.manifests.removals.tombstones import Tombstones
-from curation.manifests.schemas import LEDGER
 from curation.manifests.segments import table as segments
-from curation.manifests.summary import LedgerTally, PartSums
+from curation.manifests.summary import write_removal
 from curation.pipeline.edition import ANEW, Edition
 from curation.pipeline.guard.lock import Lock, held
 from curation.pipeline.job import FileRewritten
-from curation.pipeline.publish import account, labelling_of
+from curation.pipeline.publish import account
 from curation.pipeline.run import unfinished_units
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.pipeline.without import Without, rest, rewrite_tasks
@@ -70,8 +69,7 @@ def remove(
     """
     out = Storage(root)
     with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
-        if out.exists(INTENT):
-            intent = out.read_record(INTENT, partial(typed, Intent), "restore it from a copy")
+        if intent := receipts.read_intent(out):
             finished = _carried_out(out, intent, lock)
             if not wanted.names:
                 return finished
@@ -159,7 +157,7 @@ def _intent(out: Storage, recordings: set[str], wanted: Wanted, reason: Reason) 
         tombstones=stones.made(edition.number, sorted(heard.items())),
         files={name: _sha256(out, name) for name in scrub.concerned(out, recordings, units)},
     )
-    out.write_json(INTENT, asdict(intent))
+    receipts.write_intent(out, intent)
     return intent
 
 
@@ -226,18 +224,13 @@ def _switched(out: Storage, old: ShardIndex, intent: Intent, lock: Lock) -> Shar
     without = partial(Without, out, intent.number, sorted(intent.recordings), old.row_group_rows)
     done = edition.each(rewrite_tasks(old), FileRewritten, partial(LocalRuntime().map, without))
     new = rest(old, done)
-    samples = sum(intent.recordings.values())
-    name = ledger.removal_name(intent.number)
-    tally = LedgerTally(lines={ledger.REMOVED: {intent.reason: (1, samples)}})
-    with out.table_writer(f"{ledger.FOLDER}/{name}", LEDGER, ledger.ROW_GROUP_ROWS) as writer:
-        writer.add(ledger.removal_rows(intent.number, intent.reason, samples))
-        writer.annotate(PartSums.KEY, PartSums(tally, []).to_text())
-    labelling = labelling_of(out, old)
+    line = write_removal(out, intent.number, intent.reason, sum(intent.recordings.values()))
+    labelling = read_labelling(out, old.edition)
     labelling.errors = {name: replace(rate, example="") for name, rate in labelling.errors.items()}
-    out.write_json(chain.file_name(intent.number, chain.LABELLING), asdict(labelling))
-    sha256 = new.sha256 | {f"{ledger.FOLDER}/{name}": writer.sha256}
+    write_labelling(out, intent.number, labelling)
+    names = [*new.ledger, ledger.removal_name(intent.number)]
     lock.fence()
-    return edition.switch(replace(new, ledger=[*new.ledger, name], sha256=sha256), "remove")
+    return edition.switch(replace(new, ledger=names, sha256=new.sha256 | line), "remove")
 
 
 def _receipt(out: Storage, intent: Intent, current: ShardIndex) -> Receipt:

@@ -4,7 +4,6 @@ Files are changed in place, each in one step, and only where they have something
 row stays, since its name says that a batch is done. Repeated, nothing changes any more.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +16,8 @@ from curation.core.stores.temporary import sweep
 from curation.manifests import plan, staging, tokens
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates import near
-from curation.manifests.inputs import ids, skipped
+from curation.manifests.inputs import ids
+from curation.manifests.inputs.skipped import forget_skipped
 from curation.manifests.marks import files as marks
 from curation.manifests.staging import BatchName
 
@@ -40,7 +40,7 @@ def concerned(out: Storage, recordings: Collection[str], units: Collection[int])
     for name, _, _ in _concerned(out, recordings, units):
         yield name
     for name in out.names(marks.FOLDER):
-        if any(recording_of(mark.id) in recordings for mark in _marks(out, name)):
+        if any(recording_of(mark.id) in recordings for mark in marks.read_file(out, name)):
             yield f"{marks.FOLDER}/{name}"
 
 
@@ -48,14 +48,13 @@ def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], uni
     """Take recordings out of everything but what is published."""
     for name, column, has in _concerned(out, recordings, units):
         table = out.read_table(name)
-        out.write_table(name, _without_examples(table.filter(pc.invert(has(table[column], recordings)))))
+        out.write_table(name, staging.without_examples(table.filter(pc.invert(has(table[column], recordings)))))
     _bounds(out, units)
     for name in out.names(marks.FOLDER):
-        said = _marks(out, name)
+        said = marks.read_file(out, name)
         left = [mark for mark in said if recording_of(mark.id) not in recordings]
         if left != said:
-            lines = "".join(f"{json.dumps(mark.to_json())}\n" for mark in left)
-            out.write_bytes(f"{marks.FOLDER}/{name}", lines.encode())
+            marks.replace_file(out, name, left)
     _paths(out, paths)
     out.remove(near.REPORT)
     for folder in (AUDIT, "publish", "judged", "attempts"):
@@ -112,17 +111,6 @@ def _utterances_among(ids: pa.ChunkedArray, recordings: Collection[str]) -> pa.A
     return pa.array([recording_of(one) in recordings for one in ids.to_pylist()], pa.bool_())
 
 
-def _without_examples(table: pa.Table) -> pa.Table:
-    """Without the texts of errors in the metadata of a staging file, which may name a recording."""
-    metadata = dict(table.schema.metadata or {})
-    if staging.ERRORS_KEY.encode() in metadata:
-        errors = json.loads(metadata[staging.ERRORS_KEY.encode()])
-        for rate in errors.values():
-            rate["example"] = ""
-        metadata[staging.ERRORS_KEY.encode()] = json.dumps(errors, sort_keys=True).encode()
-    return table.replace_schema_metadata(metadata)
-
-
 def _bounds(out: Storage, units: Collection[int]) -> None:
     """Name the first and last ids of the parts of the plan as they are now; of one without rows, those before it."""
     names = [name for name in out.names(plan.FOLDER) if name.startswith("generation-") and name.endswith(".json")]
@@ -139,11 +127,6 @@ def _bounds(out: Storage, units: Collection[int]) -> None:
             out.write_json(f"{plan.FOLDER}/{name}", asdict(replace(generation, parts=parts)))
 
 
-def _marks(out: Storage, name: str) -> list[marks.Mark]:
-    lines = out.read_bytes(f"{marks.FOLDER}/{name}").decode().split("\n")
-    return [*marks.parse(lines, f"{out.root}/{marks.FOLDER}/{name}")]
-
-
 def _paths(out: Storage, paths: Collection[str]) -> None:
     """Roots below which nothing is planned any more, and examples of what was left out, go with the paths."""
     if out.exists(ids.FILE):
@@ -152,10 +135,5 @@ def _paths(out: Storage, paths: Collection[str]) -> None:
         for source in plan.read_plan(out).sources() if mine else ():
             mine -= {root for root in mine if source.path.startswith(f"{root}/")}
         if mine:
-            out.write_json(ids.FILE, {root: name for root, name in roots.names.items() if root not in mine})
-    if out.exists(skipped.FILE):
-        values = out.read_json(skipped.FILE)
-        for found in values.values():
-            for item in found.values():
-                item["examples"] = [one for one in item["examples"] if one not in paths]
-        out.write_json(skipped.FILE, {name: found for name, found in values.items() if name not in paths})
+            ids.write_roots(out, ids.Roots({root: name for root, name in roots.names.items() if root not in mine}))
+    forget_skipped(out, paths)

@@ -14,7 +14,7 @@ from curation.core.timing import StageTimes, take_model_seconds
 from curation.manifests import schemas, staging, tokens
 from curation.manifests.duplicates.exact import Content, samples_of
 from curation.manifests.error_rates import ErrorRate, add_rates
-from curation.manifests.selection import Selection, column, judged_file
+from curation.manifests.selection import Selection, column
 from curation.manifests.staging import BatchName
 from curation.pipeline.edition import keep
 from curation.pipeline.gpu import for_this_machine
@@ -89,7 +89,7 @@ class BatchJudge:
                 samples += self._encode(name, judged, self._tokenizers)
                 known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
-            self._out.write_table(judged_file(self._labelled.edition, name), judged.nested)
+            self._labelled.keep(name, judged)
         judged_files = BatchesJudged(
             label_times=times,
             label_errors=errors,

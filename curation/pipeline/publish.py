@@ -14,11 +14,10 @@ import heapq
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from curation.core.records import typed
 from curation.core.storage import Storage
 from curation.core.version import __version__
 from curation.manifests import plan, schemas, staging
@@ -26,16 +25,15 @@ from curation.manifests.duplicates.exact import Contents
 from curation.manifests.duplicates.near import Groups
 from curation.manifests.duplicates.twins import Twin, by_range, put_twins
 from curation.manifests.groups import files_of, id_ranges
-from curation.manifests.history import chain
+from curation.manifests.history.labelling import Labelling, read_labelling, write_labelling
 from curation.manifests.index import Kind, ShardEntry, ShardIndex
 from curation.manifests.marks.files import FOLDER as MARKS
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.selection import LabelledBuild
-from curation.manifests.splits.mixture import FILE as MIXTURE
+from curation.manifests.splits.mixture import write_mixture
 from curation.manifests.splits.places import Splits, division
 from curation.manifests.staging import BatchName
-from curation.manifests.summary import FILE as SUMMARY
-from curation.manifests.summary import Labelling, Summary, summarize
+from curation.manifests.summary import Summary, summarize, write_summary
 from curation.pipeline.assemble import segment_table, tokenizer_gpus
 from curation.pipeline.edition import Edition
 from curation.pipeline.encode import BatchJudge, JudgeTask
@@ -60,7 +58,6 @@ log = logging.getLogger(__name__)
 
 FILES_PER_TASK = 256
 """Staging files that are judged by one task where nothing is tokenized."""
-REMEDY = "remove it: only the times of the label pass are lost"
 
 
 def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = False) -> Summary:
@@ -105,7 +102,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
         planned=len(planned.generations),
     )
     monitor.lock.fence()
-    out.write_json(chain.file_name(edition.number, chain.LABELLING), asdict(labelling))
+    write_labelling(out, edition.number, labelling)
     kind: Kind = "append" if standing.stands else "compact" if compact else "build"
     new = edition.switch(new, kind, rewrites=not standing.stands or left.shards != standing.index.shards)
     return _finished(job, edition, new, monitor)
@@ -138,17 +135,11 @@ def _finished(job: Job, edition: Edition, current: ShardIndex, monitor: Monitor)
 
 def account(out: Storage, current: ShardIndex) -> Summary:
     """Write summary, mixture and card of a corpus, as its files add up."""
-    summary, mixture = summarize(out, current, labelling_of(out, current))
-    out.write_json(SUMMARY, summary.to_json())
-    out.write_json(MIXTURE, mixture)
+    summary, mixture = summarize(out, current)
+    write_summary(out, summary)
+    write_mixture(out, mixture)
     write_card(out, summary, current, read_config(out))
     return summary
-
-
-def labelling_of(out: Storage, current: ShardIndex) -> Labelling:
-    """What a generation says of the label pass; nothing where it is not there."""
-    name = chain.file_name(current.edition, chain.LABELLING)
-    return out.read_record(name, partial(typed, Labelling), REMEDY) if out.exists(name) else Labelling()
 
 
 @dataclass(frozen=True)
@@ -170,7 +161,7 @@ class Work:
         size = FILES_PER_TASK if job.config.tokenize is None else 1
         new = plan.Plan(job.out, self.planned.generations[: standing.since]).num_units
         tasks = [JudgeTask(names[start : start + size], new) for start in range(0, len(names), size)]
-        labelling = labelling_of(job.out, standing.index) if standing.since else Labelling()
+        labelling = read_labelling(job.out, standing.index.edition) if standing.since else Labelling()
         worker, gpus = partial(BatchJudge, job, self.edition.number), tokenizer_gpus(job.config)
         done = self._each(tasks, BatchesJudged, worker, gpus=gpus, guarded=size == 1)
         for part in self.monitor.follow("judge", len(tasks), done):

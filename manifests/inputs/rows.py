@@ -24,7 +24,8 @@ CHANNEL_MARK = "-channel"
 WHOLE_NUMBERS = frozenset({"track", "channel"})
 SEGMENT_MARK = "-at"
 """Stands in the ids of segments between the id of the file and the place."""
-_ID = re.compile(r"(?!\.)[\w.-]{1,200}")
+ID = re.compile(r"(?!\.)[\w.-]{1,200}")
+"""What a row may be named: files may have such a name, and no path is one."""
 
 
 class ManifestRow:
@@ -105,7 +106,7 @@ class ManifestRow:
 
     def _id(self) -> str:
         identifier = self._text(("id",))
-        if identifier and not _ID.fullmatch(identifier):
+        if identifier and not ID.fullmatch(identifier):
             msg = (
                 f"{self.where}: id {shown(identifier)} may hold only letters, digits, dots (not first), dashes and "
                 f"underscores, at most 200"

@@ -1,7 +1,7 @@
 """What the listing of inputs leaves out: counted, with its reason and examples, so that nothing is lost unseen."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from curation.core.names import printable
@@ -36,12 +36,9 @@ def skip(skipped: ByReason, reason: str, path: str) -> None:
 
 def record_skipped(out: Storage, by_argument: Mapping[str, ByReason]) -> None:
     """Keep for the summary what was left out of each input of a build, in place of what was known of that input."""
-    kept = {**_read(out), **by_argument}
-    values = {
-        argument: {reason: asdict(item) for reason, item in found.items()} for argument, found in kept.items() if found
-    }
-    if values or out.exists(FILE):
-        out.write_json(FILE, values)
+    kept = {argument: found for argument, found in {**_read(out), **by_argument}.items() if found}
+    if kept or out.exists(FILE):
+        _write(out, kept)
 
 
 def read_skipped(out: Storage) -> ByReason:
@@ -51,6 +48,26 @@ def read_skipped(out: Storage) -> ByReason:
         for reason, item in found.items():
             total.setdefault(reason, Skipped()).add(item.count, item.examples)
     return dict(sorted(total.items()))
+
+
+def forget_skipped(out: Storage, paths: Collection[str]) -> None:
+    """Take paths out of what is kept, as inputs and as examples."""
+    known = _read(out)
+    kept = {argument: _without(paths, found) for argument, found in known.items() if argument not in paths}
+    if kept != known:
+        _write(out, kept)
+
+
+def _without(paths: Collection[str], found: ByReason) -> ByReason:
+    return {
+        reason: replace(item, examples=[one for one in item.examples if one not in paths])
+        for reason, item in found.items()
+    }
+
+
+def _write(out: Storage, kept: Mapping[str, ByReason]) -> None:
+    values = {argument: {reason: asdict(item) for reason, item in found.items()} for argument, found in kept.items()}
+    out.write_json(FILE, values)
 
 
 def _read(out: Storage) -> dict[str, ByReason]:

@@ -102,15 +102,26 @@ def parse(lines: Iterable[str], where: str) -> Iterator[Mark]:
 
 def read(out: Storage) -> list[Mark]:
     """All marks of a build, in the order of their imports. Raises DataError where a file is damaged."""
-    return [
-        mark
-        for name in out.names(FOLDER)
-        for mark in parse(out.read_bytes(f"{FOLDER}/{name}").decode().split("\n"), f"{out.root}/{FOLDER}/{name}")
-    ]
+    return [mark for name in out.names(FOLDER) for mark in read_file(out, name)]
+
+
+def read_file(out: Storage, name: str) -> list[Mark]:
+    """The marks of one import."""
+    path = f"{FOLDER}/{name}"
+    return [*parse(out.read_bytes(path).decode().split("\n"), f"{out.root}/{path}")]
+
+
+def replace_file(out: Storage, name: str, marks: Sequence[Mark]) -> None:
+    """Put others in the place of the marks of one import."""
+    out.write_bytes(f"{FOLDER}/{name}", _lines(marks))
+
+
+def _lines(marks: Sequence[Mark]) -> bytes:
+    return "".join(f"{json.dumps(mark.to_json())}\n" for mark in marks).encode()
 
 
 def add(out: Storage, marks: Sequence[Mark]) -> str:
     """Keep marks with the build, as a file of their own; returns its name."""
     name = f"marks-{len(out.names(FOLDER)) + 1:06d}.jsonl"
-    out.write_if(f"{FOLDER}/{name}", "".join(f"{json.dumps(mark.to_json())}\n" for mark in marks).encode(), None)
+    out.write_if(f"{FOLDER}/{name}", _lines(marks), None)
     return name

@@ -5,6 +5,7 @@ While a removal is under way `removals/intent.json` says what it is to do; it go
 
 import re
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Literal
 
 from curation.core.errors import ConfigError, DataError
@@ -119,6 +120,16 @@ def read_receipt(out: Storage, number: int) -> Receipt:
     except ValueError as error:
         msg = f"{name} is no receipt ({error}): restore it from a copy"
         raise DataError(msg) from error
+
+
+def write_intent(out: Storage, intent: Intent) -> None:
+    """Keep it until the removal is done."""
+    out.write_json(INTENT, asdict(intent))
+
+
+def read_intent(out: Storage) -> Intent | None:
+    """What a removal that is not finished is to do; None where there is none. Raises DataError where it is damaged."""
+    return out.read_record(INTENT, partial(typed, Intent), "restore it from a copy") if out.exists(INTENT) else None
 
 
 def check_no_intent(out: Storage) -> None:

@@ -4,7 +4,7 @@ A speaker that the manifest names may be in many parts of a ledger: each part sa
 adds that up. Speakers with a generated name are in one recording.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.counts import digest
+from curation.core.storage import Storage
 
 FILE = "mixture.json"
 BUCKETS = ("under 1 min", "1 to 10 min", "10 to 60 min", "1 to 10 h", "10 h and more")
@@ -117,3 +118,8 @@ def _bucket(samples: int) -> int:
 
 
 _KINDS = (np.int32, np.uint64, np.int64, np.int64)
+
+
+def write_mixture(out: Storage, cells: Sequence[Mapping[str, Any]]) -> None:
+    """Write the cells of a corpus (`Mixing.cells`)."""
+    out.write_json(FILE, cells)

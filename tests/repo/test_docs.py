@@ -178,6 +178,24 @@ def functions_of(path):
     return methods | {node.name for node in body if isinstance(node, kinds)}
 
 
+WRITES = {"write_json", "write_table", "table_writer", "write_bytes", "write_if"}
+"""Methods of `Storage`."""
+
+
+def test_who_writes_files_of_a_build_is_in_the_table_of_formats():
+    table = TEXTS["docs/concepts/architecture.md"].partition("## Files")[2].partition("| elsewhere |")[0]
+    named = set(re.findall(r"`((?:curation|manifests)/[\w/]+\.py)`", table))
+    folders = [ROOT / "curation/pipeline", ROOT / "curation/living", ROOT / "manifests"]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    assert {path.relative_to(ROOT).as_posix() for path in files if methods(path) & WRITES} <= named
+
+
+def methods(path):
+    """Names of the methods that a file calls."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return {node.func.attr for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+
+
 def test_floors_are_those_of_the_contracts():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"

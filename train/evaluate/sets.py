@@ -25,6 +25,7 @@ from curation.core.storage import Storage
 from curation.core.stores.embedded import PROTOCOL
 from curation.manifests import index, shards
 from curation.manifests.inputs.listing import list_inputs
+from curation.manifests.inputs.rows import ID
 from curation.manifests.inputs.tables import is_manifest
 from curation.manifests.splits.places import SPLITS
 
@@ -59,6 +60,12 @@ def read_set(place: str, *, subset: str = "test", language: str = "") -> list[It
     items = list(_reader(place, subset)(place))
     if not items:
         msg = f"{place}: no items to evaluate"
+        raise ConfigError(msg)
+    odd = next((item.id for item in items if not ID.fullmatch(item.id)), None)
+    if odd is not None:  # speech is written to files of that name
+        msg = (
+            f"{place}: id {odd!r} may hold only letters, digits, dots (not first), dashes and underscores, at most 200"
+        )
         raise ConfigError(msg)
     named = [item if item.language or not language else replace(item, language=language) for item in items]
     silent = [item.id for item in named if not item.language]

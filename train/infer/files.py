@@ -6,7 +6,6 @@ A recording is treated as in the first stages of a build: decoded to mono at 16 
 import json
 import logging
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from curation.audio.files import write_wave
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError
+from curation.manifests.inputs.rows import ID
 from curation.manifests.records import Recording, Source
 from curation.stages.decode.media import OpenFile
 from curation.stages.decode.stage import DecodeConfig, decode_spans
@@ -101,7 +101,7 @@ def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path, languag
             continue
         row = _row(line, f"{manifest}, line {number}")
         name, own_voice = str(row.get("id") or f"{number:05d}"), row.get("voice") or voice
-        if not row.get(field) or not own_voice or name in known or not re.fullmatch(r"\w[\w.-]{0,199}", name):
+        if not row.get(field) or not own_voice or name in known or not ID.fullmatch(name):
             msg = (
                 f"{manifest}, line {number}: expected {field!r}, 'voice' (or --voice), and an 'id' of its own if any, "
                 f"made of letters, digits, dots, dashes and underscores"

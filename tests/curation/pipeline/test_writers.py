@@ -18,7 +18,7 @@ from curation.manifests import plan
 from curation.manifests.groups import groups, id_ranges
 from curation.manifests.records import Recording, Segment, Source, Verdict, fail
 from curation.manifests.segments.table import SegmentTable
-from curation.manifests.selection import LabelledBuild, judged_file
+from curation.manifests.selection import LabelledBuild
 from curation.manifests.staging import BatchName, commit, committed, read
 from curation.manifests.verdicts import Rule
 from curation.pipeline import writers
@@ -103,7 +103,7 @@ def test_the_segments_add_up_to_the_ledger_whatever_the_labels_are(tmp_path_fact
         commit(out, BatchName(0, number), recordings[start : start + per_file], StageTimes(), audio=False)
     labelled = LabelledBuild(out, RULES, 0.5, edition=1)
     for name in committed(out):
-        out.write_table(judged_file(1, name), labelled.judge(read(out, name)).nested)
+        labelled.keep(name, labelled.judge(read(out, name)))
     writer = writers.LedgerWriter(labelled, SegmentTable([Score("pwer", "1", "")], RULES))
     (part,) = map(writers.LedgerTask, id_ranges(plan.read_plan(out), committed(out)))
     written = writer(part)

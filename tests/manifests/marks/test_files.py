@@ -6,7 +6,7 @@ import pytest
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
-from curation.manifests.marks.files import Mark, add, digest, parse, read
+from curation.manifests.marks.files import Mark, add, digest, parse, read, read_file, replace_file
 
 
 def test_a_line_as_the_page_writes_it_is_a_mark_and_comes_back(tmp_path):
@@ -31,6 +31,8 @@ def test_a_line_as_the_page_writes_it_is_a_mark_and_comes_back(tmp_path):
     assert add(out, [mark]) == "marks-000001.jsonl"
     assert add(out, [Mark("r-1", "retract")]) == "marks-000002.jsonl"
     assert read(out) == [mark, Mark("r-1", "retract")]
+    replace_file(out, "marks-000001.jsonl", [])
+    assert (read_file(out, "marks-000001.jsonl"), read(out)) == ([], [Mark("r-1", "retract")])
 
 
 @pytest.mark.parametrize(

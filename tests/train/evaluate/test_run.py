@@ -4,80 +4,21 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-import soundfile
 from typer.testing import CliRunner
 
 from curation.cli import app
 from curation.core.errors import ConfigError
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import EncoderJudge, WhisperRecogniser
-from curation.train.evaluate.report import report, write_report, write_speech
+from curation.train.evaluate.report import report
 from curation.train.evaluate.run import Judges, evaluate
 from curation.train.evaluate.sets import Item, read_set
 from curation.train.infer.files import read_recording
-from curation.train.infer.sampling import Sampling
 from tests.support import real_speech
+from tests.train.evaluate.parrot import FirstSample, Parrot, WrittenSpeech, written
 
 LIBRIVOX = Path(__file__).parents[2] / "data" / "librivox"
-
-
-class Parrot:
-    """Transcribes from a list, in turn; speaks by playing recordings, and converts by playing the reference."""
-
-    def __init__(self, texts=(), recordings=()):
-        self.texts, self.recordings = iter(texts), dict(recordings)
-        self.batches, self.samplings = [], set()
-
-    def transcribe(self, waves):
-        self.batches.append(len(waves))
-        return [next(self.texts) for _ in waves]
-
-    def speak(self, texts, references, sampling, languages):  # noqa: ARG002
-        self.samplings.add(sampling)
-        self.languages = languages
-        return [self.recordings[text] for text in texts]
-
-    def convert(self, sources, references, sampling):  # noqa: ARG002
-        self.samplings.add(sampling)
-        return list(references)
-
-
-class WrittenSpeech:
-    """A recogniser for waves that carry their own words: the size of sample k is a character code / 1000."""
-
-    name = "written"
-
-    def hear(self, waves, languages):  # noqa: ARG002
-        return ["".join(chr(round(abs(value) * 1000)) for value in wave) for wave in waves]
-
-
-class FirstSample:
-    """A speaker encoder that looks at the sign of the first sample."""
-
-    name = "sign"
-
-    def embed(self, waves):
-        return np.array([[1.0, 0.0] if wave[0] > 0 else [0.0, 1.0] for wave in waves], dtype=np.float32)
-
-
-def written(text):
-    return np.array([ord(letter) / 1000 for letter in text], dtype=np.float32)
-
-
-@pytest.fixture
-def clips(tmp_path):
-    """Four items in two languages by two speakers; recordings are noise of 0.2 s."""
-    items = []
-    for number, (language, text) in enumerate(
-        [("en", "one two three"), ("en", "go home"), ("de", "ja"), ("zh", "你好")]
-    ):
-        path = tmp_path / f"{number}.wav"
-        noise = np.random.default_rng(number).uniform(-0.5, 0.5, 3200)
-        soundfile.write(path, noise, 16000)
-        items.append(Item(f"u{number}", text, language, str(path), f"S{number % 2}", extra={"room": "AB"[number // 2]}))
-    return items
 
 
 def test_asr_rates_are_the_known_errors(clips):
@@ -120,25 +61,6 @@ def test_vc_is_compared_with_both_voices(clips):
         assert result.source_similarity == float((source[0] > 0) == (target[0] > 0))
 
 
-@pytest.mark.parametrize("task", ["tts", "vc"])
-def test_speech_is_sampled_as_asked_for_and_the_report_says_how(clips, task):
-    judges, system = Judges(WrittenSpeech(), FirstSample()), Parrot(recordings={"ja": written("ja")})
-    asked = Sampling(temperature=0.5, repetition_penalty=1.1, seed=3)
-    items = clips[2:3] if task == "tts" else clips
-    results = list(evaluate(items, [task], system, judges, sampling=asked))
-    assert system.samplings == {asked}
-    assert task == "vc" or system.languages == [item.language for item in items]
-    about = report(results, judges, sampling=asked).about["sampling"]
-    assert about == "temperature 0.5, top-p 1, repetition penalty 1.1, seed 3"
-
-
-def test_groups_of_the_manifest(clips):
-    results = list(evaluate(clips, ["asr"], Parrot(["one two three", "x", "ja", "你好"]), Judges()))
-    found = {(row.language, row.group["room"]): row.utterances for row in report(results, Judges(), ["room"]).rows}
-    assert found == {("en", "A"): 2, ("de", "B"): 1, ("zh", "B"): 1}
-    assert len(report(results, Judges(), ["speaker"]).rows) == 4
-
-
 def test_what_cannot_be_read_fails_by_itself(clips):
     Path(clips[1].path).write_bytes(b"nothing")
     results = list(evaluate(clips[:3], ["asr"], Parrot(["one two three", "ja"]), Judges()))
@@ -155,20 +77,6 @@ def test_a_task_says_what_it_lacks(clips):
     silent = [Item("u", "x", "en", reference=clips[0].path)]
     with pytest.raises(ConfigError, match="recording of each text"):
         list(evaluate(silent, ["asr"], Parrot(), Judges()))
-
-
-def test_results_are_written_in_both_formats(clips, tmp_path):
-    judges = Judges(WrittenSpeech(), FirstSample())
-    spoken = {"ja": written("ja")}
-    results = list(evaluate(clips[2:3], ["tts"], Parrot(recordings=spoken), judges))
-    summary = report(results, judges)
-    write_report(tmp_path / "out", results, summary)
-    write_speech(tmp_path / "out", results[0])
-    lines = (tmp_path / "out" / "utterances.jsonl").read_text().splitlines()
-    assert pq.read_table(tmp_path / "out" / "utterances.parquet").to_pylist() == [json.loads(line) for line in lines]
-    assert json.loads(lines[0])["normalized_hypothesis"] == "ja"
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["about"]["recogniser"] == "written"
-    assert len(soundfile.read(tmp_path / "out" / "tts" / "u2.wav")[0]) == 2
 
 
 @pytest.fixture(scope="module")

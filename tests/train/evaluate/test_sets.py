@@ -1,6 +1,7 @@
 """Test sets: the public layouts made small on disk, and manifests."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -95,6 +96,13 @@ def test_seed_tts(tmp_path):
 def test_seed_tts_with_a_broken_line_says_where(tmp_path):
     touch(tmp_path / "zh" / "meta.lst", b"a|b|c.wav|d\nnonsense\n")
     with pytest.raises(ConfigError, match="line 2"):
+        read_set(str(tmp_path / "zh"))
+
+
+@pytest.mark.parametrize("name", ["../../x", "/root/x", "..", ".hidden", "a/b", ""])
+def test_no_id_of_a_list_leads_out_of_the_folder_of_speech(tmp_path, name):
+    touch(tmp_path / "zh" / "meta.lst", f"a|b|c.wav|d\n{name}|b|c.wav|d\n".encode())
+    with pytest.raises(ConfigError, match=f"id {re.escape(repr(name))} may hold only"):
         read_set(str(tmp_path / "zh"))
 
 

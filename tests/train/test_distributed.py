@@ -1,0 +1,39 @@
+"""A process alone needs no group; `test_kill` trains with several."""
+
+import pytest
+import torch
+from torch import nn
+
+from curation.core.errors import ConfigError
+from curation.train.distributed import World, copy_full, distribute, full_tensor, join_world, reshard, synchronised
+
+
+def test_a_process_alone_is_its_whole_world():
+    with join_world("cpu") as world:
+        assert world == World(0, 1, torch.device("cpu"))
+    assert world.first
+    assert not World(rank=1, size=2).first
+    assert world.gather({"rows": 3}) == [{"rows": 3}]
+    assert world.sum(torch.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
+    world.wait()
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
+def test_a_model_of_one_process_stays_as_it_is(kind):
+    module = nn.Sequential(nn.Linear(2, 2))
+    assert distribute(module, nn.ModuleList(module), kind, World()) is module
+    with synchronised(module, last=False):
+        module(torch.ones(1, 2)).sum().backward()
+    reshard(module)
+    weight, grown = module[0].weight, torch.full((2, 2), 3.0)
+    copy_full(weight, grown)
+    assert full_tensor(weight) is weight
+    assert torch.equal(weight, grown)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_a_mistake_of_the_user():
+    with pytest.raises(ConfigError, match=r"run\.device=cuda: PyTorch finds no GPU here"), join_world("cuda"):
+        pass
+    with join_world("auto") as world:
+        assert world.device.type == "cpu"
