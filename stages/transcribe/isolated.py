@@ -5,7 +5,7 @@
     answers = worker.ask(waves, languages)
 
 The protocol is described in `workers/host.py`. A failure costs one request: a child that dies, hangs or gives an
-invalid answer is ended, the request raises WorkerError, and the next one starts a new child. A model that cannot be
+invalid answer is ended, the request raises ChildError, and the next one starts a new child. A model that cannot be
 loaded is a ModelError at the start.
 """
 
@@ -33,7 +33,7 @@ TAIL_BYTES = 1500
 END_SECONDS = 5
 
 
-class WorkerError(RuntimeError):
+class ChildError(RuntimeError):
     """A request failed: the model refused it, or the child process died, hung or gave an invalid answer."""
 
 
@@ -82,7 +82,7 @@ class IsolatedWorker:
         self._received.clear()
         try:
             answer = self._exchange(_line(self.settings), self.load_seconds)
-        except WorkerError as error:
+        except ChildError as error:
             msg = f"{self.script.stem} did not load: {error}"
             raise ModelError(msg) from error
         if answer.get("ready") is not True:
@@ -92,7 +92,7 @@ class IsolatedWorker:
             raise ModelError(msg)
 
     def ask(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[dict[str, Any]]:
-        """One answer per wave, each with `text`. Raises WorkerError."""
+        """One answer per wave, each with `text`. Raises ChildError."""
         if self._child is None:
             self.start()
         self._number += 1
@@ -100,7 +100,7 @@ class IsolatedWorker:
         samples = b"".join(np.asarray(wave, "<f4").tobytes() for wave in waves)
         answer = self._exchange(_line(header) + samples, self.request_seconds)
         if "error" in answer:
-            raise WorkerError(str(answer["error"]))
+            raise ChildError(str(answer["error"]))
         answers: Any = answer.get("answers")
         if answer.get("id") != self._number or not _is_complete(answers, len(waves)):
             self._give_up(f"gave an invalid answer: {str(answer)[:200]}")
@@ -158,12 +158,12 @@ class IsolatedWorker:
         return answer
 
     def _give_up(self, what: str) -> NoReturn:
-        """End the child, whose state is unknown. Raises WorkerError with the cause."""
+        """End the child, whose state is unknown. Raises ChildError with the cause."""
         if self._child is not None and what == "ended" and _ends(self._child):
             what = f"ended with exit code {self._child.returncode}"
         text = self._with_log(f"the process of {self.script.stem} {what}")
         self.close()
-        raise WorkerError(text)
+        raise ChildError(text)
 
     def _with_log(self, text: str) -> str:
         """The text with the last lines that the child wrote."""

@@ -78,7 +78,7 @@ class Omnilingual(AsrSystem):
         self._worker.start()
 
     def transcribe(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[Hypothesis]:
-        """Texts. Raises ValueError above 40 s or for an unknown language, WorkerError where the child fails."""
+        """Texts. Raises ValueError above 40 s or for an unknown language, ChildError where the child fails."""
         longest = max((len(wave) for wave in waves), default=0) / SAMPLE_RATE
         if longest > MAX_SECONDS:
             msg = f"{self.config.name}: {longest:.1f} s of audio, it takes {MAX_SECONDS} s at most"

@@ -11,27 +11,17 @@ import pytest
 from curation.core.errors import DataError, LockError
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
-from curation.manifests import plan
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import FILE, ShardEntry, ShardIndex, read_index
 from curation.manifests.summary import LedgerTally, read_summary
-from curation.pipeline import publish
 from curation.pipeline.edition import Edition, folder_of, keep
-from curation.pipeline.guard import lock
 from curation.pipeline.job import BatchesJudged, FileRewritten, LedgerPartWritten, ShardWritten
 from tests.support.builds import toy_build, toy_config, write_recordings
 from tests.support.faults.killing import Killed, KillingFileSystem
 
+pytestmark = pytest.mark.usefixtures("small_tasks")
+
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
-    monkeypatch.setattr(publish, "FILES_PER_TASK", 1)
-    yield
-    KillingFileSystem.arm(None)
 
 
 @pytest.fixture(scope="module")

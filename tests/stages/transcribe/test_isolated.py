@@ -12,7 +12,7 @@ import pytest
 
 from curation.core.errors import ModelError
 from curation.models.environments import ensure
-from curation.stages.transcribe.isolated import IsolatedWorker, WorkerError
+from curation.stages.transcribe.isolated import ChildError, IsolatedWorker
 
 SCRIPT = """
 import os, sys, time
@@ -102,7 +102,7 @@ def pid(answers) -> int:
 def test_a_broken_child_costs_one_request(worker, language, message):
     before = pid(worker.ask(WAVES[1:], ["en"]))
     worker.request_seconds = 1 if language == "hang" else 60  # a busy machine is slow in the other cases
-    with pytest.raises(WorkerError, match=f"(?s){message}"):
+    with pytest.raises(ChildError, match=f"(?s){message}"):
         worker.ask(WAVES, ["en", language])
     worker.request_seconds = 60
     assert not Path(f"/proc/{before}").exists()
@@ -111,7 +111,7 @@ def test_a_broken_child_costs_one_request(worker, language, message):
 
 def test_a_refused_request_leaves_the_child_alive(worker):
     before = pid(worker.ask(WAVES[1:], ["en"]))
-    with pytest.raises(WorkerError, match="ValueError: this I cannot hear"):
+    with pytest.raises(ChildError, match="ValueError: this I cannot hear"):
         worker.ask(WAVES, ["en", "refuse"])
     assert pid(worker.ask(WAVES[1:], ["en"])) == before
 

@@ -10,29 +10,19 @@ from dataclasses import replace
 import pytest
 
 from curation.core.storage import Storage
-from curation.manifests import plan
 from curation.manifests.history import chain
 from curation.manifests.history.seal import check_seal
 from curation.manifests.index import FILE, read_index
 from curation.manifests.summary import read_summary
-from curation.pipeline import publish
-from curation.pipeline.guard import lock
 from curation.pipeline.run import build
 from tests.support.builds import in_order, table, toy_config, write_recordings
 from tests.support.faults.killing import Killed, KillingFileSystem
 from tests.support.toy import toy_stages
 
+pytestmark = pytest.mark.usefixtures("small_tasks")
+
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"]
 FOLDERS = ("ledger", "segments", "shards")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
-    monkeypatch.setattr(publish, "FILES_PER_TASK", 1)
-    yield
-    KillingFileSystem.arm(None)
 
 
 @pytest.fixture(scope="module")
