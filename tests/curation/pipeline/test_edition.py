@@ -225,7 +225,8 @@ def test_what_was_kept_is_given_again_and_only_the_rest_is_worked_on(tmp_path, r
     assert list(Edition(out, 8).each(TASKS, type(result), work)) == [0, 1, 2, 3, 4]  # another pass has its own
 
 
-def test_no_worker_is_made_where_all_is_done(tmp_path):
+def test_no_worker_is_made_where_all_is_done(tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.pipeline.edition.AT_ONCE", 2)
     out = Storage(str(tmp_path))
     for task in TASKS:
         keep(out, 1, task, RESULTS[2])
