@@ -5,7 +5,7 @@
         kept = build.select(group, ["language", "text"]).kept
 
 The publish pass judges each staging file once (`judge`) and keeps the outcome, without the payload, in a `judged_file`,
-which `select` then reads; for the shards, which read the payload, `located` says where that is.
+which `select` then reads; `payload` reads the payload of what is kept from the files that `select` names.
 """
 
 import posixpath
@@ -47,7 +47,8 @@ class Selection:
     """With `pcm` of the recording in its last row, `place`: row in the staging file, `file`: its index in the group."""
     segments: pa.Table
     """With `row` (index into `spans`), `status`, `reason`, `value`, `threshold`, `detail`, and `place`: its index among
-    all segments of the staging file. Of whole recordings also with `one_voice`: whether all have the same speaker."""
+    all segments of the staging file. Of whole recordings also with `one_voice`: whether all have the same speaker, and
+    `file`: the staging file that they are in."""
 
     @property
     def kept(self) -> pa.Table:
@@ -104,7 +105,10 @@ class LabelledBuild:
         ids = column(selection.spans, "source", "id").to_pylist()
         once = counted_once(selection.segments, pa.array(ids, pa.string()).take(selection.segments["row"]), twins)
         segments = with_joined_speakers(once, ids, self.speaker_threshold)
-        return Selection(selection.spans, segments.append_column("one_voice", one_voice(segments, ids)))
+        names = pa.array(map(str, group.files), pa.string())
+        file = names.take(selection.spans["file"].take(segments["row"]))
+        segments = segments.append_column("one_voice", one_voice(segments, ids)).append_column("file", file)
+        return Selection(selection.spans, segments)
 
     def keep(self, name: BatchName, judged: Selection) -> None:
         """Keep what the pass of this edition has made of a staging file, for `select`."""
@@ -145,15 +149,8 @@ class LabelledBuild:
         return found
 
 
-def located(selection: Selection, group: RecordingGroup) -> pa.Table:
-    """The segments of a group, with `file`: the staging file that each is in, at its `place`."""
-    names = pa.array(map(str, group.files), pa.string())
-    file = names.take(selection.spans["file"].take(selection.segments["row"]))
-    return selection.segments.append_column("file", file)
-
-
 def payload(out: Storage, kept: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Columns of `schemas.SPEECH` of segments that are `located`, in their order; dotted names reach into them."""
+    """Columns of `schemas.SPEECH` of segments of whole recordings, in their order; dotted names reach into them."""
     if not kept.num_rows:
         return schemas.SPEECH.empty_table()
     files = one_chunk(kept["file"]).dictionary_encode()

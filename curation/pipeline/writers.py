@@ -26,7 +26,7 @@ from curation.manifests.groups import IdRange, groups
 from curation.manifests.index import Portion, ShardEntry
 from curation.manifests.segments import table as segments
 from curation.manifests.segments.table import SegmentTable
-from curation.manifests.selection import LabelledBuild, filtered, judged_folder, located, payload
+from curation.manifests.selection import LabelledBuild, filtered, judged_folder, payload
 from curation.manifests.splits.mixture import KEYS, Mixture
 from curation.manifests.splits.places import Splits
 from curation.manifests.summary import LedgerTally, PartSums, mixture_of, named_speakers
@@ -75,7 +75,7 @@ class LedgerWriter:
             twins = read_twins(out, twins_file(edition, number)) if task.has_twins else []
             for group in groups(plan.read_plan(out), task.recordings):
                 selection = self.labelled.select(group, twins=twins)
-                intervals, found = ledger.intervals(selection, self.splits), located(selection, group)
+                intervals, found = ledger.intervals(selection, self.splits), selection.segments
                 rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
                 speech = payload(out, found, segments.SPEECH_COLUMNS)

@@ -89,14 +89,14 @@ class SegmentTable:
             {"bit": bit, **asdict(rule), "column": names.get(rule.score, "")} for bit, rule in enumerate(self.rules)
         ]
 
-    def rows(self, intervals: pa.Table, located: pa.Table, speech: pa.Table, spans: pa.Table) -> pa.Table:
+    def rows(self, intervals: pa.Table, segments: pa.Table, speech: pa.Table, spans: pa.Table) -> pa.Table:
         """The rows of `ledger.intervals` that are not non-speech.
 
-        `located` are the segments of the selection, `speech` their `SPEECH_COLUMNS`, `spans` its spans.
+        `segments` are those of the selection, `speech` their `SPEECH_COLUMNS`, `spans` its spans.
         """
         mine = intervals.filter(pc.not_equal(intervals["status"], NON_SPEECH))
         segment, span = one_chunk(mine["segment"]), one_chunk(mine["span"])
-        texts, judged = speech.take(segment), located.take(segment)
+        texts, judged = speech.take(segment), segments.take(segment)
         source = one_chunk(spans["source"]).take(span)
         hypotheses, text = hypothesis_lists(texts["hypotheses"]), or_null(texts["text"])
         text = pc.if_else(pc.greater(pc.list_value_length(hypotheses), 0), pc.fill_null(text, ""), text)

@@ -169,6 +169,27 @@ def test_functions_of_the_walks_are_in_their_files(name):
             assert function in known, f"{path}: {function}"
 
 
+@pytest.mark.parametrize("name", WALKS)
+def test_lists_of_the_walks_have_as_many_names_as_they_say_and_those_of_today_are_in_the_code(name):
+    paths = [path for folder in FOLDERS.split("|")[:5] for path in sorted((ROOT / folder).rglob("*.py"))]
+    named = re.compile(r"\b(?:def|class) (\w+)|^ +(\w+): ", re.MULTILINE)
+    known = {word for path in paths for found in named.findall(path.read_text(encoding="utf-8")) for word in found}
+    lists = re.findall(r"^([a-z, ]+?) \((\d+)\)((?: .*\n)+)", "\n".join(blocks(TEXTS[name], "text")), re.MULTILINE)
+    assert lists
+    for title, count, listed in lists:
+        names = [one.strip() for one in re.sub(r"\([^)]*\)", "", listed).split(",")]
+        assert sum(map(passes, names)) == int(count), title
+        if "now" in title:
+            last = {re.sub(r" x \d+$", "", one).rpartition(".")[2] for one in names}
+            assert last <= known, title
+
+
+def passes(name):
+    """How often `name x 8` is passed; `name and two others` are three names."""
+    times = re.search(r" x (\d+)$", name)
+    return int(times[1]) if times else 3 if " and two " in name else 1
+
+
 def functions_of(path):
     """Names of a file's functions, and of its methods with their class."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
