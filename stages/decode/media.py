@@ -200,7 +200,7 @@ def open_media(path: str, open_file: OpenFile = open_binary, track: int | None =
         if container.format.name in HEADERLESS:
             msg = "a file without a header does not say its sample rate: convert it to WAV, e.g. with sox -r RATE"
             raise MediaError(msg)
-        stream = _chosen(container, track)
+        stream = _audio_stream(container, track)
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
@@ -211,7 +211,7 @@ def open_media(path: str, open_file: OpenFile = open_binary, track: int | None =
         yield Media(container, stream, info, counted, others, undeclared, origin)
 
 
-def _chosen(container: Any, track: int | None) -> Any:
+def _audio_stream(container: Any, track: int | None) -> Any:
     tracks = container.streams.audio
     if track is not None and track >= len(tracks):
         msg = f"no audio track {track}: the file has {len(tracks)}, counted from 0; correct the column `track`"

@@ -72,12 +72,20 @@ class Twin(Compact):
     kind = "twin"
     streams = ("content",)
     codec = TokenizerKind.codec
+
+class Plain(TokenizerKind):
+    kind = "plain"
+    streams = ("content",)
+
+    def content(self, folder, device):
+        assert device == "cpu"
+        return Compact().content(folder, device)
 """
 POINTS = {
     "curation.denoisers": {"gain": "Gain"},
     "curation.diarizers": {"halves": "Halves"},
     "curation.aligners": {"even": "Even"},
-    "curation.tokenizers": {"twin": "Twin"},
+    "curation.tokenizers": {"twin": "Twin", "plain": "Plain"},
 }
 GAIN = ["denoise.denoiser=gain", "denoise.options={gain: {factor: 0.5}}"]
 
@@ -154,7 +162,8 @@ def test_a_diarizer_and_an_aligner_of_a_package_are_used():
 
 def test_a_tokenizer_of_a_package_is_used():
     assert load_content("twin").fingerprint == load_content("compact").fingerprint
-    assert described(TokenizeConfig(glm="twin"))["glm"]["size"] == load_content("twin").codebook_size
+    for kind in ("twin", "plain"):
+        assert described(TokenizeConfig(glm=kind))["glm"]["size"] == load_content("twin").codebook_size
     with pytest.raises(
         ConfigError, match=r"tokenize\.bicodec: the tokenizer 'twin' has no such stream, it has content"
     ):
