@@ -32,11 +32,13 @@ def read(out: Storage, name: BatchName, fingerprint: str, columns: Sequence[str]
         return schemas.TOKENS.empty_table().select(list(columns))
 
 
-def add(out: Storage, name: BatchName, fingerprint: str, rows: pa.Table) -> None:
-    """Store the rows of `schemas.TOKENS` with those of the batch, replacing rows with the same id."""
+def add(out: Storage, name: BatchName, fingerprint: str, rows: pa.Table) -> pa.Table:
+    """Store the rows of `schemas.TOKENS` with those of the batch, replacing rows with the same id; returns all."""
     known = read(out, name, fingerprint)
     older = known.filter(pc.invert(pc.is_in(known["id"], value_set=rows["id"].combine_chunks())))
-    out.write_table(file_name(name, fingerprint), pa.concat_tables([older, rows]).sort_by("id"))
+    stored = pa.concat_tables([older, rows]).sort_by("id")
+    out.write_table(file_name(name, fingerprint), stored)
+    return stored
 
 
 def streams_of(out: Storage, kept: pa.Table, fingerprint: str) -> pa.Table:

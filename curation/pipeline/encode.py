@@ -86,8 +86,8 @@ class BatchJudge:
                 times.add(file.times)
                 add_rates(errors, file.errors)
             if self._tokenizers is not None:
-                samples += self._encode(name, judged, self._tokenizers)
-                known = tokens.read(self._out, name, self._tokenizers.fingerprint, ["id", "error"])
+                known, encoded = self._encode(name, judged, self._tokenizers)
+                samples += encoded
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
             self._labelled.keep(name, judged)
         judged_files = BatchesJudged(
@@ -100,19 +100,19 @@ class BatchJudge:
         )
         return keep(self._out, self._labelled.edition, task, judged_files)
 
-    def _encode(self, name: BatchName, judged: Selection, tokenizers: DualTokenizer) -> int:
-        """Encode what is kept and has no tokens; returns its samples."""
+    def _encode(self, name: BatchName, judged: Selection, tokenizers: DualTokenizer) -> tuple[pa.Table, int]:
+        """Encode what is kept and has no tokens; returns id and error of all token rows, and the samples encoded."""
         kept = judged.kept
         known = tokens.read(self._out, name, tokenizers.fingerprint, ["id", "error"])
         good = known.filter(pc.equal(known["error"], ""))["id"].combine_chunks()
         missing = kept.filter(pc.invert(pc.is_in(kept["id"], value_set=good)))
         if not missing.num_rows:
-            return 0
+            return known, 0
         audio = staging.read_speech(self._out, name, missing, ["audio"])["audio"]
         recordings = column(judged.spans, "source", "id").take(missing["row"])
         rows = encode_recordings(tokenizers, recordings, missing["id"], audio)
-        tokens.add(self._out, name, tokenizers.fingerprint, rows)
-        return int(np.sum(missing["end"].to_numpy() - missing["start"].to_numpy()))
+        known = tokens.add(self._out, name, tokenizers.fingerprint, rows).select(["id", "error"])
+        return known, int(np.sum(missing["end"].to_numpy() - missing["start"].to_numpy()))
 
 
 def encode_recordings(

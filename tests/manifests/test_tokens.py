@@ -30,7 +30,8 @@ def out(tmp_path):
 
 def test_rows_are_added_and_replaced(out):
     tokens.add(out, FIRST, FINGERPRINT, table(b="broken", a=[1]))
-    tokens.add(out, FIRST, FINGERPRINT, table(c=[3], b=[2, 2]))
+    stored = tokens.add(out, FIRST, FINGERPRINT, table(c=[3], b=[2, 2]))
+    assert stored.equals(tokens.read(out, FIRST, FINGERPRINT))
     assert tokens.read(out, FIRST, FINGERPRINT).equals(table(a=[1], b=[2, 2], c=[3]))
 
 
