@@ -110,8 +110,8 @@ class LabelledBuild:
         segments = segments.append_column("one_voice", one_voice(segments, ids)).append_column("file", file)
         return Selection(selection.spans, segments)
 
-    def keep(self, name: BatchName, judged: Selection) -> None:
-        """Keep what the pass of this edition has made of a staging file, for `select`."""
+    def store(self, name: BatchName, judged: Selection) -> None:
+        """Store what the pass of this edition has made of a staging file, for `select`."""
         self.out.write_table(judged_file(self.edition, name), judged.nested)
 
     def _judged(self, name: BatchName) -> Selection:

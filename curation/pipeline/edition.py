@@ -3,7 +3,7 @@
 The files of an edition have its number in their names. One that only adds recordings names the files of the edition
 before too, which stay as they are (`Standing`). The index names those that are the corpus: it is replaced last,
 in one step, and only then are files removed that it does not name. Who reads through the index sees the old corpus
-or the new one, whatever is killed. A finished task of a pass leaves its result in `publish/vN/` (`keep`), and is not
+or the new one, whatever is killed. A finished task of a pass leaves its result in `publish/vN/` (`stored`), and is not
 done again when the pass goes on after a kill (`Edition.each`).
 
 Nor does a pass that went on where its lock was lost (a machine that slept, a request that was late) spoil another one:
@@ -155,9 +155,9 @@ class Edition:
     def each(
         self, tasks: Iterable[Task], kind: type[Result], work: Callable[[Iterable[Task]], Iterable[Result]]
     ) -> Iterator[Result]:
-        """A result for each task of the pass, in any order: the one that was kept, or what `work` gives for the others.
+        """A result for each task of the pass, in any order: the stored one, or what `work` gives for the others.
 
-        Raises DataError where one that was kept is damaged.
+        Raises DataError where a stored one is damaged.
         """
         folder = folder_of(self.number)
         known, waiting = {*self.out.names(folder)}, []
@@ -247,14 +247,14 @@ def before_labelling(out: Storage, planned: Plan, units: Iterable[int]) -> None:
             out.write_json(ANEW, {"units": published})
 
 
-def keep(out: Storage, edition: int, task: Task, result: Result) -> Result:
-    """Keep the result of a task of the pass that makes an edition, when all that the task writes is there."""
+def stored(out: Storage, edition: int, task: Task, result: Result) -> Result:
+    """The result of a task of the pass that makes an edition, stored: all that the task writes has to be there."""
     out.write_json(f"{folder_of(edition)}/{_name(task)}", asdict(result))
     return result
 
 
 def folder_of(edition: int) -> str:
-    """Where the pass that makes an edition keeps what is done."""
+    """Where the pass that makes an edition stores what is done."""
     return f"{FOLDER}/v{edition}"
 
 

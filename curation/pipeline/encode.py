@@ -16,7 +16,7 @@ from curation.manifests.duplicates.exact import Content, samples_of
 from curation.manifests.error_rates import ErrorRate, add_rates
 from curation.manifests.selection import Selection, column
 from curation.manifests.staging import BatchName
-from curation.pipeline.edition import keep
+from curation.pipeline.edition import stored
 from curation.pipeline.gpu import for_this_machine
 from curation.pipeline.guard.quarantine import current_attempt
 from curation.pipeline.job import BatchesJudged, Job
@@ -89,7 +89,7 @@ class BatchJudge:
                 known, encoded = self._encode(name, judged, self._tokenizers)
                 samples += encoded
                 judged = replace(judged, segments=tokens.with_errors(judged.segments, known))
-            self._labelled.keep(name, judged)
+            self._labelled.store(name, judged)
         judged_files = BatchesJudged(
             label_times=times,
             label_errors=errors,
@@ -98,7 +98,7 @@ class BatchJudge:
             audio_seconds=samples / SAMPLE_RATE,
             warning=self._note if samples else "",
         )
-        return keep(self._out, self._labelled.edition, task, judged_files)
+        return stored(self._out, self._labelled.edition, task, judged_files)
 
     def _encode(self, name: BatchName, judged: Selection, tokenizers: DualTokenizer) -> tuple[pa.Table, int]:
         """Encode what is kept and has no tokens; returns id and error of all token rows, and the samples encoded."""

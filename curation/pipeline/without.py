@@ -21,7 +21,7 @@ from curation.manifests.index import ShardIndex
 from curation.manifests.segments import table as segments
 from curation.manifests.splits.mixture import KEYS
 from curation.manifests.summary import LedgerTally, PartSums, mixture_of, named_speakers
-from curation.pipeline.edition import keep
+from curation.pipeline.edition import stored
 from curation.pipeline.job import FileRewritten
 from curation.pipeline.writers import ShardTally
 
@@ -60,7 +60,7 @@ class Without:
 
     def __call__(self, task: RewriteTask) -> FileRewritten:
         """Write the file of the task, or the two of a part."""
-        return keep(self.out, self.edition, task, self._written(task))
+        return stored(self.out, self.edition, task, self._written(task))
 
     def _written(self, task: RewriteTask) -> FileRewritten:
         name = f"{FOLDERS[task.is_shard]}/{task.file}"

@@ -30,7 +30,7 @@ from curation.manifests.selection import LabelledBuild, filtered, judged_folder,
 from curation.manifests.splits.mixture import KEYS, Mixture
 from curation.manifests.splits.places import Splits
 from curation.manifests.summary import LedgerTally, PartSums, mixture_of, named_speakers
-from curation.pipeline.edition import keep
+from curation.pipeline.edition import stored
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
 KEPT_ROWS = 2**16
@@ -91,7 +91,7 @@ class LedgerWriter:
             writer.annotate(PartSums.KEY, PartSums(tally, speakers.values(), mixture).to_text())
         sha256 = {f"{ledger.FOLDER}/{file}": writer.sha256, f"{segments.FOLDER}/{file}": all_writer.sha256}
         part = LedgerPartWritten(number=number, file=file, kept_samples=samples, tally=tally, sha256=sha256)
-        return keep(out, edition, task, part)
+        return stored(out, edition, task, part)
 
 
 def _with_portion(found: pa.Table, intervals: pa.Table, heard: pa.Table) -> pa.Table:
@@ -180,7 +180,7 @@ class ShardWriter:
                 writer.add(rows)
                 tally.add(rows)
         shard = ShardWritten(entry=tally.entry(file, writer.bytes, writer.sha256))
-        return keep(self.out, self.edition, task, shard)
+        return stored(self.out, self.edition, task, shard)
 
     def _rows_of(self, shard: int, number: int, before: int) -> Iterator[pa.Table]:
         """What a part of the ledger gives to the shard, in pieces: it may share its utterances with others."""

@@ -14,7 +14,7 @@ from curation.core.timing import StageTimes
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import FILE, ShardEntry, ShardIndex, read_index
 from curation.manifests.summary import LedgerTally, read_summary
-from curation.pipeline.edition import Edition, folder_of, keep
+from curation.pipeline.edition import Edition, folder_of, stored
 from curation.pipeline.job import BatchesJudged, FileRewritten, LedgerPartWritten, ShardWritten
 from tests.support.builds import toy_build, toy_config, write_recordings
 from tests.support.faults.killing import Killed, KillingFileSystem
@@ -208,10 +208,10 @@ RESULTS = [
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
-def test_what_was_kept_is_given_again_and_only_the_rest_is_worked_on(tmp_path, result):
+def test_what_was_stored_is_given_again_and_only_the_rest_is_worked_on(tmp_path, result):
     out, given = Storage(str(tmp_path)), []
     for task in TASKS[::2]:
-        assert keep(out, 7, task, result) == result
+        assert stored(out, 7, task, result) == result
 
     def work(tasks):
         for task in tasks:
@@ -229,7 +229,7 @@ def test_no_worker_is_made_where_all_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr("curation.pipeline.edition.AT_ONCE", 2)
     out = Storage(str(tmp_path))
     for task in TASKS:
-        keep(out, 1, task, RESULTS[2])
+        stored(out, 1, task, RESULTS[2])
     assert list(Edition(out, 1).each(TASKS, ShardWritten, lambda _: pytest.fail("nothing to do"))) == [RESULTS[2]] * 5
 
 

@@ -103,7 +103,7 @@ def test_the_segments_add_up_to_the_ledger_whatever_the_labels_are(tmp_path_fact
         commit(out, BatchName(0, number), recordings[start : start + per_file], StageTimes(), audio=False)
     labelled = LabelledBuild(out, RULES, 0.5, edition=1)
     for name in committed(out):
-        labelled.keep(name, labelled.judge(read(out, name)))
+        labelled.store(name, labelled.judge(read(out, name)))
     writer = writers.LedgerWriter(labelled, SegmentTable([Score("pwer", "1", "")], RULES))
     (part,) = map(writers.LedgerTask, id_ranges(plan.read_plan(out), committed(out)))
     written = writer(part)
