@@ -175,7 +175,7 @@ class Edition:
             yield from work(waiting)
 
     def switch(self, new: ShardIndex, kind: Kind = "build", *, rewrites: bool = True) -> ShardIndex:
-        """Make this edition the corpus, and remove files that it does not name; returns the index as it is written.
+        """Make this edition the corpus; returns the index as it is written. `end` then removes what it does not name.
 
         `rewrites`: whether it goes without shards of the edition before. Raises LockError where another build has
         replaced the index since this pass began: its corpus stays.
