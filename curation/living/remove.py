@@ -33,6 +33,7 @@ from curation.manifests.index import ShardIndex, published_index, read_index
 from curation.manifests.removals import receipts, tombstones
 from curation.manifests.removals.receipts import INTENT, FileChange, Intent, Reason, Receipt, State
 from curation.manifests.removals.tombstones import Tombstones
+from curation.manifests.schemas import LEDGER
 from curation.manifests.segments import table as segments
 from curation.manifests.summary import write_removal
 from curation.pipeline.edition import ANEW, Edition
