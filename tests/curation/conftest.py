@@ -1,4 +1,4 @@
-"""A small corpus of real speech, built once through the command line with real models."""
+"""A small corpus of real speech, built once through the command line with real models; builds that can be killed."""
 
 import json
 import shutil
@@ -10,7 +10,9 @@ import pytest
 import soundfile
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.manifests import plan
 from tests.support.commands import curation
+from tests.support.faults.killing import KillingFileSystem
 from tests.support.real_speech import librivox
 
 SETTINGS = """
@@ -54,3 +56,13 @@ def corpus(tmp_path_factory):
     settings.write_text(SETTINGS)
     built = curation("build", manifest, "-o", folder / "out", "-c", settings, "--json")
     return Corpus(manifest, settings, folder / "out", built.stdout, built.stderr)
+
+
+@pytest.fixture
+def small_tasks(monkeypatch):
+    """A task for each unit and file, a lock that is taken at once, and a file system that lives again afterwards."""
+    monkeypatch.setattr("curation.pipeline.guard.lock.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(plan, "UNITS_PER_PART", 1)
+    monkeypatch.setattr("curation.pipeline.publish.FILES_PER_TASK", 1)
+    yield
+    KillingFileSystem.arm(None)
