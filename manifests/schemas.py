@@ -249,7 +249,9 @@ LEDGER_COLUMNS = [
     Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage; removed: why"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
-    Column("detail", pa.string(), "", "failed: the error; dedup.exact: the id of the recording that counts"),
+    Column(
+        "detail", pa.string(), "", "failed: the error; dedup.exact: id of the recording that counts; dedup.near: group"
+    ),
     Column("pcm", pa.string(), "", "SHA-256 of the recording's samples as they were decoded; null: not known"),
     SPLIT,
 ]
@@ -268,7 +270,9 @@ SEGMENT_COLUMNS = [
     Column("reason", pa.string(), "", "rejected: the setting that caused it, the first of them; failed: the stage"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
-    Column("detail", pa.string(), "", "failed: the error; dedup.exact: the id of the recording that counts"),
+    Column(
+        "detail", pa.string(), "", "failed: the error; dedup.exact: id of the recording that counts; dedup.near: group"
+    ),
     Column(
         "rules_broken",
         pa.uint32(),
