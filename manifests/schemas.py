@@ -250,7 +250,7 @@ LEDGER_COLUMNS = [
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
     Column(
-        "detail", pa.string(), "", "failed: the error; dedup.exact: id of the recording that counts; dedup.near: group"
+        "detail", pa.string(), "", "failed: the error; dedup.exact: the recording that counts; dedup.near: the group"
     ),
     Column("pcm", pa.string(), "", "SHA-256 of the recording's samples as they were decoded; null: not known"),
     SPLIT,
@@ -271,7 +271,7 @@ SEGMENT_COLUMNS = [
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
     Column(
-        "detail", pa.string(), "", "failed: the error; dedup.exact: id of the recording that counts; dedup.near: group"
+        "detail", pa.string(), "", "failed: the error; dedup.exact: the recording that counts; dedup.near: the group"
     ),
     Column(
         "rules_broken",
