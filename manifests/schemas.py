@@ -249,9 +249,7 @@ LEDGER_COLUMNS = [
     Column("reason", pa.string(), "", "rejected: the setting that caused it; failed: the stage; removed: why"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
-    Column(
-        "detail", pa.string(), "", "failed: the error; dedup.exact: the recording that counts; dedup.near: the group"
-    ),
+    Column("detail", pa.string(), "", "failed: the error; dedup.exact: what counts instead; dedup.near: the group"),
     Column("pcm", pa.string(), "", "SHA-256 of the recording's samples as they were decoded; null: not known"),
     SPLIT,
 ]
@@ -270,9 +268,7 @@ SEGMENT_COLUMNS = [
     Column("reason", pa.string(), "", "rejected: the setting that caused it, the first of them; failed: the stage"),
     Column("value", pa.float64(), "", "rejected: the measured score"),
     Column("threshold", pa.float64(), "", "rejected: the threshold of the score"),
-    Column(
-        "detail", pa.string(), "", "failed: the error; dedup.exact: the recording that counts; dedup.near: the group"
-    ),
+    Column("detail", pa.string(), "", "failed: the error; dedup.exact: what counts instead; dedup.near: the group"),
     Column(
         "rules_broken",
         pa.uint32(),
