@@ -95,7 +95,7 @@ class LedgerWriter:
 
 
 def _with_portion(found: pa.Table, intervals: pa.Table, heard: pa.Table) -> pa.Table:
-    """Located segments with their `split` and `tier`, as the rows of the segments have them."""
+    """Segments of a selection with their `split` and `tier`, as the rows of the segments have them."""
     segment = intervals.filter(pc.not_equal(intervals["status"], ledger.NON_SPEECH))["segment"]
     known = segment.is_valid().to_numpy()
     row = np.empty(found.num_rows, np.int64)
