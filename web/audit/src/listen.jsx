@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Card } from "./card.jsx";
 import { KINDS } from "./marks.js";
-import { ORDERS, address, command, filtered, foundBy, reasonOf, sql, sqlCommand } from "./query.js";
+import { ORDERS, address, command, filtered, foundBy, reasonOf, sql, sqlCommand, untold } from "./query.js";
 import { changeOf } from "./thresholds.jsx";
 import { count, csvCell, seconds, visible } from "./text.js";
 import { Badge, Code, Copy, Said, languageName } from "./ui.jsx";
@@ -63,7 +63,7 @@ export function Listen({ meta, rows: all, asked, fetched, edges, route, marks, o
 
 function Filters({ meta, rows, filter, change }) {
   const reasons = useMemo(() => [...new Set(rows.map(reasonOf))].sort(), [rows]);
-  const others = ["speaker", "recording", "change", "of"].filter((name) => filter[name]);
+  const others = ["speaker", "recording", "change", "of"].filter((name) => filter[name] !== undefined);
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <label>
@@ -105,8 +105,8 @@ function Filters({ meta, rows, filter, change }) {
         <input id="search" type="search" value={filter.q ?? ""} placeholder="text, speaker, file, id" onInput={(event) => change("q", event.currentTarget.value)} />
       </label>
       {others.map((name) => (
-        <button key={name} type="button" class="chip" onClick={() => change(name, "")} aria-label={`Remove the filter by ${name}`}>
-          {name === "of" ? "of the" : `${name}:`} <Said>{filter[name]}</Said> {"\u00d7"}
+        <button key={name} type="button" class="chip" onClick={() => change(name, undefined)} aria-label={`Remove the filter by ${name}`}>
+          {name === "of" ? "of the" : `${name}:`} <Said>{filter[name] || "unknown"}</Said> {"\u00d7"}
         </button>
       ))}
     </form>
@@ -138,7 +138,7 @@ function List({ shown, at, pick, marks }) {
     <>
       <ul ref={box} role="listbox" aria-label="Segments" tabIndex={0} aria-activedescendant={shown.length ? `row-${at}` : undefined} onKeyDown={move}>
         {shown.slice(begin, begin + PAGE).map((row, place) => (
-          <li key={row.key} id={`row-${begin + place}`} role="option" aria-selected={begin + place === at} onClick={() => pick(begin + place, true)}>
+          <li key={row.key} id={`row-${begin + place}`} data-id={row.key} role="option" aria-selected={begin + place === at} onClick={() => pick(begin + place, true)}>
             <span class="line">
               <Badge status={row.status} />
               <span class="reason">{visible(row.reason)}</span>
@@ -170,6 +170,11 @@ function List({ shown, at, pick, marks }) {
   );
 }
 
+const without = (filter, names) => {
+  const found = untold(filter, names);
+  return found.length ? `, whatever ${found.map((name) => ({ q: "the search", of: "the answer", order: "the order" })[name] ?? `the ${name}`).join(", ")}` : "";
+};
+
 function Take({ meta, filter, shown, go, setQuestion }) {
   const csv = () =>
     [["id", "status", "reason", "language", "speaker", "seconds", "text"], ...shown.map((row) => [row.key, row.status, row.reason, row.language, row.speaker, row.seconds, row.text])]
@@ -185,8 +190,8 @@ function Take({ meta, filter, shown, go, setQuestion }) {
           </button>
         </p>
       )}
-      <Code title="SQL, on all segments" text={sqlCommand(meta, filter)} />
-      <Code title="A random sample" text={command(meta, filter)} />
+      <Code title={`SQL, on all segments${without(filter, ["change", "of", "order"])}`} text={sqlCommand(meta, filter)} />
+      <Code title={`A random sample${without(filter, ["language", "speaker", "recording", "q", "change", "of", "order"])}`} text={command(meta, filter)} />
       <p>
         <Copy text={csv}>Copy the {count(shown.length)} rows as CSV</Copy>
       </p>

@@ -12,7 +12,7 @@ export function filtered(rows, filter, change) {
     (row) =>
       (!filter.reason || (filter.reason === "rejected" ? row.status === "rejected" : reasonOf(row) === filter.reason)) &&
       (filter.language === undefined || row.language === filter.language) &&
-      (!filter.speaker || row.speaker === filter.speaker) &&
+      (filter.speaker === undefined || (row.speaker ?? "") === filter.speaker) &&
       (!filter.recording || row.recording === filter.recording) &&
       (!filter.change || change(row) === filter.change) &&
       words.every((word) => row.hay.includes(word)),
@@ -38,11 +38,17 @@ function conditions(filter) {
   if (filter.language) found.push(`language = ${sqlString(filter.language)}`);
   else if (filter.language === "") found.push("language IS NULL");
   if (filter.speaker) found.push(`speaker = ${sqlString(filter.speaker)}`);
+  else if (filter.speaker === "") found.push("speaker IS NULL");
   if (filter.recording) found.push(`recording_id = ${sqlString(filter.recording)}`);
-  for (const word of (filter.q ?? "").split(/\s+/).filter(Boolean))
-    found.push(`(contains(lower(text), lower(${sqlString(word)})) OR contains(id, ${sqlString(word)}))`);
+  for (const word of (filter.q ?? "").split(/\s+/).filter(Boolean)) found.push(`contains(lower(${SEARCHED}), lower(${sqlString(word)}))`);
   return found;
 }
+
+// What a search looks at (`hay` of a row), as SQL.
+const SEARCHED = "concat_ws(chr(10), id, recording_id, path, speaker, text, detail, array_to_string(list_transform(hypotheses, lambda h: h.text), chr(10)))";
+
+// What of a filter SQL, or the command of a sample, does not say.
+export const untold = (filter, names) => names.filter((name) => filter[name] !== undefined && filter[name] !== "random" && !(name === "language" && filter.language));
 
 export function sql(filter, line = "\n") {
   const where = conditions(filter).map((item, at) => `${at ? "AND" : "WHERE"} ${item}`);
@@ -94,7 +100,7 @@ export const link = (id) => `#id=${encodeURIComponent(id)}`;
 export function foundBy(filter) {
   if (filter.order && filter.order !== "random") return "sorted";
   if (filter.q) return "searched";
-  return ["speaker", "recording", "change", "of"].some((name) => filter[name]) ? "filtered" : "random";
+  return ["speaker", "recording", "change", "of"].some((name) => filter[name] !== undefined) ? "filtered" : "random";
 }
 
 export function address(tab, filter = {}, id = null) {

@@ -112,12 +112,20 @@ function List({ label, head, rows, onPick }) {
   );
 }
 
+// The height of a curve, between two of its points too.
+function at(points, place) {
+  const next = points.findIndex(([a]) => a >= place);
+  if (next < 1) return points.at(next)?.[1] ?? 0;
+  const [[a, b], [c, d]] = [points[next - 1], points[next]];
+  return b + ((d - b) * (place - a)) / (c - a);
+}
+
 function Lorenz({ points }) {
   const [size, left, top] = [300, 44, 10];
   const x = (value) => left + value * size;
   const y = (value) => top + (1 - value) * size;
   const line = points.map(([a, b], at) => `${at ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("");
-  const half = points.find(([a]) => a >= 0.5)?.[1] ?? 0;
+  const half = at(points, 0.5);
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   return (
     <figure class="chart">

@@ -61,10 +61,10 @@ export function number(value, digits = 3) {
   return shown.replace("-", "\u2212");
 }
 
-// A cell of CSV: spreadsheets take = + - @ at the start for a formula.
+// A cell of CSV: spreadsheets take = + - @ at the start for a formula, in some languages wide ones too.
 export function csvCell(value) {
   const text = visible(value);
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
   return `"${safe.replaceAll('"', '""')}"`;
 }
 

@@ -2,16 +2,21 @@
 than text.
 """
 
+import itertools
 import json
 import re
+import shlex
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import axe_core_python
+import numpy as np
 import pyarrow as pa
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from curation.audit.corpus import Corpus
 from curation.audit.estimate import estimate
 from curation.audit.marks import import_marks
 from curation.audit.page.rows import COLUMNS
@@ -29,6 +34,7 @@ from tests.support.story import publish_again, story_config
 
 GOOD, TOKYO = "ann-0000032000-0000052000", "tokyo-0000008000-0000024000"
 CUT, EMPTY = "refused-0000008000-0000016000", "refused-0000024000-0000032000"
+SHOWN_IDS = "return [...document.querySelectorAll('[role=option]')].map(item => item.dataset.id)"
 TABS = ["overview", "thresholds", "listen", "systems", "speakers", "marks"]
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
@@ -151,6 +157,95 @@ def test_sliders_keep_what_publishing_would(browser, page):
     browser.click("nav a", "Thresholds")
     browser.click("button", "Back to the published")
     assert browser.texts(".examples button") == []
+
+
+def test_each_slider_keeps_what_publishing_would(browser, page):
+    rows, meta = rows_of(page), meta_of(page)
+    browser.open(page, "#/thresholds")
+    configured = [rule["threshold"] for rule in meta["rules"]]
+    for dim, edges in enumerate(meta["cube"]["edges"]):
+        for stop in {0, len(edges) - 1}:
+            thresholds = [edges[stop] if at == dim else value for at, value in enumerate(configured)]
+            browser.run(
+                "const box = document.getElementById(arguments[0]); box.value = arguments[1];"
+                "box.dispatchEvent(new Event('input', {bubbles: true}))",
+                f"slider-{dim}",
+                stop,
+            )
+            browser.settle()
+            expected = kept_by_judging(rows, meta, thresholds)
+            word = "utterance" if expected == 1 else "utterances"
+            assert browser.text(".effect .tile small") == f"{expected} {word}", (meta["rules"][dim]["field"], stop)
+        back = edges.index(configured[dim])
+        browser.run(
+            "const box = document.getElementById(arguments[0]); box.value = arguments[1];"
+            "box.dispatchEvent(new Event('input', {bubbles: true}))",
+            f"slider-{dim}",
+            back,
+        )
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "reason=kept",
+        "reason=rejected&language=en",
+        "reason=consensus.max_pwer",
+        "reason=failed%20tokenize",
+        "language=",
+        "speaker=",
+        "speaker=ann",
+        "q=SENSE",
+        "q=since",  # only a system has heard it
+        "q=refused%20one",
+        "q=ann",
+        "q=%E4%B8%96%E7%95%8C",
+        "order=longest&q=.wav",
+    ],
+)
+def test_the_sql_of_a_filter_finds_what_the_list_shows(browser, corpus, page, place):
+    browser.open(page, f"#/listen?{place}")
+    shown = {row["id"] for row in rows_of(page)} & {*browser.run(SHOWN_IDS)}
+    browser.run("document.querySelectorAll('details').forEach(item => item.open = true)")
+    _, _, _, query = shlex.split(browser.texts(".take pre")[0])
+    assert {row["id"] for row in Corpus.open(str(corpus)).ask(query)} - {None} == shown
+    assert shown
+    assert ("whatever the order" in browser.texts(".take figcaption")[0]) == ("order" in place)
+
+
+def test_the_matrix_and_the_outliers_are_those_of_the_sample(browser, page):
+    rows, meta = rows_of(page), meta_of(page)
+    browser.open(page, "#/systems")
+    head, *lines = [line.split("\t") for line in browser.texts(".matrix tr")]
+    cells = {(line[0], name): value for line in lines for name, value in zip(head[1:], line[1:], strict=True)}
+    for a, b in itertools.permutations(head[1:], 2):
+        pairs = [pair for pair in meta["systems"]["pairs"] if pair[1:3] == [a, b]]
+        errors, words = (sum(pair[at] for pair in pairs) for at in (3, 4))
+        shown = float(cells[a, b].split("\u202f")[0]) if pairs else None
+        assert shown == (pytest.approx(100 * errors / words, abs=0.051) if pairs else None)
+    outliers = {line.split("\t")[0]: line.split("\t")[-1] for line in browser.texts("main > table tbody tr")}
+    heard = Counter(system for row in rows for system, _, _, error in row["hypotheses"] if not error)
+    assert {name: int(value) for name, value in outliers.items()} == dict(heard)
+
+
+def test_the_lorenz_curve_is_that_of_the_kept_seconds(browser, corpus, page):
+    kept = Corpus.open(str(corpus)).ask("SELECT speaker, seconds FROM segments WHERE status = 'kept'")
+    found = Counter()
+    for row in kept:
+        found[row["speaker"]] += row["seconds"]
+    seconds = sorted(found.values())
+    share = [0, *(sum(seconds[: n + 1]) / sum(seconds) for n in range(len(seconds)))]
+    browser.open(page, "#/speakers")
+    path = browser.run("return document.querySelector('.curve').getAttribute('d')")
+    points = [tuple(map(float, point.split())) for point in re.split("[ML]", path)[1:]]
+    (left, bottom), (right, top) = points[0], points[-1]
+    curve = [((x - left) / (right - left), (bottom - y) / (bottom - top)) for x, y in points]
+    assert curve == [
+        (pytest.approx(n / len(seconds), abs=0.001), pytest.approx(value, abs=0.001)) for n, value in enumerate(share)
+    ]
+    half = 100 * float(np.interp(0.5, [n / len(seconds) for n in range(len(share))], share))
+    said = re.search(r"least has ([\d.]+)", browser.text("figcaption"))
+    assert float(said[1]) == pytest.approx(half, abs=0.051)
 
 
 def test_marks_stay_and_have_the_form_of_marks_jsonl(browser, page):
