@@ -66,7 +66,7 @@ function Slider({ meta, rule, dim, edges, start, move }) {
   const at = edges[dim];
   const out = (bin) => (rule.breaks === "<" ? bin <= at : bin > at);
   const shown = number(stops[at]);
-  const id = `slider-${dim}`;
+  const id = stops.length < 2 ? undefined : `slider-${dim}`;
   return (
     <div class={`slider ${at === start ? "" : "moved"}`}>
       <label for={id}>
@@ -76,34 +76,37 @@ function Slider({ meta, rule, dim, edges, start, move }) {
         </output>
       </label>
       <p class="meaning">{rule.meaning}</p>
-      <div class="plot" style={{ "--edges": stops.length }}>
-        <svg viewBox={`0 0 ${bins.length * 10} 40`} preserveAspectRatio="none" aria-hidden="true">
-          {bins.map((samples, bin) => {
-            const height = samples ? Math.max(1, (38 * samples) / most) : 0;
-            return <rect key={bin} class={out(bin) ? "rejected" : "kept"} x={bin * 10 + 0.6} width={8.8} y={40 - height} height={height} />;
-          })}
-        </svg>
-        <input
-          id={id}
-          type="range"
-          min={0}
-          max={stops.length - 1}
-          step={1}
-          value={at}
-          disabled={stops.length < 2}
-          aria-valuetext={`${SIGNS[rule.breaks]} ${shown}${at === start ? ", as published" : ""}`}
-          onInput={(event) => move(dim, Number(event.currentTarget.value))}
-        />
-        <div class="ends" aria-hidden="true">
-          <span>{number(stops[0])}</span>
-          {at !== start && (
-            <button type="button" class="link" tabIndex={-1} onClick={() => move(dim, start)}>
-              published: {number(rule.threshold)}
-            </button>
-          )}
-          <span>{number(stops.at(-1))}</span>
+      {stops.length < 2 ? (
+        <p class="note">{bins.some(Boolean) ? "More stops would be too many for a page: `curation whatif` tries any value." : "Nothing to move: no segment to which it applies has the score."}</p>
+      ) : (
+        <div class="plot" style={{ "--edges": stops.length }}>
+          <svg viewBox={`0 0 ${bins.length * 10} 40`} preserveAspectRatio="none" aria-hidden="true">
+            {bins.map((samples, bin) => {
+              const height = samples ? Math.max(1, (38 * samples) / most) : 0;
+              return <rect key={bin} class={out(bin) ? "rejected" : "kept"} x={bin * 10 + 0.6} width={8.8} y={40 - height} height={height} />;
+            })}
+          </svg>
+          <input
+            id={id}
+            type="range"
+            min={0}
+            max={stops.length - 1}
+            step={1}
+            value={at}
+            aria-valuetext={`${SIGNS[rule.breaks]} ${shown}${at === start ? ", as published" : ""}`}
+            onInput={(event) => move(dim, Number(event.currentTarget.value))}
+          />
+          <div class="ends" aria-hidden="true">
+            <span>{number(stops[0])}</span>
+            {at !== start && (
+              <button type="button" class="link" tabIndex={-1} onClick={() => move(dim, start)}>
+                published: {number(rule.threshold)}
+              </button>
+            )}
+            <span>{number(stops.at(-1))}</span>
+          </div>
         </div>
-      </div>
+      )}
     </div>
   );
 }
