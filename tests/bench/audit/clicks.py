@@ -117,7 +117,7 @@ class Page:
 
     def good(self) -> None:
         self.hand.click(".waterfall button", "kept")
-        for _ in range(20):
+        for _ in range(min(20, sum(row["status"] == "kept" for row in self.rows))):
             self.hand.keys("1")
             self._see("document.querySelector('.mark[aria-pressed=true]')")
             self.hand.keys("j")

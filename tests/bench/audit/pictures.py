@@ -1,6 +1,6 @@
 """The pictures of docs/how-to/audit.md, of the page of a corpus, in Debian's Chromium.
 
-    python -m tests.bench.audit.pictures demo/audit          # the page that `make demo` has written
+    python -m tests.bench.audit.pictures audit               # of `curation audit corpus -o audit --against before`
 
 Light and dark, 1280 and 400 pixels wide. Texts of the recordings are to be seen: only of those that may be published.
 """
@@ -55,6 +55,12 @@ def main() -> None:
             "overview": taken(browser, page, "", "light", 1280, 720),
             "thresholds": taken(browser, page, "#/thresholds", "light", 1280, 900),
             "listen": taken(browser, page, rejects, "dark", 1280, 900),
+            "more": beside(
+                [
+                    taken(browser, page, f"#/{tab}", theme, 1280, 900)
+                    for tab, theme in (("speakers", "light"), ("diff", "dark"))
+                ]
+            ).reduce(2),
             "narrow": beside([taken(browser, page, place, theme, 400, 860) for place, theme in narrow]),
         }
     for name, picture in pictures.items():

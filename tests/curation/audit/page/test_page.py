@@ -195,7 +195,7 @@ def test_each_slider_keeps_what_publishing_would(browser, page):
         "reason=failed%20tokenize",
         "language=",
         "speaker=",
-        "speaker=ann",
+        "speaker=Ann",
         "q=SENSE",
         "q=since",  # only a system has heard it
         "q=refused%20one",
