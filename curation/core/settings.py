@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -28,11 +28,21 @@ EXPLAINED = "explained"
 
 
 class Section(BaseModel):
-    """Base of every configuration section: unknown keys are errors, values cannot change."""
+    """Base of every configuration section: unknown keys are errors, values cannot change. Numbers are finite (files of
+    a build hold them as JSON, which knows no others), and no truth values: YAML takes `yes` and `on` for these.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     unknown_key_remedy: ClassVar[str] = ""
     """What else the message for an unknown key advises."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and {int, float} & {annotation, *get_args(annotation)}:
+            raise PydanticCustomError("truth_value", "input should be a number, not true or false")
+        return value
 
 
 def threshold(
@@ -174,7 +184,8 @@ def parse_yaml(content: bytes, origin: str, remedy: str) -> dict[str, Any]:
         msg = f"{origin} is not valid YAML: {error}: {remedy}"
         raise ConfigError(msg) from error
     if not isinstance(values, dict):
-        msg = f"{origin}: expected sections such as `consensus:`, found {type(values).__name__}: {remedy}"
+        found = "nothing" if values is None else type(values).__name__
+        msg = f"{origin}: expected sections such as `consensus:`, found {found}: {remedy}"
         raise ConfigError(msg)
     return values
 

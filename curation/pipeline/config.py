@@ -46,7 +46,7 @@ PRESETS = Path(__file__).parent / "presets"
 class PublishConfig(Section):
     """The shape of the shards."""
 
-    shard_hours: float = publish_field(10.0, "hours of speech in a shard, at most", gt=0)
+    shard_hours: float = publish_field(10.0, "hours of speech in a shard, at most", ge=0.0005)
     row_group_rows: int = publish_field(512, "rows per Parquet row group, the unit of seeking in training", ge=1)
     speaker_join_threshold: float = publish_field(
         JOIN_THRESHOLD, "cosine distance below which the speakers of two spans of a recording are one", ge=0, le=2

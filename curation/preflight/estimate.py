@@ -24,8 +24,8 @@ from curation.pipeline.assemble import Step, build_stages, steps, tokenizer_gpus
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.gpu import on_gpu
 from curation.pipeline.guard.watchdog import private_bytes
-from curation.pipeline.runtime.layout import FUSED, chosen_levels
-from curation.pipeline.workers.operators import Levels
+from curation.pipeline.runtime.layout import chosen_levels
+from curation.pipeline.workers.operators import FUSED, Levels
 from curation.pipeline.workers.sizing import Node, fitting_workers, none_fits
 from curation.pipeline.workers.units import Sizes
 from curation.preflight.doctor import GIB

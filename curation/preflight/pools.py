@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from curation.pipeline.config import BuildConfig
-from curation.pipeline.runtime.flow import DECODE
 from curation.pipeline.runtime.layout import no_room, pool_needs
-from curation.pipeline.workers.operators import Levels, Operator
+from curation.pipeline.workers.operators import DECODE, Levels, Operator
 from curation.pipeline.workers.sizing import Node
 from curation.pipeline.workers.spread import rate, spread
 

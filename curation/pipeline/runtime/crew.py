@@ -68,9 +68,13 @@ class Crew:
         while len(self.open) >= max(1, most()):
             await asyncio.wait(self.open, timeout=CHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
-    async def attempted(self, pool: Pool, task: str, *arguments: Any, rank: tuple[int, ...] = ()) -> Reply:
-        """The result of a call, tried again where its worker dies of it. Raises WorkerError where it keeps dying."""
-        attempt = Attempt(self._out, f"{pool.name}-{task}")
+    async def attempted(
+        self, pool: Pool, task: str, *arguments: Any, rank: tuple[int, ...] = (), deaths: int = 0
+    ) -> Reply:
+        """The result of a call, tried again where its worker dies of it, as it did `deaths` times before. Raises
+        WorkerError where it keeps dying.
+        """
+        attempt = Attempt(self._out, f"{pool.name}-{task}", deaths)
         while True:
             try:
                 return await pool.call(attempt, *arguments, rank=rank)
@@ -106,6 +110,7 @@ class Crew:
     async def _supply(self, wanted: Mapping[str, Mapping[str, int]]) -> None:
         """Add workers where calls wait for them and machines have room."""
         looked = time.monotonic()
+        await asyncio.sleep(CHECK_SECONDS / 50)  # until the first calls wait
         while True:
             for name, nodes in wanted.items():
                 pool = self.pools[name]

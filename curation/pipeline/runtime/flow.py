@@ -1,6 +1,9 @@
 """The label pass over pools of workers: units are decoded into batches, and each batch goes through the operators.
 
 At most a window of batches is under way, in bytes and in number, so that no stage runs far ahead of the slowest.
+
+Workers with all stages decode their units themselves, which saves the way of the audio from one process to another; a
+unit is shared, decoded by one and labelled by all, where there are fewer units than workers, and where a worker died.
 """
 
 import asyncio
@@ -14,11 +17,10 @@ from curation.manifests.plan import Unit
 from curation.manifests.staging import BatchName
 from curation.pipeline.guard.quarantine import Attempt
 from curation.pipeline.runtime.crew import Crew
-from curation.pipeline.runtime.pool import MEMORY_DEATHS, DiedError, LostError
+from curation.pipeline.runtime.pool import MEMORY_DEATHS, DiedError, LostError, Pool
 from curation.pipeline.runtime.work import Reply
-from curation.pipeline.workers.operators import Operator
+from curation.pipeline.workers.operators import DECODE, Operator
 
-DECODE = "decode"
 BATCHES_PER_WORKER = 3
 """Under way for each worker: two that it has, and one that comes."""
 
@@ -28,7 +30,7 @@ class Window:
 
     def __init__(self, most_bytes: float, workers: Callable[[], int]) -> None:
         """`workers`: how many there are to be at this time, in all pools."""
-        self._most_bytes, self._workers = most_bytes, workers
+        self._most_bytes, self.workers = most_bytes, workers
         self._bytes = self._batches = self._largest = 0
         self._changed = asyncio.Condition()
         self.waiting = 0
@@ -36,7 +38,7 @@ class Window:
     @property
     def most_batches(self) -> int:
         """Under way at the same time."""
-        return max(1, BATCHES_PER_WORKER * self._workers())
+        return max(1, BATCHES_PER_WORKER * self.workers())
 
     @property
     def state(self) -> str:
@@ -73,10 +75,17 @@ class Window:
 class Flow:
     """The label pass of one run."""
 
-    def __init__(self, crew: Crew, levels: Sequence[Sequence[Operator]], window: Window, out: Storage) -> None:
-        """`levels`: the operators in order; those of a level work on a batch at the same time."""
-        self._crew, self._levels, self._window, self._out = crew, levels, window, out
+    def __init__(
+        self, crew: Crew, levels: Sequence[Sequence[Operator]], window: Window, out: Storage, alone: Pool | None = None
+    ) -> None:
+        """`levels`: the operators in order; those of a level work on a batch at the same time. `alone`: workers that
+        decode too.
+        """
+        self._crew, self._levels, self._window, self._out, self._alone = crew, levels, window, out, alone
         self._decoders = crew.pools[DECODE]
+        self._all_begun, self._not_shared = False, 0
+        self._careful: set[int] = set()
+        """Units of which a worker has died."""
         self._openings = count()
         crew.state = lambda: window.state
 
@@ -84,11 +93,46 @@ class Flow:
         """Label the units; results go into the queue of the crew."""
         for unit in units:
             await self._crew.room(lambda: self._window.most_batches + 2 * self._decoders.size)
-            self._crew.begin(self._unit(unit, done.get(unit.number, ())))
+            self._crew.begin(self._unit(unit, set(done.get(unit.number, ()))))
+            self._not_shared += 1
+        self._all_begun = True
 
-    async def _unit(self, unit: Unit, done: Collection[int], only: int | None = None) -> None:
+    async def _unit(self, unit: Unit, done: set[int]) -> None:
+        """Label a unit, without the batches that are done."""
+        pool = None if self._others_are_idle else self._alone
+        whole = pool is not None and await self._by_one(pool, unit, done)
+        self._not_shared -= 1
+        if not whole:
+            await self._decode(unit, done)
+
+    async def _by_one(self, pool: Pool, unit: Unit, done: set[int]) -> bool:
+        """Let one worker decode and label a unit; whether that is all of it, else `done` says what is."""
+        attempt = Attempt(self._out, f"unit-{unit.number:08d}")
+        try:
+            async with pool.seat((unit.number,)) as seat:
+                opening = next(self._openings)
+                while not self._others_are_idle:
+                    result = (await seat.call(attempt, opening, unit, sorted(done))).result
+                    if result is None:
+                        return True
+                    self._crew.queue.put_nowait(result)
+                    if result.name.last:
+                        return True
+                    done.add(result.name.batch)
+        except DiedError as death:
+            if death.to_blame:  # for what, shows where decoding and labelling are apart, and done with care
+                self._careful.add(unit.number)
+        return False
+
+    @property
+    def _others_are_idle(self) -> bool:
+        """Whether there are fewer units left than workers."""
+        return self._all_begun and self._not_shared < self._window.workers()
+
+    async def _decode(self, unit: Unit, done: Collection[int], only: int | None = None) -> None:
         """Decode a unit, without the batches that are done, or `only` one of them again."""
-        attempt, skip, for_memory = Attempt(self._out, f"decode-{unit.number:08d}"), set(done), 0
+        deaths = int(unit.number in self._careful)
+        attempt, skip, for_memory = Attempt(self._out, f"decode-{unit.number:08d}", deaths), set(done), 0
         while True:
             try:
                 async with self._decoders.seat((unit.number,)) as seat:
@@ -121,7 +165,7 @@ class Flow:
             result = await self._through(name, decoded.piece)
         except LostError:
             await self._window.leave(decoded.size)
-            await self._unit(unit, range(name.batch), only=name.batch)
+            await self._decode(unit, range(name.batch), only=name.batch)
         else:
             await self._window.leave(decoded.size)
             self._crew.queue.put_nowait(result)
@@ -131,11 +175,9 @@ class Flow:
         heard: list[Any] = []
         reply = Reply(None, piece)
         for level in self._levels:
-            rank = (name.unit, name.batch)
-            calls = [
-                self._crew.attempted(self._crew.pools[operator.name], str(name), reply.piece, *heard, rank=rank)
-                for operator in level
-            ]
+            how: dict[str, Any] = {"rank": (name.unit, name.batch), "deaths": int(name.unit in self._careful)}
+            pools = [self._crew.pools[operator.name] for operator in level]
+            calls = [self._crew.attempted(pool, str(name), reply.piece, *heard, **how) for pool in pools]
             ended = await asyncio.gather(*calls, return_exceptions=True)
             replies = [_raised(found) for found in ended]
             if level[0].branch and not level[0].leads:

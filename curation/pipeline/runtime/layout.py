@@ -8,9 +8,8 @@ from curation.core.declarations import Resources
 from curation.core.errors import ConfigError
 from curation.pipeline.assemble import USUAL_SECONDS
 from curation.pipeline.config import BuildConfig, EngineConfig
-from curation.pipeline.runtime.flow import DECODE
 from curation.pipeline.runtime.pool import Pool
-from curation.pipeline.workers.operators import WHOLE, Levels, operators
+from curation.pipeline.workers.operators import DECODE, FUSED, WHOLE, Levels, operators
 from curation.pipeline.workers.sizing import DECODERS_GIB, Node, Share, Workers, decoding, fitting_workers, none_fits
 from curation.pipeline.workers.spread import Places, PoolNeeds, reserved, spread
 from curation.stages.base import Stage
@@ -18,9 +17,6 @@ from curation.stages.base import Stage
 MEASURED_CALLS = 3
 """Calls after which the time that a pool takes for a batch is known."""
 SCALE = "On an autoscaling cluster, set engine.workers to the number of workers to scale to"
-
-
-FUSED: Levels = [[WHOLE]]
 
 
 def chosen_levels(

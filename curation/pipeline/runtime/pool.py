@@ -73,8 +73,10 @@ class _Member:
 class Pool:
     """The workers of one kind."""
 
-    def __init__(self, name: str, start: Callable[[str], Worker], at_once: int = 2) -> None:
-        """`start` begins a worker on a node; `at_once`: calls that a worker has at the same time."""
+    def __init__(self, name: str, start: Callable[[str], Worker], at_once: int = 2, *, eager: bool = True) -> None:
+        """`start` begins a worker on a node; `at_once`: calls that a worker has at the same time; `eager`: whether one
+        worker is wanted before there is a call.
+        """
         self.name, self.progress = name, 0
         self.calls, self.busy_seconds = 0, 0.0
         """Calls that ended well, and the seconds that workers took for them."""
@@ -83,7 +85,7 @@ class Pool:
         self.retries = 0
         """Calls whose worker died, or whose input was lost."""
         self._most, self._ready_seconds = 0, 0.0
-        self._start, self._at_once = start, at_once
+        self._start, self._at_once, self._eager = start, at_once, eager
         self._members: list[_Member] = []
         self._waiting: list[tuple[tuple[int, ...], int, asyncio.Future[Seat]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +119,7 @@ class Pool:
     def wants_more(self) -> bool:
         """Whether there are more calls than workers: one that waits behind another could be done beside it."""
         calls = len(self._waiting) + sum(len(member.seats) for member in self._members)
-        return calls > len(self._members) or not self._members
+        return calls > len(self._members) or (self._eager and not self._members)
 
     @property
     def state(self) -> str:

@@ -39,12 +39,12 @@ from curation.pipeline.config import EngineConfig
 from curation.pipeline.guard.watchdog import GIB
 from curation.pipeline.job import BatchLabelled, Job, PoolLoad, Result, Task
 from curation.pipeline.runtime.crew import Crew
-from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, DECODE, Flow, Window
-from curation.pipeline.runtime.layout import FUSED, Layout, PoolLayout, chosen_levels
+from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, Flow, Window
+from curation.pipeline.runtime.layout import Layout, PoolLayout, chosen_levels
 from curation.pipeline.runtime.pool import DiedError, LostError, Pool
 from curation.pipeline.runtime.spares import Spares
-from curation.pipeline.runtime.work import Decoding, Labelling, Process, Reply, Tasks
-from curation.pipeline.workers.operators import WHOLE, Levels
+from curation.pipeline.runtime.work import Process, Reply, Tasks, makers
+from curation.pipeline.workers.operators import DECODE, FUSED, WHOLE, Levels
 from curation.pipeline.workers.sizing import Node
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class RayRuntime:
 
     def pool_times(self) -> dict[str, PoolTimes]:
         """See `job.Runtime`."""
-        return {name: pool.times for name, pool in self._pools.items()}
+        return {name: times for name, pool in self._pools.items() if (times := pool.times).workers}
 
     def pool_loads(self) -> dict[str, PoolLoad]:
         """See `job.Runtime`."""
@@ -104,19 +104,19 @@ class RayRuntime:
         """See `job.Runtime`."""
         levels = chosen_levels(job.config, job.make_stages(job.config), _nodes(), job.batch_seconds)
         layout = self._layout_of(levels)
-        operators = {operator.name: operator for level in levels for operator in level}
-        makers: dict[str, Callable[[], Any]] = {DECODE: partial(Decoding, job)}
-        makers |= {name: partial(Labelling, job, operator) for name, operator in operators.items()}
+        alone = levels == FUSED and not self._worker.gpus  # a GPU would wait while its worker reads and decodes
+        singly = {DECODE, WHOLE.name} if alone else {DECODE}
         pools = {
-            name: Pool(name, partial(self._start, make, layout, name), at_once=1 if name == DECODE else 2)
-            for name, make in makers.items()
+            name: Pool(name, partial(self._start, make, layout, name), 1 if name in singly else 2, eager=name != DECODE)
+            for name, make in makers(job, levels).items()
         }
         self._pools = self._at_work = pools
         layout.pools = pools
         crew = Crew(pools, layout, self._config, self._out)
         store = ray.cluster_resources().get("object_store_memory", 0.0) * STORE_SHARE / COPIES
         window = Window(store if self._config.window_gib is None else self._config.window_gib * GIB, layout.workers)
-        yield from crew.results(partial(Flow(crew, levels, window, self._out).run, units, done))
+        flow = Flow(crew, levels, window, self._out, pools[WHOLE.name] if alone else None)
+        yield from crew.results(partial(flow.run, units, done))
 
     def _layout_of(self, levels: Levels) -> Layout | PoolLayout:
         if levels == FUSED:

@@ -5,6 +5,7 @@ import pickle
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from curation.core.errors import ConfigError, UserError
@@ -16,7 +17,7 @@ from curation.pipeline.guard.watchdog import Watchdog
 from curation.pipeline.job import Job
 from curation.pipeline.label import Batch, BatchLabeller, Heard, UnitDecoder
 from curation.pipeline.runtime.transfer import Piece, packed, unpacked
-from curation.pipeline.workers.operators import Operator
+from curation.pipeline.workers.operators import DECODE, FUSED, WHOLE, Levels, Operator
 
 IMPORTABLE = "stages of your own must be in a module that is there on every machine"
 
@@ -38,8 +39,8 @@ class Reply:
 class Decoding:
     """Decodes units; a call gives the next batch of one, and its name."""
 
-    def __init__(self, job: Job) -> None:
-        self._decoder = UnitDecoder(job, job.watchdog())
+    def __init__(self, job: Job, watchdog: Watchdog | None = None) -> None:
+        self._decoder = UnitDecoder(job, watchdog or job.watchdog())
         self._opening = -1
         self._batches: Iterator[Batch] = iter(())
 
@@ -55,14 +56,35 @@ class Decoding:
 class Labelling:
     """Runs an operator on batches."""
 
-    def __init__(self, job: Job, operator: Operator) -> None:
-        self._labeller = BatchLabeller(job, job.watchdog(), operator)
+    def __init__(self, job: Job, operator: Operator, watchdog: Watchdog | None = None) -> None:
+        self._labeller = BatchLabeller(job, watchdog or job.watchdog(), operator)
         self._labeller.setup()
 
     def __call__(self, attempt: Attempt, batch: Batch, *heard: Heard) -> Reply:
         """The batch, what a branch found in it, or the result of the last operator."""
         given = self._labeller(batch, *heard, attempt=attempt)
         return Reply(None, given) if isinstance(given, Batch | Heard) else Reply(given)
+
+
+class Whole:
+    """Runs all stages on batches, those of units that it decodes itself too."""
+
+    def __init__(self, job: Job) -> None:
+        watchdog = job.watchdog()
+        self._decoding, self._labelling = Decoding(job, watchdog), Labelling(job, WHOLE, watchdog)
+
+    def __call__(self, attempt: Attempt, *given: Any) -> Reply:
+        """The result of a batch, or, given what `Decoding` is, of the next one of a unit."""
+        if isinstance(given[0], Batch):
+            return self._labelling(attempt, *given)
+        batch = self._decoding(attempt, *given).piece
+        return Reply(None) if batch is None else self._labelling(attempt, batch)
+
+
+def makers(job: Job, levels: Levels) -> dict[str, Callable[[], Callable[..., Reply]]]:
+    """What makes the worker of each pool of the label pass."""
+    parts = {operator.name: partial(Labelling, job, operator) for level in levels for operator in level}
+    return {DECODE: partial(Decoding, job), **(parts if levels != FUSED else {WHOLE.name: partial(Whole, job)})}
 
 
 class Tasks:

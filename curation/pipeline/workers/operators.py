@@ -39,6 +39,9 @@ Levels = list[list[Operator]]
 """Operators in order; those of a level work on a batch at the same time."""
 
 WHOLE = Operator("label", commits=True)
+FUSED: Levels = [[WHOLE]]
+DECODE = "decode"
+"""The pool that decodes units into batches."""
 
 
 def operators(config: BuildConfig, stages: Sequence[Stage], batch_seconds: float = USUAL_SECONDS) -> Levels:

@@ -1,5 +1,7 @@
 """Settings of any kind: where values come from, what is explained, which fields ask for new labels."""
 
+import re
+
 import pytest
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -49,6 +51,23 @@ def test_overrides_beat_the_file_and_the_file_beats_the_base(tmp_path):
 )
 def test_an_override_is_yaml(text, value):
     assert getattr(load_sections(Run, overrides=[text]), text.partition("=")[0]) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("optimizer.rate=.inf", "optimizer.rate: input should be a finite number"),
+        ("optimizer.rate=nan", "optimizer.rate: input should be a finite number"),
+        ("optimizer.rate=1e999", "optimizer.rate: input should be a finite number"),
+        ("extra.rate=-.inf", "extra.rate: input should be a finite number"),
+        ("optimizer.steps=yes", "optimizer.steps: input should be a number, not true or false"),
+        ("optimizer.rate=true", "optimizer.rate: input should be a number, not true or false"),
+    ],
+)
+def test_a_number_is_finite_and_no_truth_value(text, message):
+    """Infinity became null, and so the default, in the files of a build; `yes` became 1."""
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_sections(Run, overrides=[text])
 
 
 def test_a_section_is_merged_and_a_list_is_replaced():

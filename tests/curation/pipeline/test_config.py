@@ -32,7 +32,7 @@ def test_a_file_chooses_its_preset(tmp_path):
         ("consensus.max_pwerr=0.1", r"consensus\.max_pwerr: unknown key; did you mean 'max_pwer'"),
         ("consensis.max_pwer=0.1", r"consensis: unknown key; did you mean 'consensus'"),
         ("consensus.max_pwer=often", r"consensus\.max_pwer: input should be a valid number"),
-        ("publish.shard_hours=0", r"publish\.shard_hours: input should be greater than 0"),
+        ("publish.shard_hours=1e-9", r"publish\.shard_hours: input should be greater than or equal to 0.0005"),
         ("engine.runtime=spark", r"engine\.runtime: input should be 'ray' or 'in-process'"),
         ("consensus", "expected key=value"),
         ("a=[", "not valid YAML"),

@@ -68,6 +68,7 @@ class Process:
         self._one = asyncio.Lock()
         self._death: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.ended = False
+        self.worker: Any = None
 
     def die(self, kind: str) -> None:
         if not self._death.done():
@@ -76,7 +77,7 @@ class Process:
     async def start(self) -> None:
         await asyncio.sleep(0)
         self._raise_death()
-        self._worker = self._make()
+        self.worker = self._make()
 
     async def call(self, *arguments: Any) -> Reply:
         work = asyncio.ensure_future(self._work(*arguments))
@@ -93,7 +94,7 @@ class Process:
             self._raise_death()
             inputs = [unpacked(item) if isinstance(item, Piece) else item for item in arguments]
             try:
-                reply = self._worker(*inputs)
+                reply = self.worker(*inputs)
                 if asyncio.iscoroutine(reply):
                     reply = await reply
             except CrashError:

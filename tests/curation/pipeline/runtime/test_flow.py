@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +16,13 @@ from curation.core.storage import Storage
 from curation.manifests.plan import Unit
 from curation.manifests.records import Source
 from curation.pipeline.job import Job
+from curation.pipeline.label import BatchLabeller
 from curation.pipeline.runtime.crew import Crew
-from curation.pipeline.runtime.flow import DECODE, Flow, Window
-from curation.pipeline.runtime.layout import FUSED
+from curation.pipeline.runtime.flow import Flow, Window
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.pipeline.runtime.pool import Pool
-from curation.pipeline.runtime.work import Decoding, Labelling
-from curation.pipeline.workers.operators import WHOLE, Operator
+from curation.pipeline.runtime.work import Decoding, Labelling, makers
+from curation.pipeline.workers.operators import DECODE, FUSED, WHOLE, Operator
 from tests.support.builds import table, toy_config, write_recordings
 from tests.support.faults.machines import Machines
 from tests.support.toy import Choir, choir_stages
@@ -55,14 +57,17 @@ def expected(units, tmp_path_factory):
     return Expected(a_job(tmp_path_factory.mktemp("expected")), units)
 
 
-def label(job, units, done=None, *, levels=FUSED, nodes=2, workers=2, fates=(), window=1e9):
+def label(job, units, done=None, *, levels=FUSED, nodes=2, workers=2, fates=(), window=1e9, alone=False):
     """The results, and the machines."""
-    makers = {DECODE: partial(Decoding, job)}
-    makers |= {operator.name: partial(Labelling, job, operator) for level in levels for operator in level}
-    machines = Machines({name: {f"n{node}": workers for node in range(nodes)} for name in makers}, fates)
-    pools = {name: Pool(name, machines.starter(make), 1 if name == DECODE else 2) for name, make in makers.items()}
+    parts = makers(job, levels)
+    machines = Machines({name: {f"n{node}": workers for node in range(nodes)} for name in parts}, fates)
+    pools = {
+        name: Pool(name, machines.starter(make), 1 if alone or name == DECODE else 2, eager=name != DECODE)
+        for name, make in parts.items()
+    }
     crew = Crew(pools, machines, job.config.engine, job.out)
-    flow = Flow(crew, levels, Window(window, lambda: nodes * workers), Storage(job.root))
+    workers_now = Window(window, lambda: nodes * workers)
+    flow = Flow(crew, levels, workers_now, Storage(job.root), pools[WHOLE.name] if alone else None)
     return list(crew.results(partial(flow.run, units, done or {}))), machines
 
 
@@ -84,14 +89,35 @@ def test_what_is_done_is_not_done_again(units, expected, tmp_path):
     assert sorted(item.name for item in found) == sorted(set(every) - skipped)
 
 
+def decoders(machines):
+    """Processes that decoded for others."""
+    return [process for process in machines.processes if isinstance(process.worker, Decoding)]
+
+
+def test_workers_with_all_stages_decode_their_units_themselves(units, expected, tmp_path):
+    done, machines = label(a_job(tmp_path), units, nodes=1, workers=1, alone=True)
+    assert sorted(done, key=lambda item: item.name) == sorted(expected.done, key=lambda item: item.name)
+    assert not decoders(machines)
+
+
+def test_all_workers_label_a_unit_where_there_is_no_other(units, expected, tmp_path):
+    done, machines = label(a_job(tmp_path), units[-1:], alone=True)
+    assert len(done) > 2
+    assert len(decoders(machines)) == 1
+    ours = [source.id for source in units[-1].sources]
+    wanted = expected.rows.filter(pc.is_in(pc.struct_field(expected.rows["source"], "id"), pa.array(ours)))
+    assert table(tmp_path, "staging").equals(wanted)
+
+
 fates = st.lists(st.sampled_from(["", "", "node", "lost", "memory"]), max_size=12)
 
 
 @settings(max_examples=8, deadline=None)
-@given(fates, st.integers(1, 3), st.integers(1, 2), st.sampled_from([1, 10**6, 10**9]))
-def test_each_batch_comes_once_whatever_is_lost(units, expected, lost, nodes, workers, window):
+@given(fates, st.integers(1, 3), st.integers(1, 2), st.sampled_from([1, 10**6, 10**9]), st.booleans())
+def test_each_batch_comes_once_whatever_is_lost(units, expected, lost, nodes, workers, window, alone):
+    machines = {"nodes": nodes, "workers": workers}
     with tempfile.TemporaryDirectory() as folder:
-        done, _ = label(a_job(folder), units, nodes=nodes, workers=workers, fates=lost, window=window)
+        done, _ = label(a_job(folder), units, **machines, fates=lost, window=window, alone=alone)
         assert sorted(item.name for item in done) == expected.names
         assert table(Path(folder), "staging").equals(expected.rows)
 
@@ -132,11 +158,25 @@ def test_what_a_branch_breaks_on_fails_with_its_reason(expected):
     }
 
 
-@pytest.mark.parametrize("place", [0, 1, 4])
-def test_one_death_of_a_process_costs_no_row(units, expected, tmp_path, place):
+@pytest.mark.parametrize(("place", "alone"), [(0, False), (1, False), (4, False), (1, True)])
+def test_one_death_of_a_process_costs_no_row(units, expected, tmp_path, place, alone):
     """The task is tried again with care, one recording at a time."""
-    label(a_job(tmp_path), units, fates=[""] * place + ["process"])
+    label(a_job(tmp_path), units, fates=[""] * place + ["process"], alone=alone)
     assert table(tmp_path, "staging").equals(expected.rows)
+
+
+def test_where_a_worker_died_that_decoded_too_the_next_one_takes_care(units, tmp_path, monkeypatch):
+    """Or else a recording that kills its workers, or hangs, would do it once more."""
+    careful = {unit.number: set() for unit in units}
+    call = BatchLabeller.__call__
+
+    def watched(self, batch, *heard, attempt=None):
+        careful[batch.name.unit].add(attempt.careful)
+        return call(self, batch, *heard, attempt=attempt)
+
+    monkeypatch.setattr(BatchLabeller, "__call__", watched)
+    label(a_job(tmp_path), units, nodes=1, workers=1, fates=["process"], alone=True)
+    assert careful == {0: {True}, 1: {False}, 2: {False}, 3: {False}}
 
 
 def test_no_more_is_under_way_than_the_window_holds(units, tmp_path):
