@@ -25,6 +25,8 @@ Model = TypeVar("Model", bound=BaseModel)
 _MERGE = "tag:yaml.org,2002:merge"
 EXPLAINED = "explained"
 """Type of pydantic errors whose message stands alone."""
+NO_NUMBER = "no_number"
+"""Type of those for a truth value where a number is wanted."""
 
 
 class Section(BaseModel):
@@ -41,7 +43,7 @@ class Section(BaseModel):
     def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
         annotation = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and {int, float} & {annotation, *get_args(annotation)}:
-            raise PydanticCustomError("truth_value", "input should be a number, not true or false")
+            raise PydanticCustomError(NO_NUMBER, "input should be a number, not true or false")
         return value
 
 

@@ -7,7 +7,6 @@ Resuming needs no state of Ray: a batch is done when its staging file exists, so
 import asyncio
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -40,6 +39,7 @@ from curation.pipeline.guard.watchdog import GIB
 from curation.pipeline.job import BatchLabelled, Job, PoolLoad, Result, Task
 from curation.pipeline.runtime.crew import Crew
 from curation.pipeline.runtime.flow import BATCHES_PER_WORKER, Flow, Window
+from curation.pipeline.runtime.joining import joined, silenced
 from curation.pipeline.runtime.layout import Layout, PoolLayout, chosen_levels
 from curation.pipeline.runtime.pool import DiedError, LostError, Pool
 from curation.pipeline.runtime.spares import Spares
@@ -71,7 +71,8 @@ class RayRuntime:
 
     def __enter__(self) -> Self:
         if self._joined:
-            context = ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
+            with joined(self._joined):
+                context = ray.init(address=self._joined, log_to_driver=False, logging_level=logging.ERROR)
         else:
             context = _start_here(dashboard=self._config.dashboard)
         if self._config.dashboard:
@@ -280,13 +281,9 @@ def _bundle(needs: Resources) -> dict[str, float]:
 
 
 def _start_here(*, dashboard: bool) -> Any:
-    """Start Ray here, meanwhile without standard error: its C++ code would write across the progress bars."""
+    """Start Ray on this machine."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is wanted
-            os.dup2(nowhere.fileno(), 2)
+    with silenced():
         return ray.init(
             address="local",  # a cluster already running here is joined only with engine.address = auto
             num_cpus=allowed_cpus(),
@@ -294,6 +291,3 @@ def _start_here(*, dashboard: bool) -> Any:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
