@@ -57,12 +57,14 @@ class Window:
 
     def _has_room(self) -> bool:
         fits = self._bytes + self._largest <= self._most_bytes and self._batches < self.most_batches
-        return fits or not self._batches
+        return (fits and bool(self._largest)) or not self._batches  # how large they are shows with the first
 
-    def take(self, size: int) -> None:
+    async def take(self, size: int) -> None:
         """The batch that was let in has so many bytes."""
-        self._bytes += size
-        self._largest = max(self._largest, size)
+        async with self._changed:
+            self._bytes += size
+            self._largest = max(self._largest, size)
+            self._changed.notify_all()
 
     async def leave(self, size: int = 0) -> None:
         """A batch is no longer under way."""
@@ -149,7 +151,7 @@ class Flow:
                         if reply.result is None:
                             await self._window.leave()
                             return
-                        self._window.take(reply.size)
+                        await self._window.take(reply.size)
                         skip.add(reply.result.batch)
                         self._crew.begin(self._batch(unit, reply))
                         if reply.result.last or only is not None:
