@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from curation.core.errors import DataError
 from curation.core.parquet import damage_named
-from curation.core.settings import Section
+from curation.core.settings import Section, publish_field
 from curation.core.storage import Storage
 from curation.manifests import ledger
 from curation.manifests.columns.maps import one_chunk
@@ -47,14 +47,18 @@ Codes = npt.NDArray[np.int8]
 class SplitConfig(Section):
     """What is dev and test; `curation split` measures which shares give so many hours."""
 
-    dev: float = Field(0.0, description="share of the hashes of recordings, from below, that are dev", ge=0, le=1)
-    test: float = Field(0.0, description="share of the hashes of recordings, from above, that are test", ge=0, le=1)
-    by: list[Link] = Field(
+    dev: float = publish_field(
+        0.0, description="share of the hashes of recordings, from below, that are dev", ge=0, le=1
+    )
+    test: float = publish_field(
+        0.0, description="share of the hashes of recordings, from above, that are test", ge=0, le=1
+    )
+    by: list[Link] = publish_field(
         list(LINKS),
         description="what keeps recordings in one split: the same speaker of the manifest, the same file (its tracks, "
         "channels and stretches), the same group of duplicates",
     )
-    salt: int = Field(0, description="another number gives other hashes", ge=0, lt=2**31)
+    salt: int = publish_field(0, description="another number gives other hashes", ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
