@@ -42,7 +42,7 @@ def main(
 
 PANELS = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact),
-    "Look after a corpus": (living.split, living.verify, living.log, living.remove),
+    "Look after a corpus": (living.split, living.verify, living.log, living.remove, living.voices),
     "Question a corpus": (
         audit.group,
         questions.why,

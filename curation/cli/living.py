@@ -164,6 +164,34 @@ def remove(
     typer.echo(f"{output}/removals/{receipt.number:06d}.json is the receipt, and says what was not reached")
 
 
+def voices(
+    output: Output,
+    *,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=2.0, metavar="D", help="Cosine distance below which two are one voice (0.55)."),
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Forget the voices of before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find who is heard in several recordings of a corpus, by the stored speaker embeddings.
+
+    Writes voices/members.parquet. No model runs; who has a voice keeps it when the corpus has grown.
+    """
+    from dataclasses import asdict
+
+    from curation.core.counts import counted
+    from curation.living.voices import find_voices
+    from curation.manifests.voices.clusters import THRESHOLD
+
+    found = find_voices(output, THRESHOLD if threshold is None else threshold, anew=anew)
+    if as_json:
+        print_json(asdict(found))
+        return
+    typer.echo(f"{counted(found.voices, 'voice')}, {found.speakers} speakers of recordings, {found.new} of them new")
+    typer.echo(f"{output}/voices/members.parquet names the voice of each")
+
+
 def log(output: Output, *, as_json: AsJson = False) -> None:
     """Show the generations of a corpus, and what was removed from it."""
     from dataclasses import asdict

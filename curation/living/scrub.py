@@ -20,6 +20,7 @@ from curation.manifests.inputs import ids
 from curation.manifests.inputs.skipped import forget_skipped
 from curation.manifests.marks import files as marks
 from curation.manifests.staging import BatchName
+from curation.manifests.voices import files as voices
 
 AUDIT = "audit"
 """Where pages of `curation audit` may lie in a corpus: they are written again, not changed."""
@@ -81,6 +82,7 @@ def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, str, Ha
     for part in parts:
         if _has_unit(part, units):
             yield f"{plan.FOLDER}/{part.file}", "id", _among
+    yield voices.FILE, "recording_id", _among
     known = {part.file.partition("/")[0] for part in parts}
     for folder in out.names(plan.FOLDER):
         if folder.startswith("generation-") and not folder.endswith(".json") and folder not in known:
