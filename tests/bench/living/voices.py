@@ -1,4 +1,4 @@
-"""How well are voices found in other recordings? `python -m tests.bench.accuracy.voices FOLDER... [--seconds 10]`
+"""How well are voices found in other recordings? `python -m tests.bench.living.voices FOLDER... [--seconds 10]`
 
 A FOLDER has recordings and `reference.rttm`, who speaks when, with names that mean the same person in every file; or
 `manifest.jsonl` of clips of one person each, all different. The LibriVox sentences of the tests, one person, are added.
