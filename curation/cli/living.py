@@ -169,7 +169,7 @@ def voices(
     *,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0.0, max=2.0, metavar="D", help="Cosine distance below which two are one voice (0.55)."),
+        typer.Option(min=0.0, max=2.0, metavar="D", help="Cosine distance below which two are one voice (0.5)."),
     ] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Forget the voices of before.")] = False,
     as_json: AsJson = False,

@@ -2,8 +2,8 @@
 
     found = find_voices("corpus")      # members are in voices/members.parquet
 
-Only stored embeddings are read. Speakers that have a voice keep it, so that an append adds to what is known; memory
-grows with the number of speakers, by about 2 kB for each voice and 0.3 kB for each speaker.
+Only stored embeddings are read. Speakers that have a voice keep it, so that an append adds to what is known. In memory
+are a shard's embeddings, the distances within a block, a centroid of each voice, and the name of each speaker.
 """
 
 import uuid

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from curation.manifests.speakers import Embedding, unit
 
-THRESHOLD = 0.55
-"""Cosine distance below which two are one voice."""
+THRESHOLD = 0.5
+"""Cosine distance below which two are one voice (docs/results/2026-11-27-voices.md)."""
 APART = 1e6
 """A distance whose mean with any others stays above every threshold."""
 TILE = 8192
@@ -80,7 +80,7 @@ class Voices:
         """
         used = defaultdict(set, {recording: set(numbers) for recording, numbers in taken.items()})
         groups = grouped(sorted(block, key=lambda speaker: speaker.key), threshold)
-        nearest = [self._nearest(group) for group in groups]
+        nearest = self._nearest(groups)
         found: dict[tuple[str, str], int] = {}
         for place in sorted(range(len(groups)), key=lambda place: nearest[place]):
             group, (distance, number) = groups[place], nearest[place]
@@ -96,19 +96,23 @@ class Voices:
     def _name(self, number: int) -> str:
         return self._names[self._places[number]] if number in self._places else ""
 
-    def _nearest(self, group: Sequence[Speaker]) -> tuple[float, int]:
-        """Distance and number of the voice that a group may join: that of its name, else the nearest."""
-        if (name := name_of(group)) in self._named:
-            return -1.0, self._named[name]
-        centroid = centroid_of(group)
-        best = (np.inf, 0)
+    def _nearest(self, groups: Sequence[Sequence[Speaker]]) -> list[tuple[float, int]]:
+        """Distance and number of the voice that each group may join: that of its name, else the nearest."""
+        centroids = np.stack([centroid_of(group) for group in groups] or [np.zeros(1)])[: len(groups)]
+        best, at = np.full(len(groups), np.inf), np.zeros(len(groups), np.int64)
         for start in range(0, len(self._numbers), TILE):
             sums = self._sums[start : min(start + TILE, len(self._numbers))]
-            lengths = np.linalg.norm(sums, axis=1)
-            likeness = sums @ centroid / np.where(lengths > 0, lengths, np.inf)
-            place = int(likeness.argmax())
-            best = min(best, (float(1 - likeness[place]), self._numbers[start + place]))
-        return best if centroid.any() else (np.inf, 0)
+            lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+            table = 1 - centroids @ (sums / np.where(lengths > 0, lengths, np.inf)).T
+            place = table.argmin(axis=1)
+            found = table[np.arange(len(groups)), place]
+            at = np.where(found < best, np.array(self._numbers)[start + place], at)
+            best = np.minimum(best, found)
+        best[~centroids.any(axis=1)] = np.inf
+        named = [self._named.get(name_of(group)) for group in groups]
+        return [
+            (d, n) if known is None else (-1.0, known) for d, n, known in zip(best, at.tolist(), named, strict=True)
+        ]
 
 
 def grouped(speakers: Sequence[Speaker], threshold: float) -> list[list[Speaker]]:
