@@ -3,7 +3,7 @@
     python -m tests.bench.living.costs                          # 20,000 recordings of two utterances, and 1 % more
     python -m tests.bench.living.costs --size 500000 --share 0.001
 
-With `--folder` and `--step` (make, build, rest) the steps are processes of their own, one after the other. Plan and
+With `--folder` and `--step` (make, then build) what is not measured is made by a process of its own. Plan and
 staging files are those of `books`, without models, tokenizers and audio; all runs in this process. Bytes are those of
 new files in the folders that are published, and of files that a removal writes again. Two speakers are removed: one of
 five recordings far from each other, and one of twenty.
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=20_000)
     parser.add_argument("--share", type=float, default=0.01)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--step", choices=["make", "build", "rest"])
+    parser.add_argument("--step", choices=["make", "build"])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
@@ -136,7 +136,6 @@ def main() -> None:
             make(folder, chosen.size)
         if chosen.step in {None, "build"}:
             first(folder, chosen.size)
-        if chosen.step in {None, "rest"}:
             rest(folder, round(chosen.size * chosen.share))
 
 
