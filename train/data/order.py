@@ -184,7 +184,10 @@ def check_identity(state: State, identity: dict[str, Any]) -> None:
         if saved.get(name) != identity.get(name)
     ]
     if changes:
-        msg = f"cannot resume at the saved position in the data: {'; '.join(changes)}"
+        msg = (
+            f"cannot resume at the saved position in the data: {'; '.join(changes)}: give the run what it had, or "
+            "begin another one from its weights, with --set model.start_from=RUN"
+        )
         raise DataError(msg)
 
 
