@@ -98,7 +98,9 @@ class Voices:
 
     def _nearest(self, groups: Sequence[Sequence[Speaker]]) -> list[tuple[float, int]]:
         """Distance and number of the voice that each group may join: that of its name, else the nearest."""
-        centroids = np.stack([centroid_of(group) for group in groups] or [np.zeros(1)])[: len(groups)]
+        if not groups:
+            return []
+        centroids = np.stack([centroid_of(group) for group in groups])
         best, at = np.full(len(groups), np.inf), np.zeros(len(groups), np.int64)
         for start in range(0, len(self._numbers), TILE):
             sums = self._sums[start : min(start + TILE, len(self._numbers))]
