@@ -6,6 +6,7 @@ what it needs when it runs. Exit codes: 0 done, 1 error, 2 wrong configuration, 
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -40,7 +41,7 @@ def main(
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
-PANELS = {
+PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Build a corpus": (build.build, build.status, build.summary, build.schema, living.compact),
     "Look after a corpus": (living.split, living.verify, living.log, living.remove, living.voices),
     "Question a corpus": (
