@@ -16,7 +16,7 @@ from tests.support import bombs
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("curation", "stages", "manifests", "tokenize", "train")
 SOURCES = sorted({path.resolve() for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")})
-OWN_ROWS = {"curation/pipeline/runtime/ray.py", "curation/pipeline/runtime/transfer.py"}
+OWN_ROWS = {f"curation/pipeline/runtime/{name}.py" for name in ("ray", "transfer", "work")}
 """Pickles that a run sends to its own workers; they are never written to disk or read from it."""
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 

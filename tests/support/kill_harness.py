@@ -37,7 +37,7 @@ STOPS = [
     ("session", "publish"),
 ]
 """What is killed, and in which pass. A build that was killed in its publish pass may then end."""
-SHARD_SECONDS = 0.5
+SHARD_SECONDS = 2.0
 """So short that there are many shards: the publish pass then takes long enough to be hit."""
 RUN_TIMEOUT_SECONDS = 180
 

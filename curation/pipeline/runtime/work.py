@@ -115,7 +115,7 @@ class Process:
     def load(self, make: bytes) -> UserError | None:
         """Make the worker, with its models. `make` is the pickle of a function of this run that gives it."""
         try:
-            made: Callable[[], Callable[..., Reply]] = pickle.loads(make)  # noqa: S301 - see above
+            made: Callable[[], Callable[..., Reply]] = pickle.loads(make)  # noqa: S301 - made by this run
         except (ImportError, AttributeError) as error:
             return ConfigError(f"a worker cannot import what this build is made of ({error}): {IMPORTABLE}")
         try:

@@ -252,8 +252,8 @@ def test_built_in_ones_are_found_under_their_names(registry):
 
 
 def test_every_stage_of_the_configuration_is_one_that_is_found():
-    others = {"inputs", "decode", "tokenize", "publish", "engine"}
+    others = {"inputs", "decode", "tokenize", "dedup", "publish", "engine"}
     assert set(STAGES.built_in) == set(BuildConfig.model_fields) - others
     assert [step.name for step in steps(load_config())] == [
-        name for name in BuildConfig.model_fields if name not in {"inputs", "publish", "engine"}
+        name for name in BuildConfig.model_fields if name not in {"inputs", "dedup", "publish", "engine"}
     ]
