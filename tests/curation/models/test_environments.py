@@ -35,6 +35,7 @@ def test_two_workers_make_one_environment(tmp_path):
     assert len(list((tmp_path / "environments").glob("twice-*/complete.json"))) == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_installed_is_explained_and_leaves_nothing(store):
     requirements = ["curation-no-such-package==1"]
     with pytest.raises(ModelError, match=r"could not create the environment missing-.*pip install"):

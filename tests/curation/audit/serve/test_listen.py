@@ -13,7 +13,7 @@ import pytest
 from tests.support.commands import curation, message
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_it_answers_until_it_is_told_to_end(corpus, tmp_path, end):
     command = [
         sys.executable,

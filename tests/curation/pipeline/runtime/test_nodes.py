@@ -14,7 +14,7 @@ DEAD_AFTER = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500,
 """Ray's own 15 s are for real networks."""
 
 
-@pytest.fixture(params=[3, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.fixture(params=[pytest.param(count, marks=pytest.mark.slow) for count in (3, 8)])
 def cluster(request, tmp_path, monkeypatch):
     """A head and more nodes with one CPU each, all on this machine; all write what they label into one log."""
     monkeypatch.setenv(LOG_VARIABLE, str(tmp_path / "log"))
