@@ -94,12 +94,20 @@ def s3_bucket(s3):
     return s3.bucket(f"bucket-{uuid.uuid4().hex[:12]}")
 
 
-RAY = ("tests/curation/core/test_plugins.py", "tests/curation/pipeline/", "tests/train/test_ray.py")
+PIPELINE = ("guard/test_poison", *(f"test_{name}" for name in ("gpu", "kill", "metrics", "run")))
+RUNTIME = ("joining", "nodes", "ray", "separate", "spares")
+RAY = (
+    "tests/curation/core/test_plugins.py",
+    *(f"tests/curation/pipeline/{name}.py" for name in PIPELINE),
+    *(f"tests/curation/pipeline/runtime/test_{name}.py" for name in RUNTIME),
+    "tests/train/test_ray.py",
+)
 """Tests that start Ray stay in one process: two clusters beside each other would have every core twice."""
 CORPUS = ("tests/curation/cli/", "tests/curation/demo/")
 """They share a build with real models."""
 LONG = ("tests/curation/pipeline/test_real_build.py", "tests/train/test_kill.py", "tests/tokenize/fit/")
-FIRST = ("ray", *LONG, "corpus", "tests/train/infer", "tests/stages/transcribe", "tests/train/data")
+PLACES = ("tests/curation/pipeline", "tests/train/infer", "tests/stages/transcribe", "tests/train/data")
+FIRST = ("ray", *LONG, "corpus", *PLACES)
 """The longest units: last, they would leave a core idle."""
 
 
@@ -116,6 +124,8 @@ def unit_of(nodeid):
 def pytest_collection_modifyitems(items):
     """By unit, in the order of `FIRST`."""
     units = {item: unit_of(item.nodeid) for item in items}
+    strays = [item.nodeid for item, unit in units.items() if unit != "ray" and "cluster" in item.fixturenames]
+    assert not strays, f"{strays[0]} starts Ray: name its file in RAY"
     items.sort(key=lambda item: next((place for place, unit in enumerate(FIRST) if units[item].startswith(unit)), 99))
 
 
