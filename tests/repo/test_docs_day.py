@@ -31,7 +31,7 @@ def test_every_command_of_the_day_runs(tmp_path):
             text=True,
             check=False,
         )
-        said += done.stdout
+        said += done.stdout + done.stderr
         assert done.returncode == 0, (block, done.stdout, done.stderr)
     day = tmp_path / "day"
     index = json.loads((day / "corpus/shards/_index.json").read_text())
