@@ -10,14 +10,15 @@ memory that a CPU spends its time with.
 """
 
 import warnings
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
 INT8_LIMIT = 127
-ZERO_POINT = 128
-"""What stands for 0 in the unsigned 8 bits of x."""
+UNSATURATED = 63
+"""As many steps that a product of x takes no more than half of 16 bits, in which CPUs without VNNI add two of them."""
 SMALLEST = torch.finfo(torch.float32).tiny
 ROWS = 16
 """Rows that the blocked layout is chosen for; it serves any number."""
@@ -63,24 +64,42 @@ class Int8Projection(Projection):
 
     def __init__(self, weight: Tensor) -> None:
         self.size = weight.numel()
-        scales = (weight.float().abs().amax(1) / INT8_LIMIT).clamp_min(SMALLEST)
-        zeros = torch.zeros(len(weight), dtype=torch.int64)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "torch.quantize_per_tensor")
-            rounded = torch.quantize_per_channel(weight.float(), scales, zeros, 0, torch.qint8)
-        self.packed = torch.ops.quantized.linear_prepack(rounded, None)
+        self.packed, self.steps = _packed(weight), _steps()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Multiply, in float32."""
         top = x.abs().amax(1, keepdim=True).clamp_min(SMALLEST)
-        product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        out: Tensor = product(x / top, 1 / INT8_LIMIT, ZERO_POINT, self.packed)
-        return out * top
+        return _rounded_product(x / top, self.packed, self.steps) * top
 
     def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply; the first and the second half of the outputs."""
         first, second = self(x).chunk(2, dim=-1)
         return first, second
+
+
+def _packed(weight: Tensor) -> torch.ScriptObject:
+    scales = (weight.float().abs().amax(1) / INT8_LIMIT).clamp_min(SMALLEST)
+    zeros = torch.zeros(len(weight), dtype=torch.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.quantize_per_tensor")
+        rounded = torch.quantize_per_channel(weight.float(), scales, zeros, 0, torch.qint8)
+    found: torch.ScriptObject = torch.ops.quantized.linear_prepack(rounded, None)
+    return found
+
+
+def _rounded_product(x: Tensor, packed: torch.ScriptObject, steps: int) -> Tensor:
+    """Of x in -1 ... 1, rounded to so many steps on each side of 0."""
+    product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+    out: Tensor = product(x, 1 / steps, steps + 1, packed)
+    return out
+
+
+@cache
+def _steps() -> int:
+    """The finest rounding of x with which the CPU multiplies two greatest numbers by two greatest ones rightly."""
+    ones = torch.ones(1, 2)
+    is_right = float(_rounded_product(ones, _packed(ones), INT8_LIMIT)) > 1
+    return INT8_LIMIT if is_right else UNSATURATED
 
 
 def _row(x: Tensor, weight: Tensor) -> Tensor:

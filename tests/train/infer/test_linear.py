@@ -1,5 +1,9 @@
 """All layouts multiply alike."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -39,3 +43,20 @@ def test_products_in_8_bits_are_near_and_no_row_touches_another(rows, shape):
 def test_a_matrix_of_zeros_stays_one_in_8_bits():
     with torch.inference_mode():
         assert torch.equal(Int8Projection(torch.zeros(4, 8))(torch.ones(1, 8)), torch.zeros(1, 4))
+
+
+OLD_CPU = """
+import torch
+from curation.train.infer.linear import Int8Projection
+torch.manual_seed(0)
+for weight, x in ((torch.ones(4, 8), torch.ones(1, 8)), (torch.randn(64, 256), torch.randn(3, 256) + 1)):
+    exact = torch.nn.functional.linear(x, weight)
+    print(float((Int8Projection(weight)(x) - exact).norm() / exact.norm()))
+"""
+
+
+def test_products_in_8_bits_are_near_too_where_a_cpu_adds_two_of_them_in_16_bits():
+    """Without VNNI: what is more than 16 bits hold would be cut off, and 8 would be 0.06."""
+    environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", OLD_CPU], env=environment, capture_output=True, text=True, check=True)
+    assert max(map(float, done.stdout.split())) < 0.02
