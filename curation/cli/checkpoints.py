@@ -19,7 +19,7 @@ Checkpoint = Annotated[
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="Where the model runs: cpu, cuda, cuda:1, …")]
 Int8 = Annotated[
     bool,
-    typer.Option("--int8", help="Weights in 8 bits: several times as fast on a CPU, and slightly less exact."),
+    typer.Option("--int8", help="Weights in 8 bits: two to three times as fast on a CPU, and slightly less exact."),
 ]
 Prepared = Annotated[
     bool | None,

@@ -5,8 +5,8 @@ the transposed matrix takes 0.5 where there are more outputs than inputs, and on
 2 to 40 rows (tests/bench/speed/generation.py shows the whole). Both are kept, so that the weights take their memory
 twice. Elsewhere, and in other precisions, it is `linear`.
 
-In 8 bits a matrix takes a quarter of its memory, once, and a product less time by more than that, because it is reading
-memory that a CPU spends its time with.
+In 8 bits a matrix takes a quarter of its memory, once, and a product less time, because it is reading memory that a CPU
+spends its time with.
 """
 
 import warnings
@@ -59,7 +59,7 @@ class Int8Projection(Projection):
     depends on those beside it. Rounding is 1 % of the norm of the outputs of a random matrix.
 
     torch's kernel of x86 (fbgemm). Its packing begins at a tensor of a kind that torch 2.13 deprecates; oneDNN's kernel
-    for plain int8 tensors gives the same numbers, and takes 0.1 ms more for a call.
+    for plain int8 tensors gives the same numbers, and takes longer (tests/bench/learning/products.py).
     """
 
     def __init__(self, weight: Tensor) -> None:
