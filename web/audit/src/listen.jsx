@@ -25,7 +25,7 @@ export function Listen({ meta, rows: all, asked, fetched, edges, route, marks, o
   const come = useRef({}); // the row that was gone to, and how
   const pick = (place, clicked = false) => {
     const next = shown[Math.min(Math.max(place, 0), shown.length - 1)];
-    if (!next) return;
+    if (!next || (next === row && wanted >= 0)) return; // who stays has come as before
     come.current = { key: next.key, how: clicked && place !== at + 1 ? "picked" : "random" };
     location.replace(address("listen", filter, next.key));
   };

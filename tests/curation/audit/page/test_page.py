@@ -309,9 +309,11 @@ def test_a_mark_says_whether_the_utterance_came_at_random_or_was_chosen(browser,
     kept = "#/listen?reason=kept"
     forward = lambda: browser.keys("j")  # noqa: E731
     last = lambda: browser.run("[...document.querySelectorAll('[role=option]')].at(-1).click()")  # noqa: E731
+    here = lambda: browser.run("document.querySelector('[aria-selected=true]').click()")  # noqa: E731
     back = lambda: browser.keys("k")  # noqa: E731
     assert marks(kept) == marks(kept, forward) == marks(f"{kept}&language=en") == marks(kept, last, back) == ["random"]
-    assert marks(kept, last) == ["picked"]
+    assert marks(kept, last) == marks(kept, last, forward) == ["picked"]
+    assert marks(kept, here) == ["random"]
     assert marks(f"{kept}&order=longest", forward) == marks(f"{kept}&order=disagreement") == ["sorted"]
     assert marks("#/listen?q=sensibility") == ["searched"]
     assert marks(f"#id={GOOD}") == marks(f"#/listen?id={GOOD}") == ["linked"]
