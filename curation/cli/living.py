@@ -101,6 +101,8 @@ def verify(output: Output, *, as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
+    from rich.markup import escape
+
     from curation.cli.options import console
     from curation.core.counts import counted
     from curation.core.storage import Storage
@@ -112,13 +114,13 @@ def verify(output: Output, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(problem) for problem in problems])
     for problem in problems if not as_json else ():
-        console.print(f"[red]{problem.file}[/] {problem.what}", soft_wrap=True, highlight=False)
+        console.print(f"[red]{escape(problem.file)}[/] {escape(problem.what)}", soft_wrap=True, highlight=False)
     if problems:
         raise typer.Exit(1)
     if not as_json:
         index = read_index(out)
         whole = f"{counted(len(index.generations), 'generation')}, {counted(index.rows, 'utterance')}"
-        console.print(f"{output} is whole: {whole}", soft_wrap=True, highlight=False)
+        console.print(f"{output} is whole: {whole}", soft_wrap=True, highlight=False, markup=False)
 
 
 def remove(

@@ -65,9 +65,9 @@ def print_summary(summary: "Summary", output: str) -> None:
         ("shards", "training shards"),
         ("segments", "every utterance, kept or not, with its scores"),
         ("ledger", "every second and its verdict"),
+        ("summary.json", "this summary as JSON"),
     ):
-        console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False)
-    console.print(f"  {'this summary as JSON':<30} {output}/summary.json", soft_wrap=True, highlight=False)
+        console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_errors(console: Console, summary: "Summary") -> None:

@@ -53,7 +53,8 @@ def _print(report: "Report", output: str) -> None:
             out.print(f"  and {more} more")
     found = f"{counted(report.groups, 'group')} in {report.utterances:,} utterances"
     out.print(f"{found}: {counted(report.others, 'utterance')}, {hours(report.seconds)}, that the corpus has already")
-    out.print(f"{output}/duplicates/groups.parquet has them, report.json beside it the examples", soft_wrap=True)
+    where = f"{output}/duplicates/groups.parquet has them, report.json beside it the examples"
+    out.print(where, soft_wrap=True, markup=False)
 
 
 def _said(row: Mapping[str, Any]) -> str:

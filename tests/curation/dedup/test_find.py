@@ -88,7 +88,7 @@ def test_copies_are_groups_and_nothing_is_rejected_until_it_is_asked_for(corpus,
 
 def test_the_command_fits_a_terminal_and_says_what_it_needs(corpus, tmp_path):
     """curation/cli/questions/duplicates.py."""
-    out = tmp_path / "out"
+    out = tmp_path / "out[bold]"
     shutil.copytree(corpus, out)
     shown = curation("dedup", out).stdout
     assert "2 groups in 5 utterances: 2 utterances" in shown

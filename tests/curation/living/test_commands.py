@@ -35,3 +35,12 @@ def test_a_corpus_is_taken_from_another_build_as_the_message_says(tmp_path, comm
         )
         curation(command, out, *what, "--force-unlock")
     assert read_index(Storage(str(out))).generations[-1].kind == command
+
+
+def test_files_with_brackets_are_named_as_they_are(tmp_path):
+    out = tmp_path / "a[/b]"
+    toy_build(write_recordings(tmp_path / "in", ["alpha"]), out)
+    assert message(curation("verify", out)).startswith(f"{out} is whole")
+    assert f"{out}/summary.json" in curation("summary", out).stdout
+    (out / "shards/c[bold]").touch()
+    assert message(curation("verify", out, code=1)).startswith("shards/c[bold] is not of the corpus")
