@@ -174,6 +174,8 @@ def voices(
         typer.Option(min=0.0, max=2.0, metavar="D", help="Cosine distance below which two are one voice (0.5)."),
     ] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Forget the voices of before.")] = False,
+    wait: Wait = 0.0,
+    force_unlock: ForceUnlock = False,
     as_json: AsJson = False,
 ) -> None:
     """Find who is heard in several recordings of a corpus, by the stored speaker embeddings.
@@ -186,7 +188,8 @@ def voices(
     from curation.living.voices import find_voices
     from curation.manifests.voices.clusters import THRESHOLD
 
-    found = find_voices(output, THRESHOLD if threshold is None else threshold, anew=anew)
+    near = THRESHOLD if threshold is None else threshold
+    found = find_voices(output, near, anew=anew, wait_seconds=wait, force_unlock=force_unlock)
     if as_json:
         print_json(asdict(found))
         return

@@ -7,6 +7,7 @@ as the limits say, and a group is all that hang together. No model runs.
 """
 
 import itertools
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from curation.dedup.search import Search, Sketching
 from curation.manifests import index, shards
 from curation.manifests.duplicates.near import REPORT, SCHEMA, Groups
 from curation.manifests.index import ShardIndex, finished_index
+from curation.pipeline.guard.lock import held
 
 EXAMPLES = 20
 """Groups of a report: those with the most seconds that do not count."""
@@ -71,12 +73,32 @@ class Report:
     examples: list[dict[str, Any]] = field(default_factory=list)
 
 
-def find(root: str, limits: Limits = Limits(), sketching: Sketching = Sketching()) -> Report:  # noqa: B008 - frozen
-    """Compare the utterances of a corpus, and write what was found. Raises ConfigError where it has no tokens."""
+def find(
+    root: str,
+    limits: Limits = Limits(),
+    sketching: Sketching = Sketching(),  # noqa: B008 - frozen
+    *,
+    wait_seconds: float = 0.0,
+    force_unlock: bool = False,
+) -> Report:
+    """Compare the utterances of a corpus, and write what was found. Raises ConfigError where it has no tokens.
+
+    Nothing is published or removed meanwhile: what a removal takes out would be written down again.
+    """
     out = Storage(root)
-    corpus = finished_index(out)
+    finished_index(out)  # before the lock, which would make a folder
+    with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
+        corpus = finished_index(out)
+        groups, report = _compared(out, corpus, limits, sketching)
+        lock.fence()
+        groups.write(out)
+        out.write_json(REPORT, asdict(report))
+    return report
+
+
+def _compared(out: Storage, corpus: ShardIndex, limits: Limits, sketching: Sketching) -> tuple[Groups, Report]:
     if corpus.tokenizers is None:
-        msg = f"{root} was published without tokens, which are compared: publish it with `tokenize`"
+        msg = f"{out.root} was published without tokens, which are compared: publish it with `tokenize`"
         raise ConfigError(msg)
     with Search(sketching) as search:
         for rows in _utterances(out, corpus):
@@ -91,10 +113,8 @@ def find(root: str, limits: Limits = Limits(), sketching: Sketching = Sketching(
         rejected = _add_rejected(search, alike, known) if known else {}
         there = {row["place"]: row for row in search.named("place", alike.best.keys() - rejected.keys())}
     rows = _in_groups({**there, **rejected}, alike)
-    Groups(pa.Table.from_pylist(rows, schema=SCHEMA), corpus.planned).write(out)
-    report = _report(corpus, compared, alike, rows, limits)
-    out.write_json(REPORT, asdict(report))
-    return report
+    groups = Groups(pa.Table.from_pylist(rows, schema=SCHEMA), corpus.planned)
+    return groups, _report(corpus, compared, alike, rows, limits)
 
 
 def _utterances(out: Storage, corpus: ShardIndex) -> Iterator[pa.Table]:

@@ -29,7 +29,7 @@ from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates.exact import with_same_samples
 from curation.manifests.history import chain
 from curation.manifests.history.labelling import read_labelling, write_labelling
-from curation.manifests.index import ShardIndex, published_index, read_index
+from curation.manifests.index import ShardIndex, finished_index, published_index, read_index
 from curation.manifests.removals import receipts, tombstones
 from curation.manifests.removals.receipts import INTENT, FileChange, Intent, Reason, Receipt, State
 from curation.manifests.removals.tombstones import Tombstones
@@ -69,6 +69,7 @@ def remove(
     corpus, where nothing has one of the names, or while the build is not finished.
     """
     out = Storage(root)
+    finished_index(out)  # before the lock, which would make a folder
     with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
         if intent := receipts.read_intent(out):
             finished = _carried_out(out, intent, lock)

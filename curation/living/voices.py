@@ -31,10 +31,18 @@ class Found:
     """Speakers that had no voice before."""
 
 
-def find_voices(root: str, threshold: float = THRESHOLD, *, anew: bool = False) -> Found:
+def find_voices(
+    root: str,
+    threshold: float = THRESHOLD,
+    *,
+    anew: bool = False,
+    wait_seconds: float = 0.0,
+    force_unlock: bool = False,
+) -> Found:
     """Give every speaker a voice. `anew`: forget those of before. Raises ConfigError where there is no corpus."""
     out = Storage(root)
-    with held(out, uuid.uuid4().hex):
+    published_index(out)  # before the lock, which would make a folder
+    with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
         corpus = published_index(out)
         before = Members() if anew else read_members(out)
         voices, numbers = Voices(before.count), dict[tuple[str, str], int]()
@@ -47,6 +55,7 @@ def find_voices(root: str, threshold: float = THRESHOLD, *, anew: bool = False) 
             taken[recording].add(number)
         for block in blocks(speaker for speaker in heard(out, corpus) if speaker.key not in before.numbers):
             numbers |= voices.assign(block, threshold, taken)
+        lock.fence()
         write_members(out, Members(numbers, voices.count))
     known = before.numbers.keys() & numbers.keys()
     return Found(len({*numbers.values()}), len(numbers), len(numbers) - len(known))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.cli.options import AsJson, Output, print_json
+from curation.cli.options import AsJson, ForceUnlock, Output, Wait, print_json
 
 if TYPE_CHECKING:
     from curation.dedup.find import Report
@@ -19,6 +19,8 @@ def dedup(
     ] = 0.55,
     voice: Annotated[float, typer.Option(min=-1, max=1, metavar="X", help="Cosine of their speaker embeddings.")] = 0.5,
     words: Annotated[float, typer.Option(min=0, max=1, metavar="X", help="Share of the letters in common.")] = 0.6,
+    wait: Wait = 0.0,
+    force_unlock: ForceUnlock = False,
     as_json: AsJson = False,
 ) -> None:
     """Look for utterances that a corpus has twice: encoded again, with noise, at another level.
@@ -30,7 +32,7 @@ def dedup(
 
     from curation.dedup.find import Limits, find
 
-    report = find(output, Limits(codes, voice, words))
+    report = find(output, Limits(codes, voice, words), wait_seconds=wait, force_unlock=force_unlock)
     if as_json:
         print_json(asdict(report))
     else:

@@ -6,6 +6,7 @@ import pytest
 
 from curation.core.storage import Storage
 from curation.manifests.index import read_index
+from curation.manifests.voices.files import read_members
 from curation.pipeline.guard.lock import held
 from tests.support.builds import toy_build, write_recordings
 from tests.support.commands import curation, message
@@ -24,7 +25,7 @@ def test_a_corpus_that_grew_is_written_as_one_generation(tmp_path):
     assert curation("verify", out).exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["compact", "remove"])
+@pytest.mark.parametrize("command", ["compact", "remove", "voices", "dedup"])
 def test_a_corpus_is_taken_from_another_build_as_the_message_says(tmp_path, command):
     folder, out = write_recordings(tmp_path / "in", ["alpha", "beta"]), tmp_path / "out"
     toy_build(folder, out)
@@ -33,8 +34,21 @@ def test_a_corpus_is_taken_from_another_build_as_the_message_says(tmp_path, comm
         assert "--wait SECONDS, or take the folder from it with --force-unlock" in message(
             curation(command, out, *what, "--wait", 0, code=1)
         )
-        curation(command, out, *what, "--force-unlock")
-    assert read_index(Storage(str(out))).generations[-1].kind == command
+        taken = curation(command, out, *what, "--force-unlock", code=2 if command == "dedup" else 0)
+    if command == "dedup":
+        assert "was published without tokens" in message(taken)
+    elif command == "voices":
+        assert read_members(Storage(str(out))).numbers
+    else:
+        assert read_index(Storage(str(out))).generations[-1].kind == command
+
+
+@pytest.mark.parametrize("command", ["remove", "voices", "dedup"])
+def test_a_corpus_that_is_not_there_is_not_begun(tmp_path, command):
+    out = tmp_path / "mistyped"
+    what = ("--speaker", "Ann") if command == "remove" else ()
+    assert "holds no finished build" in message(curation(command, out, *what, code=2))
+    assert not out.exists()
 
 
 def test_files_with_brackets_are_named_as_they_are(tmp_path):
