@@ -21,7 +21,7 @@ FILE = f"{shards.FOLDER}/_index.json"
 FORMAT_VERSION = "1"
 DEFAULT_ROW_GROUP_ROWS = 512
 """For indexes without this field."""
-REMEDY = "copy the shards again, or publish the build again with `curation build -o BUILD`"
+REMEDY = "copy the shards again, or publish the build again with `curation compact BUILD`"
 """Where it is damaged."""
 Name = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 """Of a file in its folder: no path, so that an index from elsewhere leads to no other file."""

@@ -241,10 +241,14 @@ def _standing(out: Storage, planned: Plan, made: str, *, compact: bool) -> Stand
 
 def before_labelling(out: Storage, planned: Plan, units: Iterable[int]) -> None:
     """Take note where units are labelled again whose recordings are published: nothing of that corpus stands then."""
-    if out.exists(index.FILE):
+    try:
         published = Plan(out, planned.generations[: index.read_index(out).planned]).num_units
-        if any(unit < published for unit in units):
-            out.write_json(ANEW, {"units": published})
+    except FileNotFoundError:
+        return
+    except DataError:  # it is replaced; any unit may be published, where somebody puts a copy of it there first
+        published = planned.num_units
+    if any(unit < published for unit in units):
+        out.write_json(ANEW, {"units": published})
 
 
 def stored(out: Storage, edition: int, task: Task, result: Result) -> Result:

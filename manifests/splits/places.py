@@ -12,7 +12,6 @@ What was held out is never trained on.
 
 import hashlib
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -138,9 +137,16 @@ def hashes(digests: Digests, salt: int) -> npt.NDArray[np.float64]:
 
 
 def published_places(out: Storage, corpus: ShardIndex, components: Components) -> Codes:
-    """The split that a corpus has each recording in; `UNKNOWN` where it does not have the recording."""
+    """The split that a corpus has each recording in; `UNKNOWN` where it does not have the recording, or the part of the
+    ledger that has it is damaged or gone.
+    """
     codes = np.full(len(components.digests), UNKNOWN, np.int8)
-    for ids, split in _published(out, corpus):
+    for name in _parts(corpus):
+        try:
+            ids, split = _published(out, name)
+        except (DataError, FileNotFoundError) as error:
+            log.warning("recordings of a part of the ledger get their splits anew: %s", error)
+            continue
         place = components.places_of(digests_of(ids))
         here = place >= 0
         codes[place[here]] = split[here]
@@ -150,20 +156,24 @@ def published_places(out: Storage, corpus: ShardIndex, components: Components) -
 def moved(out: Storage, corpus: ShardIndex, splits: Splits) -> dict[str, str]:
     """The recordings that a corpus has in another split than they are in now, with that."""
     found: dict[str, str] = {}
-    for ids, split in _published(out, corpus):
+    for name in _parts(corpus):
+        ids, split = _published(out, name)
         now = splits.of_recordings(ids)
         other = pc.not_equal(now, _NAMES.take(pa.array(split)))
         found |= dict(zip(ids.filter(other).to_pylist(), now.filter(other).to_pylist(), strict=True))
     return found
 
 
-def _published(out: Storage, corpus: ShardIndex) -> Iterator[tuple[pa.Array, Codes]]:
-    """The recordings of each part of a ledger, and the splits that they are in."""
-    for name in corpus.ledger:
-        if not ledger.is_removal(name):
-            file = f"{ledger.FOLDER}/{name}"
-            with damage_named(f"{out.root}/{file}", REMEDY):
-                rows = out.read_table(file, ["recording_id", "split"])
-            found = rows.group_by(["recording_id", "split"]).aggregate([]).drop_null()
-            codes = pc.index_in(one_chunk(found["split"]), value_set=_NAMES)
-            yield one_chunk(found["recording_id"]), codes.to_numpy().astype(np.int8)
+def _parts(corpus: ShardIndex) -> list[str]:
+    """The parts of its ledger that have recordings."""
+    return [name for name in corpus.ledger if not ledger.is_removal(name)]
+
+
+def _published(out: Storage, part: str) -> tuple[pa.Array, Codes]:
+    """The recordings of a part of a ledger, and the splits that they are in."""
+    file = f"{ledger.FOLDER}/{part}"
+    with damage_named(f"{out.root}/{file}", REMEDY):
+        rows = out.read_table(file, ["recording_id", "split"])
+    found = rows.group_by(["recording_id", "split"]).aggregate([]).drop_null()
+    codes = pc.index_in(one_chunk(found["split"]), value_set=_NAMES)
+    return one_chunk(found["recording_id"]), codes.to_numpy().astype(np.int8)

@@ -6,7 +6,7 @@ import shutil
 import pyarrow.compute as pc
 import pytest
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.living.remove import Wanted, remove
 from curation.living.split import settings_for, split
@@ -158,6 +158,20 @@ def test_other_thresholds_and_compacting_leave_splits_alone(divided, tmp_path):
     config = settings_of(out)
     changed = config.consensus.model_copy(update={"max_pwer": 0.1})
     build(config.model_copy(update={"consensus": changed}), [], str(out), make_stages=toy_stages)
+    assert splits_of(out) == before
+
+
+@pytest.mark.parametrize("folder", ["shards", "ledger"])
+def test_what_is_damaged_is_published_again_as_the_message_says(divided, tmp_path, folder):
+    _, out = copied(divided, tmp_path)
+    before, storage = splits_of(out), Storage(str(out))
+    name = storage.names(folder)[0]  # of the shards, the index
+    storage.write_bytes(f"{folder}/{name}", storage.read_bytes(f"{folder}/{name}")[:-9])
+    if folder == "ledger":
+        with pytest.raises(DataError, match=f"{name} is damaged .* publish the build again with `curation compact"):
+            build(settings_of(out), [], str(out), make_stages=toy_stages)
+    build(settings_of(out), [], str(out), make_stages=toy_stages, compact=True)
+    assert verify(storage) == []
     assert splits_of(out) == before
 
 

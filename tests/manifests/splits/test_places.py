@@ -1,5 +1,7 @@
 """Splits without leaks, over any growth: whatever belongs together is in one split, and what was held out stays so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -107,6 +109,9 @@ def test_the_ledger_says_where_recordings_are(tmp_path):
     assert [SPLITS[code] if code >= 0 else "" for code in published_places(out, corpus, components)] == [
         *("dev", "", "train", "")
     ]
+    lost = replace(corpus, ledger=["part-000007.parquet", "part-000008.parquet", *corpus.ledger])
+    out.write_bytes("ledger/part-000007.parquet", b"PAR1")
+    assert (published_places(out, lost, components) == published_places(out, corpus, components)).all()
     now = Splits(ids[2:3], np.array([2], np.int8))
     assert moved(out, corpus, now) == {"a": "test", "b": "train"}
 
