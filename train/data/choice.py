@@ -112,6 +112,7 @@ def _rates(portions: Sequence[Portion], column: str, temperature: float) -> dict
     for portion in portions:
         value = getattr(portion, column)
         seconds[value] = seconds.get(value, 0.0) + portion.seconds
-    flat = {value: length ** (1 / temperature) for value, length in seconds.items() if length > 0}
+    most = max(seconds.values())  # what is small beside it may come to nothing; without it powers would overflow
+    flat = {value: (length / most) ** (1 / temperature) for value, length in seconds.items() if length > 0}
     scale = sum(seconds.values()) / sum(flat.values())
     return {value: scale * share / seconds[value] for value, share in sorted(flat.items())}

@@ -104,6 +104,15 @@ def test_shares_follow_the_temperature_and_an_epoch_stays_as_long(corpus, temper
     assert sum(got.values()) == pytest.approx(total, rel=0.03)
 
 
+def test_a_temperature_near_zero_leaves_the_largest(corpus):
+    """Powers of hours themselves would overflow."""
+    rates = Choice.of(open_corpus(corpus), DataConfig(temperature=0.001, split="all")).rates
+    hours = Counter()
+    for one in ROWS:
+        hours[one["language"]] += one["seconds"]
+    assert rates == {"de": 0.0, "en": pytest.approx(sum(hours.values()) / hours["en"])}
+
+
 def test_resuming_is_exact_with_splits_tiers_and_weights(corpus):
     config = DataConfig(epochs=2, prefetch=0, block_rows=16, tiers=["gold", "silver"], temperature=3.0)
     whole = [batch.keys for batch in PackedLoader(open_corpus(corpus), vocabulary(), config)]
