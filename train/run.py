@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.core.settings import read_yaml, to_yaml
 from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
@@ -150,6 +150,9 @@ def _validation(config: TrainConfig, speech: SpeechInfo, world: World) -> Valida
         return None
     corpus = open_corpus(config.run.validation)
     split = config.run.validation_split if corpus.index.split else "all"
+    if split != "all" and not any(portion.split == split for portion in corpus.index.portions):
+        msg = f"run.validation_split: {corpus.where} has no utterances of split {split}: choose another one"
+        raise DataError(msg)
     once_through: dict[str, Any] = {"epochs": 1, "code_noise": 0.0, "split": split, "tiers": [], "temperature": 1.0}
     data = config.data.model_copy(update=once_through)
     settings = config.run.model_copy(update={"data_workers": 0})

@@ -21,11 +21,12 @@ from tests.train.model.test_qwen3 import padded
 FEW = ["data.token_budget=400", "speech.text_size=256", "run.threads=1", "optimizer.warmup_steps=2"]
 
 
-def shards(folder, fingerprint="f" * 64, count=60):
+def shards(folder, fingerprint="f" * 64, count=60, splits=(None,), **index):
     tokenizers = synthetic.tokenizers(fingerprint)
     for name in ("glm", "bicodec"):
         tokenizers[name] |= {"name": "toy", "reference": "compact", "fingerprint": name}
-    return synthetic.write_shards(folder, [synthetic.utterance(i) for i in range(count)], tokenizers=tokenizers)
+    rows = [{**synthetic.utterance(i), "split": splits[i % len(splits)]} for i in range(count)]
+    return synthetic.write_shards(folder, rows, tokenizers=tokenizers, **index)
 
 
 def train(corpus, run, *overrides):
@@ -115,6 +116,18 @@ def test_validation_measures_and_changes_nothing(tmp_path):
             total, count = tasks.get(task, (0.0, 0))
             tasks[task] = total + loss.item(), count + int((label[1:] != IGNORED).sum())
     assert measured[5] == pytest.approx({task: total / count for task, (total, count) in tasks.items()}, rel=1e-4)
+
+
+def test_a_corpus_with_splits_is_measured_on_the_one_asked_for(tmp_path):
+    shares = {"dev": 0.3, "test": 0.0, "by": [], "salt": 0}
+    corpus = shards(tmp_path / "build", splits=("dev", "train", "train"), split=shares)
+    overrides = [*FEW, "run.steps=1", f"run.validation={corpus}", "data.temperature=3"]
+    trainer = prepare(corpus, tmp_path / "run", load_training_config(overrides=overrides), World())
+    used = {word for row in trainer.validation.rows() for key in row.keys for word in key.split()}
+    assert {word for word in used if word.startswith("utt-")} == {f"utt-{i:05d}" for i in range(0, 60, 3)}
+    other = load_training_config(overrides=[*overrides, "run.validation_split=test"])
+    with pytest.raises(DataError, match=r"run\.validation_split: .* has no utterances of split test: choose another"):
+        prepare(corpus, tmp_path / "other", other, World())
 
 
 def test_validation_of_other_tokenizers_is_refused_before_the_first_step(tmp_path):
