@@ -121,9 +121,21 @@ def corpus(place: str, split: str) -> Iterator[Item]:
         has = "has no splits: `curation split` makes them" if found.split is None else f"has {', '.join(SPLITS)}"
         msg = f"{place}: --subset {split}: the corpus {has}"
         raise ConfigError(msg)
-    for entry in found.shards:
-        if any(portion.split == split for portion in entry.portions):
-            yield from _utterances(out, f"{shards.FOLDER}/{entry.file}", split)
+    mine = [
+        f"{shards.FOLDER}/{entry.file}"
+        for entry in found.shards
+        if any(portion.split == split for portion in entry.portions)
+    ]
+    if mine and not _has_audio(out, mine[0]):  # then no shard has any
+        msg = f"{out.root}: its shards hold no audio: publish it with `--set publish.audio=true`"
+        raise ConfigError(msg)
+    for name in mine:
+        yield from _utterances(out, name, split)
+
+
+def _has_audio(out: Storage, name: str) -> bool:
+    with damage_named(f"{out.root}/{name}", index.REMEDY), out.open_table(name) as table:
+        return not table.read_row_group(0, columns=["audio"])["audio"].null_count
 
 
 def _utterances(out: Storage, name: str, split: str) -> Iterator[Item]:
@@ -132,13 +144,10 @@ def _utterances(out: Storage, name: str, split: str) -> Iterator[Item]:
     with damage_named(f"{out.root}/{name}", index.REMEDY), out.open_table(name) as table:
         for group in range(table.num_row_groups):
             rows = table.read_row_group(group, columns=CORPUS_COLUMNS)
-            mine = [(at, row) for at, row in enumerate(rows.to_pylist()) if row["split"] == split and row["text"]]
-            if mine and table.read_row_group(group, columns=["audio"])["audio"].null_count:
-                msg = f"{out.root}: its shards hold no audio: publish it with `--set publish.audio=true`"
-                raise ConfigError(msg)
-            for at, row in mine:
-                audio = f"{PROTOCOL}://audio/{group}/{at}::{files.unstrip_protocol(path)}"
-                yield Item(row["id"], row["text"], row["language"] or "", audio, row["speaker"] or "")
+            for at, row in enumerate(rows.to_pylist()):
+                if row["split"] == split and row["text"]:
+                    audio = f"{PROTOCOL}://audio/{group}/{at}::{files.unstrip_protocol(path)}"
+                    yield Item(row["id"], row["text"], row["language"] or "", audio, row["speaker"] or "")
 
 
 def librispeech(place: str) -> Iterator[Item]:
