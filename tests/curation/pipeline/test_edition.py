@@ -11,6 +11,7 @@ import pytest
 from curation.core.errors import DataError, LockError
 from curation.core.storage import Storage
 from curation.core.timing import StageTimes
+from curation.manifests.duplicates.exact import Content
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.index import FILE, ShardEntry, ShardIndex, read_index
 from curation.manifests.summary import LedgerTally, read_summary
@@ -191,6 +192,7 @@ RESULTS = [
     BatchesJudged(
         label_times=StageTimes({"vad": 1.5}, {"whisper": 2.0}, 7),
         label_errors={"whisper": ErrorRate(3, 1, "broken")},
+        contents=[Content("alpha", 0, "c" * 64)],
         model_seconds={"tokenize.compact": 0.25},
         audio_seconds=3.0,
         warning="on the CPU",

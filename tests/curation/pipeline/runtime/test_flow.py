@@ -1,5 +1,6 @@
 """The label pass over pools: the rows are those of one process, whatever dies, is lost, or goes another way."""
 
+import asyncio
 import shutil
 import tempfile
 from dataclasses import replace
@@ -109,6 +110,13 @@ def test_all_workers_label_a_unit_where_there_is_no_other(units, expected, tmp_p
     assert table(tmp_path, "staging").equals(wanted)
 
 
+def test_a_unit_is_shared_as_soon_as_another_worker_has_nothing_to_do(units, expected, tmp_path):
+    done, machines = label(a_job(tmp_path), [units[0], units[-1]], nodes=1, alone=True)
+    assert len(decoders(machines)) == 1
+    ours = {units[0].number, units[-1].number}
+    assert sorted(item.name for item in done) == [name for name in expected.names if name.unit in ours]
+
+
 fates = st.lists(st.sampled_from(["", "", "node", "lost", "memory"]), max_size=12)
 
 
@@ -198,3 +206,17 @@ def test_no_more_is_under_way_than_the_window_holds(units, tmp_path):
     flow = Flow(crew, FUSED, Window(1, lambda: 4), Storage(job.root))
     done = list(crew.results(partial(flow.run, units, {})))
     assert order == list(range(len(done)))
+
+
+def test_others_are_let_in_once_the_first_batch_has_shown_its_size():
+    async def let_in():
+        window = Window(100, lambda: 1)
+        await window.enter()
+        others = [asyncio.create_task(window.enter()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert window.waiting == 2
+        await window.take(40)
+        await asyncio.sleep(0.01)
+        return [other.done() for other in others]
+
+    assert asyncio.run(let_in()) == [True, True]
