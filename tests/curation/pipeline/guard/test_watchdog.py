@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from curation.pipeline.guard.watchdog import EXIT_CODE
+from curation.pipeline.guard import watchdog
+from curation.pipeline.guard.watchdog import EXIT_CODE, Watchdog
 
 START = """
 import time
@@ -65,3 +67,16 @@ def test_the_process_ends_even_if_the_reason_cannot_be_given():
 @pytest.mark.parametrize("program", [START + LARGE, START + TASK + LARGE], ids=["without a task", "after a task"])
 def test_limits_apply_to_tasks_alone(program):
     assert run(program, timeout=1000, gib=0.4, seconds=0) == (0, "done True\n")
+
+
+def test_a_watchdog_ends_with_its_worker(monkeypatch):
+    """A process that goes on in the next step has one for each, and would watch for all of them."""
+    monkeypatch.setattr(watchdog, "POLL_SECONDS", 0.01)
+    before = {*threading.enumerate()}
+    watching = Watchdog(60, 4)
+    (own,) = {*threading.enumerate()} - before
+    own.join(0.1)
+    assert own.is_alive()
+    del watching
+    own.join(10)
+    assert not own.is_alive()

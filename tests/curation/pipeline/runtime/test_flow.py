@@ -17,7 +17,7 @@ from curation.core.storage import Storage
 from curation.manifests.plan import Unit
 from curation.manifests.records import Source
 from curation.pipeline.job import Job
-from curation.pipeline.label import BatchLabeller
+from curation.pipeline.label import BatchLabeller, UnitDecoder
 from curation.pipeline.runtime.crew import Crew
 from curation.pipeline.runtime.flow import Flow, Window
 from curation.pipeline.runtime.local import LocalRuntime
@@ -176,13 +176,18 @@ def test_one_death_of_a_process_costs_no_row(units, expected, tmp_path, place, a
 def test_where_a_worker_died_that_decoded_too_the_next_one_takes_care(units, tmp_path, monkeypatch):
     """Or else a recording that kills its workers, or hangs, would do it once more."""
     careful = {unit.number: set() for unit in units}
-    call = BatchLabeller.__call__
+    call, batches = BatchLabeller.__call__, UnitDecoder.batches
 
-    def watched(self, batch, *heard, attempt=None):
+    def labelled(self, batch, *heard, attempt=None):
         careful[batch.name.unit].add(attempt.careful)
         return call(self, batch, *heard, attempt=attempt)
 
-    monkeypatch.setattr(BatchLabeller, "__call__", watched)
+    def decoded(self, unit, done, attempt):
+        careful[unit.number].add(attempt.careful)
+        return batches(self, unit, done, attempt)
+
+    monkeypatch.setattr(BatchLabeller, "__call__", labelled)
+    monkeypatch.setattr(UnitDecoder, "batches", decoded)
     label(a_job(tmp_path), units, nodes=1, workers=1, fates=["process"], alone=True)
     assert careful == {0: {True}, 1: {False}, 2: {False}, 3: {False}}
 
