@@ -298,10 +298,10 @@ TURNS = st.lists(
 )
 
 
-@given(TURNS, st.booleans())
-def test_a_whole_turn_holds_all_speech_once(found, excluded):
+@given(TURNS, st.booleans(), st.sampled_from([SECOND, 20 * SECOND]))
+def test_a_whole_turn_holds_all_speech_once(found, excluded, longest):
     level = speech((0, 12), seconds=12)
-    rules = replace(RULES, exclude_overlap=excluded)
+    rules = replace(RULES, exclude_overlap=excluded, max_length=longest)
     whole = whole_turn(found, level, rules)
     assert len(whole) == bool(found)
     for piece in whole:

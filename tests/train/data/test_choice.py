@@ -11,7 +11,7 @@ from curation.train.data.choice import Choice
 from curation.train.data.config import DataConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
-from tests.support.synthetic import utterance, vocabulary, write_shards
+from tests.support.synthetic import grown, utterance, vocabulary, write_shards
 
 SPLITS = ["train", "train", "dev", "train", "test"]
 TIERS = ["gold", "silver", None]
@@ -67,6 +67,11 @@ def test_a_corpus_without_splits_is_train(tmp_path):
         used(whole, split="dev")
     with pytest.raises(DataError, match=r"data.tiers: .* has no tier 'gold'; it has none"):
         used(whole, tiers=["gold"])
+
+
+def test_shards_of_a_version_that_counted_no_portions_are_used(tmp_path):
+    corpus = write_shards(tmp_path, [utterance(number) for number in range(20)])
+    assert len(used(grown(corpus, [utterance(number) for number in range(20, 30)]))) == 30
 
 
 def test_what_nothing_is_of_says_so(tmp_path):
