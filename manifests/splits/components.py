@@ -8,6 +8,7 @@ Everything is held as 64-bit digests: a recording takes about 100 bytes while th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -62,9 +63,14 @@ class Components:
             links.append((place[place >= 0], digests_of(groups.table["group"])[place >= 0]))
         return cls(alone.digests, joined(len(ids), links))
 
+    @cached_property
+    def _order(self) -> Places:
+        """Sorts the digests: once for all parts of a ledger that are looked up."""
+        return np.argsort(self.digests)
+
     def places_of(self, digests: Digests) -> Places:
         """Where these recordings are; -1 for one that the plan does not have."""
-        order = np.argsort(self.digests)
+        order = self._order
         place = np.minimum(np.searchsorted(self.digests, digests, sorter=order), max(len(order) - 1, 0))
         found = order[place] if len(order) else np.full(len(digests), -1)
         same = self.digests[found] == digests if len(order) else np.zeros(len(digests), bool)

@@ -72,7 +72,7 @@ def _summed(rows: Sequence[Row]) -> list[Row]:
 
 
 class Mixing:
-    """Adds the parts of a corpus up: 26 bytes for each speaker and key of a part."""
+    """Adds the parts of a corpus up: 28 bytes for each speaker and key of a part."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
