@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from curation.core.parquet import damage_named
 from curation.core.storage import Storage
 from curation.manifests import shards
 from curation.manifests.index import ShardIndex
@@ -16,6 +17,7 @@ SCHEMA = pa.schema([("recording_id", pa.string()), ("speaker", pa.string()), ("v
 """`speaker` as in the shards."""
 COUNT = b"curation.voices"
 """In the metadata: how many voices there ever were."""
+REMEDY = "`curation voices --anew` writes it again, with other numbers"
 DIMENSION = 192
 """Of embeddings; shorter ones are filled up with zeros."""
 _COLUMNS = ["recording_id", "speaker", "manifest_speaker", "seconds", "speaker_embedding"]
@@ -31,13 +33,14 @@ class Members:
 
 
 def read_members(out: Storage) -> Members:
-    """Those of a corpus; none where no voices were looked for."""
+    """Those of a corpus; none where no voices were looked for. Raises DataError where the file is damaged."""
     if not out.exists(FILE):
         return Members()
-    table = out.read_table(FILE)
-    keys = zip(table["recording_id"].to_pylist(), table["speaker"].to_pylist(), strict=True)
-    numbers = [int(name[1:]) for name in table["voice_id"].to_pylist()]
-    count = int((table.schema.metadata or {}).get(COUNT, b"0"))
+    with damage_named(f"{out.root}/{FILE}", REMEDY):
+        table = out.read_table(FILE)
+        keys = zip(table["recording_id"].to_pylist(), table["speaker"].to_pylist(), strict=True)
+        numbers = [int(name[1:]) for name in table["voice_id"].to_pylist()]
+        count = int((table.schema.metadata or {}).get(COUNT, b"0"))
     return Members(dict(zip(keys, numbers, strict=True)), max([count, *numbers]))
 
 

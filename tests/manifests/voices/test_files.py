@@ -2,7 +2,9 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests.index import ShardEntry, ShardIndex
 from curation.manifests.voices.files import FILE, Members, heard, read_members, write_members
@@ -17,6 +19,13 @@ def test_what_was_written_is_read_again(tmp_path):
     table = out.read_table(FILE)
     assert table["recording_id"].to_pylist() == ["a", "b"]
     assert table["voice_id"].to_pylist() == ["V1234567", "V000002"]
+
+
+def test_damage_says_what_is_lost(tmp_path):
+    out = Storage(str(tmp_path))
+    out.write_bytes(FILE, b"PAR1")
+    with pytest.raises(DataError, match=r"members\.parquet is damaged .*: `curation voices --anew` writes it again"):
+        read_members(out)
 
 
 def shard(out, name, rows):
