@@ -75,8 +75,8 @@ def split(
 
     links = [name.strip() for name in by.split(",") if name.strip()]
     unknown = sorted({*links} - {*get_args(Link)})
-    if unknown:
-        msg = f"--by: there is no {unknown[0]!r}: choose of {', '.join(get_args(Link))}"
+    if unknown or not links:  # an empty one would put one speaker into several splits
+        msg = f"--by: there is no {by if not links else unknown[0]!r}: choose of {', '.join(get_args(Link))}"
         raise ConfigError(msg)
     with BuildProgress(console) as progress:
         summary = divide(

@@ -97,6 +97,8 @@ class Search:
 
     def add(self, rows: pa.Table) -> None:
         """Add utterances: columns `COLUMNS`, of which `codes` are never empty."""
+        if not rows.num_rows:
+            return
         places = np.arange(self.count, self.count + rows.num_rows, dtype=np.int32)
         self.count += rows.num_rows
         self._insert("utterances", rows.select(COLUMNS).add_column(0, "place", pa.array(places)))

@@ -226,6 +226,7 @@ def test_the_command(divided, tmp_path):
     assert "splits: train" in curation("summary", out).stdout
     assert "nothing is held out: give --dev and --test" in message(curation("split", out, code=2))
     assert "--by: there is no 'voice'" in message(curation("split", out, "--dev", "1h", "--by", "voice", code=2))
+    assert "--by: there is no ''" in message(curation("split", out, "--dev", "4s", "--by", "", code=2))
     assert "is no size" in message(curation("split", out, "--dev", "5", code=2))
 
 
