@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 LANGUAGES = ("en", "zh", "ja")
 _KANA = re.compile("[\u3040-\u30ff]")
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _TO_RULES = str.maketrans({'"': "\u201d", "[": "(", "{": "(", "]": ")", "}": ")", "\\": " "})
 """The rules' own format uses these; brackets sound alike, and the quotation marks return."""
 
@@ -23,7 +24,8 @@ _TO_RULES = str.maketrans({'"': "\u201d", "[": "(", "{": "(", "]": ")", "}": ")"
 def spoken(text: str, language: str = "") -> str:
     """Spell out a sentence or a few. White space becomes single spaces.
 
-    `language`: a code of ISO 639-1; empty: by the script, where Latin letters are read as English.
+    `language`: a code of ISO 639-1; empty: by the script, where Latin letters are read as English; a text in any
+    other script stays as it is written.
     """
     chosen = language.partition("-")[0].lower() or _by_script(text)
     words = text.split()
@@ -39,7 +41,10 @@ def spoken(text: str, language: str = "") -> str:
 def _by_script(text: str) -> str:
     if _KANA.search(text):
         return "ja"
-    return "zh" if _HAN.search(text) else "en"
+    if _HAN.search(text):
+        return "zh"
+    letters = sum(map(str.isalpha, text))
+    return "en" if 2 * len(_LATIN.findall(text)) >= letters else ""
 
 
 def _spelled(text: str, language: str) -> str | None:

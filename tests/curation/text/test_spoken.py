@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - Chinese commas
+# ruff: noqa: RUF001 - letters of other scripts
 """What is said is written out, and nothing is lost where it cannot be."""
 
 import logging
@@ -21,6 +21,11 @@ from curation.text.spoken import spoken
         ("2021年5月3日", "zh", "二零二一年五月三日"),
         ("3時です", "", "三時です"),
         ("Es sind 3 km.", "de", "Es sind 3 km."),
+        ("У меня 3 кота.", "", "У меня 3 кота."),
+        ("제 번호는 3번", "", "제 번호는 3번"),
+        ("У меня 3 cats.", "en", "У меня three cats."),
+        ("π is over 3", "", "pi is over three"),
+        ("3.", "", "three."),
         ("Plain words, as they are: “no change”?", "", "Plain words, as they are: “no change”?"),
         ("  white \n space  ", "", "white space"),
         ("", "", ""),
