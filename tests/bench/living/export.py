@@ -7,7 +7,6 @@ The rows are synthetic, with FLAC of noise; every export runs in a process of it
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from curation.audio.flac import encode_flac
 from curation.core.storage import Storage
 from curation.export.run import FORMATS, Options, export
 from curation.manifests.schemas import SHARDS
+from tests.bench.living.peak import peak_mib
 from tests.support.audit.segments import segment_table
 from tests.support.builds import toy_build, write_recordings
 
@@ -57,10 +57,9 @@ def _row(number: int, audio: bytes) -> dict[str, Any]:
 def measured(kind: str, corpus: str) -> None:
     """Export in this process, and print CPU seconds, and MiB that it takes at most beyond what its imports take."""
     with tempfile.TemporaryDirectory() as folder:
-        start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start, before = time.process_time(), peak_mib()
         export(kind, corpus, f"{folder}/out", Options(shard_hours=2.0))
-        more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(f"{time.process_time() - start:.1f} {more / 1024:.0f}")
+        print(f"{time.process_time() - start:.1f} {peak_mib() - before:.0f}")
 
 
 def main() -> None:

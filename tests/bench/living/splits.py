@@ -9,7 +9,6 @@ its own. `measure` finds the shares for the wanted sizes; `place` says what is w
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from curation.manifests.splits.sizes import measured as measured_shares
 from curation.pipeline.provenance import read_config
 from curation.pipeline.run import build
 from tests.bench.living import costs
+from tests.bench.living.peak import peak_mib
 from tests.bench.speed import books
 
 PART = 2**14
@@ -151,10 +151,9 @@ def main() -> None:
     parser.add_argument("--step", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
-        start, before = books.cpu(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start, before = books.cpu(), peak_mib()
         STEPS[arguments.step](Path(arguments.keep))
-        more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(f"{books.cpu() - start:.1f} | {more / 1024:.0f}")
+        print(f"{books.cpu() - start:.1f} | {peak_mib() - before:.0f}")
         return
     if arguments.recordings:
         with tempfile.TemporaryDirectory() as temporary:
