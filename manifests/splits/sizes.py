@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from curation.audio.wave import SAMPLE_RATE
+from curation.core.counts import counted
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests import ledger
@@ -74,6 +75,9 @@ def measured(components: Components, kept: Samples, dev: Wanted, test: Wanted, o
     sizes = np.bincount(components.oldest, kept, len(kept)).astype(np.int64)
     roots = np.flatnonzero((components.oldest == np.arange(len(kept))) & (sizes > 0))
     total = int(kept.sum())
+    if not total:
+        msg = "no utterance is kept, so that there is nothing to divide: `curation summary` says why"
+        raise ConfigError(msg)
     dev_goal, test_goal = dev.samples(total), test.samples(total)
     if dev_goal + test_goal >= total:
         hours = f"{(dev_goal + test_goal) / SAMPLE_RATE / 3600:.2f} h"
@@ -96,8 +100,8 @@ def measured(components: Components, kept: Samples, dev: Wanted, test: Wanted, o
     if best is None:
         largest = int(sizes.max(initial=0)) / SAMPLE_RATE / 3600
         msg = (
-            f"{len(roots)} groups of recordings belong together, the largest with {largest:.2f} h: they cannot be "
-            "divided into so many splits: join them --by less"
+            f"{counted(len(roots), 'group')} of recordings that belong together, the largest with {largest:.2f} h: "
+            "they cannot be divided into so many splits: join them --by less"
         )
         raise ConfigError(msg)
     return best

@@ -83,7 +83,9 @@ def test_one_split_alone_and_the_old_salt():
 
 def test_what_cannot_be_divided_says_why():
     components, kept = corpus([[HOUR, HOUR, HOUR]])
-    with pytest.raises(ConfigError, match=r"1 groups? of recordings belong together, the largest with 3\.00 h"):
+    with pytest.raises(ConfigError, match=r"1 group of recordings that belong together, the largest with 3\.00 h"):
         measured(components, kept, Wanted(1800), Wanted(0), SplitConfig())
+    with pytest.raises(ConfigError, match="no utterance is kept"):
+        measured(components, 0 * kept, Wanted(0.1, True), Wanted(0), SplitConfig())
     with pytest.raises(ConfigError, match=r"are 4\.00 h of 3\.00 h that are kept: ask for less"):
         measured(components, kept, Wanted(7200), Wanted(7200), SplitConfig())
