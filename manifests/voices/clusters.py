@@ -18,8 +18,8 @@ from curation.manifests.speakers import Embedding, unit
 
 THRESHOLD = 0.5
 """Cosine distance below which two are one voice (docs/results/2026-11-27-voices.md)."""
-APART = 1e6
-"""A distance whose mean with any others stays above every threshold."""
+APART = 1e12
+"""A distance whose mean with others stays above every threshold, however many pairs two groups of a block have."""
 TILE = 8192
 """Voices that are compared at once."""
 Sums = npt.NDArray[np.float64]

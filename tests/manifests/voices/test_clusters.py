@@ -90,6 +90,14 @@ def test_what_is_certain_holds_for_any_embeddings(items, threshold, names):
                 assert same == (one.name == other.name)
 
 
+def test_two_of_one_recording_stay_apart_among_a_million_pairs():
+    near = np.array([0.7, np.sqrt(1 - 0.7**2)])
+    every = [Speaker(f"a{n}", "S0", "", np.array([1.0, 0.0])) for n in range(1000)]
+    every += [Speaker(f"b{n}" if n else "a0", "S1", "", near) for n in range(1000)]
+    found = Voices().assign(every, 1.4)
+    assert found["a0", "S0"] != found["a0", "S1"]
+
+
 def test_who_was_heard_before_in_a_recording_is_not_the_one_that_is_heard_now():
     voices = Voices()
     found = voices.assign([speaker("a", "S0", 0)])
