@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.core.settings import parse_yaml, to_yaml
 from curation.core.storage import Storage
+from curation.manifests.index import read_index
 from curation.manifests.marks.effects import effects
 from curation.manifests.marks.files import read as read_marks
 from curation.manifests.selection import LabelledBuild
@@ -79,13 +80,22 @@ def _label_format(out: Storage) -> Any:
 
 def with_its_split(out: Storage, config: BuildConfig) -> BuildConfig:
     """The configuration with the split of the corpus, where it says nothing of one: what was held out stays so."""
-    if "split" in config.publish.model_fields_set or not out.exists(CONFIG_FILE):
-        return config
-    known = (_read_sections(out).get("publish") or {}).get("split")
+    known = None if "split" in config.publish.model_fields_set else _known_split(out)
     if known is None:
         return config
     values = config.model_dump(mode="json")
     return validate({**values, "publish": {**values["publish"], "split": known}}, f"{out.root}/{CONFIG_FILE}")
+
+
+def _known_split(out: Storage) -> Any:
+    """The split of the published corpus: a build that was killed may have switched to it, and not written its settings.
+    Where none is published, or its index is damaged, that of the last run.
+    """
+    try:
+        return read_index(out).split
+    except (FileNotFoundError, DataError):
+        found = _read_sections(out) if out.exists(CONFIG_FILE) else {}
+        return (found.get("publish") or {}).get("split")
 
 
 def pinned(out: Storage, config: BuildConfig) -> BuildConfig:

@@ -138,6 +138,13 @@ def settings_of(out):
     return config.model_copy(update={"publish": type(config.publish)(**values)})
 
 
+def undivided(out):
+    """Those of the build, as a run would give them that ends its split."""
+    config = settings_of(out)
+    ended = type(config.publish)(**{**config.publish.model_dump(), "split": None})
+    return config.model_copy(update={"publish": ended})
+
+
 def test_an_append_moves_nothing_and_keeps_every_byte(divided, tmp_path):
     folder, out = copied(divided, tmp_path)
     before, index = splits_of(out), read_index(Storage(str(out)))
@@ -175,6 +182,25 @@ def test_what_is_damaged_is_published_again_as_the_message_says(divided, tmp_pat
     assert splits_of(out) == before
 
 
+def test_a_split_stays_where_its_build_was_killed_before_it_wrote_its_settings(divided, tmp_path, monkeypatch):
+    folder, out = copied(divided, tmp_path)
+    before, file = splits_of(out), out / "build.yaml"
+    build(undivided(out), [], str(out), make_stages=toy_stages)
+    old = file.read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("curation.pipeline.publish.write_config", killed)
+        with pytest.raises(KeyboardInterrupt):
+            split(str(out), dev="20%", test="10%")
+    assert file.read_bytes() == old
+    summary = add(folder, NEW, out, settings_of(out))
+    assert [one.name for one in summary.splits] == ["train", "dev", "test"]
+    assert before.items() < splits_of(out).items()
+
+
 def test_what_joins_two_splits_goes_where_the_strictest_is(divided, tmp_path):
     _, out = copied(divided, tmp_path)
     before, index = splits_of(out), read_index(Storage(str(out)))
@@ -210,9 +236,7 @@ def test_a_removed_link_does_not_free_what_was_held_out(divided, tmp_path):
 
 def test_a_split_can_be_ended(divided, tmp_path):
     _, out = copied(divided, tmp_path)
-    config = settings_of(out)
-    ended = type(config.publish)(**{**config.publish.model_dump(), "split": None})
-    summary = build(config.model_copy(update={"publish": ended}), [], str(out), make_stages=toy_stages)
+    summary = build(undivided(out), [], str(out), make_stages=toy_stages)
     assert summary.splits == []
     assert set(splits_of(out).values()) == {None}
 
