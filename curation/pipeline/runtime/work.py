@@ -52,6 +52,10 @@ class Decoding:
         batch = next(self._batches, None)
         return Reply(batch and batch.name, batch)
 
+    def forget(self) -> None:
+        """Free the unit that it has begun, with its latest batch; another call begins it again."""
+        self._opening, self._batches = -1, iter(())
+
 
 class Labelling:
     """Runs an operator on batches."""
@@ -76,6 +80,7 @@ class Whole:
     def __call__(self, attempt: Attempt, *given: Any) -> Reply:
         """The result of a batch, or, given what `Decoding` is, of the next one of a unit."""
         if isinstance(given[0], Batch):
+            self._decoding.forget()  # memory is reserved for one batch
             return self._labelling(attempt, *given)
         batch = self._decoding(attempt, *given).piece
         return Reply(None) if batch is None else self._labelling(attempt, batch)
