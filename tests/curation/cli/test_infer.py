@@ -60,6 +60,20 @@ def test_manifests_are_said_file_by_file(checkpoint, clips, tmp_path):
     np.testing.assert_allclose(soundfile.read(told[1])[0], soundfile.read(alone)[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_a_text_is_read_in_its_language_or_in_that_of_the_command(checkpoint, clips, tmp_path, stream):
+    rows = [{"id": name, "text": "Room 7.", "language": name} for name in ("en", "de")] + [
+        {"id": "x", "text": "Room 7."}
+    ]
+    manifest = tmp_path / "jobs.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    voice = ["--voice", clips / "b.ogg", "--temperature", 0]
+    run("speak", checkpoint, "--manifest", manifest, "-o", tmp_path, "--language", "de", *voice, *stream, "--batch", 1)
+    english, german, other = (soundfile.read(tmp_path / f"{row['id']}.wav")[0] for row in rows)
+    np.testing.assert_array_equal(german, other)
+    assert not np.array_equal(english, german)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
