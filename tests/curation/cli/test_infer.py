@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.cli import app
+from curation.core.errors import ConfigError
+from curation.train.infer.speech_model import SpeechModel
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
 
@@ -122,3 +124,26 @@ def test_without_json_a_line_has_path_and_text(checkpoint, clips, tmp_path):
     row = json.loads(run("transcribe", checkpoint, clips / "a.wav", "--json"))
     assert lines[0] == f"{clips / 'a.wav'}\t{row['text']}"
     assert lines[1].startswith(f"{tmp_path / 'broken.wav'}\terror: ")
+
+
+@pytest.mark.parametrize("dtype", ["", "int8"])
+@pytest.mark.parametrize("command", ["transcribe", "speak", "convert", "evaluate", "serve", "bench serve"])
+def test_every_command_that_opens_a_model_opens_it_in_8_bits_where_that_is_asked_for(
+    command, dtype, clips, tmp_path, monkeypatch
+):
+    def opened(folder, **how):
+        raise ConfigError(f"opened {folder} as {how['dtype']!r}")  # noqa: EM102
+
+    monkeypatch.setattr(SpeechModel, "open", opened)
+    (tmp_path / "set.jsonl").write_text(json.dumps({"path": str(clips / "a.wav"), "transcript": "a"}))
+    said = ["--voice", clips / "b.ogg", "-o", tmp_path / "x.wav"]
+    arguments = {
+        "transcribe": ["model", clips / "a.wav"],
+        "speak": ["model", "A.", *said],
+        "convert": ["model", clips / "a.wav", *said],
+        "evaluate": [tmp_path / "set.jsonl", "--checkpoint", "model", "--tasks", "asr", "--language", "en"],
+        "serve": ["model"],
+        "bench serve": ["model"],
+    }
+    done = curation(*command.split(), *arguments[command], *([f"--{dtype}"] if dtype else []), code=2)
+    assert f"opened model as {dtype!r}" in message(done)
