@@ -15,6 +15,8 @@ def compact(output: Output, *, wait: Wait = 0.0, force_unlock: ForceUnlock = Fal
 
     With the settings of its last build; no model of the label pass runs. Generations before cannot be read any more.
     """
+    from functools import partial
+
     from curation.cli.options import console
     from curation.cli.progress import BuildProgress
     from curation.cli.tables import print_summary
@@ -22,7 +24,8 @@ def compact(output: Output, *, wait: Wait = 0.0, force_unlock: ForceUnlock = Fal
     from curation.pipeline.provenance import read_config
     from curation.pipeline.run import build
 
-    settings = read_config(Storage(output))
+    settings = partial(read_config, Storage(output))
+    settings()  # for a corpus that is not there: before the lock, which would make a folder
     with BuildProgress(console) as progress:
         summary = build(
             settings,

@@ -6,6 +6,7 @@ The corpus is published again with a setting, `publish.split`: no model runs. La
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
@@ -57,5 +58,6 @@ def split(
     force_unlock: bool = False,
 ) -> Summary:
     """Publish a corpus with splits, as `settings_for` measures them; returns its summary."""
-    config = settings_for(root, dev=dev, test=test, by=by)
-    return build(config, [], root, on_progress=on_progress, wait_seconds=wait_seconds, force_unlock=force_unlock)
+    settings = partial(settings_for, root, dev=dev, test=test, by=by)
+    settings()  # for what is wrong with them: before the lock, which would make a folder
+    return build(settings, [], root, on_progress=on_progress, wait_seconds=wait_seconds, force_unlock=force_unlock)

@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 def build(  # noqa: PLR0913 - the options of the command
-    config: BuildConfig,
+    config: BuildConfig | Callable[[], BuildConfig],
     inputs: Sequence[str],
     output: str,
     *,
@@ -81,7 +81,7 @@ def build(  # noqa: PLR0913 - the options of the command
     ```
 
     Args:
-        config: what `load_config` gives: a preset, changed by a YAML file, changed by `key=value` overrides.
+        config: what `load_config` gives, or a function that is asked for it once no other build uses the output.
         inputs: files, folders, globs, manifests (.jsonl, .json, .csv, .tsv, .parquet), or fsspec URLs of these; none
             to finish or publish again the recordings that the build knows already.
         output: folder or fsspec URL of the build.
@@ -100,7 +100,7 @@ def build(  # noqa: PLR0913 - the options of the command
     out, run = Storage(output), uuid.uuid4().hex
     with served(metrics) as figures, held(out, run, wait_seconds=wait_seconds, force=force_unlock) as lock:
         out.abort_uploads()
-        config = pinned(out, with_its_split(out, config))
+        config = pinned(out, with_its_split(out, config() if callable(config) else config))
         plan = _plan(out, config, inputs, lock, retry_failed=retry_failed)
         job = Job(config, output, run, make_stages, plan.batch_seconds)
         clear_notes(out)

@@ -16,7 +16,7 @@ from curation.manifests.index import read_index
 from curation.manifests.splits.mixture import FILE as MIXTURE
 from curation.manifests.summary import read_summary
 from curation.pipeline.guard import lock
-from curation.pipeline.provenance import read_config
+from curation.pipeline.provenance import read_config, write_config
 from curation.pipeline.run import build
 from tests.support.builds import table, toy_config, write_recordings
 from tests.support.commands import curation, message
@@ -199,6 +199,22 @@ def test_a_split_stays_where_its_build_was_killed_before_it_wrote_its_settings(d
     summary = add(folder, NEW, out, settings_of(out))
     assert [one.name for one in summary.splits] == ["train", "dev", "test"]
     assert before.items() < splits_of(out).items()
+
+
+@pytest.mark.parametrize("command", ["split", "compact"])
+def test_what_waits_for_another_build_goes_on_with_its_settings(divided, tmp_path, monkeypatch, command):
+    _, out = copied(divided, tmp_path)
+    config = read_config(Storage(str(out)))
+    other = config.model_copy(update={"consensus": config.consensus.model_copy(update={"max_pwer": 0.1})})
+    acquire = lock._acquire
+
+    def after_the_other(*arguments, **options):
+        write_config(Storage(str(out)), other)
+        return acquire(*arguments, **options)
+
+    monkeypatch.setattr(lock, "_acquire", after_the_other)
+    curation(command, out, *(["--dev", "4s"] if command == "split" else []))
+    assert read_config(Storage(str(out))).consensus == other.consensus
 
 
 def test_what_joins_two_splits_goes_where_the_strictest_is(divided, tmp_path):
