@@ -19,7 +19,7 @@ from curation.manifests.summary import Summary
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.job import OnProgress
 from curation.pipeline.provenance import read_config
-from curation.pipeline.run import build
+from curation.pipeline.run import build, unfinished_units
 
 NONE = "0s"
 """The size of a split that is not wanted."""
@@ -29,7 +29,8 @@ def settings_for(root: str, *, dev: str = NONE, test: str = NONE, by: Sequence[L
     """The configuration of a corpus with splits of these sizes: hours, minutes or seconds of what is kept now, or a
     share of it (`5h`, `30m`, `2%`).
 
-    Raises ConfigError for what is no size, where the corpus is not published, or cannot be divided so.
+    Raises ConfigError for what is no size, where the corpus is not published, where recordings are not labelled yet
+    (dividing runs no model), or where it cannot be divided so.
     """
     out = Storage(root)
     sizes = Wanted.parsed(dev, "--dev"), Wanted.parsed(test, "--test")
@@ -39,8 +40,11 @@ def settings_for(root: str, *, dev: str = NONE, test: str = NONE, by: Sequence[L
             f"`curation build -o {root} --set publish.split=null` ends a split"
         )
         raise ConfigError(msg)
-    config, corpus = read_config(out), published_index(out)
-    components = Components.of(read_plan(out), by)
+    config, corpus, planned = read_config(out), published_index(out), read_plan(out)
+    if unfinished_units(out, planned)[0]:
+        msg = f"{root}: recordings are not labelled yet: finish that first, with `curation build -o {root}`"
+        raise ConfigError(msg)
+    components = Components.of(planned, by)
     salt = config.publish.split.salt if config.publish.split else 0
     kept = kept_samples(out, corpus, components)
     found = measured(components, kept, *sizes, SplitConfig(by=[*by], salt=salt))

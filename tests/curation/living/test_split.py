@@ -270,6 +270,14 @@ def test_the_command(divided, tmp_path):
     assert "is no size" in message(curation("split", out, "--dev", "5", code=2))
 
 
+def test_a_build_has_to_be_finished_first(divided, tmp_path):
+    """Else a model would run, with the settings of the build before."""
+    _, out = copied(divided, tmp_path)
+    next((out / "staging").iterdir()).unlink()
+    with pytest.raises(ConfigError, match="recordings are not labelled yet: finish that first, with `curation build"):
+        settings_for(str(out), dev="20%")
+
+
 def test_a_folder_without_a_corpus(tmp_path):
     with pytest.raises(ConfigError, match="holds no build"):
         settings_for(str(tmp_path), dev="5h")
