@@ -19,6 +19,7 @@ from curation.core.timing import StageTimes
 from curation.manifests import ledger
 from curation.manifests.error_rates import ErrorRate
 from curation.manifests.history.labelling import read_labelling
+from curation.manifests.history.seal import FIELD, sealed
 from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.inputs.skipped import ByReason, read_skipped
 from curation.manifests.runs import RunRecord, read_runs
@@ -105,15 +106,15 @@ class Summary:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Summary":
         """The inverse of `to_json`. Raises ValueError, which names the field, for other values."""
-        apart = {"failed_fraction", "timing"}
+        apart = {"failed_fraction", "timing", FIELD}
         summary = typed(cls, {key: value for key, value in values.items() if key not in apart})
         summary.timing = Timing.from_json(values["timing"])
         return summary
 
 
 def write_summary(out: Storage, summary: Summary) -> None:
-    """Write the summary of a build."""
-    out.write_json(FILE, summary.to_json())
+    """Write the summary of a build, sealed."""
+    out.write_bytes(FILE, sealed(summary.to_json()))
 
 
 def read_summary(out: Storage) -> Summary:

@@ -261,6 +261,7 @@ def _receipt(out: Storage, intent: Intent, current: ShardIndex) -> Receipt:
         before=intent.before,
         after=_state(current, hashlib.sha256(out.read_bytes(index.FILE)).hexdigest()),
         files=changes,
+        refusals={name: _sha256(out, name) for name in (tombstones.FILE, tombstones.KEY)},
         software=__version__,
     )
 

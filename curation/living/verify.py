@@ -2,7 +2,9 @@
 
     problems = verify(Storage("corpus"))       # empty: it is
 
-The index names the SHA-256 of shards, ledger and segments, has its own, and that of the index before it.
+The index names the SHA-256 of shards, ledger and segments, has its own, and that of the index before it. Receipts,
+summary and the times of the label pass are sealed; the last receipt has the SHA-256 of the tombstones; the mixture is
+added up again. What only the build reads (plan, staging, tokens, runs) is not looked at.
 """
 
 import hashlib
@@ -13,13 +15,15 @@ from dataclasses import dataclass
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError, DataError
+from curation.core.records import json_bytes
 from curation.core.storage import Storage
 from curation.manifests import index, ledger, shards
-from curation.manifests.history import chain
+from curation.manifests.history import chain, labelling
 from curation.manifests.history.seal import FIELD, check_seal
 from curation.manifests.index import ShardIndex, finished_index
 from curation.manifests.removals import receipts
 from curation.manifests.segments import table as segments
+from curation.manifests.splits.mixture import FILE as MIXTURE
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import added_up, read_summary
 
@@ -47,8 +51,10 @@ def verify(out: Storage) -> list[Problem]:
         check_seal(content, index.FILE)
     except DataError as error:
         return [Problem(index.FILE, str(error))]
-    found = _generations(out, corpus, content), _files(out, corpus), _receipts(out, corpus), _strangers(out, corpus)
-    problems = [*itertools.chain(*found)]
+    checks = _generations(out, corpus, content), _files(out, corpus), _receipts(out, corpus), _strangers(out, corpus)
+    again = f"`curation build -o {out.root}` writes it again"
+    records = (SUMMARY, again), (chain.file_name(corpus.edition, chain.LABELLING), labelling.REMEDY)
+    problems = [*itertools.chain(*checks, *(_unsealed(out, *record) for record in records))]
     return problems or [*_totals(out, corpus)]
 
 
@@ -73,7 +79,9 @@ def _receipts(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
         return
     for number in removals:
         try:
-            receipts.read_receipt(out, number)
+            receipt = receipts.read_receipt(out, number)
+            for name, sha256 in receipt.refusals.items() if number == removals[-1] else ():
+                yield from _altered(out, name, sha256)
         except FileNotFoundError:
             yield Problem(receipts.file_name(number), "is missing")
         except DataError as error:
@@ -97,6 +105,18 @@ def _altered(out: Storage, name: str, sha256: str) -> Iterator[Problem]:
         )
 
 
+def _unsealed(out: Storage, name: str, remedy: str) -> Iterator[Problem]:
+    """A record that was changed; those of older versions have no seal."""
+    try:
+        content = out.read_bytes(name)
+        if FIELD in json.loads(content):
+            check_seal(content, name)
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, RecursionError, DataError):
+        yield Problem(name, f"was changed after it was written: {remedy}")
+
+
 def _strangers(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
     """Files that are none of the corpus."""
     known = {f"{folder}/{name}" for folder in FOLDERS for name in corpus.names(folder)}
@@ -110,7 +130,7 @@ def _strangers(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
 
 def _totals(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
     """What the files add up to is what index and summary say."""
-    tally, speakers, _ = added_up(out, corpus)
+    tally, speakers, mixture = added_up(out, corpus)
     kept = sum(count for count, _ in tally.lines.get("kept", {}).values())
     if kept != corpus.rows:
         yield Problem(index.FILE, f"has {corpus.rows} utterances, the ledger {kept}")
@@ -124,3 +144,5 @@ def _totals(out: Storage, corpus: ShardIndex) -> Iterator[Problem]:
     said = summary.recordings, summary.utterances, summary.speakers, lines
     if said != (tally.recordings, corpus.rows, speakers, counted):
         yield Problem(SUMMARY, "says other totals than the ledger: `curation build` writes it again")
+    if out.exists(MIXTURE) and out.read_bytes(MIXTURE) != json_bytes(mixture):
+        yield Problem(MIXTURE, "says something else than the ledger: `curation build` writes it again")

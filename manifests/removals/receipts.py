@@ -19,7 +19,7 @@ Reason = Literal["consent", "licence", "takedown", "other"]
 NOT_REACHED = (
     "copies of the corpus, and backups",
     "older versions that an object store keeps",
-    "exports, and shards that were copied elsewhere",
+    "exports, audit pages, and shards that were copied elsewhere",
     "copies of the recordings with other samples, as another lossy encoding has them: `curation dedup` finds some",
     "the recordings themselves: they are the inputs of the build",
     "trained weights and checkpoints, and the positions of trainings that began before",
@@ -72,6 +72,8 @@ class Receipt:
     software: str = ""
     duplicates: Count = 0
     """Recordings that nobody named, and that went since they have the samples of one that was."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the tombstones of all removals so far, and of their key, by file."""
 
 
 @dataclass(frozen=True, slots=True)

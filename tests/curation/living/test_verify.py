@@ -1,6 +1,7 @@
 """A corpus of which anything was altered, lost or added is not whole, and the file is named."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -8,10 +9,11 @@ from typer.testing import CliRunner
 from curation.cli import app
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
+from curation.living.remove import Wanted, remove
 from curation.living.verify import verify
 from curation.manifests.index import FILE, read_index
 from curation.pipeline.run import build
-from tests.support.builds import toy_config, write_recordings
+from tests.support.builds import seconds_by_recording, toy_config, write_recordings
 from tests.support.toy import toy_stages
 
 
@@ -40,17 +42,31 @@ def test_an_untouched_corpus_is_whole(grown):
     assert (result.exit_code, "2 generations" in result.output) == (0, True)
 
 
+def check_bytes(out, names):
+    """An altered byte of any of these files is noticed."""
+    for name in names:
+        content = out.read_bytes(name)
+        for place in {0, len(content) // 3, len(content) // 2, len(content) - 1}:
+            out.write_bytes(name, content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            found = verify(out)
+            out.write_bytes(name, content)
+            assert name in {problem.file for problem in found}, (name, place)
+    assert verify(out) == []
+
+
 def test_any_altered_byte_is_noticed_and_the_file_named(grown):
     names = published(grown)
     assert len(names) == 2 * 3 + 2 + 1
-    for name in names:
-        content = grown.read_bytes(name)
-        for place in {0, len(content) // 3, len(content) // 2, len(content) - 1}:
-            grown.write_bytes(name, content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-            found = verify(grown)
-            grown.write_bytes(name, content)
-            assert name in {problem.file for problem in found}
-    assert verify(grown) == []
+    check_bytes(grown, [*names, "generations/000002-labelling.json", "summary.json", "mixture.json"])
+
+
+def test_so_it_is_with_what_a_removal_leaves(grown, tmp_path):
+    out = Storage(str(shutil.copytree(grown.root, tmp_path / "out")))
+    for recording in sorted(seconds_by_recording(tmp_path / "out"))[:2]:
+        remove(out.root, Wanted(recordings=[recording]), "consent")
+    names = [f"removals/{name}" for name in out.names("removals")]
+    assert names == ["removals/000003.json", "removals/000004.json", "removals/key", "removals/tombstones.jsonl"]
+    check_bytes(out, names)
 
 
 def test_a_missing_file_and_one_too_many_are_noticed(grown):
