@@ -79,6 +79,9 @@ def export(kind: str, corpus: str, target: str, options: Options | None = None) 
     if "://" in target:
         msg = f"{target}: an export is written to a folder of this machine; copy it to its place from there"
         raise ConfigError(msg)
+    if Path(target).resolve().is_relative_to(Path(corpus).resolve()):
+        msg = f"{target} is within the corpus, where removed recordings would stay: give a folder beside it"
+        raise ConfigError(msg)
     if kind == "kaldi" and options.audio != "flac":
         msg = "kaldi: its audio is WAV, which Kaldi reads without a pipe: leave --audio out"
         raise ConfigError(msg)

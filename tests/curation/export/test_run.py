@@ -162,6 +162,12 @@ def test_what_cannot_be_exported(kind, target, options, message, corpus, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_within_the_corpus_would_outlive_what_is_removed(corpus):
+    with pytest.raises(ConfigError, match="within the corpus, where removed recordings would stay"):
+        export("nemo", str(corpus), f"{corpus}/exports/../nemo")
+    assert not (corpus / "nemo").exists()
+
+
 def test_a_corpus_that_is_not_published(tmp_path):
     with pytest.raises(ConfigError, match="holds no finished build"):
         export("nemo", str(tmp_path), str(tmp_path / "out"))
