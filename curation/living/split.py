@@ -19,7 +19,7 @@ from curation.manifests.summary import Summary
 from curation.pipeline.config import BuildConfig
 from curation.pipeline.job import OnProgress
 from curation.pipeline.provenance import read_config
-from curation.pipeline.run import build, unfinished_units
+from curation.pipeline.run import build, labelled_config
 
 NONE = "0s"
 """The size of a split that is not wanted."""
@@ -40,11 +40,8 @@ def settings_for(root: str, *, dev: str = NONE, test: str = NONE, by: Sequence[L
             f"`curation build -o {root} --set publish.split=null` ends a split"
         )
         raise ConfigError(msg)
-    config, corpus, planned = read_config(out), published_index(out), read_plan(out)
-    if unfinished_units(out, planned)[0]:
-        msg = f"{root}: recordings are not labelled yet: finish that first, with `curation build -o {root}`"
-        raise ConfigError(msg)
-    components = Components.of(planned, by)
+    config, corpus = labelled_config(out), published_index(out)
+    components = Components.of(read_plan(out), by)
     salt = config.publish.split.salt if config.publish.split else 0
     kept = kept_samples(out, corpus, components)
     found = measured(components, kept, *sizes, SplitConfig(by=[*by], salt=salt))
@@ -63,5 +60,5 @@ def split(
 ) -> Summary:
     """Publish a corpus with splits, as `settings_for` measures them; returns its summary."""
     settings = partial(settings_for, root, dev=dev, test=test, by=by)
-    settings()  # for what is wrong with them: before the lock, which would make a folder
+    read_config(Storage(root))  # for a corpus that is not there: before the lock, which would make a folder
     return build(settings, [], root, on_progress=on_progress, wait_seconds=wait_seconds, force_unlock=force_unlock)

@@ -46,7 +46,14 @@ from curation.pipeline.job import Job, MakeStages, OnProgress, Runtime
 from curation.pipeline.journal import Journal
 from curation.pipeline.metrics import served
 from curation.pipeline.monitor import Monitor
-from curation.pipeline.provenance import check_label_settings, pinned, tell_changes, with_its_split, write_config
+from curation.pipeline.provenance import (
+    check_label_settings,
+    pinned,
+    read_config,
+    tell_changes,
+    with_its_split,
+    write_config,
+)
 from curation.pipeline.publish import publish
 from curation.pipeline.runtime.local import LocalRuntime
 from curation.pipeline.workers.units import Sizes
@@ -201,6 +208,17 @@ def unfinished_units(out: Storage, plan: Plan) -> tuple[list[int], dict[int, set
         else:
             done[unit] = found
     return [unit for unit in range(plan.num_units) if unit not in whole], done
+
+
+def labelled_config(out: Storage) -> BuildConfig:
+    """The settings of a build of which everything is labelled, for what only publishes it again. Raises ConfigError
+    where recordings are not labelled yet: models would run.
+    """
+    config = read_config(out)
+    if unfinished_units(out, read_plan(out))[0]:
+        msg = f"{out.root}: recordings are not labelled yet: finish that first, with `curation build -o {out.root}`"
+        raise ConfigError(msg)
+    return config
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """Recordings with the same samples count once: of each group the oldest one does, the others are `dedup.exact`.
 
-    contents = Contents(plan)
-    contents.add(seen)                       # of every staging file that is judged
-    contents.add_published(out, index)       # of the recordings that stay as they are published
-    for twin in contents.duplicates(): ...
+    with Contents(plan) as contents:
+        contents.add(seen)                   # of every staging file that is judged
+        contents.add_published(out, index)   # of the recordings that stay as they are published
+        for twin in contents.duplicates(): ...
 
 The oldest is what is published already, else what an earlier unit of the plan labelled, which is to say: an earlier
 generation of the plan, and within one the lower id. So what counts goes on counting when the corpus grows.
@@ -11,7 +11,7 @@ generation of the plan, and within one the lower id. So what counts goes on coun
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import duckdb
 import pyarrow as pa
@@ -63,6 +63,13 @@ class Contents:
         self._database.execute("CREATE TABLE published(id VARCHAR, pcm VARCHAR, twin BOOLEAN)")
         self._waiting: list[Content] = []
         self._planned = planned
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+        self._folder.cleanup()
 
     def add(self, seen: Iterable[Content]) -> None:
         """Add what staging files say of recordings that are to be published."""

@@ -9,6 +9,7 @@ import argparse
 import resource
 import tempfile
 import time
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -23,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=1_000_000)
     size, start, draw = parser.parse_args().size, time.process_time(), np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        contents, making = Contents(Plan(Storage(folder))), 0.0
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        contents, making = opened.enter_context(Contents(Plan(Storage(folder)))), 0.0
         for first in range(0, size, ROWS):
             before = time.process_time()
             hashes = [draw.bytes(32).hex() for _ in range(ROWS)]

@@ -274,8 +274,10 @@ def test_a_build_has_to_be_finished_first(divided, tmp_path):
     """Else a model would run, with the settings of the build before."""
     _, out = copied(divided, tmp_path)
     next((out / "staging").iterdir()).unlink()
-    with pytest.raises(ConfigError, match="recordings are not labelled yet: finish that first, with `curation build"):
-        settings_for(str(out), dev="20%")
+    for command in (("split", out, "--dev", "20%"), ("compact", out)):
+        assert "recordings are not labelled yet: finish that first, with `curation build" in message(
+            curation(*command, code=2)
+        )
 
 
 def test_a_folder_without_a_corpus(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -180,9 +181,9 @@ def test_of_each_content_one_counts_and_goes_on_counting(tmp_path_factory, gener
         units = {source.id: unit.number for unit in planned.units(range(99)) for source in unit.sources}
         seen += [Content(one, units[one], pcm) for one, pcm in found.items() if pcm]
         contents |= found
-    asked = Contents(planned)
-    asked.add(seen)
-    duplicates = {twin.recording: twin.detail for twin in asked.duplicates()}
+    with Contents(planned) as asked:
+        asked.add(seen)
+        duplicates = {twin.recording: twin.detail for twin in asked.duplicates()}
     groups: dict[str, list[str]] = {}
     for one, pcm in contents.items():
         groups.setdefault(pcm, []).append(one)
@@ -195,3 +196,12 @@ def test_of_each_content_one_counts_and_goes_on_counting(tmp_path_factory, gener
         assert {duplicates[one] for one in members if one not in counting} <= {*counting}
         first = {one: max(n for n, found in enumerate(generations) if one in found) for one in members}
         assert counting == [min(members, key=lambda one: (first[one], one))]
+
+
+def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Contents(plan.Plan(Storage(str(tmp_path)))) as asked:
+        asked.add([Content("a", 0, "x"), Content("b", 0, "x")])
+        assert [twin.recording for twin in asked.duplicates()] == ["b"]
+        assert [*tmp_path.iterdir()]
+    assert not [*tmp_path.iterdir()]
