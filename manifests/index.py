@@ -60,6 +60,8 @@ class ShardEntry:
     """Utterances by licence, empty for none; of a corpus of a version that knew none, nothing."""
     portions: list[Portion] = field(default_factory=list)
     """All of its utterances; of a corpus of a version that knew none, nothing."""
+    voiced: int = 0
+    """Utterances with a `voice_id`."""
 
 
 @dataclass(frozen=True, slots=True)

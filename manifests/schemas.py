@@ -150,6 +150,7 @@ KEPT = pa.schema(
         ("recalibrated", pa.float64()),
         ("split", pa.string()),
         ("tier", pa.string()),
+        ("voice_id", pa.string()),
     ]
 )
 """`file` is the staging file of an utterance, `place` its index among all segments there; `human_text` a text that
@@ -189,6 +190,7 @@ RIGHTS_COLUMNS = [
 ]
 """Of shards and segments."""
 SPLIT = Column("split", pa.string(), "", "train, dev or test (`curation split`); null: the corpus has no splits")
+VOICE = Column("voice_id", pa.string(), "", "the voice, whatever the recording (`curation voices`); null: not known")
 TIER = Column("tier", pa.string(), "", "kept: the first of publish.tiers whose rules it meets; null: none")
 SHARD_COLUMNS = [
     Column("id", pa.string(), "", "utterance: recording id, first and last sample at 16 kHz"),
@@ -203,6 +205,7 @@ SHARD_COLUMNS = [
         "",
         "one name for each voice: from the manifest where the recording has one voice, else recording id and label",
     ),
+    VOICE,
     Column("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
     Column("manifest_speaker", pa.string(), "", "speaker of the manifest: a hint where the recording has several"),
     Column("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified"),
@@ -263,6 +266,7 @@ SEGMENT_COLUMNS = [
     Column("end", pa.float64(), "s", "end in the recording"),
     Column("seconds", pa.float64(), "s", "duration"),
     Column("speaker", pa.string(), "", "the voice, as in the shards; null where there is none"),
+    VOICE,
     Column("language", pa.string(), "", "ISO 639-1 code, from the manifest or identified; null: neither"),
     Column("status", pa.string(), "", "kept, rejected or failed"),
     Column("reason", pa.string(), "", "rejected: the setting that caused it, the first of them; failed: the stage"),

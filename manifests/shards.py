@@ -92,6 +92,7 @@ def shard_rows(judged: pa.Table, payload: pa.Table, streams: pa.Table | None, ca
         "end": end / SAMPLE_RATE,
         "seconds": (end - start) / SAMPLE_RATE,
         "speaker": voice_names(one_chunk(payload["span_source"]), judged["speaker"], judged["one_voice"]),
+        "voice_id": judged["voice_id"],
         "speaker_label": judged["speaker"],
         "manifest_speaker": column(payload, "span_source", "speaker"),
         "split": judged["split"],

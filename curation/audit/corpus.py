@@ -25,7 +25,7 @@ from curation.core.stores.protocols import file_system
 from curation.manifests import ledger
 from curation.manifests.index import FILE as INDEX
 from curation.manifests.index import ShardIndex, finished_index
-from curation.manifests.schemas import SEGMENT_COLUMNS, SEGMENT_REST
+from curation.manifests.schemas import SEGMENT_COLUMNS, SEGMENT_REST, VOICE
 from curation.manifests.segments import table as segments
 from curation.manifests.verdicts import Rule
 
@@ -94,9 +94,12 @@ def published(out: Storage) -> ShardIndex:
 
 
 def segment_table(out: Storage, index: ShardIndex) -> ds.Dataset:
-    """The segments that an index names. Raises DataError where they are damaged, ConfigError where columns lack."""
+    """The segments that an index names. Raises DataError where they are damaged, ConfigError where columns lack that
+    are asked for.
+    """
     found = _dataset(out, segments.FOLDER, index.segments)
-    missing = [item.name for item in (*SEGMENT_COLUMNS, *SEGMENT_REST) if item.name not in found.schema.names]
+    wanted = [item.name for item in (*SEGMENT_COLUMNS, *SEGMENT_REST) if item != VOICE]
+    missing = [name for name in wanted if name not in found.schema.names]
     if missing:
         msg = (
             f"{out.root} was published by an older version, without the column {missing[0]}: {publish_again(out.root)}"

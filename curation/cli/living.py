@@ -21,10 +21,9 @@ def compact(output: Output, *, wait: Wait = 0.0, force_unlock: ForceUnlock = Fal
     from curation.cli.progress import BuildProgress
     from curation.cli.tables import print_summary
     from curation.core.storage import Storage
-    from curation.pipeline.provenance import read_config
-    from curation.pipeline.run import build
+    from curation.pipeline.run import build, labelled_config
 
-    settings = partial(read_config, Storage(output))
+    settings = partial(labelled_config, Storage(output))
     settings()  # for a corpus that is not there: before the lock, which would make a folder
     with BuildProgress(console) as progress:
         summary = build(
@@ -197,7 +196,7 @@ def voices(
         print_json(asdict(found))
         return
     typer.echo(f"{counted(found.voices, 'voice')}, {found.speakers} speakers of recordings, {found.new} of them new")
-    typer.echo(f"{output}/voices/members.parquet names the voice of each")
+    typer.echo(f"{output}/voices/members.parquet names them; `curation compact {output}` writes them into all files")
 
 
 def log(output: Output, *, as_json: AsJson = False) -> None:

@@ -29,6 +29,8 @@ from curation.manifests.selection import payload
 
 COLUMNS = [name for name in SHARDS.names if name != "path"]
 """That are exported: paths and URLs of recordings may hold secrets, and mean nothing elsewhere."""
+UNKNOWN = dict.fromkeys(name for name in COLUMNS if name != "audio")
+"""A row of a corpus of a version that had none of these columns."""
 KEPT = "status = 'kept'"
 Place = tuple[str, int]
 """Staging file and row of an utterance."""
@@ -106,7 +108,7 @@ class Chosen:
         for rows in self._rows():
             audio = rows["audio"].to_pylist()
             for row, content in zip(rows.drop_columns(["audio"]).to_pylist(), audio, strict=True):
-                one = Utterance(safe(row["id"]), row, round(row["seconds"] * SAMPLE_RATE), content)
+                one = Utterance(safe(row["id"]), UNKNOWN | row, round(row["seconds"] * SAMPLE_RATE), content)
                 found, samples = found + 1, samples + one.samples
                 yield one
         if (found, samples) != (self.count, self.samples):

@@ -25,6 +25,7 @@ def entry(one: Utterance, name: str) -> dict[str, Any]:
         "text": one.text,
         "duration": one.seconds,
         "speaker": one.row["speaker"],
+        **({"voice_id": one.row["voice_id"]} if one.row["voice_id"] else {}),
         "language": one.row["language"] or None,
         "dnsmos": scores.get(DNSMOS),
     }

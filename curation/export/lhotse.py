@@ -58,7 +58,7 @@ def recording(one: Utterance, source: Mapping[str, Any]) -> dict[str, Any]:
 def cut(one: Utterance, source: Mapping[str, Any]) -> dict[str, Any]:
     """The utterance as a cut of lhotse with one supervision."""
     words = [[text, start, round(end - start, 4), score] for text, start, end, score in word_times(one)]
-    custom = {name: one.row[name] for name in ("recording_id", "start", "end", "pwer", "confidence")}
+    custom = {name: one.row[name] for name in ("recording_id", "start", "end", "pwer", "confidence", "voice_id")}
     supervision = {
         "id": one.key,
         "recording_id": one.key,

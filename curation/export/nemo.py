@@ -45,9 +45,10 @@ def write_tarred(job: Job) -> None:
 
 
 def entry(one: Utterance, name: str) -> dict[str, Any]:
-    """A row of a manifest. Languages and speaker are left out where they are unknown."""
+    """A row of a manifest. Languages, speaker and voice are left out where they are unknown."""
     language = one.row["language"]
-    known = {"lang": language, "source_lang": language, "target_lang": language, "speaker": one.row["speaker"]}
+    known = {"lang": language, "source_lang": language, "target_lang": language}
+    known |= {name: one.row[name] for name in ("speaker", "voice_id")}
     return {
         "audio_filepath": name,
         "text": one.text,

@@ -118,5 +118,5 @@ def plain(one: Utterance) -> dict[str, Any]:
         "words": [{"text": text, "start": start, "end": end} for text, start, end, _ in word_times(one)],
         "pwer": row["pwer"],
         "confidence": row["confidence"],
-        **{name: row[name] for name in ("split", "tier", *rights.COLUMNS) if row[name]},
+        **{name: row[name] for name in ("voice_id", "split", "tier", *rights.COLUMNS) if row[name]},
     }

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from curation.core.storage import Storage
 from curation.manifests.index import published_index
+from curation.manifests.plan import Plan, read_plan
 from curation.manifests.voices.clusters import THRESHOLD, Speaker, Voices
-from curation.manifests.voices.files import Members, heard, read_members, write_members
+from curation.manifests.voices.files import Members, heard, published_count, read_members, write_members
 from curation.pipeline.guard.lock import held
 
 BLOCK = 2000
@@ -39,12 +40,16 @@ def find_voices(
     wait_seconds: float = 0.0,
     force_unlock: bool = False,
 ) -> Found:
-    """Give every speaker a voice. `anew`: forget those of before. Raises ConfigError where there is no corpus."""
+    """Give every speaker a voice. `anew`: forget those of before, whose numbers are not given again.
+
+    Raises ConfigError where there is no corpus, DataError where what is known of it is damaged.
+    """
     out = Storage(root)
     published_index(out)  # before the lock, which would make a folder
     with held(out, uuid.uuid4().hex, wait_seconds=wait_seconds, force=force_unlock) as lock:
-        corpus = published_index(out)
-        before = Members() if anew else read_members(out)
+        corpus, planned = published_index(out), read_plan(out)
+        compared = Plan(out, planned.generations[: corpus.planned])
+        before = Members(count=published_count(out, corpus)) if anew else read_members(out, compared)
         voices, numbers = Voices(before.count), dict[tuple[str, str], int]()
         for speaker in heard(out, corpus) if before.numbers else ():
             if speaker.key in before.numbers:
@@ -56,7 +61,7 @@ def find_voices(
         for block in blocks(speaker for speaker in heard(out, corpus) if speaker.key not in before.numbers):
             numbers |= voices.assign(block, threshold, taken)
         lock.fence()
-        write_members(out, Members(numbers, voices.count))
+        write_members(out, Members(numbers, voices.count), corpus.planned)
     known = before.numbers.keys() & numbers.keys()
     return Found(len({*numbers.values()}), len(numbers), len(numbers) - len(known))
 

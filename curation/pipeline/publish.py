@@ -29,11 +29,11 @@ from curation.manifests.history.labelling import Labelling, read_labelling, writ
 from curation.manifests.index import Kind, ShardEntry, ShardIndex
 from curation.manifests.marks.files import FOLDER as MARKS
 from curation.manifests.segments.table import SegmentTable
-from curation.manifests.selection import LabelledBuild
 from curation.manifests.splits.mixture import write_mixture
-from curation.manifests.splits.places import Splits, division
+from curation.manifests.splits.places import division
 from curation.manifests.staging import BatchName
 from curation.manifests.summary import Summary, summarize, write_summary
+from curation.manifests.voices.names import VoiceNames, warn_of_unnamed
 from curation.pipeline.assemble import segment_table, tokenizer_gpus
 from curation.pipeline.edition import Edition
 from curation.pipeline.encode import BatchJudge, JudgeTask
@@ -68,9 +68,10 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
     out, config, planned, names = job.out, job.config, plan.read_plan(job.out), staging.committed(job.out)
     labelled, tokenizers = labelled_build(out, config), described(config.tokenize)
     table, splits = segment_table(config), division(out, planned, config.publish.split)
+    voices = VoiceNames.read(out, planned)
     calibration = labelled.recalibration.name if labelled.recalibration else ""
     made = _made(job, tokenizers, table, calibration)
-    source = [__version__, [*map(str, names)], splits.fingerprint if splits else ""]
+    source = [__version__, [*map(str, names)], splits.fingerprint if splits else "", voices.fingerprint]
     edition = Edition.open(out, planned, made, source, splits, compact=compact)
     standing = edition.standing
     if edition.is_published:
@@ -78,9 +79,10 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
         return _finished(job, edition, standing.index, monitor)
     work = Work(job, runtime, edition, monitor, planned)
     mine = files_of(planned, names, standing.since)
-    contents = Contents(planned)
-    labelling = work.judge(mine, contents)
-    written = work.write_ledger(replace(labelled, edition=edition.number), table, mine, contents, splits)
+    writer = partial(LedgerWriter, replace(labelled, edition=edition.number), table, splits, voices)
+    with Contents(planned) as contents:
+        labelling = work.judge(mine, contents)
+        written = work.write_ledger(writer, mine, contents)
     fingerprint = tokenizers["fingerprint"] if tokenizers else None
     shards, left = work.write_shards(written, fingerprint, calibration), work.rewrite()
     parts = [part.file for part in written]
@@ -128,6 +130,7 @@ def _finished(job: Job, edition: Edition, current: ShardIndex, monitor: Monitor)
     """Write what follows from the index, and end the pass. Repeated after a kill, it changes nothing more."""
     write_config(job.out, job.config)
     monitor.journal.enter("")
+    warn_of_unnamed(job.out, current)
     summary = account(job.out, current)
     edition.end(current)
     return summary
@@ -155,7 +158,7 @@ class Work:
     def judge(self, names: Sequence[BatchName], contents: Contents) -> Labelling:
         """Judge staging files and tokenize what is kept; returns what all published ones say of the label pass.
 
-        What the files say of the samples of recordings is added to `contents`.
+        What the files say of the samples of recordings is added to `contents`, where duplicates are looked for.
         """
         job, standing = self.job, self.edition.standing
         size = FILES_PER_TASK if job.config.tokenize is None else 1
@@ -166,17 +169,13 @@ class Work:
         done = self._each(tasks, BatchesJudged, worker, gpus=gpus, guarded=size == 1)
         for part in self.monitor.follow("judge", len(tasks), done):
             labelling.add(part.label_times, part.label_errors)
-            contents.add(part.contents)
+            if job.config.dedup.exact:
+                contents.add(part.contents)
             self.monitor.journal.add_models(part.model_seconds)
         return labelling
 
     def write_ledger(
-        self,
-        labelled: LabelledBuild,
-        table: SegmentTable,
-        names: Sequence[BatchName],
-        contents: Contents,
-        splits: Splits | None,
+        self, make_writer: Callable[[], LedgerWriter], names: Sequence[BatchName], contents: Contents
     ) -> list[LedgerPartWritten]:
         """Write the new parts of ledger and segments, in which each content counts once; returns them in order."""
         ranges = id_ranges(self.planned, names, self.edition.standing.since)
@@ -184,7 +183,7 @@ class Work:
             LedgerTask(part, has_twins=put_twins(self.job.out, twins_file(self.edition.number, part.number), mine))
             for part, mine in by_range(ranges, self._twins(contents))
         ]
-        done = self._each(tasks, LedgerPartWritten, partial(LedgerWriter, labelled, table, splits))
+        done = self._each(tasks, LedgerPartWritten, make_writer)
         return sorted(self.monitor.follow("ledger", len(tasks), done), key=lambda part: part.number)
 
     def _twins(self, contents: Contents) -> Iterator[Twin]:

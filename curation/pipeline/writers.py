@@ -30,6 +30,7 @@ from curation.manifests.selection import LabelledBuild, filtered, judged_folder,
 from curation.manifests.splits.mixture import KEYS, Mixture
 from curation.manifests.splits.places import Splits
 from curation.manifests.summary import LedgerTally, PartSums, mixture_of, named_speakers
+from curation.manifests.voices.names import NONE, VoiceNames
 from curation.pipeline.edition import stored
 from curation.pipeline.job import LedgerPartWritten, ShardWritten
 
@@ -61,6 +62,7 @@ class LedgerWriter:
     table: SegmentTable
     splits: Splits | None = None
     """None: the corpus has none."""
+    voices: VoiceNames = NONE
 
     def __call__(self, task: LedgerTask) -> LedgerPartWritten:
         """Write the part; the result says what its recordings add to the whole."""
@@ -79,7 +81,7 @@ class LedgerWriter:
                 rows = intervals.select(schemas.LEDGER.names)
                 writer.add(rows)
                 speech = payload(out, found, segments.SPEECH_COLUMNS)
-                heard = self.table.rows(intervals, found, speech, selection.spans)
+                heard = self.table.rows(intervals, found, speech, selection.spans, self.voices)
                 all_writer.add(heard)
                 found = _with_portion(found, intervals, heard)
                 kept = filtered(found, pc.equal(found["status"], "kept").to_numpy()).select(schemas.KEPT.names)
@@ -95,12 +97,12 @@ class LedgerWriter:
 
 
 def _with_portion(found: pa.Table, intervals: pa.Table, heard: pa.Table) -> pa.Table:
-    """Segments of a selection with their `split` and `tier`, as the rows of the segments have them."""
+    """Segments of a selection with their split, tier and voice, as the rows of the segments have them."""
     segment = intervals.filter(pc.not_equal(intervals["status"], ledger.NON_SPEECH))["segment"]
     known = segment.is_valid().to_numpy()
     row = np.empty(found.num_rows, np.int64)
     row[segment.drop_null().to_numpy()] = np.flatnonzero(known)
-    for name in ("split", "tier"):
+    for name in ("split", "tier", "voice_id"):
         found = found.append_column(name, heard[name].take(pa.array(row)))
     return found
 
@@ -207,11 +209,13 @@ class ShardTally:
     languages: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
     portions: dict[tuple[str, str, str], tuple[int, float]] = field(default_factory=dict)
+    voiced: int = 0
 
     def add(self, table: pa.Table) -> None:
         """Count rows of `schemas.SHARDS`."""
         self.rows += table.num_rows
         self.seconds += float(np.sum(table["seconds"].to_numpy()))
+        self.voiced += table.num_rows - table["voice_id"].null_count
         for stream in tokens.STREAMS:
             self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
         for counter, name in ((self.languages, "language"), (self.licences, "licence")):
@@ -226,7 +230,8 @@ class ShardTally:
         counts = {stream: self.tokens[stream] for stream in tokens.STREAMS}
         languages, licences = (dict(sorted(found.items())) for found in (self.languages, self.licences))
         portions = [Portion(*key, *amount) for key, amount in sorted(self.portions.items())]
-        return ShardEntry(file, self.rows, sha256, self.seconds, counts, size, languages, licences, portions)
+        sums = self.seconds, counts, size, languages, licences, portions, self.voiced
+        return ShardEntry(file, self.rows, sha256, *sums)
 
 
 def _lengths(segments: pa.Table) -> npt.NDArray[np.int64]:

@@ -20,6 +20,9 @@ _AS_MODELS_SAY = {
 }
 """Standard codes of languages that the models of this field know by another one."""
 
+_NEWER = frozenset({"tok"})
+"""Codes that `langcodes` does not know yet: of Common Voice, Toki Pona."""
+
 
 @lru_cache(maxsize=10_000)
 def language_code(written: str) -> str:
@@ -30,7 +33,7 @@ def language_code(written: str) -> str:
     text = written.strip()
     if text.lower() in UNKNOWN:
         return ""
-    tag = _from_tag(text) or _from_name(text)
+    tag = text if text.lower() in _NEWER else _from_tag(text) or _from_name(text)
     if not tag:
         msg = f"{written!r} is no language"
         raise ValueError(msg)

@@ -26,6 +26,7 @@ from curation.manifests.schemas import LEDGER, SEGMENT_COLUMNS, SEGMENT_REST, SH
 from curation.manifests.selection import CONFIDENCE
 from curation.manifests.shards import CONFIDENCES, hypothesis_lists, unless_human, voice_names
 from curation.manifests.verdicts import Rule
+from curation.manifests.voices.names import NONE, VoiceNames
 
 FOLDER = "segments"
 FORMAT = "1"
@@ -89,10 +90,18 @@ class SegmentTable:
             {"bit": bit, **asdict(rule), "column": names.get(rule.score, "")} for bit, rule in enumerate(self.rules)
         ]
 
-    def rows(self, intervals: pa.Table, segments: pa.Table, speech: pa.Table, spans: pa.Table) -> pa.Table:
+    def rows(
+        self,
+        intervals: pa.Table,
+        segments: pa.Table,
+        speech: pa.Table,
+        spans: pa.Table,
+        named: VoiceNames = NONE,
+    ) -> pa.Table:
         """The rows of `ledger.intervals` that are not non-speech.
 
-        `segments` are those of the selection, `speech` their `SPEECH_COLUMNS`, `spans` its spans.
+        `segments` are those of the selection, `speech` their `SPEECH_COLUMNS`, `spans` its spans; `named` are the
+        voices across recordings.
         """
         mine = intervals.filter(pc.not_equal(intervals["status"], NON_SPEECH))
         segment, span = one_chunk(mine["segment"]), one_chunk(mine["span"])
@@ -104,12 +113,14 @@ class SegmentTable:
         text = pc.coalesce(human, text)
         nobody = pc.and_(pc.equal(mine["speaker"], ""), pc.not_equal(mine["status"], "kept"))
         voices = voice_names(source, mine["speaker"], judged["one_voice"])
+        speaker = pc.if_else(nobody, pa.scalar(None, pa.string()), voices)
         columns = {name: mine[name] for name in LEDGER.names if name != "speaker"} | {
             "id": mine["utterance_id"],
             "path": _without_credentials(mine["path"]),
             "start": pc.divide(pc.cast(mine["start_sample"], pa.float64()), float(SAMPLE_RATE)),
             "end": pc.divide(pc.cast(mine["end_sample"], pa.float64()), float(SAMPLE_RATE)),
-            "speaker": pc.if_else(nobody, pa.scalar(None, pa.string()), voices),
+            "speaker": speaker,
+            "voice_id": named.of(mine["recording_id"], speaker),
             "language": pc.coalesce(or_null(texts["language"]), or_null(pc.struct_field(source, "language"))),
             "detail": or_null(_without_credentials(mine["detail"])),
             "rules_broken": judged["rules_broken"],

@@ -1,15 +1,21 @@
-"""`voices/members.parquet`: the voice of each speaker of each recording of a corpus."""
+"""`voices/members.parquet`: the voice of each speaker of each recording of a corpus.
+
+What was labelled again since the file was written has other speakers, whatever their labels: they have no voice yet.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.core.parquet import damage_named
 from curation.core.storage import Storage
 from curation.manifests import shards
+from curation.manifests.groups import replaced
 from curation.manifests.index import ShardIndex
+from curation.manifests.plan import Plan
 from curation.manifests.voices.clusters import Speaker
 
 FILE = "voices/members.parquet"
@@ -17,6 +23,8 @@ SCHEMA = pa.schema([("recording_id", pa.string()), ("speaker", pa.string()), ("v
 """`speaker` as in the shards."""
 COUNT = b"curation.voices"
 """In the metadata: how many voices there ever were."""
+PLANNED = b"curation.planned"
+"""In the metadata: generations of the plan that the corpus had. What later ones label again are other speakers."""
 REMEDY = "`curation voices --anew` writes it again, with other numbers"
 DIMENSION = 192
 """Of embeddings; shorter ones are filled up with zeros."""
@@ -32,23 +40,40 @@ class Members:
     """All voices that ever were."""
 
 
-def read_members(out: Storage) -> Members:
-    """Those of a corpus; none where no voices were looked for. Raises DataError where the file is damaged."""
-    if not out.exists(FILE):
-        return Members()
+def read_members(out: Storage, planned: Plan) -> Members:
+    """Those of a corpus, as it is planned now; none where no voices were looked for.
+
+    Raises DataError where the file is damaged.
+    """
+    table = read_table(out, planned)
     with damage_named(f"{out.root}/{FILE}", REMEDY):
-        table = out.read_table(FILE)
         keys = zip(table["recording_id"].to_pylist(), table["speaker"].to_pylist(), strict=True)
         numbers = [int(name[1:]) for name in table["voice_id"].to_pylist()]
         count = int((table.schema.metadata or {}).get(COUNT, b"0"))
     return Members(dict(zip(keys, numbers, strict=True)), max([count, *numbers]))
 
 
-def write_members(out: Storage, members: Members) -> None:
-    """Replace the file."""
+def read_table(out: Storage, planned: Plan) -> pa.Table:
+    """The rows of the file, without recordings that were labelled again since; none where there is no file.
+
+    Raises DataError where it is damaged.
+    """
+    if not out.exists(FILE):
+        return SCHEMA.empty_table()
+    with damage_named(f"{out.root}/{FILE}", REMEDY):
+        table = out.read_table(FILE, SCHEMA.names)
+        known = int((table.schema.metadata or {}).get(PLANNED, b"1"))
+        again = pa.array([*replaced(planned, known)], pa.string())
+        return table.cast(SCHEMA.with_metadata(table.schema.metadata)).filter(
+            pc.invert(pc.is_in(table["recording_id"], value_set=again))
+        )
+
+
+def write_members(out: Storage, members: Members, planned: int) -> None:
+    """Replace the file, of a corpus that has so many generations of its plan."""
     keys = sorted(members.numbers)
     columns = [[key[0] for key in keys], [key[1] for key in keys], [f"V{members.numbers[key]:06d}" for key in keys]]
-    schema = SCHEMA.with_metadata({COUNT: str(members.count).encode()})
+    schema = SCHEMA.with_metadata({COUNT: str(members.count).encode(), PLANNED: str(planned).encode()})
     out.write_table(FILE, pa.table([pa.array(column, pa.string()) for column in columns], schema=schema))
 
 
@@ -67,3 +92,12 @@ def heard(out: Storage, corpus: ShardIndex) -> Iterator[Speaker]:
         for key in [key for key in pending if key[0] != last]:  # the next shard may go on with the last
             yield pending.pop(key)
     yield from pending.values()
+
+
+def published_count(out: Storage, corpus: ShardIndex) -> int:
+    """The highest number of a voice in the shards of a corpus; 0: they have none."""
+    highest = 0
+    for entry in corpus.shards if any(entry.voiced for entry in corpus.shards) else ():
+        names = out.read_table(f"{shards.FOLDER}/{entry.file}", ["voice_id"])["voice_id"]
+        highest = max([highest, *(int(name[1:]) for name in pc.unique(names).drop_null().to_pylist())])
+    return highest

@@ -1,6 +1,7 @@
 """A local data set of Hugging Face: Parquet files with a column of audio, or audio files with `metadata.csv`.
 
-Audio that is inside of the Parquet files is read there. Nothing is downloaded, and no script of a data set is run.
+Audio that is inside of the Parquet files is read there; where a row group has only paths, they name files, from the
+folder of the Parquet file on. Nothing is downloaded, and no script of a data set is run.
 """
 
 from collections.abc import Iterator
@@ -60,11 +61,20 @@ def _table(fs: Any, file: str) -> Iterator[Row]:
         number, folder = 0, file.rpartition("/")[0]
         for group in range(table.num_row_groups):
             found = table.read_row_group(group, columns=[*plain, f"{column}.path"])
+            has_only_paths = _is_null(table.metadata.row_group(group), f"{column}.bytes")
             for place, values in enumerate(found.to_pylist()):
                 number += 1
-                values.pop(column, None)
+                named = (values.pop(column, None) or {}).get("path")
                 path = f"{PROTOCOL}://{column}/{group}/{place}::{fs.unstrip_protocol(file)}"
+                if has_only_paths and named:
+                    path = named
                 yield Row(file, number, folder, {"path": path, **_said(plain_row(values, number))})
+
+
+def _is_null(group: pq.RowGroupMetaData, column: str) -> bool:
+    """Whether a column of a row group has no value, as its statistics say."""
+    found = next(item for item in map(group.column, range(group.num_columns)) if item.path_in_schema == column)
+    return bool(found.statistics and found.statistics.has_null_count and found.statistics.null_count == group.num_rows)
 
 
 def _audio_column(schema: pa.Schema, file: str) -> str:

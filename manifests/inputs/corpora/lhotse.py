@@ -34,7 +34,8 @@ def _parts(row: Row) -> Iterator[dict[str, Any]]:
     if recording.get("transforms"):
         raise _refused(row, "a recording that is changed when it is read")
     path = _path(row, recording, cut["channel"])
-    channel = {"channel": cut["channel"]} if len(recording["channel_ids"]) > 1 else {}
+    channels = {number for source in recording["sources"] for number in source["channels"]}
+    channel = {"channel": cut["channel"]} if len(channels) > 1 else {}
     for said in cut["supervisions"] or [{"start": 0, "duration": cut["duration"]}]:
         start, length = round(cut["start"] + said["start"], DIGITS), float(said["duration"])
         whole = start == 0 and abs(length - recording["duration"]) < 1e-3

@@ -6,6 +6,7 @@ import pytest
 
 from curation.core.storage import Storage
 from curation.manifests.index import read_index
+from curation.manifests.plan import read_plan
 from curation.manifests.voices.files import read_members
 from curation.pipeline.guard.lock import held
 from tests.support.builds import toy_build, write_recordings
@@ -38,7 +39,7 @@ def test_a_corpus_is_taken_from_another_build_as_the_message_says(tmp_path, comm
     if command == "dedup":
         assert "was published without tokens" in message(taken)
     elif command == "voices":
-        assert read_members(Storage(str(out))).numbers
+        assert read_members(Storage(str(out)), read_plan(Storage(str(out)))).numbers
     else:
         assert read_index(Storage(str(out))).generations[-1].kind == command
 

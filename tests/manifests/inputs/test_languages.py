@@ -16,6 +16,7 @@ WRITTEN = {
     "no": ["no", "nb", "nob", "nor", "Norwegian"],
     "tl": ["tl", "fil", "Tagalog"],
     "nan": ["nan-TW"],
+    "tok": ["tok"],
     "gsw": ["gsw", "Swiss German"],
     "": ["", "und", "None", "null", "mul", "nan", "Unknown", "auto", " "],
 }

@@ -7,15 +7,16 @@ import pytest
 from curation.core.errors import DataError
 from curation.core.storage import Storage
 from curation.manifests.index import ShardEntry, ShardIndex
+from curation.manifests.plan import Plan
 from curation.manifests.voices.files import FILE, Members, heard, read_members, write_members
 
 
 def test_what_was_written_is_read_again(tmp_path):
     out = Storage(str(tmp_path))
-    assert read_members(out) == Members()
+    assert read_members(out, Plan(out)) == Members()
     members = Members({("b", "Ann"): 2, ("a", "a-S0"): 1234567}, count=2000000)
-    write_members(out, members)
-    assert read_members(out) == members
+    write_members(out, members, 1)
+    assert read_members(out, Plan(out)) == members
     table = out.read_table(FILE)
     assert table["recording_id"].to_pylist() == ["a", "b"]
     assert table["voice_id"].to_pylist() == ["V1234567", "V000002"]
@@ -25,7 +26,7 @@ def test_damage_says_what_is_lost(tmp_path):
     out = Storage(str(tmp_path))
     out.write_bytes(FILE, b"PAR1")
     with pytest.raises(DataError, match=r"members\.parquet is damaged .*: `curation voices --anew` writes it again"):
-        read_members(out)
+        read_members(out, Plan(out))
 
 
 def shard(out, name, rows):

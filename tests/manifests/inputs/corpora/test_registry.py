@@ -42,8 +42,7 @@ def cut(**changes):
         "sources": [{"type": "file", "channels": [0, 1], "source": "r.wav"}],
         "sampling_rate": 16_000,
         "num_samples": 160_000,
-        "duration": 10.0,
-        "channel_ids": [0, 1],
+        "duration": 10.0,  # older versions write no channel_ids
     }
     said = {"id": "s", "recording_id": "r", "start": 0.5, "duration": 2.0, "text": "Well.", "speaker": "ann"}
     whole = {"id": "c", "start": 1.0, "duration": 5.0, "channel": 1, "type": "MonoCut"}
@@ -221,6 +220,19 @@ def test_ids_of_embedded_recordings_stay_when_a_data_set_moves(tmp_path):
     one, two = ({item.source.id for item in list_inputs([f"hf:{tmp_path / name}"])} for name in ("one", "two"))
     assert one == two
     assert len(one) == 2
+
+
+def test_a_data_set_that_has_only_paths_names_files(tmp_path):
+    (tmp_path / "data").mkdir()
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for file, content in (("one", None), ("two", b"x")):
+        audio = pa.array([{"bytes": content, "path": "wav/a.wav"}, {"bytes": content, "path": "/far/b.wav"}], kind)
+        pq.write_table(
+            pa.table({"audio": audio, "text": [f"{file} a", f"{file} b"]}), tmp_path / f"data/{file}.parquet"
+        )
+    found = {said[0]: path for (path, *_), said in sources(f"hf:{tmp_path}", tmp_path).items()}
+    assert (found["one a"], found["one b"]) == ("data/wav/a.wav", "/far/b.wav")
+    assert found["two a"].startswith("parquet://audio/0/0::")
 
 
 def test_a_prefix_alone_is_no_input():
