@@ -199,12 +199,7 @@ SHARD_COLUMNS = [
     Column("start", pa.float64(), "s", "start of the utterance in the recording"),
     Column("end", pa.float64(), "s", "end of the utterance in the recording"),
     Column("seconds", pa.float64(), "s", "duration"),
-    Column(
-        "speaker",
-        pa.string(),
-        "",
-        "one name for each voice: from the manifest where the recording has one voice, else recording id and label",
-    ),
+    Column("speaker", pa.string(), "", "name in the manifest where the recording has one voice; else its id and label"),
     VOICE,
     Column("speaker_label", pa.string(), "", "label from diarization, consistent within a recording: S0, S1, ..."),
     Column("manifest_speaker", pa.string(), "", "speaker of the manifest: a hint where the recording has several"),
