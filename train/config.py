@@ -100,6 +100,35 @@ class RunConfig(Section):
     data_workers: int = Field(0, description="processes of each rank that make packed rows; 0: a thread", ge=0)
 
 
+class PosttrainConfig(Section):
+    """`curation posttrain`: what the model answers to prompts of the corpus is judged, and the better is learned."""
+
+    method: Literal["grpo", "dpo"] = Field(
+        "grpo", description="grpo: all answers of a group by their advantage; dpo: the best one over the worst one"
+    )
+    prompts: int = Field(8, description="prompts of a step", ge=1)
+    group: int = Field(8, description="answers to each prompt, which are compared with one another", ge=2, le=256)
+    temperature: float = Field(
+        0.7,
+        description="of the answers, drawn among all ids of the task; log-probabilities are those at it",
+        gt=0,
+        le=4,
+    )
+    updates: int = Field(1, description="updates from the answers of a step; beyond the first ratios are clipped", ge=1)
+    clip: float = Field(0.2, description="how far the ratio to the probability when drawn counts (grpo)", gt=0, lt=1)
+    kl: float = Field(
+        0.02, description="weight of the divergence from the model that the run began with (grpo); 0: none", ge=0
+    )
+    beta: float = Field(0.1, description="how far log-probabilities may leave that model, as its inverse (dpo)", gt=0)
+    similarity: float = Field(
+        0.5, description="weight of the voice's similarity in the reward of speech; -WER has 1; 0: not measured", ge=0
+    )
+    min_spread: float = Field(
+        0.01, description="standard deviation of a group's rewards below which it teaches nothing", gt=0
+    )
+    recogniser: str = Field("whisper-base", description="Whisper model that judges speech")
+
+
 class SpeechConfig(Section):
     """Vocabulary and speech tokenizers; null: those of the shards."""
 
@@ -139,11 +168,15 @@ class RayConfig(Section):
 class TrainConfig(Section):
     """All settings of a training run."""
 
-    phase: Phase = Field("pretrain", description="pretrain: new weights; sft: from model.start_from")
+    phase: Phase = Field(
+        "pretrain",
+        description="pretrain: new weights; sft: from model.start_from; posttrain: that of `curation posttrain`",
+    )
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     speech: SpeechConfig = SpeechConfig()
     lora: LoraConfig = LoraConfig()
+    posttrain: PosttrainConfig = PosttrainConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
     ray: RayConfig = RayConfig()
@@ -151,7 +184,7 @@ class TrainConfig(Section):
     @property
     def learning_rate(self) -> float:
         """The peak learning rate."""
-        preset = LEARNING_RATES[self.model.preset] * (FINE_TUNING if self.phase == "sft" else 1)
+        preset = LEARNING_RATES[self.model.preset] * (1 if self.phase == "pretrain" else FINE_TUNING)
         return self.optimizer.learning_rate or preset * (ADAPTERS if self.lora.rank else 1)
 
 

@@ -22,8 +22,8 @@ from curation.core.storage import Storage
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import absolute
 from curation.train.config import TrainConfig
+from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import StepMetrics, read_metrics
-from curation.train.loop.trainer import BadBatchError
 from curation.train.run import Trained, check, train_run
 
 RESTARTS = 3

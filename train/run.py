@@ -68,7 +68,7 @@ def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[St
         trainer = prepare(shards, run, config, world)
         if world.first:
             _warn_of_slow_paths(config, world)
-            _write(run / CONFIG, to_yaml(config))
+            write_settings(run, config)
         with Recorder(run, first_step=trainer.step + 1) if world.first else nullcontext() as recorder:
 
             def record(metrics: StepMetrics) -> None:
@@ -89,20 +89,33 @@ def cpu_has_bfloat16() -> bool:
 
 def check(shards: str, config: TrainConfig) -> None:
     """Check for user errors before any process is started. Raises ConfigError, DataError."""
-    _start_from(config)
+    start_from(config)
     for source in filter(None, (shards, config.run.validation)):
         open_corpus(source).tokenizers  # noqa: B018 - raises where there are none
 
 
 def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Trainer:
     """Everything that a run needs, at the step where it stands."""
+    if config.phase == "posttrain":
+        msg = f"phase=posttrain: go on with `curation posttrain`, or begin a new run with model.start_from={run}"
+        raise ConfigError(msg)
+    corpus, speech, model = open_parts(shards, run, config, world)
+    loader = _loader(corpus, config, speech, world)
+    validation = _validation(config, speech, world)
+    trainer = Trainer(config, model, loader, speech, run, world, validation)
+    trainer.resume()
+    return trainer
+
+
+def open_parts(shards: str, run: Path, config: TrainConfig, world: World) -> tuple[Corpus, SpeechInfo, Qwen3]:
+    """What a run learns from, and the model that learns, on the world's device: of its last checkpoint, or new."""
     run.mkdir(parents=True, exist_ok=True)
     begun = checkpoint.latest(run)
     corpus = open_corpus(shards)
     if begun is not None:
         corpus = _as_it_was(corpus, checkpoint.read_state(begun).data)
     # Adapters are put beside the weights that the run began with, those of a checkpoint are merged.
-    start = _start_from(config) if config.lora.rank else begun or _start_from(config)
+    start = start_from(config) if config.lora.rank else begun or start_from(config)
     if start is None:
         speech, model = _new(corpus, shards, run, config, world)
     else:
@@ -111,11 +124,7 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World) -> Traine
         add_adapters(
             model, config.lora.rank, config.lora.scale * config.lora.rank, config.lora.dropout, config.run.seed
         )
-    loader = _loader(corpus, config, speech, world)
-    validation = _validation(config, speech, world)
-    trainer = Trainer(config, model.to(world.device), loader, speech, run, world, validation)
-    trainer.resume()
-    return trainer
+    return corpus, speech, model.to(world.device)
 
 
 def _as_it_was(corpus: Corpus, position: Mapping[str, Any]) -> Corpus:
@@ -161,11 +170,12 @@ def _validation(config: TrainConfig, speech: SpeechInfo, world: World) -> Valida
     return Validation(lambda: iter(_loader(corpus, once, speech, world)), config.run.validation_rows)
 
 
-def _start_from(config: TrainConfig) -> Path | None:
+def start_from(config: TrainConfig) -> Path | None:
+    """The checkpoint that a run begins with. Raises ConfigError where it must have one, and has none."""
     if config.model.start_from is not None:
         return checkpoint.resolve_checkpoint(config.model.start_from)
-    if config.phase == "sft" or config.lora.rank:
-        setting = "phase=sft" if config.phase == "sft" else f"lora.rank={config.lora.rank}"
+    if config.phase != "pretrain" or config.lora.rank:
+        setting = f"lora.rank={config.lora.rank}" if config.phase == "pretrain" else f"phase={config.phase}"
         msg = f"{setting} trains a model further: set model.start_from to a checkpoint or to the run that made it"
         raise ConfigError(msg)
     return None
@@ -249,7 +259,8 @@ def _warn_of_slow_paths(config: TrainConfig, world: World) -> None:
         )
 
 
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+def write_settings(run: Path, config: TrainConfig) -> None:
+    """Keep the configuration with the run."""
+    temporary = run / f".{CONFIG}.{os.getpid()}"
+    temporary.write_text(to_yaml(config), encoding="utf-8")
+    temporary.replace(run / CONFIG)

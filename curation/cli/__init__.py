@@ -60,6 +60,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Adapt to a corpus": (fit.tokenizer, fit.consensus),
     "Train and run a model": (
         train.train,
+        train.posttrain,
         evaluate.evaluate,
         infer.transcribe,
         infer.speak,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from curation.pipeline import job
     from curation.train.data.batch import Task
     from curation.train.loop.metrics import StepMetrics
+    from curation.train.posttrain.loop import PosttrainMetrics
 
 LOG_SECONDS = 30.0
 WIDE = 120
@@ -117,6 +118,22 @@ class TrainProgress(_Bars):
         if metrics.validation:
             held_out = f"step {metrics.step}: loss on run.validation {_by_task(metrics.validation)}"
             self._console.print(held_out, highlight=False, soft_wrap=True)
+
+
+class PosttrainProgress(_Bars):
+    """Progress of post-training, with rewards and what they are made of."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        super().__init__(*_counting(console, bar=console.width >= WIDE))
+        self._steps = steps
+
+    def on_step(self, metrics: "PosttrainMetrics") -> None:
+        """Show a step."""
+        kl = "" if metrics.kl is None else f", KL {metrics.kl:.4f}"
+        failed = f", {metrics.failed} not judged" if metrics.failed else ""
+        note = f"reward {_by_task(metrics.rewards)}, WER {_by_task(metrics.errors)}{kl}{failed}"
+        self._progress.update(self._bar("post-training", self._steps), completed=metrics.step, note=note)
+        self._log(f"step {metrics.step} of {self._steps}: {note}")
 
 
 def _by_task(losses: "Mapping[Task, float]") -> str:

@@ -1,4 +1,4 @@
-"""`curation train`: from shards to a checkpoint."""
+"""`curation train` and `curation posttrain`: from shards to a checkpoint."""
 
 import os
 from pathlib import Path
@@ -35,6 +35,33 @@ def train(
     done = _run(shards, output, settings)
     if os.environ.get("RANK", "0") == "0":
         _print_end(done, output)
+
+
+def posttrain(
+    shards: Annotated[
+        str, typer.Argument(metavar="SHARDS", help="A finished build, its folder of shards, or a generation (OUT@2).")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", file_okay=False, help="Folder of the run.")],
+    config: ConfigFile = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Let a model learn from what judges say of its own answers, or resume an interrupted run.
+
+    Prompts come from the shards; speech is judged by a recogniser and a speaker encoder, recognised text by the
+    corpus's. Set model.start_from to the model; the section posttrain has the rest. The result is a checkpoint like
+    any other.
+    """
+    from curation.cli.progress import PosttrainProgress
+    from curation.train.config import load_training_config
+    from curation.train.posttrain.run import posttrain_run
+    from curation.train.run import settings_of
+
+    base = {"phase": "posttrain", **settings_of(output)}
+    settings = load_training_config(config, overrides=overrides, base=base)
+    with PosttrainProgress(console, settings.run.steps) as progress:
+        done = posttrain_run(shards, output, settings, progress.on_step)
+    _print_end(done, output)
 
 
 def _run(shards: str, output: Path, settings: Any) -> "Trained":

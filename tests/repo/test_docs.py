@@ -77,7 +77,7 @@ def test_commands_and_options_exist(name, commands):
 def test_settings_of_commands_are_accepted(name):
     for words in calls(TEXTS[name]):
         overrides = [value for option, value in itertools.pairwise(words) if option in {"--set", "-s"}]
-        load = load_training_config if words[0] == "train" else load_config
+        load = load_training_config if words[0] in {"train", "posttrain"} else load_config
         load(overrides=overrides)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
+from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import read_metrics
-from curation.train.loop.trainer import BadBatchError
 from curation.train.ray import train_on_ray
 from tests.train.test_run import FEW, losses, shards, train
 

@@ -189,7 +189,9 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, wo
     moments = read_tensors(folder / MOMENTS_FILE)
     expected = {f"{key}/{name}": one for key in MOMENTS for name, one in parameters.items()}
     problems = key_problems(expected | {f"step/{name}": torch.zeros(()) for name in parameters}, moments, ())
-    if problems:
+    if not moments:  # nothing has been learned yet
+        parameters = {}
+    elif problems:
         msg = f"{folder / MOMENTS_FILE} is damaged ({'; '.join(problems)}): {REMEDY}"
         raise DataError(msg)
     for name, parameter in parameters.items():

@@ -1,10 +1,15 @@
 """The items of the data loader: samples packed one after another into a row, and counts of them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
+import numpy as np
+import numpy.typing as npt
 import torch
+
+from curation.tokenize import layouts
 
 Task = Literal["asr", "tts", "vc"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -30,6 +35,21 @@ class PackedBatch:
     tasks: list[Task]
     keys: list[str]
 
+    @classmethod
+    def of(cls, samples: Sequence[layouts.Sequence], tasks: list[Task], keys: list[str]) -> Self:
+        """Samples behind one another."""
+        lengths = np.array([len(one.ids) for one in samples], dtype=np.int32)
+        joined = np.concatenate([one.ids for one in samples]).astype(np.int64)
+        answers = np.concatenate([one.loss for one in samples])
+        return cls(
+            ids=torch.from_numpy(joined),
+            labels=torch.from_numpy(np.where(answers, joined, IGNORED)),
+            positions=torch.from_numpy(_positions(lengths)),
+            lengths=torch.from_numpy(lengths),
+            tasks=tasks,
+            keys=keys,
+        )
+
     @property
     def num_tokens(self) -> int:
         """Tokens in the row, prompts included."""
@@ -44,6 +64,12 @@ class PackedBatch:
     def answer_samples(self) -> torch.Tensor:
         """Which sample each of these tokens belongs to, (answers,) int64."""
         return torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)[self.answers]
+
+
+def _positions(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """(tokens,) positions that restart with each sample."""
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    return np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(starts, lengths)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import torch
 from curation.core.errors import DataError
 from curation.tokenize.layouts import lay_out
 from curation.tokenize.vocabulary import Vocabulary
-from curation.train.data.batch import IGNORED, TASKS, PackedBatch, RowCounts
+from curation.train.data.batch import TASKS, PackedBatch, RowCounts
 from curation.train.data.choice import Choice
 from curation.train.data.code_noise import CodeNoise
 from curation.train.data.config import DataConfig, Phase
@@ -113,21 +113,11 @@ class Blocks:
             ids = {name: utterances.tokens[kind][rows[whose]] for name, (kind, whose) in SOURCES[task].items()}
             sequences.append(lay_out(LAYOUT_OF[task], ids, self.vocabulary))
             keys.append(key_of(task, rows, utterances))
-        lengths = np.array([len(one.ids) for one in sequences], dtype=np.int32)
-        joined = np.concatenate([one.ids for one in sequences]).astype(np.int64)
-        answers = np.concatenate([one.loss for one in sequences])
-        given = joined
+        batch = PackedBatch.of(sequences, tasks, keys)
         if self.noise is not None:
-            given = self.noise(joined, np.random.default_rng([self.config.seed, NOISE, block.number, row]))
-        batch = PackedBatch(
-            ids=torch.from_numpy(given),
-            labels=torch.from_numpy(np.where(answers, joined, IGNORED)),
-            positions=torch.from_numpy(_positions(lengths)),
-            lengths=torch.from_numpy(lengths),
-            tasks=tasks,
-            keys=keys,
-        )
-        return batch, self._counts(drafts, int(answers.sum()))
+            generator = np.random.default_rng([self.config.seed, NOISE, block.number, row])
+            batch.ids = torch.from_numpy(self.noise(batch.ids.numpy(), generator))
+        return batch, self._counts(drafts, len(batch.answers))
 
     def _counts(self, drafts: Drafts, answer_tokens: int) -> RowCounts:
         voiced = drafts.task != TASKS.index("asr")
@@ -140,12 +130,6 @@ class Blocks:
             own_voice=int(np.sum(voiced & (drafts.reference == drafts.target))),
             parallel=int(np.sum(drafts.source != drafts.target)),
         )
-
-
-def _positions(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """(tokens,) positions that restart with each sample."""
-    starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    return np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(starts, lengths)
 
 
 @lru_cache(maxsize=4)

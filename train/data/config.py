@@ -6,7 +6,7 @@ from pydantic import Field
 
 from curation.core.settings import Section
 
-Phase = Literal["pretrain", "sft"]
+Phase = Literal["pretrain", "sft", "posttrain"]
 
 
 class TaskWeights(Section):
@@ -15,6 +15,12 @@ class TaskWeights(Section):
     asr: float = Field(1.0, description="recognition samples for each utterance and epoch", ge=0, le=16)
     tts: float = Field(1.0, description="synthesis samples for each utterance and epoch", ge=0, le=16)
     vc: float = Field(1.0, description="voice conversion samples for each utterance and epoch", ge=0, le=16)
+
+
+class PromptWeights(TaskWeights):
+    """Prompts of each task that an utterance gives in an epoch of post-training."""
+
+    vc: float = Field(0.0, description="voice conversion samples for each utterance and epoch", ge=0, le=16)
 
 
 class DataConfig(Section):
@@ -38,6 +44,9 @@ class DataConfig(Section):
     )
     pretrain: TaskWeights = Field(TaskWeights(), description="samples for each utterance and epoch in pretraining")
     sft: TaskWeights = Field(TaskWeights(), description="samples for each utterance and epoch in fine-tuning")
+    posttrain: PromptWeights = Field(
+        PromptWeights(), description="prompts for each utterance and epoch of `curation posttrain`"
+    )
     parallel: float = Field(
         1.0,
         description="share of VC samples that convert another speaker's utterance of the same words, where the block "
@@ -67,7 +76,7 @@ class DataConfig(Section):
 
     def weights(self, phase: Phase) -> TaskWeights:
         """The weights of a phase."""
-        return self.pretrain if phase == "pretrain" else self.sft
+        return {"pretrain": self.pretrain, "sft": self.sft, "posttrain": self.posttrain}[phase]
 
     @property
     def longest(self) -> int:

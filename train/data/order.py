@@ -157,7 +157,18 @@ class Rows(IterableDataset[PlacedRow]):
 
 def identity_of(blocks: Blocks) -> dict[str, Any]:
     """All that determines the order of samples."""
-    apart = {"prefetch", "epochs", "pretrain", "sft", "code_noise", "split", "tiers", "temperature", "balance"}
+    apart = {
+        "prefetch",
+        "epochs",
+        "pretrain",
+        "sft",
+        "posttrain",
+        "code_noise",
+        "split",
+        "tiers",
+        "temperature",
+        "balance",
+    }
     return {
         "corpus": blocks.corpus.identity,
         "tokenizers": blocks.corpus.tokenizers["fingerprint"],

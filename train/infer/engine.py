@@ -45,12 +45,16 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """The answer to a request so far: `ids` without the end. `finished` says why it ended; empty while it runs."""
+    """The answer to a request so far: `ids` without the end. `finished` says why it ended; empty while it runs.
+
+    `end` is the id that ended it, -1 where none did.
+    """
 
     request: Request
     random: np.random.Generator
     ids: list[int] = field(default_factory=list)
     finished: Finish = ""
+    end: int = -1
     error: BaseException | None = None
     """What the step raised that failed."""
     slot: int = -1
@@ -80,15 +84,27 @@ class Engine:
         prompt_tokens: int = PROMPT_TOKENS,
         fixed: bool | None = None,
     ) -> None:
-        self.decoder, self.prompt_tokens = decoder, prompt_tokens
+        self.prompt_tokens = prompt_tokens
         self.cache = decoder.new_cache(slots, min(length, decoder.sizes.positions))
-        self.sampler = Sampler(decoder.head, slots + 1, int8=decoder.int8)
-        is_fixed = decoder.embedding.is_cuda if fixed is None else fixed
-        self.decoding = Decoding(decoder, self.cache, self.sampler) if is_fixed else None
+        self._is_fixed = decoder.embedding.is_cuda if fixed is None else fixed
         self.steps = 0
         self._waiting: deque[Answer] = deque()
         self._running: list[Answer] = []
         self._lock = Lock()
+        self.use(decoder)
+
+    def use(self, decoder: Qwen3Decoder) -> None:
+        """Answer by a decoder of the same sizes from now on. Raises ValueError while requests run.
+
+        Captured steps are captured anew.
+        """
+        with self._lock:
+            if self._running or self._waiting:
+                msg = f"{len(self._running) + len(self._waiting)} requests run: weights change between requests only"
+                raise ValueError(msg)
+            self.decoder = decoder
+            self.sampler = Sampler(decoder.head, self.cache.slots + 1, int8=decoder.int8)
+            self.decoding = Decoding(decoder, self.cache, self.sampler) if self._is_fixed else None
 
     def submit(self, request: Request) -> Answer:
         """Queue a request. Raises DataError where its prompt leaves no room for an answer."""
@@ -233,6 +249,7 @@ class Engine:
 
     def _take(self, answer: Answer, number: int) -> None:
         if number in answer.request.allowed.ends:
+            answer.end = number
             self._release(answer, "end")
             return
         answer.ids.append(number)

@@ -10,7 +10,7 @@ import resource
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 
@@ -52,6 +52,20 @@ class StepMetrics:
     def as_line(self) -> dict[str, Any]:
         """Plain values for a line of JSON."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class Metrics(Protocol):
+    """What a run records of each step."""
+
+    step: int
+
+    def as_line(self) -> dict[str, Any]:
+        """Plain values for a line of JSON; a dictionary holds a value for each task."""
+        ...
+
+
+CURVES = {"losses": "loss", "rewards": "reward", "errors": "error"}
+"""Names of curves by task where they differ from those of the values."""
 
 
 @dataclass
@@ -112,16 +126,16 @@ class Recorder:
         self._file = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
 
-    def write(self, metrics: StepMetrics) -> None:
+    def write(self, metrics: Metrics) -> None:
         """Append a step."""
         line = metrics.as_line()
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-        for group, losses in (("loss", line.pop("losses")), ("validation", line.pop("validation", {}))):
-            for task, loss in losses.items():
-                self._board.add_scalar(f"{group}/{task}", loss, metrics.step)
         for name, value in line.items():
-            if name != "step":
+            if isinstance(value, dict):
+                for task, one in value.items():
+                    self._board.add_scalar(f"{CURVES.get(name, name)}/{task}", one, metrics.step)
+            elif name != "step":
                 self._board.add_scalar("loss/all" if name == "loss" else f"train/{name}", value, metrics.step)
 
     def __enter__(self) -> Self:

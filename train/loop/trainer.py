@@ -7,51 +7,28 @@ serves resuming after an interruption and stopping when something is wrong.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
-from curation.core.errors import DataError, UserError
-from curation.train.checkpoint import training as checkpoint
-from curation.train.checkpoint.speech_info import SpeechInfo
-from curation.train.config import TrainConfig
 from curation.train.data.batch import TASKS, PackedBatch, Task
-from curation.train.distributed import Kind, World, distribute, full_tensor, synchronised
+from curation.train.distributed import full_tensor, synchronised
 from curation.train.loop import metrics
+from curation.train.loop.learner import BadBatchError, Learner, Source
 from curation.train.loop.losses import LossSums, autocast, next_rows
-from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate
 from curation.train.loop.validate import Validation
-from curation.train.model.loss import AnswerModel
-from curation.train.model.qwen3 import Qwen3, num_parameters
 
 OnStep = Callable[[metrics.StepMetrics], None]
 
 
-class Loader(Protocol):
-    """Packed rows of this process, with a position that can be saved."""
+class Loader(Source, Protocol):
+    """Packed rows of this process."""
 
     def __iter__(self) -> Iterator[PackedBatch]:
         """Continue from the position."""
         ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """The position after the rows handed over so far."""
-        ...
-
-    def merge_states(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The position of all processes together, from that of each."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from the merged position of all processes."""
-        ...
-
-
-class BadBatchError(UserError, RuntimeError):
-    """The loss or the gradient of a step is invalid. The message names the samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,69 +45,11 @@ class StepResult:
 
 
 @dataclass
-class Trainer:
-    """A model in training. `run` is the folder of checkpoints and metrics."""
+class Trainer(Learner):
+    """Learns packed rows of a loader."""
 
-    config: TrainConfig
-    model: Qwen3
-    """On the world's device."""
     loader: Loader
-    speech: SpeechInfo
-    run: Path
-    world: World = field(default_factory=World)
     validation: Validation | None = None
-
-    def __post_init__(self) -> None:
-        """Distribute the model and make the optimizer."""
-        settings = self.config.model
-        if settings.activation_checkpointing:
-            self.model.activation_checkpointing_enable({"use_reentrant": False})
-        module = AnswerModel(self.model)
-        if settings.compile:
-            for layer in self.model.model.layers:
-                layer.compile(dynamic=True)
-        self.num_parameters = num_parameters(self.model)
-        self.module = distribute(module, self.model.model.layers, self.parallel, self.world).train()
-        self.optimizer = make_optimizer(self.model, self.config)
-        self.watch = metrics.SpikeWatch(self.config.run.spike_factor)
-        self.step, self.tokens = 0, 0
-
-    @property
-    def parallel(self) -> Kind:
-        """How processes share the model."""
-        chosen = self.config.run.parallel
-        return ("fsdp2" if self.config.model.preset == "3b" else "ddp") if chosen == "auto" else chosen
-
-    def resume(self) -> bool:
-        """Restore the last checkpoint of the run, if there is one. Raises DataError where it is damaged."""
-        folder = checkpoint.latest(self.run)
-        if folder is None:
-            return False
-        state = checkpoint.restore(folder, self.model, self.optimizer, self.world)
-        self.step, self.tokens = state.step, state.tokens
-        self.watch = metrics.SpikeWatch(self.config.run.spike_factor, **asdict(state.watch))
-        try:
-            self.loader.load_state_dict(state.data)
-        except DataError as error:
-            msg = f"{folder / checkpoint.STATE}: {error}"
-            raise DataError(msg) from error
-        return True
-
-    def save(self) -> None:
-        """Write a checkpoint; all processes take part."""
-        state = {
-            "step": self.step,
-            "tokens": self.tokens,
-            "data": self.loader.merge_states(self.world.gather(self.loader.state_dict())),
-            "watch": self.watch.state(),
-            "tokenizers": self.speech.tokenizers.fingerprint,
-            "vocabulary": self.speech.vocabulary.fingerprint,
-            "config": self.config.model_dump(mode="json"),
-        }
-        snapshot = checkpoint.take_snapshot(self.model, self.optimizer, state, self.world, self.config.lora.scale)
-        if self.world.first:
-            checkpoint.save(snapshot, self.model, self.speech, self.run, keep_last=self.config.run.keep_last)
-        self.world.wait()
 
     def train(self, on_step: OnStep = lambda _: None) -> None:
         """Train until `run.steps`, or until the data end. Raises BadBatchError."""
@@ -182,10 +101,7 @@ class Trainer:
         problem = self.watch.problem(losses, norm)
         if problem is not None:
             raise BadBatchError(self._explain(problem, gathered))
-        rate = learning_rate(self.step, self.config)
-        set_learning_rate(self.optimizer, rate)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        rate = self.descend()
         self.watch.take(losses)
         self.step += 1
         self.tokens += int(sums[-2])

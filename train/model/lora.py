@@ -4,7 +4,8 @@ A matrix W is left as it is, and a product of two narrow ones is learned beside 
 published is the sum, a plain checkpoint; the adapters are kept beside it for resuming.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -33,6 +34,21 @@ def add_adapters(model: nn.Module, rank: int, alpha: float, dropout: float, seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the same on every process
         inject_adapter_in_model(config, model, adapter_name=NAME)
+
+
+@contextmanager
+def without_adapters(model: nn.Module) -> Iterator[None]:
+    """The model that the adapters are put beside."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [part for part in model.modules() if isinstance(part, BaseTunerLayer)]
+    for layer in layers:
+        layer.enable_adapters(enabled=False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(enabled=True)
 
 
 def merged(weights: Mapping[str, torch.Tensor], scale: float) -> Tensors:

@@ -27,7 +27,13 @@ class AnswerModel(nn.Module):
         self.model = model
 
     def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The sum of the losses of all answer tokens, and each of them, (answers,) float32 without gradient.
+        """The sum of the losses of all answer tokens, and each of them, (answers,) float32 without gradient."""
+        hidden, targets = self.states(batch)
+        total, losses = CrossEntropy.apply(hidden, self.model.lm_head.weight, targets)  # type: ignore[no-untyped-call]
+        return total, losses
+
+    def states(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The states that predict the answer tokens, (answers, width), and these, (answers,) int64.
 
         The row may be on another device than the model. The token before an answer token predicts it.
         """
@@ -37,10 +43,7 @@ class AnswerModel(nn.Module):
         hidden = self.model.model(
             input_ids=ids, position_ids=positions, packing=Packing.of(batch.lengths, device), use_cache=False
         ).last_hidden_state[0]
-        total, losses = CrossEntropy.apply(  # type: ignore[no-untyped-call]
-            hidden[before], self.model.lm_head.weight, targets
-        )
-        return total, losses
+        return hidden[before], targets
 
 
 class CrossEntropy(torch.autograd.Function):

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from curation.train.checkpoint import training as checkpoint
+from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import SpikeWatch, read_metrics
 from curation.train.loop.optimizer import learning_rate, make_optimizer
-from curation.train.loop.trainer import BadBatchError
 from curation.train.loop.validate import Validation
 from tests.support.runs import toy_model, toy_trainer, train_toy
 from tests.support.streams import ToyLoader, toy_config, toy_speech

@@ -1,0 +1,101 @@
+"""Post-training of a tiny model by judges whose wishes are known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from curation.train.checkpoint import training as checkpoint
+from curation.train.infer.speech_model import SpeechModel
+from curation.train.loop.learner import BadBatchError
+from curation.train.loop.metrics import read_metrics
+from curation.train.posttrain.rewards import Verdict
+from tests.train.posttrain.conftest import low_bytes, posttrain
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("method", ["grpo", "dpo"])
+def test_what_is_rewarded_becomes_likelier(method, corpus, start, tmp_path):
+    fast = ("run.steps=6", "optimizer.learning_rate=0.1")
+    done = posttrain(corpus, start, tmp_path, f"posttrain.method={method}", *fast)
+    lines = read_metrics(tmp_path)
+    rewards = [line["rewards"]["asr"] for line in lines]
+    assert np.mean(rewards[-2:]) > rewards[0] + 0.2
+    assert lines[0]["kl"] == 0.0
+    assert lines[-1]["kl"] > 0
+    assert lines[0]["no_signal"] == 0.0
+    assert ("clipped" in lines[0]) == (method == "grpo")
+    assert all(line["errors"]["asr"] == pytest.approx(-line["rewards"]["asr"]) for line in lines)
+    assert SpeechModel.open(done.checkpoint).vocabulary.fingerprint == SpeechModel.open(start).vocabulary.fingerprint
+
+
+def test_a_run_that_was_interrupted_ends_as_one_that_was_not(corpus, start, tmp_path):
+    settings = ("run.steps=3", "run.save_steps=2", "posttrain.updates=2")
+    posttrain(corpus, start, tmp_path / "whole", *settings)
+
+    def stop(metrics):
+        if metrics.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        posttrain(corpus, start, tmp_path / "parts", *settings, on_step=stop)
+    posttrain(corpus, start, tmp_path / "parts", *settings)
+    whole, parts = (weights(checkpoint.latest(tmp_path / name)) for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    apart = {"tokens_per_second", "rolling", "judging"}
+    first, second = (
+        [{k: v for k, v in line.items() if k not in apart} for line in read_metrics(tmp_path / name)]
+        for name in ("whole", "parts")
+    )
+    assert first == second
+    assert max(line["clipped"] for line in first) > 0
+
+
+def test_adapters_learn_beside_the_model_that_is_their_reference(corpus, start, tmp_path):
+    done = posttrain(corpus, start, tmp_path, "lora.rank=4", "run.steps=2", "posttrain.kl=0.1", "run.save_steps=1")
+    posttrain(corpus, start, tmp_path, "run.steps=3")
+    kl = [line["kl"] for line in read_metrics(tmp_path)]
+    assert kl[0] == 0.0
+    assert min(kl[1:]) > 0
+    before, after = weights(start), weights(done.checkpoint)
+    assert torch.equal(before["model.embed_tokens.weight"], after["model.embed_tokens.weight"])
+    assert not torch.equal(*(one["model.layers.0.mlp.up_proj.weight"] for one in (before, after)))
+
+
+def test_a_group_of_equal_rewards_teaches_nothing(corpus, start, tmp_path):
+    def indifferent(rollouts):
+        return [Verdict(0.25) for _ in rollouts]
+
+    done = posttrain(corpus, start, tmp_path, "run.steps=1", judge=indifferent)
+    before, after = weights(start), weights(done.checkpoint)
+    assert all(torch.equal(before[name], after[name]) for name in after)
+    (line,) = read_metrics(tmp_path)
+    assert line["no_signal"] == 1.0
+    assert not {"kl", "loss", "grad_norm", "clipped"} & line.keys()
+    posttrain(corpus, start, tmp_path, "run.steps=2")
+    assert read_metrics(tmp_path)[1]["no_signal"] < 1
+
+
+def test_answers_that_were_not_judged_are_no_bad_answers(corpus, start, tmp_path):
+    def moody(rollouts):
+        return [verdict if place % 3 else None for place, verdict in enumerate(low_bytes(rollouts))]
+
+    posttrain(corpus, start, tmp_path / "some", "run.steps=1", judge=moody)
+    (line,) = read_metrics(tmp_path / "some")
+    assert line["failed"] == 6
+    posttrain(corpus, start, tmp_path / "all", "run.steps=1")
+    assert line["rewards"]["asr"] == pytest.approx(read_metrics(tmp_path / "all")[0]["rewards"]["asr"], abs=0.1)
+    with pytest.raises(BadBatchError, match="none of 16 answers could be judged"):
+        posttrain(corpus, start, tmp_path / "none", judge=lambda rollouts: [None] * len(rollouts))
+
+
+def test_weights_that_grow_without_bound_stop_the_run(corpus, start, tmp_path):
+    broken = ("optimizer.learning_rate=1e30", "run.steps=3", "run.save_steps=1")
+    with pytest.raises(BadBatchError, match=r"step [23]: .*lower optimizer.learning_rate"):
+        posttrain(corpus, start, tmp_path, *broken)
+    assert all(math.isfinite(line["rewards"]["asr"]) for line in read_metrics(tmp_path))

@@ -1,0 +1,1 @@
+"""Post-training: the model's own answers, judged, and learned from."""
