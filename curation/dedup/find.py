@@ -2,8 +2,8 @@
 
     report = find("corpus", Limits())
 
-Candidates have codes in common (`search`); two utterances are near duplicates where codes, voices and texts are alike
-as the limits say, and a group is all that hang together. No model runs.
+Candidates have codes or words in common (`search`). Two are near duplicates where their voices and texts are alike, as
+the limits say, and either their codes or the times of their words; a group is all that hang together. No model runs.
 """
 
 import itertools
@@ -20,8 +20,10 @@ from curation.core.parquet import damage_named
 from curation.core.storage import Storage
 from curation.dedup.likeness import Likeness, likeness
 from curation.dedup.search import Search, Sketching
+from curation.dedup.words import numbers_and_times
 from curation.manifests import index, shards
-from curation.manifests.duplicates.near import REPORT, SCHEMA, Groups
+from curation.manifests.columns.maps import one_chunk
+from curation.manifests.duplicates.near import LIKENESS, REPORT, SCHEMA, Groups
 from curation.manifests.index import ShardIndex, finished_index
 from curation.pipeline.guard.lock import held
 
@@ -29,8 +31,16 @@ EXAMPLES = 20
 """Groups of a report: those with the most seconds that do not count."""
 SHOWN = 4
 """Utterances of each."""
-EXAMPLE_COLUMNS = ("id", "utterance", "seconds", "codes", "voice", "words", "text")
-SHARD_COLUMNS = ["id", "recording_id", "seconds", "text", "speaker_embedding", "glm"]
+EXAMPLE_COLUMNS = ("id", "utterance", "seconds", *LIKENESS, "text")
+SHARD_COLUMNS = {
+    "id": "recording_id",
+    "utterance": "id",
+    "seconds": "seconds",
+    "codes": "glm",
+    "voice": "speaker_embedding",
+    "text": "text",
+}
+"""By the names that `search` has for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +48,28 @@ class Limits:
     """From where on two utterances are near duplicates."""
 
     codes: float = 0.55
-    """Of `Likeness.codes`."""
+    """Of `Likeness.codes`, or else ..."""
+    rhythm_ms: float = 20.0
+    """... of `Likeness.rhythm_ms` at most, at speeds ..."""
+    speed: float = 0.15
+    """... so near to each other."""
     voice: float = 0.5
     words: float = 0.6
     seconds: float = 0.5
 
     def met_by(self, found: Likeness) -> bool:
-        """Whether all of them are; what cannot be compared is no obstacle."""
+        """Whether they are; a voice or a text that cannot be compared is no obstacle."""
         return (
-            found.codes >= self.codes
+            (found.codes >= self.codes or self._rhythm_met_by(found))
             and found.seconds >= self.seconds
             and (found.voice is None or found.voice >= self.voice)
             and (found.words is None or found.words >= self.words)
         )
+
+    def _rhythm_met_by(self, found: Likeness) -> bool:
+        if found.rhythm_ms is None or found.speed is None:
+            return False
+        return found.rhythm_ms <= self.rhythm_ms and max(found.speed, 1 / found.speed) <= 1 + self.speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +123,7 @@ def _compared(out: Storage, corpus: ShardIndex, limits: Limits, sketching: Sketc
         for rows in _utterances(out, corpus):
             search.add(rows)
         compared, alike = 0, Alike()
-        for one, two in search.pairs():
+        for one, two in search.pairs(limits.voice):
             compared += 1
             found = likeness(one, two)
             if limits.met_by(found):
@@ -123,10 +142,11 @@ def _utterances(out: Storage, corpus: ShardIndex) -> Iterator[pa.Table]:
         name = f"{shards.FOLDER}/{entry.file}"
         with damage_named(f"{out.root}/{name}", index.REMEDY), out.open_table(name) as file:
             for number in range(file.num_row_groups):
-                rows = file.read_row_group(number, columns=SHARD_COLUMNS)
+                rows = file.read_row_group(number, columns=[*SHARD_COLUMNS.values(), "words"])
                 rows = rows.filter(pc.greater(pc.list_value_length(rows["glm"]), 0))
-                columns = [rows[name] for name in ("recording_id", "id", "seconds", "glm", "speaker_embedding", "text")]
-                yield pa.table(columns, names=["id", "utterance", "seconds", "codes", "voice", "text"])
+                numbers, times = numbers_and_times(one_chunk(rows["words"]))
+                columns = {name: rows[column] for name, column in SHARD_COLUMNS.items()}
+                yield pa.table({**columns, "words": numbers, "times": times})
 
 
 class Alike:
@@ -169,7 +189,7 @@ def _add_rejected(search: Search, alike: Alike, known: Groups) -> dict[int, dict
     gone = [row for row in rows if row["utterance"] not in places and row["group"] in first]
     found = {search.count + number: row for number, row in enumerate(gone)}
     for place, row in found.items():
-        alike.add(first[row["group"]], place, Likeness(row["codes"], row["voice"], row["words"], 1.0))
+        alike.add(first[row["group"]], place, Likeness(seconds=1.0, **{name: row[name] for name in LIKENESS}))
     return found
 
 
@@ -180,7 +200,7 @@ def _in_groups(rows: Mapping[int, Mapping[str, Any]], alike: Alike) -> list[dict
     found = []
     for first, place in order:
         row, how = rows[place], alike.best[place]
-        likest = {"codes": how.codes, "voice": how.voice, "words": how.words}
+        likest = {name: getattr(how, name) for name in LIKENESS}
         found.append({"text": "", **row, **likest, "group": numbers[first]})
     return found
 

@@ -1,4 +1,4 @@
-"""How much alike two utterances are: their codes, their voices and their texts."""
+"""How much alike two utterances are: their codes, their voices, their texts, and the times of their words."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,8 @@ from rapidfuzz.distance import LCSseq
 
 from curation.dedup.search import Sound
 from curation.dedup.sketch import collapsed
+from curation.dedup.timing import timing
+from curation.dedup.words import plain
 
 
 class Likeness(NamedTuple):
@@ -19,6 +21,10 @@ class Likeness(NamedTuple):
     """The longest common subsequence of the letters of their texts, as a share of the shorter one."""
     seconds: float
     """The shorter duration, as a share of the longer one."""
+    rhythm_ms: float | None = None
+    """`Timing.rhythm_ms` of their words."""
+    speed: float | None = None
+    """How much faster the second one is: 1 as fast."""
 
 
 def likeness(one: Sound, two: Sound) -> Likeness:
@@ -27,14 +33,11 @@ def likeness(one: Sound, two: Sound) -> Likeness:
     texts = plain(one.text), plain(two.text)
     words = common(*texts) if all(texts) else None
     codes = common(collapsed(one.codes).tolist(), collapsed(two.codes).tolist())
-    return Likeness(codes, voice, words, min(one.seconds, two.seconds) / max(one.seconds, two.seconds))
+    seconds = min(one.seconds, two.seconds) / max(one.seconds, two.seconds)
+    times = timing((one.words.tolist(), two.words.tolist()), (one.times, two.times))
+    return Likeness(codes, voice, words, seconds, *(times or ()))
 
 
 def common(one: "list[int] | str", two: "list[int] | str") -> float:
     """The longest common subsequence as a share of the shorter sequence."""
     return LCSseq.similarity(one, two) / max(1, min(len(one), len(two)))
-
-
-def plain(text: str) -> str:
-    """The letters and digits of a text."""
-    return "".join(letter for letter in (text or "").casefold() if letter.isalnum())

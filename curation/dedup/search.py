@@ -1,16 +1,17 @@
-"""Pairs of utterances with similar codes: locality-sensitive hashing in a database on disk, for any number of them.
+"""Pairs of utterances with similar codes or words: locality-sensitive hashing in a database on disk, for any number.
 
     with Search(settings) as search:
         search.add(table)                       # rows of shards, in the order of the corpus
         for pair in search.pairs(): ...
 
-A band is some values of a sketch; utterances that agree in a band are candidates. Of those that agree each is compared
-with the one before it and with the first of them only, so that a phrase that everybody says costs no more than others.
+An utterance has a sketch of its codes, and one of its words where it has enough of them; utterances that agree in a
+value of a sketch are candidates. Of those that agree each is compared with its neighbours by the voice and with the
+first of them only, so that a sentence that everybody says costs no more than others.
 """
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,39 +22,52 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.dedup.sketch import bands, sketches
+from curation.dedup.sketch import sketches
 from curation.manifests.columns.maps import one_chunk
 
 LIMITS = {
-    "memory_limit": "512MB",
+    "memory_limit": "256MB",
     "threads": "1",
     "python_enable_replacements": "false",
     "preserve_insertion_order": "false",
 }
+UTTERANCES = """
+CREATE TABLE utterances(place INTEGER, id VARCHAR, utterance VARCHAR, seconds DOUBLE, codes INTEGER[], voice FLOAT[],
+                        text VARCHAR, words INTEGER[], times FLOAT[])
+"""
 CANDIDATES = """
-CREATE OR REPLACE TABLE candidates AS SELECT DISTINCT one, two FROM (
-    SELECT place AS two, unnest([lag(place) OVER same, first_value(place) OVER same]) AS one FROM bands
-    WINDOW same AS (PARTITION BY band, hash ORDER BY place)) WHERE one < two
+INSERT INTO candidates SELECT least(one, two), greatest(one, two) FROM (
+    SELECT place AS two, unnest([lag(place) OVER same, first_value(place) OVER same]) AS one
+    FROM sketches SEMI JOIN (SELECT {band} FROM sketches GROUP BY {band} HAVING count(*) > 1) USING ({band})
+    WINDOW same AS (PARTITION BY {band} ORDER BY {voice}, place)) WHERE one <> two
 """
-PAIRS = """
-SELECT one, two, a.seconds, b.seconds, a.codes, b.codes, a.voice, b.voice, a.text, b.text FROM candidates
-JOIN utterances a ON one = a.place JOIN utterances b ON two = b.place
-"""
-COLUMNS = ["id", "utterance", "seconds", "codes", "voice", "text"]
+COLUMNS = ["id", "utterance", "seconds", "codes", "voice", "text", "words", "times"]
+COMPARED = ["place", "seconds", "codes", "voice", "text", "words", "times"]
+PAIRS = f"""
+SELECT {", ".join(f"{side}.{name}" for side in "ab" for name in COMPARED)}
+FROM (SELECT DISTINCT one, two FROM candidates) JOIN utterances a ON one = a.place JOIN utterances b ON two = b.place
+WHERE CASE WHEN len(a.voice) = len(b.voice) AND len(a.voice) > 0 THEN list_inner_product(a.voice, b.voice) >= $voice
+      ELSE true END
+"""  # noqa: S608 - names of this module
 ROWS_AT_ONCE = 2**12
 """Pairs, with their codes."""
+VOICES = 8
+"""Values of the speaker embedding by which neighbours are found."""
+VOICE_NAMES = [f"voice_{number}" for number in range(VOICES)]
 
 
 @dataclass(frozen=True, slots=True)
 class Sketching:
     """How candidates are found."""
 
-    length: int = 3
+    codes: int = 48
+    """Values of a sketch of the codes."""
+    codes_length: int = 3
     """Codes of an n-gram."""
-    size: int = 48
-    """Values of a sketch."""
-    rows: int = 1
-    """Of them in a band."""
+    words: int = 16
+    """Values of a sketch of the words."""
+    words_length: int = 4
+    """Words of an n-gram; fewer have no sketch."""
 
 
 class Sound(NamedTuple):
@@ -65,6 +79,10 @@ class Sound(NamedTuple):
     codes: npt.NDArray[np.int32]
     voice: npt.NDArray[np.float32]
     text: str
+    words: npt.NDArray[np.int32]
+    """A number for each word, the same for the same letters (`dedup.words`)."""
+    times: npt.NDArray[np.float32]
+    """(words, 2): where they start and end, in seconds."""
 
 
 class Search:
@@ -74,12 +92,12 @@ class Search:
         self._folder = tempfile.TemporaryDirectory()
         file = Path(self._folder.name) / "search.duckdb"
         self._database = duckdb.connect(str(file), config={**LIMITS, "temp_directory": self._folder.name})
-        self._database.execute(
-            "CREATE TABLE utterances(place INTEGER, id VARCHAR, utterance VARCHAR, seconds DOUBLE, codes INTEGER[], "
-            "voice FLOAT[], text VARCHAR); "
-            "CREATE TABLE bands(place INTEGER, band INTEGER, hash UBIGINT)"
-        )
         self._sketching, self.count = sketching, 0
+        names = [f"codes_{number}" for number in range(sketching.codes)]
+        self._bands = [*names, *(f"words_{number}" for number in range(sketching.words))]
+        columns = [f"voice_{number} FLOAT" for number in range(VOICES)] + [f"{name} UBIGINT" for name in self._bands]
+        self._database.execute(UTTERANCES)
+        self._database.execute(f"CREATE TABLE sketches(place INTEGER, {', '.join(columns)})")
 
     @property
     def folder(self) -> str:
@@ -102,30 +120,25 @@ class Search:
         places = np.arange(self.count, self.count + rows.num_rows, dtype=np.int32)
         self.count += rows.num_rows
         self._insert("utterances", rows.select(COLUMNS).add_column(0, "place", pa.array(places)))
-        sketching = self._sketching
-        sketch = sketches(_sequences(one_chunk(rows["codes"])), sketching.length, sketching.size)
-        hashes = bands(sketch, sketching.rows)
-        columns = [
-            np.repeat(places, hashes.shape[1]),
-            np.tile(np.arange(hashes.shape[1], dtype=np.int32), len(places)),
-            hashes.ravel(),
-        ]
-        self._insert("bands", pa.table(columns, names=["place", "band", "hash"]))
+        codes, words, voices = (_sequences(one_chunk(rows[name])) for name in ("codes", "words", "voice"))
+        sketching, length = self._sketching, self._sketching.words_length
+        sketch = sketches(codes, sketching.codes_length, sketching.codes)
+        said = np.array([len(found) >= length for found in words])
+        texts = np.zeros((len(words), sketching.words), np.uint64)
+        texts[said] = sketches([found for found in words if len(found) >= length], length, sketching.words)
+        columns = [places, *_first_values(voices).T, *sketch.T, *(pa.array(values, mask=~said) for values in texts.T)]
+        self._insert("sketches", pa.table(columns, names=["place", *VOICE_NAMES, *self._bands]))
 
-    def pairs(self) -> Iterator[tuple[Sound, Sound]]:
-        """All candidates, each with the earlier one first."""
-        self._database.execute(CANDIDATES)
-        found: pa.RecordBatchReader = self._database.sql(PAIRS).to_arrow_reader(ROWS_AT_ONCE)
+    def pairs(self, voice: float = -1.0) -> Iterator[tuple[Sound, Sound]]:
+        """The candidates, each with the earlier one first, but those whose voices are less alike than that (cosine)."""
+        self._database.execute("CREATE OR REPLACE TABLE candidates(one INTEGER, two INTEGER)")
+        for number, band in enumerate(self._bands):
+            self._database.execute(CANDIDATES.format(band=band, voice=VOICE_NAMES[number % VOICES]))
+        found: pa.RecordBatchReader = self._database.sql(PAIRS, params={"voice": voice}).to_arrow_reader(ROWS_AT_ONCE)
         for batch in found:
-            columns = [batch.column(number) for number in range(batch.num_columns)]
-            places, seconds, texts = ([column.to_pylist() for column in columns[at : at + 2]] for at in (0, 2, 8))
-            codes, voices = (list(map(_sequences, columns[at : at + 2])) for at in (4, 6))
-            for row in range(batch.num_rows):
-                one, two = (
-                    Sound(places[side][row], seconds[side][row], codes[side][row], voices[side][row], texts[side][row])
-                    for side in (0, 1)
-                )
-                yield one, two
+            columns = [_values(batch.column(number)) for number in range(batch.num_columns)]
+            for row in zip(*columns, strict=True):
+                yield _sound(row[: len(COMPARED)]), _sound(row[len(COMPARED) :])
 
     def named(self, what: str, values: Iterable[Any]) -> list[dict[str, Any]]:
         """`place`, `id`, `utterance`, `seconds` and `text` of utterances, in the order of the corpus: those of which
@@ -151,3 +164,17 @@ def _sequences(lists: pa.ListArray) -> list[npt.NDArray[Any]]:
     """The values of each list; of a null none."""
     values, offsets = lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy()
     return [values[start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def _sound(values: Sequence[Any]) -> Sound:
+    sound = Sound(*values)
+    return sound._replace(times=sound.times.reshape(-1, 2))
+
+
+def _values(column: pa.Array) -> list[Any]:
+    return _sequences(column) if pa.types.is_list(column.type) else column.to_pylist()
+
+
+def _first_values(voices: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """(voices, VOICES): of each as many values; 0 where it has fewer."""
+    return np.stack([np.pad(voice[:VOICES], (0, max(0, VOICES - len(voice)))) for voice in voices])

@@ -1,4 +1,4 @@
-"""Sketches of sequences of codes: MinHash values, of which similar sequences have some in common.
+"""Sketches of sequences (codes, or words as numbers): MinHash values, of which similar ones have some in common.
 
 A sequence is taken without immediate repetitions, so that slower speech has the same n-grams; a sketch has the least
 hash of its n-grams for each of several hash functions. The share of equal values of two sketches estimates the Jaccard
@@ -38,20 +38,13 @@ def shingles(codes: Codes, length: int) -> Hashes:
 
 def sketches(sequences: Sequence[Codes], length: int, size: int) -> Hashes:
     """(sequences, size): the least hash of the n-grams of each, for `size` hash functions. None may be empty."""
+    if not sequences:
+        return np.zeros((0, size), np.uint64)
     grams = [shingles(collapsed(codes), length) for codes in sequences]
     starts = np.r_[0, np.cumsum([len(found) for found in grams])[:-1]]
     every = np.concatenate(grams)
     columns = [np.minimum.reduceat(mixed(every + mixed(_seed(number))), starts) for number in range(size)]
     return np.stack(columns, axis=1)
-
-
-def bands(sketch: Hashes, rows: int) -> Hashes:
-    """(sequences, size / rows): a hash of each band of so many values; two that agree in one are candidates."""
-    parts = sketch.reshape(len(sketch), -1, rows)
-    found = np.zeros(parts.shape[:2], np.uint64)
-    for number in range(rows):
-        found = mixed((found + _GOLDEN) ^ parts[:, :, number])
-    return found
 
 
 def _seed(number: int) -> Hashes:

@@ -33,7 +33,11 @@ COLUMNS = [
     Column("codes", pa.float64(), "0..1", "how far its codes are those of the most similar one of its group"),
     Column("voice", pa.float64(), "-1..1", "cosine of the speaker embeddings of the two"),
     Column("words", pa.float64(), "0..1", "similarity of the texts of the two"),
+    Column("rhythm_ms", pa.float64(), "ms", "how far off the words are that the two have in common; null: too few"),
+    Column("speed", pa.float64(), "", "of the later of the two, that of the other is 1; null: too few words in common"),
 ]
+LIKENESS = ("codes", "voice", "words", "rhythm_ms", "speed")
+"""The columns that say how much alike the two are."""
 SCHEMA = pa.schema([(item.name, item.type) for item in COLUMNS])
 
 

@@ -11,19 +11,26 @@ if TYPE_CHECKING:
     from curation.dedup.find import Report
 
 
-def dedup(
+def dedup(  # noqa: PLR0913 - the options of a command
     output: Output,
     *,
     codes: Annotated[
         float, typer.Option(min=0, max=1, metavar="X", help="Share of the codes that two utterances have in common.")
     ] = 0.55,
+    rhythm_ms: Annotated[
+        float,
+        typer.Option(min=0, metavar="MS", help="Or else: how far off the words may be that they have in common."),
+    ] = 20.0,
+    speed: Annotated[
+        float, typer.Option(min=0, metavar="X", help="How much faster one of two in the same rhythm may be.")
+    ] = 0.15,
     voice: Annotated[float, typer.Option(min=-1, max=1, metavar="X", help="Cosine of their speaker embeddings.")] = 0.5,
     words: Annotated[float, typer.Option(min=0, max=1, metavar="X", help="Share of the letters in common.")] = 0.6,
     wait: Wait = 0.0,
     force_unlock: ForceUnlock = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for utterances that a corpus has twice: encoded again, with noise, at another level.
+    """Look for utterances that a corpus has twice: encoded again, with noise, at another level, cut elsewhere.
 
     Nothing is rejected: the groups are in duplicates/groups.parquet. `curation build` with dedup.near=reject leaves out
     all but the first of each.
@@ -32,7 +39,7 @@ def dedup(
 
     from curation.dedup.find import Limits, find
 
-    report = find(output, Limits(codes, voice, words), wait_seconds=wait, force_unlock=force_unlock)
+    report = find(output, Limits(codes, rhythm_ms, speed, voice, words), wait_seconds=wait, force_unlock=force_unlock)
     if as_json:
         print_json(asdict(report))
     else:
@@ -61,4 +68,6 @@ def _print(report: "Report", output: str) -> None:
 
 def _said(row: Mapping[str, Any]) -> str:
     scores = [f"{name} {row[name]:.2f}" for name in ("codes", "voice", "words") if row[name] is not None]
+    if row["rhythm_ms"] is not None:
+        scores.append(f"rhythm {row['rhythm_ms']:.0f} ms at {row['speed']:.2f}")
     return f"{row['seconds']:.1f} s, {', '.join(scores)}: {row['text']}"

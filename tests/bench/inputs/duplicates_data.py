@@ -1,15 +1,19 @@
 """Utterances that a corpus has twice, and some that only look so, for tests/bench/living/duplicates.py.
 
-Originals are clips of a folder of recordings (`manifest.jsonl` with `path`), LibriVox, a passage of moonshine-voice,
-and sentences of synthetic voices. A copy is an original after a change (`CHANGES`). Another take is the same sentence
-by the same synthetic voice at another rate or pitch: no copy.
+Originals are clips of folders of recordings (`manifest.jsonl` with `path`), LibriVox, a passage of moonshine-voice,
+sentences of synthetic voices, and prompts of a telephone exchange (Debian's asterisk-core-sounds-en and its -wav,
+unpacked): one person who says some of them twice. A copy is an original after a change (`CHANGES`). Another take is no
+copy: the same sentence by the same person, or by the same synthetic voice at another rate or pitch.
 """
 
+import gzip
 import io
 import json
+import re
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -38,10 +42,17 @@ TAKES = {
         for rate, pitch in ((1.0, 105), (1.08, 105), (1.0, 116), (0.93, 98))
     ],
 }
-CLIPS = 12
-"""Of the folder, evenly chosen."""
-COPIED = 2
+CLIPS = 10
+"""Of a folder, evenly chosen."""
+PIECES = 5
+"""Of a passage."""
+COPIED = 1
 """Sentences of each synthetic voice of which there are copies."""
+PROMPTS = ("usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz", "usr/share/asterisk/sounds/en_US_f_Allison")
+PROMPT = "prompt "
+"""Begins the names of those."""
+PROMPT_WORDS = 4
+"""Of a sentence at least."""
 VOICES = [("espeak-ng", "en-us"), ("espeak-ng", "en-us+f3"), ("flite", "slt"), ("flite", "rms")]
 
 
@@ -52,8 +63,8 @@ class Said:
     source: str
     change: str
     wave: Wave
-    text: str = ""
     sentence: str = ""
+    language: str = "en"
 
 
 def coded(wave: Wave, codec: str, container: str, rate: int, bits: int) -> Wave:
@@ -126,15 +137,36 @@ CHANGES: dict[str, Callable[[Wave], Wave]] = {
 }
 
 
-def originals(folder: Path) -> Iterator[Said]:
-    """Clips of 2 s at least, as the pipeline publishes them: peak 0.6."""
-    lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    for row in map(json.loads, lines[:: max(1, len(lines) // CLIPS)]):
-        yield Said(row["path"], "", cut(read_wave(folder / row["path"]), 8)[0])
-    for name, passages in (("librivox", librivox()), ("two cities", two_cities(seconds=6))):
-        for number, wave in enumerate([wave for passage in passages for wave in passage.waves][:5]):
-            yield Said(f"{name}-{number}", "", wave)
+def originals(folders: Sequence[Path], unpacked: Path) -> Iterator[Said]:
+    """Those that are said more than once first."""
     yield from takes()
+    yield from prompts(unpacked)
+    for name, passages in (("librivox", librivox()), ("two cities", two_cities(seconds=6))):
+        for number, wave in enumerate([wave for passage in passages for wave in passage.waves][:PIECES]):
+            yield Said(f"{name}-{number}", "", wave)
+    for folder in folders:
+        rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+        for row in rows[:: max(1, len(rows) // CLIPS)]:
+            for number, wave in enumerate(cut(read_wave(folder / row["path"]), 8)[: PIECES if len(rows) == 1 else 1]):
+                yield Said(f"{row['path']}-{number}", "", wave, language=row.get("language", "en"))
+
+
+def prompts(unpacked: Path) -> Iterator[Said]:
+    """The sentences that the person of the prompts says more than once, in other recordings."""
+    transcripts, folder = unpacked / PROMPTS[0], unpacked / PROMPTS[1]
+    files = defaultdict[str, list[str]](list)
+    for line in gzip.decompress(transcripts.read_bytes()).decode("latin1").splitlines():
+        name, found, sentence = line.partition(":")
+        words = re.findall(r"[a-z']+", sentence.lower())
+        if found and len(words) >= PROMPT_WORDS and (folder / f"{name.strip()}.wav").exists():
+            files[" ".join(words)].append(name.strip())
+    for sentence, names in files.items():
+        known = set[bytes]()
+        for name in names if len(names) > 1 else ():
+            wave = read_wave(folder / f"{name}.wav")
+            if wave.tobytes() not in known:
+                yield Said(f"{PROMPT}{name}", "", wave, sentence=f"{PROMPT}{sentence}")
+            known.add(wave.tobytes())
 
 
 def takes() -> Iterator[Said]:
@@ -145,7 +177,7 @@ def takes() -> Iterator[Said]:
             for take, options in enumerate(TAKES[program]):
                 wave = spoken(program, voice, sentence, options)
                 if wave.tobytes() not in known:
-                    yield Said(f"{name}-take{take}", "", wave, sentence, name)
+                    yield Said(f"{name}-take{take}", "", wave, name)
                 known.add(wave.tobytes())
 
 
@@ -160,19 +192,8 @@ def spoken(program: str, voice: str, sentence: str, options: list[str]) -> Wave:
 
 
 def changed(said: Said) -> Iterator[Said]:
-    """The copies of an original."""
-    for name, change in CHANGES.items():
-        yield Said(said.source, name, change(said.wave), said.text, said.sentence)
-
-
-def utterances(folder: Path) -> Iterator[Said]:
-    """All originals, and copies of all but the takes."""
-    for said in originals(folder):
-        if len(said.wave) < 2 * SAMPLE_RATE:
-            continue
-        said.wave = peak_normalize(said.wave)
-        yield said
-        if not said.sentence or said.source.endswith(tuple(f"-{number}-take0" for number in range(COPIED))):
-            for copy in changed(said):
-                copy.wave = peak_normalize(copy.wave)
-                yield copy
+    """An utterance, and its copies, if it has any: those of synthetic voices are copied now and then only."""
+    yield replace(said, wave=peak_normalize(said.wave))
+    if not said.sentence or said.source.endswith(tuple(f"-{number}-take0" for number in range(COPIED))):
+        for name, change in CHANGES.items():
+            yield replace(said, change=name, wave=peak_normalize(change(said.wave)))

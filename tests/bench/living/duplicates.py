@@ -1,17 +1,20 @@
 """How many copies `curation dedup` finds, by what was done to them, and what it takes for a copy that is none.
 
-    python -m tests.bench.living.duplicates FOLDER CACHE
+    python -m tests.bench.living.duplicates FOLDER... --prompts UNPACKED --cache CACHE
 
-FOLDER has recordings and `manifest.jsonl`; CACHE keeps what models said. A copy is found where it is in the group of
-its original, in a corpus of all originals and of the copies of its kind. Codes and voices are those of the shipped
-models, texts of English what Whisper tiny hears; others have none.
+Each FOLDER has recordings and `manifest.jsonl`; UNPACKED holds the prompts; CACHE keeps what models said. A copy is
+found where it is in the group of its original, in a corpus of all originals and of the copies of its kind. Texts are
+what Whisper base hears in each copy, word times those of `punctuate`, codes and voices those of the shipped models.
+With `--part 0 --parts 2` the models hear every second original only, for two processes at once.
 """
 
 import argparse
+import hashlib
 import itertools
 import pickle
 import time
 from collections import Counter
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,46 +26,73 @@ from faster_whisper import WhisperModel
 from curation.audio.wave import SAMPLE_RATE
 from curation.dedup.find import Alike, Limits
 from curation.dedup.likeness import Likeness, likeness
-from curation.dedup.search import COLUMNS, Search, Sketching
+from curation.dedup.search import Search, Sketching
+from curation.dedup.words import numbers_and_times
+from curation.manifests.records import Recording, Segment, Source
+from curation.manifests.schemas import SHARDS
 from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.stages.diarize.campplus.encoder import load_encoder
+from curation.stages.punctuate.stage import Punctuate
 from curation.tokenize.pair import load_tokenizers
-from tests.bench.inputs.duplicates_data import CHANGES, Said, utterances
+from tests.bench.inputs.duplicates_data import CHANGES, PROMPT, Said, changed, originals
+
+LEAST = SAMPLE_RATE
+"""Samples of an utterance."""
+OTHER = "others"
 
 Row = dict[str, Any]
 
 
-def heard(folder: Path, cache: Path) -> list[Row]:
-    """What models say of each utterance; what they have said before is in the cache."""
+def heard(arguments: argparse.Namespace) -> list[Row]:
+    """What models say of each utterance, with its copies: a file of the cache for each original."""
     torch.set_num_threads(1)
-    rows: list[Row] = pickle.loads(cache.read_bytes()) if cache.exists() else []  # noqa: S301 - a file of this script
-    tokenizers, encoder = load_tokenizers(load_config().tokenize), load_encoder("campplus")
-    assert tokenizers is not None
-    english = WhisperModel(str(resolve("whisper-tiny.en")), cpu_threads=1, compute_type="int8")
-    for said in itertools.islice(utterances(folder), len(rows), None):
-        segments = () if "_zh_" in said.source else english.transcribe(said.wave, beam_size=1)[0]
-        rows.append(
-            {
-                "said": Said(said.source, said.change, np.zeros(0, np.float32), said.text, said.sentence),
-                "seconds": len(said.wave) / SAMPLE_RATE,
-                "codes": tokenizers.content.encode([said.wave])[0],
-                "voice": encoder.embed([said.wave])[0],
-                "text": "".join(segment.text for segment in segments),
-            }
-        )
-        if len(rows) % 50 == 0:
-            cache.write_bytes(pickle.dumps(rows))
-    cache.write_bytes(pickle.dumps(rows))
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    hearing, rows = Hearing(), list[Row]()
+    for number, original in enumerate(originals(arguments.folders, arguments.prompts)):
+        file = arguments.cache / f"{hashlib.sha256(original.source.encode()).hexdigest()[:16]}.pickle"
+        if not file.exists() and number % arguments.parts == arguments.part:
+            said = [hearing.row(copy) for copy in changed(original)] if len(original.wave) >= LEAST else []
+            file.write_bytes(pickle.dumps(said))
+        if file.exists():
+            rows += pickle.loads(file.read_bytes())  # noqa: S301 - a file of this script
     return rows
+
+
+class Hearing:
+    """The models of a build that give what is compared: words with their times, a voice, codes."""
+
+    def __init__(self) -> None:
+        tokenizers = load_tokenizers(load_config().tokenize)
+        assert tokenizers is not None
+        self.content, self.encoder, self.punctuate = tokenizers.content, load_encoder("campplus"), Punctuate()
+        self.punctuate.setup()
+        self.whisper = WhisperModel(str(resolve("whisper-base")), cpu_threads=1, compute_type="int8")
+
+    def row(self, said: Said) -> Row:
+        """What they say."""
+        segments, _ = self.whisper.transcribe(said.wave, language=said.language, beam_size=1, temperature=0.0)
+        text = "".join(segment.text for segment in segments).strip()
+        segment = Segment(0, len(said.wave), audio=said.wave, text=text, language=said.language)
+        self.punctuate.process([Recording(Source("", ""), segments=[segment])])
+        return {
+            "said": replace(said, wave=np.zeros(0, np.float32)),
+            "seconds": len(said.wave) / SAMPLE_RATE,
+            "codes": self.content.encode([said.wave])[0],
+            "voice": self.encoder.embed([said.wave])[0],
+            "text": segment.text,
+            "words": [(word.text, word.start / SAMPLE_RATE, word.end / SAMPLE_RATE) for word in segment.words],
+        }
 
 
 def pairs_of(rows: list[Row], sketching: Sketching) -> dict[tuple[int, int], Likeness]:
     """All candidates, with how alike they are."""
     with Search(sketching) as search:
         names = [str(number) for number in range(len(rows))]
-        columns = [names, names, *([row[name] for row in rows] for name in COLUMNS[2:])]
-        search.add(pa.table([pa.array(column) for column in columns], names=COLUMNS))
+        columns = {name: [row[name] for row in rows] for name in ("seconds", "codes", "voice", "text")}
+        timed = [[dict(zip(("text", "start", "end"), word, strict=True)) for word in row["words"]] for row in rows]
+        words, times = numbers_and_times(pa.array(timed, SHARDS.field("words").type))
+        search.add(pa.table({"id": names, "utterance": names, **columns, "words": words, "times": times}))
         return {(one.place, two.place): likeness(one, two) for one, two in search.pairs()}
 
 
@@ -75,46 +105,59 @@ def groups_of(count: int, pairs: dict[tuple[int, int], Likeness], limits: Limits
     return [alike.first(place) for place in range(count)]
 
 
-def report(rows: list[Row], sketching: Sketching, limits: Limits) -> None:
+def report(rows: list[Row], limits: Limits) -> None:
     """Print, for each change, what is found in a corpus of all originals and takes and the copies with that change."""
-    print("| copies | of | candidates | found | pairs of other utterances |\n|---|---|---|---|---|")
+    print("| copies | of | candidates | found | pairs of others |\n|---|---|---|---|---|")
     for change in CHANGES:
         mine = [row for row in rows if row["said"].change in {"", change}]
         said: list[Said] = [row["said"] for row in mine]
         original = {item.source: place for place, item in enumerate(said) if not item.change}
         copies = [(original[item.source], place) for place, item in enumerate(said) if item.change]
-        pairs = pairs_of(mine, sketching)
+        pairs = pairs_of(mine, Sketching())
         group = groups_of(len(mine), pairs, limits)
         every = itertools.combinations(range(len(said)), 2)
         kinds = Counter(kind(said[one], said[two]) for one, two in every if group[one] == group[two])
         shares = [np.mean([one in pairs for one in copies]), np.mean([group[one] == group[two] for one, two in copies])]
-        wrong = f"{kinds['take']} takes, {kinds['other']} others"
-        print(f"| {change} | {len(copies)} | {shares[0]:.0%} | {shares[1]:.0%} | {wrong} |")
-    sentences = Counter(row["said"].sentence for row in rows if row["said"].sentence and not row["said"].change)
-    takes = sum(count * (count - 1) // 2 for count in sentences.values())
-    print(f"\nof {takes} pairs of takes of a sentence by a voice, in each corpus")
+        print(f"| {change} | {len(copies)} | {shares[0]:.0%} | {shares[1]:.0%} | {kinds[OTHER]} |")
+    report_takes([row for row in rows if not row["said"].change], limits)
+
+
+def report_takes(rows: list[Row], limits: Limits) -> None:
+    """Print which pairs of originals are taken for copies."""
+    print("\n| pairs of | | candidates | found |\n|---|---|---|---|")
+    pairs = pairs_of(rows, Sketching())
+    every = list(itertools.combinations(range(len(rows)), 2))
+    named = [kind(rows[one]["said"], rows[two]["said"]) for one, two in every]
+    for name in sorted({*named}):
+        mine = [pairs.get(pair) for pair, other in zip(every, named, strict=True) if name == other]
+        met = sum(found is not None and limits.met_by(found) for found in mine)
+        print(f"| {name} | {len(mine)} | {sum(found is not None for found in mine)} | {met} |")
 
 
 def kind(one: Said, two: Said) -> str:
     """What a pair of utterances is."""
     if one.source == two.source:
-        return "copy"
-    return "take" if one.sentence and one.sentence == two.sentence else "other"
+        return "copies"
+    if not one.sentence or one.sentence != two.sentence:
+        return OTHER
+    return "takes of a person" if one.sentence.startswith(PROMPT) else f"takes of {one.sentence.rpartition('-')[0]}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("--codes", type=float, default=Limits().codes)
-    parser.add_argument("--words", type=float, default=Limits().words)
-    parser.add_argument("--length", type=int, default=Sketching().length)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--part", type=int, default=0)
+    parser.add_argument("--parts", type=int, default=1)
+    for field in fields(Limits):
+        parser.add_argument(f"--{field.name}", type=float, default=field.default)
     arguments = parser.parse_args()
-    rows = heard(arguments.folder, arguments.cache)
     start = time.process_time()
-    report(rows, Sketching(length=arguments.length), Limits(codes=arguments.codes, words=arguments.words))
-    minutes, spent = sum(row["seconds"] for row in rows) / 60, time.process_time() - start
-    print(f"{len(rows)} utterances, {minutes:.0f} min, compared in {spent:.1f} CPU s")
+    rows = heard(arguments)
+    minutes = sum(row["seconds"] for row in rows) / 60
+    print(f"{len(rows)} utterances, {minutes:.0f} min, heard in {time.process_time() - start:.0f} CPU s\n")
+    report(rows, Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)}))
 
 
 if __name__ == "__main__":

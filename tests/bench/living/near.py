@@ -21,6 +21,8 @@ from curation.dedup.search import COLUMNS, Search, Sketching
 
 CODES = 62
 KINDS = 4096
+WORDS = 13
+VOCABULARY = 30_000
 ROWS = 10_000
 """That are made at once."""
 
@@ -38,10 +40,25 @@ def utterances(size: int) -> Iterator[pa.Table]:
         voices /= np.linalg.norm(voices, axis=1, keepdims=True)
         names = [f"recording-{(start + row) // 20:07d}" for row in range(count)]
         ids = [f"{name}-{row:010d}" for row, name in enumerate(names)]
-        lists = [pa.FixedSizeListArray.from_arrays(values.ravel(), values.shape[1]) for values in (codes, voices)]
-        codes_, voices_ = (pa.array(found).cast(pa.list_(found.type.value_type)) for found in lists)
+        codes_, voices_ = listed(codes), listed(voices)
         texts = ["the same words"] * count
-        yield pa.table([names, ids, np.full(count, 5.0), codes_, voices_, texts], names=COLUMNS)
+        words = said(draw, count)
+        words[-copies:] = words[:copies]
+        times = np.cumsum(draw.uniform(0.05, 0.3, (count, 2 * WORDS)), axis=1).astype(np.float32)
+        times[-copies:] = times[:copies] + draw.normal(0, 0.01, (copies, 2 * WORDS))
+        columns = [names, ids, np.full(count, 5.0), codes_, voices_, texts, listed(words), listed(times)]
+        yield pa.table(columns, names=COLUMNS)
+
+
+def listed(values: np.ndarray) -> pa.ListArray:
+    found = pa.FixedSizeListArray.from_arrays(values.ravel(), values.shape[1])
+    return found.cast(pa.list_(found.type.value_type))
+
+
+def said(draw: np.random.Generator, count: int) -> np.ndarray:
+    """(count, WORDS): words as frequent as in English, the n-th 1 / n of the first."""
+    shares = np.cumsum(1 / np.arange(1, VOCABULARY + 1))
+    return np.searchsorted(shares, draw.random((count, WORDS)) * shares[-1]).astype(np.int32)
 
 
 def main() -> None:
@@ -53,7 +70,7 @@ def main() -> None:
             search.add(rows)
         added = time.process_time() - start
         alike, compared = Alike(), 0
-        for one, two in search.pairs():
+        for one, two in search.pairs(Limits().voice):
             compared += 1
             if Limits().met_by(found := likeness(one, two)):
                 alike.add(one.place, two.place, found)
