@@ -1,16 +1,13 @@
 """`curation audit` on a corpus of ten million segments: seconds, CPU seconds, peak memory, and what the page weighs.
 
-    python -m tests.bench.audit.page                    # 10 million segments, in parts of 500,000
+    python -m tests.bench.audit.page --folder FOLDER         # FOLDER/a, 3.8 GB; made where it lacks
 
-The corpus is that of `tests.bench.audit.questions`, with a summary. The page is silent; it is opened in Chromium, which
+The corpus is that of `tests.bench.audit.corpora`, with a summary. The page is silent; it is opened in Chromium, which
 says when the first figures are there and when all rows are.
 """
 
 import argparse
 import json
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,11 +15,11 @@ from pathlib import Path
 from curation.audio.wave import SAMPLE_RATE
 from curation.audit.corpus import SAMPLES, Corpus
 from curation.core.storage import Storage
-from curation.manifests.index import FILE
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import Line, Summary
-from tests.bench.audit.questions import write_corpus
-from tests.support.audit.browser import Browser
+from tests.bench.audit.measured import measured
+from tests.bench.audit.questions import corpora
+from tests.support.audit.browser import Browser, meta_of
 
 PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
@@ -42,23 +39,18 @@ def write_summary(out: Storage) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segments", type=int, default=10_000_000)
-    parser.add_argument("--folder", help="where the corpus is, or is left; a temporary folder by default")
+    parser.add_argument("--folder", help="where the corpora are, or are left; a temporary folder by default")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        out, page = Storage(arguments.folder or temporary), Path(temporary, "page")
-        if not out.exists(FILE):
-            write_corpus(out, arguments.segments)
-        if not out.exists(SUMMARY):
-            write_summary(out)
-        start = time.perf_counter()
-        command = [sys.executable, "-m", "curation", "audit", out.root, "-o", str(page), "--audio", "none", "--json"]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-        seconds, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-        written = json.loads(done.stdout)
-        print(
-            f"{arguments.segments:,} segments: {seconds:.1f} s, {used.ru_utime + used.ru_stime:.1f} CPU s, "
-            f"peak {used.ru_maxrss / 2**20:.1f} GiB; {written['rows']:,} rows, {written['bytes'] / 1e6:.1f} MB"
-        )
+        page = Path(temporary, "page")
+        one, _ = corpora(arguments.folder or temporary, arguments.segments, ("a",))
+        if not Storage(one).exists(SUMMARY):
+            write_summary(Storage(one))
+        took = measured("audit", one, "-o", str(page), "--audio", "none", "--json")
+        written = json.loads(took.said)
+        print(f"{arguments.segments:,} segments: {took}; {written['rows']:,} rows, {written['bytes'] / 1e6:.1f} MB")
+        meta = meta_of(page)
+        print(f"{len(meta['cube']['cells']['count']):,} cells, edges {[len(mine) for mine in meta['cube']['edges']]}")
         with Browser() as browser:
             start = time.perf_counter()
             browser.open(page)

@@ -35,6 +35,8 @@ from tests.support.story import publish_again, story_config
 GOOD, TOKYO = "ann-0000032000-0000052000", "tokyo-0000008000-0000024000"
 CUT, EMPTY = "refused-0000008000-0000016000", "refused-0000024000-0000032000"
 SHOWN_IDS = "return [...document.querySelectorAll('[role=option]')].map(item => item.dataset.id)"
+CUT_TABLES = """return [...document.querySelectorAll('.scroll')].filter(frame => frame.scrollWidth > frame.clientWidth)
+    .map(frame => frame.getAttribute('aria-label'))"""
 TABS = ["overview", "thresholds", "listen", "systems", "speakers", "marks"]
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
@@ -402,6 +404,7 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser, page, width, 
         bad = [item for item in found["violations"] if item["impact"] in ("serious", "critical")]
         assert [(tab, item["id"], item["nodes"][0]["html"], item["nodes"][0]["failureSummary"]) for item in bad] == []
         assert browser.run("return document.documentElement.scrollWidth") <= width, tab
+        assert browser.run(CUT_TABLES) == [], tab
 
 
 def test_nothing_is_asked_for_outside_of_the_folder(browser, page):
