@@ -68,6 +68,9 @@ demo: install system
 	$(BIN)/curation build $(DEMO)/recordings/manifest.jsonl --output $(DEMO)/corpus
 	$(BIN)/curation audit $(DEMO)/corpus --output $(DEMO)/audit --recordings $(DEMO)/recordings
 
+demo/audit/index.html:
+	$(MAKE) --no-print-directory demo DEMO=demo
+
 train-demo: demo
 	$(BIN)/python -m curation.demo train $(DEMO)/corpus $(DEMO)/model
 
@@ -97,8 +100,9 @@ test-slow: $(VENV)/servers system
 	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest -m "slow or not slow" --timeout 3600
 
+# The page of the demo, with its voices, is part of the site.
 docs: export NO_MKDOCS_2_WARNING := 1
-docs: install
+docs: install demo/audit/index.html
 	$(BIN)/mkdocs build --strict
 
 format: install

@@ -1,4 +1,5 @@
-"""Writes the reference pages of the documentation from the code; a hook of mkdocs (see mkdocs.yml).
+"""Writes the reference pages of the documentation from the code, and adds the pages of audits; a hook of mkdocs (see
+mkdocs.yml).
 
 Commands come from the command line, settings from the pydantic models, stages, scores and thresholds from what classes
 declare, columns from the Arrow schemas, models from the catalogue, and modules from the files. So a page cannot say
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from generators.commands import commands_page
 from generators.models import models_page
 from generators.modules import modules_page
+from generators.pages import page_files
 from generators.scores import columns_page, scores_page
 from generators.settings import configuration_page, training_page
 from generators.stages import stages_page
@@ -40,6 +42,8 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
 
     for name, page in PAGES.items():
         files.append(File.generated(config, f"reference/{name}.md", content=page()))
+    for place, content in page_files():
+        files.append(File.generated(config, place, content=content))
     return files
 
 

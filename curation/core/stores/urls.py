@@ -2,8 +2,8 @@
 
     without_credentials("403 for https://key:secret@host/a.wav?sig=secret")      # 403 for https://host/a.wav
 
-A URL may hold others (`zip://a.wav::https://host/b.zip`), and stands in any text up to a blank. What is doubtful goes:
-a password is more than a name that can be read.
+A URL may hold others (`zip://a.wav::https://host/b.zip`), and stands in any text up to a blank, or with blanks up to its
+query. What is doubtful goes: a password is more than a name that can be read.
 """
 
 import re
@@ -11,7 +11,11 @@ import re
 _WITH_PASSWORD = r"(?!\[[\da-fA-F:.]*\])[^\s/:@]+:(?!\d*(?:[/?#\s]|$))(?:(?!://)[^\s@])*"  # noqa: S105 - a pattern
 """A user and a password, which may hold a slash, as the keys of S3 do. A port is none, nor is an address of IPv6."""
 _USER = re.compile(rf"://(?:[^\s/]*|{_WITH_PASSWORD})@")
-_QUERY = re.compile(r"(https?)?(://(?:(?!://)[^\s?#])*)([?#]\S*)", re.IGNORECASE)
+_FURTHER = r"(?:[ \t]+\S*&[\w.~%-]+=\S*)*"
+"""Of a query with a blank in one of its values: what follows it is signed, or signs."""
+_QUERY = re.compile(rf"(https?)?(://(?:(?!://)[^\s?#])*)([?#]\S*{_FURTHER})", re.IGNORECASE)
+_AFTER_BLANK = re.compile(rf"(://(?:(?!://)[^?#\r\n])*)\?[\w.~%-]+=\S*{_FURTHER}")
+"""A query behind a name that has a blank."""
 _CONTAINERS = tuple(f"{scheme}://" for scheme in ("abfs", "abfss", "wasb", "wasbs", "az"))
 """Azure's, whose URLs are `abfs://CONTAINER@ACCOUNT/...`."""
 
@@ -23,7 +27,7 @@ def without_credentials(text: str) -> str:
     """
     if "://" not in text:
         return text
-    return _QUERY.sub(_bare, _USER.sub(_anonymous, text))
+    return _AFTER_BLANK.sub(r"\1", _QUERY.sub(_bare, _USER.sub(_anonymous, text)))
 
 
 def _anonymous(found: re.Match[str]) -> str:
