@@ -11,12 +11,15 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from curation.audit.page.rows import COLUMNS
+from curation.audit.page.write import FORMAT_VERSION, STATIC
 from curation.cli.tables import schema_rows
 from curation.models.catalogue import catalogue, known_elsewhere
 from curation.pipeline.assemble import REGISTRIES
 from curation.pipeline.config import BuildConfig, load_config
 from curation.pipeline.rules import rules_of
 from curation.train.config import TrainConfig
+from tests.support.audit.browser import meta_of, rows_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +52,15 @@ def test_every_column_is_explained(site):
         text = columns if row["table"] in {"shards", "segments", "ledger"} else scores
         assert row["column"] in text
         assert plain(row["meaning"]) in text
+
+
+def test_the_page_of_an_audit_is_on_the_site_and_of_the_format_of_today(site):
+    page = site / "pages/recordings"
+    assert {name.name for name in page.iterdir()} == {*STATIC, "data"}
+    meta = meta_of(page)
+    assert (meta["v"], meta["columns"], meta["share"]) == (FORMAT_VERSION, COLUMNS, True)
+    assert len(rows_of(page)) == meta["rows"]
+    assert (site / "pages/demo/index.html").is_file()
 
 
 @pytest.mark.parametrize(

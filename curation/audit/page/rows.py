@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,23 @@ class RowWriter:
             "units": written_units(
                 record["language"] or "", [record["text"], *(h["text"] for h in heard if not h["error"])]
             ),
-            "scores": [_rounded(record[name]) for name in self.corpus.scores],
-            "more": [[item["name"], _rounded(item["value"])] for item in record["scores"] or []],
+            "scores": [self._score(name, record[column]) for column, name in self.corpus.scores.items()],
+            "more": [[item["name"], self._score(item["name"], item["value"])] for item in record["scores"] or []],
             "words": _words(record, speech),
             **self._audio(record, speech),
         }
         return [_rounded(values[name]) for name in COLUMNS]
+
+    @cached_property
+    def _tried(self) -> set[str]:
+        """Scores by which the page judges rows itself."""
+        return {name for rule in self.corpus.rules for name in (rule.score, rule.unless)}
+
+    def _score(self, name: str, value: float | None) -> float | None:
+        """As it was measured, where a rounded one could lie on the other side of a threshold."""
+        if name in self._tried:
+            return value if value is not None and math.isfinite(value) else None
+        return _rounded(value)
 
     def _speech(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """What the staging files have of utterances, by key: word times, and audio if it is wanted."""

@@ -48,7 +48,7 @@ def beside(images: list[Image.Image], gap: int = 16) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path)
-    page, rejects = parser.parse_args().page.resolve(), "#/listen?reason=rejected"
+    page, rejects = parser.parse_args().page.resolve(), "#/listen?reason=consensus.max_pwer"
     with Browser() as browser:
         narrow = [("", "light"), (rejects, "dark"), ("#/speakers", "light")]
         pictures = {

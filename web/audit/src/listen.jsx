@@ -190,7 +190,7 @@ function Take({ meta, filter, shown, go, setQuestion }) {
           </button>
         </p>
       )}
-      <Code title={`SQL, on all segments${without(filter, ["change", "of", "order"])}`} text={sqlCommand(meta, filter)} />
+      <Code title={`SQL, on all segments${without(filter, [...(meta.share && filter.speaker ? ["speaker"] : []), "change", "of", "order"])}`} text={sqlCommand(meta, filter)} />
       <Code title={`A random sample${without(filter, ["language", "speaker", "recording", "q", "change", "of", "order"])}`} text={command(meta, filter)} />
       <p>
         <Copy text={csv}>Copy the {count(shown.length)} rows as CSV</Copy>

@@ -29,7 +29,7 @@ export const ORDERS = {
   longest: { label: "longest first", by: (row) => row.seconds },
 };
 
-function conditions(filter) {
+function conditions(filter, share) {
   const found = [];
   const { reason } = filter;
   if (reason === "kept" || reason === "rejected") found.push(`status = '${reason}'`);
@@ -37,26 +37,27 @@ function conditions(filter) {
   else if (reason) found.push(`status = 'rejected' AND reason = ${sqlString(reason)}`);
   if (filter.language) found.push(`language = ${sqlString(filter.language)}`);
   else if (filter.language === "") found.push("language IS NULL");
-  if (filter.speaker) found.push(`speaker = ${sqlString(filter.speaker)}`);
+  if (filter.speaker && !share) found.push(`speaker = ${sqlString(filter.speaker)}`);
   else if (filter.speaker === "") found.push("speaker IS NULL");
   if (filter.recording) found.push(`recording_id = ${sqlString(filter.recording)}`);
-  for (const word of (filter.q ?? "").split(/\s+/).filter(Boolean)) found.push(`contains(lower(${SEARCHED}), lower(${sqlString(word)}))`);
+  for (const word of (filter.q ?? "").split(/\s+/).filter(Boolean)) found.push(`contains(lower(${searched(share)}), lower(${sqlString(word)}))`);
   return found;
 }
 
-// What a search looks at (`hay` of a row), as SQL.
-const SEARCHED = "concat_ws(chr(10), id, recording_id, path, speaker, text, detail, array_to_string(list_transform(hypotheses, lambda h: h.text), chr(10)))";
+// What a search looks at (`hay` of a row), as SQL; a page to give away has no paths and no names.
+const HEARD = "array_to_string(list_transform(hypotheses, lambda h: h.text), chr(10))";
+const searched = (share) => `concat_ws(chr(10), ${["id", "recording_id", ...(share ? [] : ["path", "speaker", "detail"]), "text", HEARD].join(", ")})`;
 
 // What of a filter SQL, or the command of a sample, does not say.
 export const untold = (filter, names) => names.filter((name) => filter[name] !== undefined && filter[name] !== "random" && !(name === "language" && filter.language));
 
-export function sql(filter, line = "\n") {
-  const where = conditions(filter).map((item, at) => `${at ? "AND" : "WHERE"} ${item}`);
+export function sql(filter, { share = false, line = "\n" } = {}) {
+  const where = conditions(filter, share).map((item, at) => `${at ? "AND" : "WHERE"} ${item}`);
   return ["SELECT id, seconds, language, status, reason, text", "FROM segments", ...where].join(line);
 }
 
 // Only the files that the index names are asked: while a corpus is published again, two editions lie beside each other.
-export const sqlCommand = (meta, filter) => `curation sql ${shellWord(meta.path)} ${shellWord(sql(filter, " "))}`;
+export const sqlCommand = (meta, filter) => `curation sql ${shellWord(meta.path)} ${shellWord(sql(filter, { share: meta.share, line: " " }))}`;
 
 // `curation sample` knows verdicts and languages; SQL knows the rest.
 export function command(meta, { reason = "", language }) {

@@ -38,6 +38,7 @@ SHOWN_IDS = "return [...document.querySelectorAll('[role=option]')].map(item => 
 CUT_TABLES = """return [...document.querySelectorAll('.scroll')].filter(frame => frame.scrollWidth > frame.clientWidth)
     .map(frame => frame.getAttribute('aria-label'))"""
 TABS = ["overview", "thresholds", "listen", "systems", "speakers", "marks"]
+ROOT = Path(__file__).parents[4]
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
@@ -214,6 +215,19 @@ def test_the_sql_of_a_filter_finds_what_the_list_shows(browser, corpus, page, pl
     assert {row["id"] for row in Corpus.open(str(corpus)).ask(query)} - {None} == shown
     assert shown
     assert ("whatever the order" in browser.texts(".take figcaption")[0]) == ("order" in place)
+
+
+def test_the_sql_of_a_page_to_give_away_asks_for_nothing_that_the_page_does_not_have(browser, corpus, tmp_path):
+    shared = tmp_path / "audit"
+    write_page(Storage(str(corpus)), shared, PageOptions(per_reason=20, share=True))
+    for place, left_out in (("q=a.wav", ""), ("q=ann", ""), ("speaker=speaker%201", ", whatever the speaker")):
+        browser.open(shared, f"#/listen?{place}")
+        shown = {*browser.run(SHOWN_IDS)}
+        browser.run("document.querySelectorAll('details').forEach(item => item.open = true)")
+        _, _, _, query = shlex.split(browser.texts(".take pre")[0])
+        found = {row["id"] for row in Corpus.open(str(corpus)).ask(query)}
+        assert found > shown if left_out else found == shown, place
+        assert browser.texts(".take figcaption")[0].splitlines()[0].rstrip() == f"SQL, on all segments{left_out}"
 
 
 def test_the_matrix_and_the_outliers_are_those_of_the_sample(browser, page):
@@ -414,6 +428,20 @@ def test_nothing_is_asked_for_outside_of_the_folder(browser, page):
     assert all(url.startswith((page.as_uri(), "data:")) for url in browser.requests())
     assert browser.complaints() == []
     assert len(COLUMNS) == len(rows_of(page)[0])
+
+
+def test_the_page_of_240_recordings_opens_and_adds_up(browser, page, tmp_path):
+    """Its data are kept in docs/pages; script and style are those of today."""
+    shutil.copytree(page, tmp_path / "audit", ignore=shutil.ignore_patterns("data", "audio"))
+    shutil.copytree(ROOT / "docs/pages/recordings/data", tmp_path / "audit/data")
+    browser.open(tmp_path / "audit")
+    assert browser.text(".tile:nth-child(1) dd small") == "240 recordings"
+    whole, *steps = [line.split("\t") for line in browser.texts(".waterfall tbody tr")]
+    assert not any(step[0].strip().startswith("failed") for step in steps)
+    assert sum(seconds(step[2]) for step in steps) == pytest.approx(seconds(whole[2]), abs=0.5 * len(steps))
+    for tab in (*TABS, "diff"):
+        browser.go(f"#/{tab}")
+    assert browser.complaints() == []
 
 
 def test_two_builds_stand_side_by_side(browser, corpus, page, story, tmp_path):

@@ -57,6 +57,18 @@ def test_rows_are_what_was_published(corpus, page):
             assert (start, end) == pytest.approx((word["start"], word["end"]), abs=1e-3)
 
 
+def test_a_score_is_on_the_side_of_its_threshold_on_which_it_was_measured(corpus, tmp_path):
+    out, close = tmp_path / "corpus", 0.15 - 1e-12
+    shutil.copytree(corpus, out)
+    row = {"id": "u", "recording_id": "r", "start": 0.0, "seconds": 0.0, "status": "kept", "rules_broken": 0}
+    write_segments(out, [{**row, "pwer": close, "snr_db": close}], part=1)
+    written(out, tmp_path / "audit")
+    names = meta_of(tmp_path / "audit")["scores"]
+    (found,) = (row["scores"] for row in rows_of(tmp_path / "audit") if row["id"] == "u")
+    assert found[names.index("pwer")] == close < 0.15
+    assert found[names.index("snr_db")] == 0.15  # no rule tries it
+
+
 def test_audio_is_published_and_recorded_under_hashes(page):
     rows = [row for row in rows_of(page) if row["id"] is not None]
     assert {row["status"] for row in rows if row["audio"]} == {"kept", "rejected", "failed"}
