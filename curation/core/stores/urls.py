@@ -2,8 +2,8 @@
 
     without_credentials("403 for https://key:secret@host/a.wav?sig=secret")      # 403 for https://host/a.wav
 
-A URL may hold others (`zip://a.wav::https://host/b.zip`), and stands in any text up to a blank, or up to its query. What
-is doubtful goes: a password is more than a name that can be read.
+A URL may hold others (`zip://a.wav::https://host/b.zip`), and stands in any text up to a blank, or up to its query.
+What is doubtful goes: a password is more than a name that can be read.
 """
 
 import re
