@@ -103,9 +103,9 @@ class RowWriter:
 
     def _score(self, name: str, value: float | None) -> float | None:
         """As it was measured, where a rounded one could lie on the other side of a threshold."""
-        if name in self._tried:
-            return value if value is not None and math.isfinite(value) else None
-        return _rounded(value)
+        if value is None or not math.isfinite(value):
+            return None
+        return value if name in self._tried else float(f"{value:.9g}")
 
     def _speech(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """What the staging files have of utterances, by key: word times, and audio if it is wanted."""
