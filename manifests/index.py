@@ -5,6 +5,7 @@ publish pass is writing, or was writing when it was killed. It lists the generat
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
@@ -125,6 +126,11 @@ class ShardIndex:
     def seconds(self) -> float:
         """Duration of all utterances."""
         return sum(entry.seconds for entry in self.shards)
+
+    @property
+    def licences(self) -> Counter[str]:
+        """Utterances by licence, empty for none."""
+        return sum((Counter(entry.licences) for entry in self.shards), Counter[str]())
 
     @property
     def portions(self) -> list[Portion]:

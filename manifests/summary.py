@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -211,7 +211,11 @@ class PartSums:
 
     def to_text(self) -> str:
         """For the footer."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(_fields(self), default=_fields, sort_keys=True)  # `asdict` copies every number
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {item.name: getattr(record, item.name) for item in fields(record)}
 
 
 def write_removal(out: Storage, number: int, reason: str, samples: int) -> dict[str, str]:

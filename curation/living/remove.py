@@ -11,9 +11,9 @@ import hashlib
 import itertools
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -115,14 +115,14 @@ def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str]
         raise ConfigError(msg)
     found: set[str] = set()
     known: set[str] = set()
-    for source in plan.read_plan(out).sources():
-        mine = {source.id, source.path} & names | {source.speaker} & speakers
+    for identifier, path, speaker in _planned(plan.read_plan(out), names, speakers):
+        mine = {identifier, path} & names | {speaker} & speakers
         if mine:
-            found.add(source.id)
+            found.add(identifier)
             known |= mine
     for name in corpus.segments:
         heard = out.read_table(f"{segments.FOLDER}/{name}", ["recording_id", "speaker"])
-        heard = heard.filter(pc.is_in(heard["speaker"], value_set=pa.array(sorted(speakers), pa.string())))
+        heard = heard.filter(pc.is_in(heard["speaker"], _set_of(speakers)))
         found.update(pc.unique(heard["recording_id"]).to_pylist())
         known.update(pc.unique(heard["speaker"]).to_pylist())
     stones, all_receipts = Tombstones.read(out), [receipts.read_receipt(out, one) for one in receipts.numbers(out)]
@@ -132,6 +132,26 @@ def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str]
         msg = f"{out.root} has no recording or speaker {unknown[0]!r}: give ids or paths as in the ledger"
         raise ConfigError(msg)
     return found, next(iter(gone.values()), None)
+
+
+def _planned(planned: plan.Plan, names: Collection[str], speakers: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """Id, path and speaker, as they are planned last, of recordings of which any generation says one of the names."""
+    wanted = {"id": names, "path": names, "speaker": speakers}
+    meant: set[str] = set()
+    last: dict[str, dict[str, str]] = {}
+    for part in planned.parts:
+        rows = planned.read(part, list(wanted))
+        has = (pc.is_in(rows[column], _set_of(values)) for column, values in wanted.items())
+        meant.update(rows["id"].filter(reduce(pc.or_, has)).to_pylist())
+    for part in planned.parts if meant else ():
+        rows = planned.read(part, list(wanted))
+        last |= {row["id"]: row for row in rows.filter(pc.is_in(rows["id"], _set_of(meant))).to_pylist()}
+    return ((row["id"], row["path"], row["speaker"]) for row in last.values())
+
+
+def _set_of(texts: Collection[str]) -> pa.Array:
+    """Without texts that are not Unicode: no file has any."""
+    return pa.array(sorted(text for text in texts if text == text.encode(errors="replace").decode()), pa.string())
 
 
 def _receipt_of(asked: str, known: Sequence[Receipt]) -> Receipt | None:
@@ -183,7 +203,7 @@ def _places(out: Storage, recordings: Collection[str]) -> tuple[set[int], set[st
     planned = plan.read_plan(out)
     units: set[int] = set()
     paths: set[str] = set()
-    wanted = pa.array(sorted(recordings), pa.string())
+    wanted = _set_of(recordings)
     for part in planned.parts:
         rows = out.read_table(f"{plan.FOLDER}/{part.file}", ["id", "unit", "path"])
         rows = rows.filter(pc.is_in(rows["id"], value_set=wanted))
@@ -195,7 +215,7 @@ def _places(out: Storage, recordings: Collection[str]) -> tuple[set[int], set[st
 def _lengths(out: Storage, corpus: ShardIndex, recordings: Collection[str]) -> dict[str, int]:
     """The samples of each recording, according to the ledger."""
     found = dict.fromkeys(sorted(recordings), 0)
-    wanted = pa.array(sorted(recordings), pa.string())
+    wanted = _set_of(recordings)
     for name in corpus.ledger:
         rows = out.read_table(f"{ledger.FOLDER}/{name}", ["recording_id", "start_sample", "end_sample"])
         rows = rows.filter(pc.is_in(rows["recording_id"], value_set=wanted))
@@ -261,6 +281,7 @@ def _receipt(out: Storage, intent: Intent, current: ShardIndex) -> Receipt:
         before=intent.before,
         after=_state(current, hashlib.sha256(out.read_bytes(index.FILE)).hexdigest()),
         files=changes,
+        licences=dict(sorted((before.licences - current.licences).items())),
         refusals={name: _sha256(out, name) for name in (tombstones.FILE, tombstones.KEY)},
         software=__version__,
     )

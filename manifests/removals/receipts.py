@@ -72,6 +72,8 @@ class Receipt:
     software: str = ""
     duplicates: Count = 0
     """Recordings that nobody named, and that went since they have the samples of one that was."""
+    licences: dict[str, Count] = field(default_factory=dict)
+    """Utterances that went, by licence; empty for none."""
     refusals: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the tombstones of all removals so far, and of their key, by file."""
 

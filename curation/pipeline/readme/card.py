@@ -58,9 +58,6 @@ def front_matter(configs: Mapping[str, Mapping[str, str]], languages: Iterable[s
 def card(summary: Summary, index: ShardIndex, config: BuildConfig) -> str:
     """What the corpus is, where its hours went, and what made it: Markdown."""
     hours = [f"| {line.status} | {line.reason} | {line.count} | {line.seconds / 3600:.3f} |" for line in summary.lines]
-    licences: Counter[str] = Counter()
-    for entry in index.shards:
-        licences.update(entry.licences)
     thresholds = [f"| `{name}` | {value:g} |" for name, value in sorted(index.thresholds.items())]
     languages = [f"{name or 'unknown'} ({count:,})" for name, count in summary.languages.items()]
     what = (
@@ -79,7 +76,7 @@ def card(summary: Summary, index: ShardIndex, config: BuildConfig) -> str:
             *_portions(summary),
             "## Licences",
             "",
-            *_table("licence, as the manifests say | utterances", _licences(licences)),
+            *_table("licence, as the manifests say | utterances", _licences(index.licences)),
             "## What was kept",
             "",
             *_table("threshold | value", thresholds),

@@ -8,6 +8,7 @@ import pytest
 
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
+from curation.living.remove import Wanted, remove
 from curation.manifests.columns.rights import COLUMNS, checked, published
 from curation.manifests.index import read_index
 from curation.manifests.inputs.rows import ManifestRow
@@ -85,3 +86,5 @@ def test_a_build_publishes_them_and_may_require_a_licence(tmp_path):
     assert f"| unknown | {len(kept) - alpha} |" in card
     with pytest.raises(ConfigError, match=r"1 recording without a licence, e.g. .*beta.wav"):
         build(strict, [], str(tmp_path / "out"), make_stages=toy_stages)
+    receipt = remove(str(tmp_path / "out"), Wanted(recordings=[str(folder / "alpha.wav")]), "licence")
+    assert receipt.licences == {"CC-BY-4.0": alpha}

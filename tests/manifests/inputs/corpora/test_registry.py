@@ -10,13 +10,18 @@ import gzip
 import json
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from curation.core.errors import ConfigError
 from curation.manifests.inputs.corpora.registry import CORPORA
 from curation.manifests.inputs.listing import Listing, list_inputs
+from curation.pipeline.run import build
+from tests.support.builds import rows, toy_config
+from tests.support.toy import toy_stages
 
 
 def written(folder, files):
@@ -220,6 +225,43 @@ def test_ids_of_embedded_recordings_stay_when_a_data_set_moves(tmp_path):
     one, two = ({item.source.id for item in list_inputs([f"hf:{tmp_path / name}"])} for name in ("one", "two"))
     assert one == two
     assert len(one) == 2
+
+
+def test_a_build_of_all_of_them_has_their_texts_as_transcripts(tmp_path):
+    names = ["1-2-3.flac", "k.wav", "r.wav", "n.wav", "clips/c.wav", "h.wav", "e.wav"]
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        samples = 0.3 * np.random.default_rng(number).standard_normal(64_000)
+        soundfile.write(tmp_path / name, samples, 16_000)
+    recording = {"sources": [{"type": "file", "channels": [0], "source": "r.wav"}], "duration": 4.0, "id": "r"}
+    written(
+        tmp_path,
+        {
+            "1-2.trans.txt": "1-2-3 LIBRI SPEECH\n",
+            "wav.scp": "k k.wav\n",
+            "text": "k kaldi\n",
+            "cuts.jsonl": jsonl(
+                cut(
+                    start=0,
+                    channel=0,
+                    duration=4.0,
+                    recording=recording,
+                    supervisions=[{"id": "s", "start": 0, "duration": 4.0, "text": "Lhotse."}],
+                )
+            ),
+            "m.json": jsonl({"audio_filepath": "n.wav", "text": "nemo", "duration": 4.0}),
+            "validated.tsv": "client_id\tpath\tsentence\tlocale\nx\tc.wav\tCommon Voice?\ten\n",
+            "hf/metadata.csv": "file_name,transcription\n../h.wav,Hugging Face!\n",
+            "emilia/e.jsonl": jsonl({"id": "e", "wav": "../e.wav", "text": "Emilia, here.", "language": "en"}),
+        },
+    )
+    places = ["librispeech:", "kaldi:", "lhotse:/cuts.jsonl", "nemo:/m.json", "commonvoice:/validated.tsv", "hf:/hf"]
+    inputs = [place.replace(":", f":{tmp_path}", 1) for place in [*places, "emilia:/emilia"]]
+    summary = build(toy_config(), inputs, str(tmp_path / "out"), make_stages=toy_stages)
+    assert (summary.recordings, summary.failed_recordings) == (7, 0)
+    said = {row["path"].removeprefix(f"{tmp_path}/"): row["transcript"] for row in rows(tmp_path / "out", "shards")}
+    texts = ["LIBRI SPEECH", "kaldi", "Lhotse.", "nemo", "Common Voice?", "Hugging Face!", "Emilia, here."]
+    assert {name.split("/../")[-1]: text for name, text in said.items()} == dict(zip(names, texts, strict=True))
 
 
 def test_a_data_set_that_has_only_paths_names_files(tmp_path):
