@@ -27,25 +27,30 @@ def mixed(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-def shingles(codes: Codes, length: int) -> Hashes:
-    """Hashes of the n-grams of `length` codes; of a shorter sequence, one of all it has."""
-    length = min(length, len(codes))
-    hashes = np.zeros(len(codes) - length + 1, np.uint64)
+def shingles(sequences: Sequence[Codes], length: int) -> tuple[Hashes, npt.NDArray[np.int64]]:
+    """Hashes of the n-grams of `length` codes of all sequences, and where those of each begin.
+
+    Of a shorter sequence there is one, of all it has. Immediate repetitions do not count. None may be empty.
+    """
+    rows = np.repeat(np.arange(len(sequences)), [len(codes) for codes in sequences])
+    codes = np.concatenate(sequences)
+    new = np.r_[True, (codes[1:] != codes[:-1]) | (rows[1:] != rows[:-1])]
+    codes, rows = codes[new].astype(np.uint64), rows[new]
+    hashes, inside = np.zeros(len(codes), np.uint64), np.ones(len(codes), bool)
     for place in range(length):
-        hashes = mixed((hashes + _GOLDEN) ^ codes[place : len(codes) - length + 1 + place].astype(np.uint64))
-    return hashes
+        count = max(0, len(codes) - place)
+        inside[count:] = False
+        inside[:count] &= rows[:count] == rows[place:]
+        hashes[inside] = mixed((hashes[inside] + _GOLDEN) ^ np.roll(codes, -place)[inside])
+    first = np.r_[True, rows[1:] != rows[:-1]]
+    known = inside | first
+    return hashes[known], np.flatnonzero(first[known])
 
 
 def sketches(sequences: Sequence[Codes], length: int, size: int) -> Hashes:
     """(sequences, size): the least hash of the n-grams of each, for `size` hash functions. None may be empty."""
     if not sequences:
         return np.zeros((0, size), np.uint64)
-    grams = [shingles(collapsed(codes), length) for codes in sequences]
-    starts = np.r_[0, np.cumsum([len(found) for found in grams])[:-1]]
-    every = np.concatenate(grams)
-    columns = [np.minimum.reduceat(mixed(every + mixed(_seed(number))), starts) for number in range(size)]
-    return np.stack(columns, axis=1)
-
-
-def _seed(number: int) -> Hashes:
-    return np.array([number + 1], np.uint64) * _GOLDEN
+    grams, starts = shingles(sequences, length)
+    factors = mixed(np.arange(1, size + 1, dtype=np.uint64) * _GOLDEN) | np.uint64(1)
+    return np.stack([np.minimum.reduceat(grams * factor, starts) for factor in factors], axis=1)

@@ -16,8 +16,12 @@ def test_a_sketch_depends_on_its_own_sequence_without_repetitions(sequences, len
     assert found.shape == (len(sequences), 8)
     for row, codes in zip(found, sequences, strict=True):
         np.testing.assert_array_equal(row, sketches([np.repeat(codes, 3)], length, 8)[0])
-        grams = set(zip(*(collapsed(codes)[at:].tolist() for at in range(length)), strict=False))
-        assert len(set(shingles(collapsed(codes), length).tolist())) == max(1, len(grams))
+    grams, starts = shingles(sequences, length)
+    for codes, found in zip(sequences, np.split(grams, starts[1:]), strict=True):
+        values = collapsed(codes).tolist()
+        expected = {*zip(*(values[at:] for at in range(length)), strict=False)}
+        assert len(found) == max(1, len(values) - length + 1)
+        assert len({*found.tolist()}) == max(1, len(expected))
 
 
 def test_the_share_of_equal_values_is_the_similarity_of_the_sets():
