@@ -15,6 +15,8 @@ from rapidfuzz.distance import LCSseq
 Floats = npt.NDArray[np.float64]
 LEAST_WORDS = 5
 """In common: a person says four words twice in one rhythm now and then."""
+LEAST_SHARE = 0.5
+"""Of the words of the shorter utterance, in common: an advertisement that both hold makes no copy."""
 LEAST_APART = 0.2
 """Of the stretch that the words in common take: pairs of times that are so far apart tell the speed."""
 MOST = 75
@@ -35,7 +37,7 @@ class Timing(NamedTuple):
 def timing(
     words: tuple[Sequence[int], Sequence[int]], times: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 ) -> Timing | None:
-    """See `Timing`; None where they have fewer than `LEAST_WORDS` in common, or these are all at once.
+    """See `Timing`; None where they have fewer words in common than it takes, or these are all at once.
 
     `times`, (words, 2), are start and end of each word in seconds.
     """
@@ -45,12 +47,12 @@ def timing(
         if part.tag == "equal"
         for pair in zip(range(part.src_start, part.src_end), range(part.dest_start, part.dest_end), strict=True)
     ]
-    if len(common) < LEAST_WORDS:
+    if len(common) < max(LEAST_WORDS, LEAST_SHARE * min(map(len, words))):
         return None
     places = np.array(common).T
     one, two = (known[place].ravel().astype(np.float64) for known, place in zip(times, places, strict=True))
     slope = _slope(one, two)
-    if not slope:
+    if not slope > 0:
         return None
     rest = two - slope * one
     off = float(np.percentile(np.abs(rest - np.median(rest)), MOST))

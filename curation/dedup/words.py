@@ -18,7 +18,7 @@ def numbers_and_times(words: pa.ListArray) -> tuple[pa.ListArray, pa.ListArray]:
     """
     every, counts = words.flatten(), pc.fill_null(pc.list_value_length(words), 0).to_numpy()
     offsets = np.r_[0, np.cumsum(counts)].astype(np.int32)
-    times = np.stack([pc.struct_field(every, name).to_numpy() for name in ("start", "end")], axis=1)
+    times = np.stack([pc.struct_field(every, name).to_numpy(zero_copy_only=False) for name in ("start", "end")], axis=1)
     return (
         pa.ListArray.from_arrays(pa.array(offsets), _numbers(pc.struct_field(every, "text"))),
         pa.ListArray.from_arrays(pa.array(2 * offsets), pa.array(times.ravel())),

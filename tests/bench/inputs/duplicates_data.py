@@ -1,9 +1,10 @@
 """Utterances that a corpus has twice, and some that only look so, for tests/bench/living/duplicates.py.
 
 Originals are clips of folders of recordings (`manifest.jsonl` with `path`), LibriVox, a passage of moonshine-voice,
-sentences of synthetic voices, and prompts of a telephone exchange (Debian's asterisk-core-sounds-en and its -wav,
-unpacked): one person who says some of them twice. A copy is an original after a change (`CHANGES`). Another take is no
-copy: the same sentence by the same person, or by the same synthetic voice at another rate or pitch.
+sentences of synthetic voices, and prompts of a telephone exchange (Debian's asterisk-core-sounds-en, -es, -fr and their
+-wav, unpacked): one person of each language, who says some of them twice. A copy is an original after a change
+(`CHANGES`). Another take is no copy: the same sentence by the same person, or by the same synthetic voice at another
+rate or pitch.
 """
 
 import gzip
@@ -48,7 +49,8 @@ PIECES = 5
 """Of a passage."""
 COPIED = 1
 """Sentences of each synthetic voice of which there are copies."""
-PROMPTS = ("usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz", "usr/share/asterisk/sounds/en_US_f_Allison")
+PROMPTS = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "fr": "fr_CA_f_June"}
+"""Folder of each language."""
 PROMPT = "prompt "
 """Begins the names of those."""
 PROMPT_WORDS = 4
@@ -152,21 +154,23 @@ def originals(folders: Sequence[Path], unpacked: Path) -> Iterator[Said]:
 
 
 def prompts(unpacked: Path) -> Iterator[Said]:
-    """The sentences that the person of the prompts says more than once, in other recordings."""
-    transcripts, folder = unpacked / PROMPTS[0], unpacked / PROMPTS[1]
-    files = defaultdict[str, list[str]](list)
-    for line in gzip.decompress(transcripts.read_bytes()).decode("latin1").splitlines():
-        name, found, sentence = line.partition(":")
-        words = re.findall(r"[a-z']+", sentence.lower())
-        if found and len(words) >= PROMPT_WORDS and (folder / f"{name.strip()}.wav").exists():
-            files[" ".join(words)].append(name.strip())
-    for sentence, names in files.items():
-        known = set[bytes]()
-        for name in names if len(names) > 1 else ():
-            wave = read_wave(folder / f"{name}.wav")
-            if wave.tobytes() not in known:
-                yield Said(f"{PROMPT}{name}", "", wave, sentence=f"{PROMPT}{sentence}")
-            known.add(wave.tobytes())
+    """The sentences that the person of the prompts of a language says more than once, in other recordings."""
+    for language, voice in PROMPTS.items():
+        folder = unpacked / "usr/share/asterisk/sounds" / voice
+        transcripts = unpacked / f"usr/share/doc/asterisk-core-sounds-{language}/core-sounds-{language}.txt.gz"
+        files = defaultdict[str, list[str]](list)
+        for line in gzip.decompress(transcripts.read_bytes()).decode(errors="replace").splitlines():
+            name, found, sentence = line.partition(":")
+            words = re.findall(r"[^\W\d_]+", sentence.lower())
+            if found and len(words) >= PROMPT_WORDS and (folder / f"{name.strip()}.wav").exists():
+                files[" ".join(words)].append(name.strip())
+        for sentence, names in files.items():
+            known = set[bytes]()
+            for name in names if len(names) > 1 else ():
+                wave = read_wave(folder / f"{name}.wav")
+                if wave.tobytes() not in known:
+                    yield Said(f"{PROMPT}{language} {name}", "", wave, f"{PROMPT}{language} {sentence}", language)
+                known.add(wave.tobytes())
 
 
 def takes() -> Iterator[Said]:

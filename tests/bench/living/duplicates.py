@@ -140,7 +140,8 @@ def kind(one: Said, two: Said) -> str:
         return "copies"
     if not one.sentence or one.sentence != two.sentence:
         return OTHER
-    return "takes of a person" if one.sentence.startswith(PROMPT) else f"takes of {one.sentence.rpartition('-')[0]}"
+    person = one.sentence.startswith(PROMPT)
+    return f"takes of a person ({one.language})" if person else f"takes of {one.sentence.rpartition('-')[0]}"
 
 
 def main() -> None:

@@ -51,6 +51,13 @@ def test_it_is_the_same_in_both_directions_and_of_itself_nothing(seed, count):
     assert both(one, one) == (0, 1)
 
 
+def test_what_both_hold_does_not_make_them_copies_of_each_other():
+    words, times = said(np.random.default_rng(0), 20)
+    both_hold = (words[:6], times[:6])
+    assert both((words, times), (words[:6] + [-1] * 14, times)) is None
+    assert both((words, times), both_hold) == (0, 1)  # the shorter one is in the other
+
+
 def test_too_few_words_and_words_without_times_tell_nothing():
     words, times = [1, 2, 3, 4, 5], np.arange(10, dtype=np.float32).reshape(5, 2)
     assert timing((words, words), (times, times)) is not None
