@@ -28,8 +28,12 @@ ROWS = 10_000
 """That are made at once."""
 
 
-def utterances(size: int) -> Iterator[pa.Table]:
-    """Rows as `Search` takes them; the last hundredth of each table are copies of its first rows."""
+def utterances(size: int, voices: int) -> Iterator[pa.Table]:
+    """Rows as `Search` takes them; the last hundredth of each table are copies of its first rows.
+
+    Each sentence is said by as many voices.
+    """
+    sentences = said(np.random.default_rng(size), size // voices) if voices > 1 else None
     for start in range(0, size, ROWS):
         draw, count = np.random.default_rng(start), min(ROWS, size - start)
         codes = (KINDS * draw.random((count, CODES)) ** 2).astype(np.int32)
@@ -43,7 +47,7 @@ def utterances(size: int) -> Iterator[pa.Table]:
         ids = [f"{name}-{row:010d}" for row, name in enumerate(names)]
         codes_, voices_ = listed(codes), listed(voices)
         texts = ["the same words"] * count
-        words = said(draw, count)
+        words = said(draw, count) if sentences is None else sentences[draw.integers(0, len(sentences), count)]
         words[-copies:] = words[:copies]
         times = np.cumsum(draw.uniform(0.05, 0.3, (count, 2 * WORDS)), axis=1).astype(np.float32)
         times[-copies:] = times[:copies] + draw.normal(0, 0.01, (copies, 2 * WORDS))
@@ -65,9 +69,11 @@ def said(draw: np.random.Generator, count: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=100_000)
-    size, start = parser.parse_args().size, time.process_time()
+    parser.add_argument("--voices", type=int, default=1, help="that say each sentence")
+    chosen, start = parser.parse_args(), time.process_time()
+    size = chosen.size
     with Search(Sketching()) as search:
-        for rows in utterances(size):
+        for rows in utterances(size, chosen.voices):
             search.add(rows)
         added = time.process_time() - start
         alike, compared = Alike(), 0
