@@ -35,13 +35,13 @@ def shingles(sequences: Sequence[Codes], length: int) -> tuple[Hashes, npt.NDArr
     rows = np.repeat(np.arange(len(sequences)), [len(codes) for codes in sequences])
     codes = np.concatenate(sequences)
     new = np.r_[True, (codes[1:] != codes[:-1]) | (rows[1:] != rows[:-1])]
-    codes, rows = codes[new].astype(np.uint64), rows[new]
-    hashes, inside = np.zeros(len(codes), np.uint64), np.ones(len(codes), bool)
+    values, rows = codes[new].astype(np.uint64), rows[new]
+    hashes, inside = np.zeros(len(values), np.uint64), np.ones(len(values), bool)
     for place in range(length):
-        count = max(0, len(codes) - place)
+        count = max(0, len(values) - place)
         inside[count:] = False
         inside[:count] &= rows[:count] == rows[place:]
-        hashes[inside] = mixed((hashes[inside] + _GOLDEN) ^ np.roll(codes, -place)[inside])
+        hashes[inside] = mixed((hashes[inside] + _GOLDEN) ^ np.roll(values, -place)[inside])
     first = np.r_[True, rows[1:] != rows[:-1]]
     known = inside | first
     return hashes[known], np.flatnonzero(first[known])
@@ -52,5 +52,5 @@ def sketches(sequences: Sequence[Codes], length: int, size: int) -> Hashes:
     if not sequences:
         return np.zeros((0, size), np.uint64)
     grams, starts = shingles(sequences, length)
-    factors = mixed(np.arange(1, size + 1, dtype=np.uint64) * _GOLDEN) | np.uint64(1)
+    factors = mixed(np.arange(1, size + 1).astype(np.uint64) * _GOLDEN) | np.uint64(1)
     return np.stack([np.minimum.reduceat(grams * factor, starts) for factor in factors], axis=1)
