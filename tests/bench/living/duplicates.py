@@ -138,10 +138,12 @@ def kind(one: Said, two: Said) -> str:
     """What a pair of utterances is."""
     if one.source == two.source:
         return "copies"
-    if not one.sentence or one.sentence != two.sentence:
+    names = {item.sentence.rpartition("-")[0] for item in (one, two)}
+    if one.sentence.startswith(PROMPT) and one.sentence == two.sentence:
+        return f"takes of a person ({one.language})"
+    if "" in names or one.sentence.rpartition("-")[2] != two.sentence.rpartition("-")[2]:
         return OTHER
-    person = one.sentence.startswith(PROMPT)
-    return f"takes of a person ({one.language})" if person else f"takes of {one.sentence.rpartition('-')[0]}"
+    return f"takes of {names.pop()}" if len(names) == 1 else "a sentence by two synthetic voices"
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from curation.core.errors import ConfigError
 from curation.core.storage import Storage
-from curation.dedup.find import find
+from curation.dedup.find import Limits, find
+from curation.dedup.likeness import Likeness
 from curation.living.remove import Wanted, remove
 from curation.living.verify import verify
 from curation.manifests.duplicates.near import Groups
@@ -89,6 +90,30 @@ def test_copies_are_groups_and_nothing_is_rejected_until_it_is_asked_for(corpus,
     build(story_config("dedup.near=reject"), [], str(out), make_stages=scripted_stages)
     assert {row["recording_id"] for row in rows(out, "shards")} == {"b", "copy", "other"}  # the first that is there
     assert verify(Storage(str(out))) == []
+
+
+FASTER = Likeness(codes=0.3, voice=0.9, words=0.9, seconds=0.9, rhythm_ms=12.0, speed=1.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "met"),
+    [
+        ({}, True),
+        ({"speed": 1 / 1.1}, True),
+        ({"voice": None, "words": None}, True),  # what cannot be compared is no obstacle ...
+        ({"rhythm_ms": None, "speed": None}, False),  # ... but codes or rhythm must be known to be the same
+        ({"rhythm_ms": None, "speed": None, "codes": 0.6}, True),
+        ({"rhythm_ms": 60.0, "codes": 0.6}, True),
+        ({"rhythm_ms": 60.0}, False),
+        ({"speed": 1.2}, False),
+        ({"speed": 1 / 1.2}, False),
+        ({"voice": 0.4}, False),
+        ({"words": 0.5}, False),
+        ({"seconds": 0.4}, False),
+    ],
+)
+def test_near_duplicates_have_voice_and_text_in_common_and_codes_or_rhythm(change, met):
+    assert Limits().met_by(FASTER._replace(**change)) == met
 
 
 def test_the_command_fits_a_terminal_and_says_what_it_needs(corpus, tmp_path):
