@@ -43,9 +43,9 @@ TAKES = {
         for rate, pitch in ((1.0, 105), (1.08, 105), (1.0, 116), (0.93, 98))
     ],
 }
-CLIPS = 10
+CLIPS = 24
 """Of a folder, evenly chosen."""
-PIECES = 5
+PIECES = 10
 """Of a passage."""
 COPIED = 1
 """Sentences of each synthetic voice of which there are copies."""

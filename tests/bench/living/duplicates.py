@@ -5,7 +5,8 @@
 Each FOLDER has recordings and `manifest.jsonl`; UNPACKED holds the prompts; CACHE keeps what models said. A copy is
 found where it is in the group of its original, in a corpus of all originals and of the copies of its kind. Texts are
 what Whisper base hears in each copy, word times those of `punctuate`, codes and voices those of the shipped models.
-With `--part 0 --parts 2` the models hear every second original only, for two processes at once.
+With `--part 0 --parts 2` the models hear every second original only, for two processes at once; with `--cached` none,
+and the table is of what was heard before.
 """
 
 import argparse
@@ -48,10 +49,10 @@ def heard(arguments: argparse.Namespace) -> list[Row]:
     """What models say of each utterance, with its copies: a file of the cache for each original."""
     torch.set_num_threads(1)
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    hearing, rows = Hearing(), list[Row]()
+    hearing, rows = None if arguments.cached else Hearing(), list[Row]()
     for number, original in enumerate(originals(arguments.folders, arguments.prompts)):
         file = arguments.cache / f"{hashlib.sha256(original.source.encode()).hexdigest()[:16]}.pickle"
-        if not file.exists() and number % arguments.parts == arguments.part:
+        if hearing and not file.exists() and number % arguments.parts == arguments.part:
             said = [hearing.row(copy) for copy in changed(original)] if len(original.wave) >= LEAST else []
             file.write_bytes(pickle.dumps(said))
         if file.exists():
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--part", type=int, default=0)
     parser.add_argument("--parts", type=int, default=1)
+    parser.add_argument("--cached", action="store_true")
     for field in fields(Limits):
         parser.add_argument(f"--{field.name}", type=float, default=field.default)
     arguments = parser.parse_args()
