@@ -9,7 +9,6 @@ from curation.train.posttrain.run import posttrain_run
 from curation.train.run import settings_of
 from tests.support import synthetic
 from tests.support.runs import toy_model
-from tests.train.test_run import shards
 
 FEW = (
     "phase=posttrain",
@@ -27,19 +26,25 @@ FEW = (
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
-    return shards(tmp_path_factory.mktemp("corpus"))
+    """With texts of one letter, so that answers are short."""
+    rows = [synthetic.utterance(number, long=8) | {"text": "abcde"[number % 5]} for number in range(20)]
+    return synthetic.write_shards(tmp_path_factory.mktemp("corpus"), rows, tokenizers=tokenizers())
+
+
+def tokenizers():
+    found = synthetic.tokenizers()
+    for name in ("glm", "bicodec"):
+        found[name] |= {"name": "toy", "reference": "compact", "fingerprint": name}
+    return found
 
 
 @pytest.fixture(scope="session")
-def start(corpus, tmp_path_factory):
+def start(tmp_path_factory):
     return write_start(tmp_path_factory.mktemp("start"))
 
 
 def write_start(folder, seed=0):
-    tokenizers = synthetic.tokenizers()
-    for name in ("glm", "bicodec"):
-        tokenizers[name] |= {"name": "toy", "reference": "compact", "fingerprint": name}
-    speech = SpeechInfo(synthetic.vocabulary(), TokenizerInfo("compact", "compact", tokenizers))
+    speech = SpeechInfo(synthetic.vocabulary(), TokenizerInfo("compact", "compact", tokenizers()))
     toy_model(speech.vocabulary, seed).save_pretrained(folder)
     speech.save(folder)
     return folder

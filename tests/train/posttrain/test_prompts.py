@@ -20,6 +20,11 @@ def prompts_of(where, config=ALL, start="weights"):
     return Prompts(Blocks(open_corpus(where), vocabulary, config, "posttrain"), vocabulary, start)
 
 
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return shards(tmp_path_factory.mktemp("corpus"))
+
+
 def test_prompts_are_those_of_the_tasks_without_their_answers(corpus):
     vocabulary, rows = synthetic.vocabulary(), {row["id"]: row for row in map(synthetic.utterance, range(60))}
     found = prompts_of(corpus).take(1000)

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -15,11 +15,13 @@ from curation.train.posttrain.rewards import AnswerJudge, Verdict, advantages, r
 from curation.train.posttrain.rollouts import Rollout, allowed_for
 
 NAN = float("nan")
+FEW = settings(max_examples=50)
 REWARDS = arrays.arrays(
     float, st.tuples(st.integers(1, 4), st.integers(2, 6)), elements=st.one_of(st.floats(-1, 1), st.just(NAN))
 )
 
 
+@FEW
 @given(REWARDS)
 def test_advantages_are_of_mean_0_and_deviation_1_in_each_group_that_has_a_signal(rewards):
     found = advantages(rewards, 0.01)
@@ -33,6 +35,7 @@ def test_advantages_are_of_mean_0_and_deviation_1_in_each_group_that_has_a_signa
         assert np.argmax(row[known]) == np.argmax(group[known])
 
 
+@FEW
 @given(REWARDS)
 def test_the_best_is_ranked_over_the_worst_where_they_differ(rewards):
     flat = rewards.ravel()
