@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,20 +11,20 @@ from curation.train.infer.speech_model import SpeechModel
 from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import read_metrics
 from curation.train.posttrain.rewards import Verdict
-from tests.train.posttrain.conftest import low_bytes, posttrain
+from tests.train.posttrain.conftest import posttrain
 
 
 def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
-@pytest.mark.parametrize("method", ["grpo", "dpo"])
-def test_what_is_rewarded_becomes_likelier(method, corpus, start, tmp_path):
-    fast = ("run.steps=6", "optimizer.learning_rate=0.1")
+@pytest.mark.parametrize(("method", "prompts", "group"), [("grpo", 2, 32), ("dpo", 16, 4)])
+def test_what_is_rewarded_becomes_likelier(method, prompts, group, corpus, start, tmp_path):
+    fast = ("run.steps=5", "optimizer.learning_rate=0.1", f"posttrain.prompts={prompts}", f"posttrain.group={group}")
     done = posttrain(corpus, start, tmp_path, f"posttrain.method={method}", *fast)
     lines = read_metrics(tmp_path)
     rewards = [line["rewards"]["asr"] for line in lines]
-    assert np.mean(rewards[-2:]) > rewards[0] + 0.12
+    assert rewards[-1] > rewards[0] + 0.2
     assert lines[0]["kl"] == 0.0
     assert lines[-1]["kl"] > 0
     assert lines[0]["no_signal"] == 0.0
@@ -83,13 +82,12 @@ def test_a_group_of_equal_rewards_teaches_nothing(corpus, start, tmp_path):
 
 def test_answers_that_were_not_judged_are_no_bad_answers(corpus, start, tmp_path):
     def moody(rollouts):
-        return [verdict if place % 3 else None for place, verdict in enumerate(low_bytes(rollouts))]
+        return [Verdict(place % 2 / 2) if place % 3 else None for place in range(len(rollouts))]
 
     posttrain(corpus, start, tmp_path / "some", "run.steps=1", judge=moody)
     (line,) = read_metrics(tmp_path / "some")
     assert line["failed"] == 6
-    posttrain(corpus, start, tmp_path / "all", "run.steps=1")
-    assert line["rewards"]["asr"] == pytest.approx(read_metrics(tmp_path / "all")[0]["rewards"]["asr"], abs=0.1)
+    assert line["errors"]["asr"] == 0.25
     with pytest.raises(BadBatchError, match="none of 16 answers could be judged"):
         posttrain(corpus, start, tmp_path / "none", judge=lambda rollouts: [None] * len(rollouts))
 
