@@ -13,6 +13,8 @@ from rich.text import Text
 from curation.cli.tables import NAMES, hours
 
 WIDTH = 80
+MOST_COLUMNS = 8
+"""Of a table; of more columns, each row is written by itself."""
 
 
 def console() -> Console:
@@ -45,7 +47,7 @@ def print_why(found: Mapping[str, Any]) -> None:
         "language": found.get("language"),
         "text": found["text"],
     }
-    grid = Table.grid(padding=(0, 2))
+    grid = _grid()
     for name, value in lines.items():
         if value is not None:
             grid.add_row(name, safe(value))
@@ -152,16 +154,36 @@ def print_diff(found: Mapping[str, Any]) -> None:
 
 def print_answer(found: Mapping[str, Any]) -> None:
     """Rows of a SELECT; numbers on the right, and nothing for null."""
-    table = Table()
-    for at, name in enumerate(found["columns"]):
-        right = all(isinstance(row[at], int | float | None) for row in found["rows"])
-        table.add_column(safe(name), justify="right" if right else "left", overflow="fold")
-    for row in found["rows"]:
-        cells = (number(value) if isinstance(value, float) else value for value in row)
-        table.add_row(*(safe("" if value is None else value) for value in cells))
-    console().print(table)
+    out, rows = console(), [[_cell(value) for value in row] for row in found["rows"]]
+    if len(found["columns"]) <= MOST_COLUMNS:
+        table = Table()
+        for at, name in enumerate(found["columns"]):
+            right = all(isinstance(row[at], int | float | None) for row in found["rows"])
+            table.add_column(safe(name), justify="right" if right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        out.print(table)
+    else:
+        for number_of, row in enumerate(rows, start=1):
+            grid = _grid()
+            for name, value in zip(found["columns"], row, strict=True):
+                if value:
+                    grid.add_row(safe(name), value)
+            out.print(f"row {number_of}", grid, sep="\n")
     if found["more"]:
-        console().print("there are more rows: -n N shows more")
+        out.print("there are more rows: -n N shows more")
+
+
+def _cell(value: Any) -> Text:
+    return safe("" if value is None else number(value) if isinstance(value, float) else value)
+
+
+def _grid() -> Table:
+    """Names and values, which are wrapped, also where nothing says how: no text is cut."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
