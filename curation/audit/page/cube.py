@@ -4,11 +4,12 @@ A bin holds the values between two neighbouring edges, and the configured thresh
 stands on an edge therefore divides the cells, and no segment within one. Cells without a segment are not stored.
 
 The segments are read once, part by part. Where the cells become too many, every threshold gives up some of its edges,
-and the cells between them are added up: memory does not grow with the corpus, and no sum is lost.
+then those with the fewest rejects all but one, and the cells between them are added up: memory does not grow with the
+corpus, and no sum is lost. What a threshold that cannot be moved has decided is told apart by nothing that comes after.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from curation.audit.corpus import SAMPLES, Corpus, literal
 from curation.manifests.verdicts import Rule
 
 MAX_CELLS = 150_000
-EDGES = (24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
+EDGES, FEW_EDGES = (24, 16, 12, 8, 6), (5, 4, 3, 2, 1)
 """Edges of each threshold; fewer where the cube would have more than `MAX_CELLS`. Of one edge, only the verdict that is
 published can be told from others."""
+MOVABLE = 4
+"""Thresholds that have more than one edge still when there are to be `FEW_EDGES`: those that reject most."""
 SPREAD_ROWS = 500_000
 """Segments, about, by whose quantiles edges are chosen; the ends of the values are those of all."""
 BATCH_ROWS = 250_000
@@ -68,15 +71,48 @@ def cube(corpus: Corpus, most: int = MAX_CELLS, at_once: int = BATCH_ROWS) -> di
 
 def _cells(corpus: Corpus, edges: Edges, most: int, at_once: int) -> tuple[Edges, pa.Table]:
     """The cells, sorted, with the edges that are left between them."""
-    segments, fewer = corpus.database.sql(_query(corpus)).to_arrow_reader(at_once), list(EDGES[1:])
-    cells = _binned(pa.RecordBatch.from_pylist([], segments.schema), corpus.rules, edges)
+    rules, fewer = corpus.rules, _fewer(edges, _rejects(corpus))
+    segments = corpus.database.sql(_query(corpus)).to_arrow_reader(at_once)
+    cells = _binned(pa.RecordBatch.from_pylist([], segments.schema), rules, edges)
     for batch in segments:
-        cells = _added(pa.concat_tables([cells, _added(_binned(batch, corpus.rules, edges))]))
-        while fewer and cells.num_rows > most:
-            left = [_thinned(mine, rule, fewer[0]) for mine, rule in zip(edges, corpus.rules, strict=True)]
-            edges, cells = left, _added(_coarser(cells, edges, left))
-            fewer.pop(0)
+        cells = _added(pa.concat_tables([cells, _added(_settled(_binned(batch, rules, edges), rules, edges))]))
+        while cells.num_rows > most and (numbers := next(fewer, None)):
+            left = [_thinned(*each) for each in zip(edges, rules, numbers, strict=True)]
+            edges, cells = left, _added(_settled(_coarser(cells, edges, left), rules, left))
     return edges, cells.sort_by([(name, "ascending") for name in _keys(cells)])
+
+
+def _rejects(corpus: Corpus) -> list[int]:
+    """How many segments each rule rejects."""
+    counts = dict(corpus.database.execute("SELECT reason, count(*) FROM segments GROUP BY 1").fetchall())
+    return [counts.get(rule.field, 0) for rule in corpus.rules]
+
+
+def _fewer(edges: Edges, rejects: Sequence[int]) -> Iterator[list[int]]:
+    """Ever fewer edges of each rule: of all, then of those that reject least, then of all again."""
+    for most in EDGES[1:]:
+        yield [most] * len(edges)
+    numbers = [EDGES[-1]] * len(edges)
+    movable = [number for number, mine in enumerate(edges) if len(mine) > 1]
+    for number in sorted(movable, key=rejects.__getitem__)[: max(0, len(movable) - MOVABLE)]:
+        numbers[number] = 1
+        yield [*numbers]
+    for most in FEW_EDGES:
+        yield [min(most, number) for number in numbers]
+
+
+def _settled(cells: pa.Table, rules: Sequence[Rule], edges: Edges) -> pa.Table:
+    """Cells in which nothing is told apart that no slider can bring about: rules are tried in order, and after one that
+    cannot be moved and is not met no other is tried. Those are as if they did not apply.
+    """
+    decided = np.zeros(cells.num_rows, bool)
+    for number, (rule, mine) in enumerate(zip(rules, edges, strict=True)):
+        bins = np.where(decided, APART, cells[f"bin_{number}"].to_numpy()).astype(np.int8)
+        cells = cells.set_column(cells.column_names.index(f"bin_{number}"), f"bin_{number}", pa.array(bins))
+        if len(mine) == 1:
+            broken = bins == (0 if rule.breaks == "<" else 1)
+            decided |= broken | (bins == MISSING) & rule.required
+    return cells
 
 
 def _query(corpus: Corpus) -> str:

@@ -16,6 +16,8 @@ RULES = segment_table().described_rules()
 START = [rule["threshold"] for rule in RULES]
 
 COUNT = 400
+MOST = "consensus.max_compression_ratio"
+"""The threshold by which most were rejected when they were published."""
 
 
 COUNTS = {"systems": [1, 2, 3, 4], "words": [0, 0, 1, 2, 30]}
@@ -37,7 +39,7 @@ def judged(tmp_path_factory):
     folder, noise, rows = tmp_path_factory.mktemp("cube"), np.random.default_rng(7), []
     for number in range(COUNT):
         mine = scores(noise)
-        fixed, unencoded = number % 9 == 0, number % 9 == 1
+        fixed, unencoded, most = number % 9 == 0, number % 9 == 1, number % 9 == 4
         rows.append(
             {
                 "id": f"u{number}",
@@ -45,8 +47,8 @@ def judged(tmp_path_factory):
                 "start": 0.0,
                 "seconds": float(noise.integers(1, 100_000)) / 16_000,
                 "language": ["de", "en", None][noise.integers(3)],
-                "status": "rejected" if fixed else "failed" if unencoded else "kept",
-                "reason": "diarize.exclude_overlap" if fixed else "tokenize" if unencoded else None,
+                "status": "rejected" if fixed or most else "failed" if unencoded else "kept",
+                "reason": "diarize.exclude_overlap" if fixed else "tokenize" if unencoded else MOST if most else None,
                 "rules_broken": None if fixed else 0,
                 "marked": {2: "reject", 3: "accept"}.get(number % 9),
                 **({} if fixed else mine),
@@ -168,6 +170,13 @@ def test_fewer_cells_have_fewer_edges_and_the_same_sums(judged, most):
     for stops in all_stops(made):
         thresholds = [edges[stop] for edges, stop in zip(made["edges"], stops, strict=True)]
         assert by_cube(made, stops) == by_judging(rows, thresholds)
+
+
+def test_where_not_all_thresholds_can_be_moved_those_that_reject_most_can(judged):
+    _, _, corpus = judged
+    edges = {rule["field"]: len(mine) for rule, mine in zip(RULES, cube(corpus, 150)["edges"], strict=True)}
+    assert edges[MOST] > 1
+    assert 4 == sum(number > 1 for number in edges.values()) < len(edges)
 
 
 def test_it_does_not_matter_how_many_segments_are_read_at_once(judged):
