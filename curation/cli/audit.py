@@ -148,10 +148,8 @@ def _openable(corpus: str, recordings: list[str] | None) -> list[str]:
     if not sys.stdin.isatty():
         console.print(
             f"recordings are not opened, so that only what was published can be heard; to hear them too: {options}",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )
         return []
-    console.print(f"The corpus names recordings below\n{listed}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"The corpus names recordings below\n{listed}", soft_wrap=True)
     return found if typer.confirm("Open them, to hear them as they were?", err=True) else []

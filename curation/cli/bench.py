@@ -73,7 +73,7 @@ def serve(  # noqa: PLR0913 - the options of a command
         )
         return
     out = table_console()
-    out.print(", ".join(f"{name} {value}" for name, value in about.items()), highlight=False)
+    out.print(", ".join(f"{name} {value}" for name, value in about.items()))
     out.print(_table("Speech, streamed", speech), crop=False)
     out.print(_table("Transcription, streamed", text), crop=False)
 

@@ -14,6 +14,7 @@ from curation.cli.options import (
     Preset,
     Wait,
     console,
+    marked,
     print_json,
 )
 
@@ -77,17 +78,14 @@ def build(  # noqa: PLR0913 - each is an option of the command
             force_unlock=force_unlock,
             metrics=metrics,
         )
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        print_summary(summary, output)
+    print_summary(summary, output, as_json=as_json)
     if summary.failed_fraction > settings.engine.max_failed_fraction:
-        console.print(
-            f"[red]{summary.failed_recordings} of {summary.recordings} recordings failed[/], more than "
-            f"engine.max_failed_fraction = {settings.engine.max_failed_fraction:g}: the ledger has the reasons; fix "
-            f"them and run again with --retry-failed",
-            soft_wrap=True,
+        text = (
+            f"more than engine.max_failed_fraction = {settings.engine.max_failed_fraction:g}: the ledger has the "
+            f"reasons; fix them and run again with --retry-failed"
         )
+        failed = f"{summary.failed_recordings} of {summary.recordings} recordings failed,"
+        console.print(marked(failed, text), soft_wrap=True)
         raise typer.Exit(EXIT_FAILURES)
 
 
@@ -111,10 +109,7 @@ def summary(output: Output, *, as_json: AsJson = False) -> None:
     from curation.manifests.summary import read_summary
 
     found = read_summary(Storage(output))
-    if as_json:
-        print_json(found.to_json())
-    else:
-        print_summary(found, output)
+    print_summary(found, output, as_json=as_json)
 
 
 def schema(*, as_json: AsJson = False) -> None:

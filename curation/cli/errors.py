@@ -8,10 +8,9 @@ import logging
 from typing import Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperGroup
 
-from curation.cli.options import console
+from curation.cli.options import console, marked
 from curation.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -26,5 +25,5 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             log.info("the error below was raised here", exc_info=error)
-            console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+            console.print(marked("error:", str(error)), soft_wrap=True)
             raise typer.Exit(error.exit_code) from None

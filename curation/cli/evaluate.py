@@ -16,7 +16,7 @@ from curation.cli.checkpoints import (
     open_model,
     sampling_of,
 )
-from curation.cli.options import EXIT_ERROR, AsJson, console, print_json, table_console
+from curation.cli.options import EXIT_ERROR, AsJson, console, marked, print_json, table_console
 
 if TYPE_CHECKING:
     from curation.train.evaluate.report import Report, SummaryRow
@@ -209,7 +209,7 @@ def print_report(summary: "Report", by: list[str]) -> None:
     out = table_console()
     out.print(table, crop=False)
     for name, text in summary.about.items():
-        out.print(f"  {name}: {text}", highlight=False)
+        out.print(f"  {name}: {text}")
 
 
 def _cells(row: "SummaryRow") -> list[str]:
@@ -238,7 +238,7 @@ def _figure(figure: "Estimate | None", scale: float, digits: int) -> str:
 def _mention_failures(results: "list[Result]") -> None:
     failed = [result for result in results if result.error]
     for result in failed[:5]:
-        console.print(f"[red]failed:[/] {result.task} {result.item.id}: {result.error}", highlight=False)
+        console.print(marked("failed:", f"{result.task} {result.item.id}: {result.error}"))
     if failed:
         console.print(f"{len(failed)} of {len(results)} could not be evaluated; no rate counts them")
     if len(failed) == len(results):

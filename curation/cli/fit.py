@@ -93,4 +93,4 @@ def fit_consensus(
     else:
         print_consensus_report(report)
     setting = "consensus.recalibration" if marks else "consensus.calibration"
-    console.print(f"wrote {output}; use it with --set {setting}=path:{output}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {output}; use it with --set {setting}=path:{output}", soft_wrap=True)

@@ -67,7 +67,7 @@ def transcribe(
         failed += "error" in row
         typer.echo(json.dumps(row, ensure_ascii=False) if as_json else _line(row))
     if failed:
-        console.print(f"{failed} of {len(paths)} files could not be read", style="red", highlight=False)
+        console.print(f"{failed} of {len(paths)} files could not be read", style="red")
         raise typer.Exit(EXIT_ERROR)
 
 

@@ -35,10 +35,7 @@ def compact(output: Output, *, wait: Wait = 0.0, force_unlock: ForceUnlock = Fal
             force_unlock=force_unlock,
             compact=True,
         )
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        print_summary(summary, output)
+    print_summary(summary, output, as_json=as_json)
 
 
 def split(
@@ -90,10 +87,7 @@ def split(
             wait_seconds=wait,
             force_unlock=force_unlock,
         )
-    if as_json:
-        print_json(summary.to_json())
-    else:
-        print_summary(summary, output)
+    print_summary(summary, output, as_json=as_json)
 
 
 def verify(output: Output, *, as_json: AsJson = False) -> None:
@@ -103,9 +97,7 @@ def verify(output: Output, *, as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from rich.markup import escape
-
-    from curation.cli.options import console
+    from curation.cli.options import console, marked
     from curation.core.counts import counted
     from curation.core.storage import Storage
     from curation.living.verify import verify as problems_of
@@ -116,13 +108,13 @@ def verify(output: Output, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(problem) for problem in problems])
     for problem in problems if not as_json else ():
-        console.print(f"[red]{escape(problem.file)}[/] {escape(problem.what)}", soft_wrap=True, highlight=False)
+        console.print(marked(problem.file, problem.what), soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     if not as_json:
         index = read_index(out)
         whole = f"{counted(len(index.generations), 'generation')}, {counted(index.rows, 'utterance')}"
-        console.print(f"{output} is whole: {whole}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{output} is whole: {whole}", soft_wrap=True)
 
 
 def remove(

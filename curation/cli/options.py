@@ -8,8 +8,21 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-console = Console(stderr=True)
+
+class PlainConsole(Console):
+    """Shows texts as they are: names of files and what was said may look like markup, or move the cursor."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text as it is printed."""
+        return super().render_str(printable(text), **options)
+
+
+console = PlainConsole(stderr=True)
 """Messages and progress."""
 
 FILE_WIDTH = 160
@@ -50,8 +63,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 
 def table_console() -> Console:
     """Standard output for tables."""
-    out = Console(soft_wrap=True)
-    return out if out.is_terminal else Console(soft_wrap=True, width=FILE_WIDTH)
+    out = PlainConsole(soft_wrap=True)
+    return out if out.is_terminal else PlainConsole(soft_wrap=True, width=FILE_WIDTH)
+
+
+def marked(word: str, text: str, colour: str = "red") -> Text:
+    """A line that begins with a word in colour."""
+    return Text.assemble((printable(word), colour), " ", printable(text))
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what moves the cursor, turns the line around, or is half of a character."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def print_json(values: Any) -> None:

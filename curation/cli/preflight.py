@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, print_json, table_console
+from curation.cli.options import EXIT_ERROR, AsJson, ConfigFile, Overrides, Preset, marked, print_json, table_console
 
 if TYPE_CHECKING:
     from curation.preflight.estimate import BuildPlan, Machines, StagePlan
@@ -139,11 +139,11 @@ def _print(made: "BuildPlan") -> None:
     if made.pools:
         _print_pools(made)
     for line in lines:
-        console.print(line, highlight=False)
+        console.print(line)
     for note in made.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}")
     for problem in made.problems:
-        console.print(f"[red]problem:[/] {problem}", highlight=False)
+        console.print(marked("problem:", problem))
 
 
 def _print_pools(made: "BuildPlan") -> None:

@@ -64,7 +64,7 @@ class _Bars:
     def _log(self, line: str) -> None:
         if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
 
 
 def _counting(console: Console, *, bar: bool = True) -> tuple[Any, ...]:
@@ -117,7 +117,7 @@ class TrainProgress(_Bars):
         self._log(f"step {metrics.step} of {self._steps}: {note}")
         if metrics.validation:
             held_out = f"step {metrics.step}: loss on run.validation {_by_task(metrics.validation)}"
-            self._console.print(held_out, highlight=False, soft_wrap=True)
+            self._console.print(held_out, soft_wrap=True)
 
 
 class PosttrainProgress(_Bars):

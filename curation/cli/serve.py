@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from curation.cli.checkpoints import Checkpoint, Device, Int8, Prepared, open_model
-from curation.cli.options import console
+from curation.cli.options import console, marked
 
 KEYS_VARIABLE = "CURATION_SERVE_KEYS"
 
@@ -54,9 +54,8 @@ def serve(  # noqa: PLR0913 - the options of a command
         keys=read_keys(keys) if keys is not None else frozenset(),
     )
     if host not in {"127.0.0.1", "localhost", "::1"} and not settings.keys:
-        console.print(
-            f"[yellow]warning:[/] {host} is open to the network, and no key is asked for (--keys)", highlight=False
-        )
+        text = f"{host} is open to the network, and no key is asked for (--keys)"
+        console.print(marked("warning:", text, "yellow"))
     try:
         from curation.serve.listen import listen
     except ModuleNotFoundError as error:

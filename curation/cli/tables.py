@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from curation.cli.options import table_console
+from curation.cli.options import PlainConsole, marked, print_json, table_console
 from curation.core.counts import counted
 
 if TYPE_CHECKING:
@@ -32,8 +31,11 @@ def hours(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min {rest:02d} s" if minutes >= 60 else f"{minutes} min {rest:02d} s"
 
 
-def print_summary(summary: "Summary", output: str) -> None:
-    """The accounting as tables."""
+def print_summary(summary: "Summary", output: str, *, as_json: bool) -> None:
+    """The accounting as tables, or as JSON."""
+    if as_json:
+        print_json(summary.to_json())
+        return
     console = table_console()
     table = Table(title=f"{counted(summary.recordings, 'recording')}, {hours(summary.seconds)}", title_justify="left")
     for name in ("verdict", "reason"):
@@ -49,7 +51,7 @@ def print_summary(summary: "Summary", output: str) -> None:
     _print_errors(console, summary)
     for reason, left_out in summary.skipped.items():
         examples = ", ".join(left_out.examples)
-        console.print(f"left out of the inputs: {left_out.count} {reason}, e.g. {escape(examples)}", soft_wrap=True)
+        console.print(f"left out of the inputs: {left_out.count} {reason}, e.g. {examples}")
     _print_time(console, summary.timing)
     tokens = ", ".join(f"{summary.tokens[name]:,} {name}" for name in STREAMS)
     utterances, speakers = counted(summary.utterances, "utterance"), counted(summary.speakers, "speaker")
@@ -60,14 +62,14 @@ def print_summary(summary: "Summary", output: str) -> None:
             for amount in amounts
         )
         if shown:
-            console.print(f"{what}: {shown}", soft_wrap=True, highlight=False)
+            console.print(f"{what}: {shown}")
     for name, what in (
         ("shards", "training shards"),
         ("segments", "every utterance, kept or not, with its scores"),
         ("ledger", "every second and its verdict"),
         ("summary.json", "this summary as JSON"),
     ):
-        console.print(f"  {what:<30} {output}/{name}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  {what:<30} {output}/{name}")
 
 
 def _print_errors(console: Console, summary: "Summary") -> None:
@@ -76,8 +78,6 @@ def _print_errors(console: Console, summary: "Summary") -> None:
             console.print(
                 f"{name}: {rate.errors} of {rate.calls} failed in the label pass, e.g. {rate.example}",
                 soft_wrap=True,
-                highlight=False,
-                markup=False,
             )
 
 
@@ -140,10 +140,10 @@ def print_checks(checks: "list[Check]") -> None:
     """What doctor found."""
     console = table_console()
     for check in checks:
-        mark = "[green]ok[/]     " if check.ok else "[red]missing[/]"
-        console.print(f"{mark} {check.what}: {check.found}", highlight=False, soft_wrap=True)
+        word, colour = ("ok     ", "green") if check.ok else ("missing", "red")
+        console.print(marked(word, f"{check.what}: {check.found}", colour))
         if not check.ok:
-            console.print(f"        -> {check.remedy}", highlight=False, soft_wrap=True)
+            console.print(f"        -> {check.remedy}")
 
 
 def schema_rows() -> list[dict[str, str]]:
@@ -195,7 +195,7 @@ def print_models() -> None:
 
 def print_consensus_report(report: "ConsensusReport") -> None:
     """What was fitted, and its quality."""
-    console, fitted = Console(), report.fitted
+    console, fitted = PlainConsole(), report.fitted
     seconds = float(fitted.outcome.seconds.sum())
     console.print(f"{len(fitted.predicted)} labelled utterances, {seconds / 60:.1f} min, {fitted.words:.0f} words")
     for cause, count in report.left_out.items():

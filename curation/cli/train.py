@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.cli.options import ConfigFile, Overrides, console
+from curation.cli.options import ConfigFile, Overrides, console, marked
 
 if TYPE_CHECKING:
     from curation.train.run import Trained
@@ -76,12 +76,10 @@ def _run(shards: str, output: Path, settings: Any) -> "Trained":
 
 
 def _print_end(done: "Trained", output: Path) -> None:
-    console.print(f"step {done.step}: {done.checkpoint or 'nothing was trained'}", highlight=False, soft_wrap=True)
+    console.print(f"step {done.step}: {done.checkpoint or 'nothing was trained'}", soft_wrap=True)
     left_out = sum(done.data.get("over_long", {}).values())
     if left_out:
-        console.print(
-            f"[yellow]{left_out} samples were longer than data.token_budget or data.max_sample_tokens and left out"
-            f"[/] (the longest has {done.data['longest']} tokens)",
-            soft_wrap=True,
-        )
-    console.print(f"curves: tensorboard --logdir {output}", highlight=False, soft_wrap=True)
+        what = f"{left_out} samples were longer than data.token_budget or data.max_sample_tokens and left out"
+        text = marked(what, f"(the longest has {done.data['longest']} tokens)", "yellow")
+        console.print(text, soft_wrap=True)
+    console.print(f"curves: tensorboard --logdir {output}", soft_wrap=True)

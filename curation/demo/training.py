@@ -26,14 +26,13 @@ MAX_SECONDS = 8.0
 
 def train(build: str, run: Path) -> Path:
     """Train on a build's shards, or resume; returns the last checkpoint."""
-    from rich.console import Console
-
+    from curation.cli.options import PlainConsole
     from curation.cli.progress import TrainProgress
     from curation.train.config import load_training_config
     from curation.train.run import settings_of, train_run
 
     config = load_training_config(overrides=OVERRIDES, base=settings_of(run))
-    with TrainProgress(Console(), config.run.steps) as progress:
+    with TrainProgress(PlainConsole(), config.run.steps) as progress:
         trained = train_run(build, run, config, progress.on_step)
     if trained.checkpoint is None:
         msg = f"{run}: training wrote no checkpoint"
@@ -58,9 +57,8 @@ def training_utterance(build: str) -> tuple[dict[str, Any], Wave]:
 
 def show(build: str, checkpoint: Path, folder: Path) -> None:
     """Print the text, the model's transcript, and Whisper's transcript of the model's speech; write both waves."""
-    from rich.console import Console
-
     from curation.audio.levels import peak_normalize
+    from curation.cli.options import PlainConsole
     from curation.train.evaluate.judges import WhisperRecogniser
     from curation.train.infer.speech_model import SpeechModel
 
@@ -72,10 +70,10 @@ def show(build: str, checkpoint: Path, folder: Path) -> None:
     files = {"the recording": (folder / "recording.wav", wave), "the model": (folder / "spoken.wav", spoken)}
     for path, played in files.values():
         write_wave(path, played)
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole(soft_wrap=True)
     console.print(f"a training utterance, which the model has learned by heart: {row['id']} by {row['speaker']}")
-    console.print(f"  its text               {row['text']}", markup=False)
-    console.print(f"  transcribed            {heard}", markup=False)
-    console.print(f"  spoken, Whisper hears  {understood}", markup=False)
+    console.print(f"  its text               {row['text']}")
+    console.print(f"  transcribed            {heard}")
+    console.print(f"  spoken, Whisper hears  {understood}")
     for what, (path, _) in files.items():
         console.print(f"  listen to {what:13s}  {path}")

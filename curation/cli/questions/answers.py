@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from curation.cli.options import PlainConsole, printable
 from curation.cli.tables import NAMES, hours
 
 WIDTH = 80
@@ -19,12 +20,12 @@ MOST_COLUMNS = 8
 
 def console() -> Console:
     """Standard output, 80 columns wide."""
-    return Console(width=WIDTH, highlight=False)
+    return PlainConsole(width=WIDTH)
 
 
 def safe(value: Any) -> Text:
-    """A text of a stranger: no markup, and nothing that moves the cursor or turns the line around."""
-    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)))
+    """A text of a stranger in one line, with nothing that moves the cursor or turns the line around."""
+    return Text(printable(str(value)).replace("\n", "\\n"))
 
 
 def number(value: float | None) -> str:

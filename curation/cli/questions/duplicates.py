@@ -63,7 +63,7 @@ def _print(report: "Report", output: str) -> None:
     found = f"{counted(report.groups, 'group')} in {report.utterances:,} utterances"
     out.print(f"{found}: {counted(report.others, 'utterance')}, {hours(report.seconds)}, that the corpus has already")
     where = f"{output}/duplicates/groups.parquet has them, report.json beside it the examples"
-    out.print(where, soft_wrap=True, markup=False)
+    out.print(where, soft_wrap=True)
 
 
 def _said(row: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ def test_what_is_left_out_stands_in_the_summary(tmp_path, capsys):
     }
     assert again(tmp_path / "out").skipped == summary.skipped  # without inputs
     assert json.loads((tmp_path / "out/summary.json").read_text())["skipped"]
-    print_summary(summary, "out")
+    print_summary(summary, "out", as_json=False)
     assert "left out of the inputs: 1 hidden names" in capsys.readouterr().out
 
 
