@@ -85,9 +85,10 @@ test: extras system
 	$(BIN)/curation models fetch >/dev/null
 	@$(MAKE) --no-print-directory -j2 lint pytest
 
-# Three processes for two cores: that with the tests of Ray waits more than it computes.
+# The parts of the tests in processes of their own, three for two cores: that with the tests of Ray waits more than it
+# computes (tests/conftest.py).
 pytest:
-	$(BIN)/pytest -n 3 --no-loadscope-reorder
+	$(BIN)/pytest --dist each $(foreach part,engine speech rest,--tx popen//env:TESTS_PART=$(part))
 
 # The servers of object stores that only slow tests need.
 $(VENV)/servers: PROJECT := .[dev,nemo,seamless,slow]

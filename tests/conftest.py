@@ -94,48 +94,36 @@ def s3_bucket(s3):
     return s3.bucket(f"bucket-{uuid.uuid4().hex[:12]}")
 
 
-PIPELINE = ("guard/test_poison", *(f"test_{name}" for name in ("gpu", "kill", "metrics", "run")))
-RUNTIME = ("joining", "nodes", "ray", "separate", "spares")
-RAY = (
-    "tests/curation/core/test_plugins.py",
-    *(f"tests/curation/pipeline/{name}.py" for name in PIPELINE),
-    *(f"tests/curation/pipeline/runtime/test_{name}.py" for name in RUNTIME),
-    "tests/train/test_ray.py",
-)
-"""Tests that start Ray stay in one process: two clusters beside each other would have every core twice."""
-CORPUS = ("tests/curation/cli/", "tests/curation/demo/")
-"""They share a build with real models."""
-LONG = ("tests/curation/pipeline/test_real_build.py", "tests/train/test_kill.py", "tests/tokenize/fit/")
-PLACES = ("tests/curation/pipeline", "tests/train/infer", "tests/stages/transcribe", "tests/train/data")
-FIRST = ("ray", *LONG, "corpus", *PLACES)
-"""The longest units: last, they would leave a core idle."""
+ENGINE, SPEECH, REST = "engine", "speech", "rest"
+PLACES = {
+    "tests/": REST,
+    "tests/curation/core/test_plugins.py": ENGINE,
+    "tests/curation/pipeline/": ENGINE,
+    "tests/curation/pipeline/test_real_build.py": REST,
+    "tests/train/test_ray.py": ENGINE,
+    **dict.fromkeys((f"tests/curation/{name}/" for name in ("cli", "demo", "export", "fit")), SPEECH),
+    **dict.fromkeys((f"tests/{name}/" for name in ("manifests", "stages", "tokenize")), SPEECH),
+}
+"""Parts of the tests, by place, that `make test` runs side by side (TESTS_PART), each in a process that collects and
+imports no more than its part. All tests that start Ray are in one, since two clusters would have every core twice, and
+wait more than they compute. Each part takes about as long as the others: docs/results/2026-11-27-test-time.md.
+"""
 
 
-def unit_of(nodeid):
-    """What stays in one process where several run: mostly a folder, whose tests share models and builds."""
-    file = nodeid.partition("::")[0]
-    if file.startswith(LONG):
-        return file
-    if file.startswith(RAY):
-        return "ray"
-    return "corpus" if file.startswith(CORPUS) else file.rpartition("/")[0]
+def part_of(path):
+    """The part of a file or a folder (`.../`)."""
+    return PLACES[max((place for place in PLACES if path.startswith(place)), key=len)]
+
+
+def pytest_ignore_collect(collection_path, config):
+    wanted = os.environ.get("TESTS_PART")
+    if wanted is None or not collection_path.is_relative_to(config.rootpath / "tests"):
+        return None
+    path = collection_path.relative_to(config.rootpath).as_posix() + "/" * collection_path.is_dir()
+    within = {part for place, part in PLACES.items() if place.startswith(path)}
+    return None if wanted in {part_of(path), *within} else True
 
 
 def pytest_collection_modifyitems(items):
-    """By unit, in the order of `FIRST`."""
-    units = {item: unit_of(item.nodeid) for item in items}
-    strays = [item.nodeid for item, unit in units.items() if unit != "ray" and "cluster" in item.fixturenames]
-    assert not strays, f"{strays[0]} starts Ray: name its file in RAY"
-    items.sort(key=lambda item: next((place for place, unit in enumerate(FIRST) if units[item].startswith(unit)), 99))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Deal out `unit_of`; xdist's own `loadgroup` groups nothing with pytest 9.2."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Units(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            return unit_of(nodeid)
-
-    return Units(config, log)
+    strays = [item.nodeid for item in items if "cluster" in item.fixturenames and part_of(item.nodeid) != ENGINE]
+    assert not strays, f"{strays[0]} starts Ray: name its file in PLACES"

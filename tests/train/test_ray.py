@@ -12,25 +12,26 @@ from curation.train.ray import train_on_ray
 from tests.train.test_run import FEW, losses, shards, train
 
 
-def on_ray(corpus, run, *overrides):
+def on_ray(corpus, run, workers, *overrides):
     seen = []
-    settings = ["ray.workers=2", "ray.cpus_per_worker=0.5", *FEW, *overrides]
+    settings = [f"ray.workers={workers}", "ray.cpus_per_worker=0.5", *FEW, *overrides]
     done = train_on_ray(corpus, run, load_training_config(overrides=settings), seen.append)
     return done, seen
 
 
-def test_two_workers_are_one_process_with_twice_the_accumulation(cluster, tmp_path, monkeypatch):
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_workers_are_one_process_with_as_many_times_the_accumulation(cluster, tmp_path, monkeypatch, workers):
     """Also where paths are relative: workers start in another folder."""
     corpus = shards(tmp_path / "build")
     shards(tmp_path / "held-out", count=30)
     monkeypatch.chdir(tmp_path)
     settings = [f"ray.address={cluster.address}", "run.validation=held-out", "run.validation_rows=1"]
-    done, seen = on_ray("build", Path("two"), "run.steps=3", *settings)
-    train(corpus, tmp_path / "one", "run.steps=3", "run.accumulation=2")
-    assert "validation" in read_metrics(tmp_path / "two")[-1]
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+    done, seen = on_ray("build", Path("ray"), workers, "run.steps=3", *settings)
+    train(corpus, tmp_path / "one", "run.steps=3", f"run.accumulation={workers}")
+    assert "validation" in read_metrics(tmp_path / "ray")[-1]
+    assert losses(tmp_path / "ray") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     assert done.step == 3
-    assert done.checkpoint == checkpoint.latest(tmp_path / "two")
+    assert done.checkpoint == checkpoint.latest(tmp_path / "ray")
     assert [metrics.step for metrics in seen] == [1, 2, 3]
 
 
@@ -39,4 +40,4 @@ def test_a_bad_batch_ends_training_with_its_message(tmp_path):
     """On a Ray that the training starts itself."""
     corpus = shards(tmp_path / "build")
     with pytest.raises(BadBatchError, match=r"jumped to(.|\n)*utt-"):
-        on_ray(corpus, tmp_path / "run", "run.steps=400", "optimizer.learning_rate=5.0", "run.spike_factor=1.01")
+        on_ray(corpus, tmp_path / "run", 2, "run.steps=400", "optimizer.learning_rate=5.0", "run.spike_factor=1.01")

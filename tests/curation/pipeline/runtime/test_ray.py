@@ -34,6 +34,7 @@ def test_a_user_error_of_a_worker_is_raised_as_it_is(cluster, tmp_path):
     assert str(caught.value) == "model x is not on this machine: run `curation models fetch x`"
 
 
+@pytest.mark.slow
 def test_stages_that_workers_cannot_import_are_an_error_that_names_their_module(cluster, tmp_path, monkeypatch):
     only_here = ModuleType("only_here")
     exec("def stages(config):\n    return []", vars(only_here))  # noqa: S102 - as a file that other machines lack
