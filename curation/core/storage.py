@@ -13,7 +13,7 @@ import os
 import posixpath
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from curation.core.errors import ConfigError, DataError, StorageError, UserError
 from curation.core.faults import is_storage_fault, persistently
-from curation.core.parquet import TableWriter, encoding
+from curation.core.parquet import TableWriter, damage_named, encoding
 from curation.core.records import json_bytes
 from curation.core.stores.conditional import ChangedError, ConditionalPuts, conditional_puts
 from curation.core.stores.naming import NamedFile, writing
@@ -291,7 +291,10 @@ class Storage:
         with self.open(name) as file:
             yield pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=True)  # neighbours in one request
 
-    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """Read a Parquet file, or some of its columns (dotted names reach into structs and lists)."""
-        with self.open_table(name) as file:
+    def read_table(self, name: str, columns: list[str] | None = None, remedy: str = "") -> pa.Table:
+        """Read a Parquet file, or some of its columns (dotted names reach into structs and lists).
+
+        With a remedy, a damaged one is a DataError that says it.
+        """
+        with damage_named(f"{self.root}/{name}", remedy) if remedy else nullcontext(), self.open_table(name) as file:
             return file.read(columns=columns)

@@ -94,10 +94,9 @@ def read_list(file: str) -> list[str]:
 def _published(out: Storage) -> ShardIndex:
     corpus = published_index(out)
     for name in corpus.ledger[:1]:
-        with out.open_table(f"{ledger.FOLDER}/{name}") as file:
-            if file.schema_arrow.names != LEDGER.names:
-                msg = f"{out.root} is of a version with other columns: `curation compact {out.root}` writes them"
-                raise ConfigError(msg)
+        if out.read_table(f"{ledger.FOLDER}/{name}", remedy=index.REMEDY).schema.names != LEDGER.names:
+            msg = f"{out.root} is of a version with other columns: `curation compact {out.root}` writes them"
+            raise ConfigError(msg)
     if unfinished_units(out, plan.read_plan(out))[0] or out.exists(ANEW):
         msg = f"{out.root}: a build is not finished: do that first, with `curation build -o {out.root}`"
         raise ConfigError(msg)
@@ -121,7 +120,7 @@ def _resolve(out: Storage, corpus: ShardIndex, wanted: Wanted) -> tuple[set[str]
             found.add(identifier)
             known |= mine
     for name in corpus.segments:
-        heard = out.read_table(f"{segments.FOLDER}/{name}", ["recording_id", "speaker"])
+        heard = out.read_table(f"{segments.FOLDER}/{name}", ["recording_id", "speaker"], index.REMEDY)
         heard = heard.filter(pc.is_in(heard["speaker"], _set_of(speakers)))
         found.update(pc.unique(heard["recording_id"]).to_pylist())
         known.update(pc.unique(heard["speaker"]).to_pylist())
@@ -205,7 +204,7 @@ def _places(out: Storage, recordings: Collection[str]) -> tuple[set[int], set[st
     paths: set[str] = set()
     wanted = _set_of(recordings)
     for part in planned.parts:
-        rows = out.read_table(f"{plan.FOLDER}/{part.file}", ["id", "unit", "path"])
+        rows = planned.read(part, ["id", "unit", "path"])
         rows = rows.filter(pc.is_in(rows["id"], value_set=wanted))
         units.update(rows["unit"].to_pylist())
         paths.update(rows["path"].to_pylist())
@@ -217,7 +216,7 @@ def _lengths(out: Storage, corpus: ShardIndex, recordings: Collection[str]) -> d
     found = dict.fromkeys(sorted(recordings), 0)
     wanted = _set_of(recordings)
     for name in corpus.ledger:
-        rows = out.read_table(f"{ledger.FOLDER}/{name}", ["recording_id", "start_sample", "end_sample"])
+        rows = out.read_table(f"{ledger.FOLDER}/{name}", ["recording_id", "start_sample", "end_sample"], index.REMEDY)
         rows = rows.filter(pc.is_in(rows["recording_id"], value_set=wanted))
         lengths = np.asarray(rows["end_sample"].to_numpy() - rows["start_sample"].to_numpy())
         for one, length in zip(rows["recording_id"].to_pylist(), lengths.tolist(), strict=True):

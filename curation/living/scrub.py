@@ -48,7 +48,7 @@ def concerned(out: Storage, recordings: Collection[str], units: Collection[int])
 def scrub(out: Storage, recordings: Collection[str], paths: Collection[str], units: Collection[int]) -> None:
     """Take recordings out of everything but what is published."""
     for name, column, has in _concerned(out, recordings, units):
-        table = out.read_table(name)
+        table = _read(out, name)
         out.write_table(name, staging.without_examples(table.filter(pc.invert(has(table[column], recordings)))))
     _bounds(out, units)
     for name in out.names(marks.FOLDER):
@@ -71,8 +71,17 @@ Has = Callable[[pa.ChunkedArray, Collection[str]], pa.Array]
 def _concerned(out: Storage, recordings: Collection[str], units: Collection[int]) -> Iterator[tuple[str, str, Has]]:
     """The tables that have rows of the recordings, each with the column that says so: no other is read."""
     for name, column, has in _tables(out, units):
-        if out.exists(name) and pc.any(has(out.read_table(name, [column])[column], recordings)).as_py():
+        if out.exists(name) and pc.any(has(_read(out, name, [column])[column], recordings)).as_py():
             yield name, column, has
+
+
+def _read(out: Storage, name: str, columns: list[str] | None = None) -> pa.Table:
+    again = (
+        f"remove it and the file of the same name in {staging.FOLDER}/, then `curation build -o {out.root}` labels it"
+    )
+    remedies = {near.FILE: near.REMEDY, voices.FILE: voices.ANEW}
+    remedy = plan.REMEDY if name.startswith(f"{plan.FOLDER}/") else remedies.get(name, again)
+    return out.read_table(name, columns, remedy)
 
 
 def _tables(out: Storage, units: Collection[int]) -> Iterator[tuple[str, str, Has]]:

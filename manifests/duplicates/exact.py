@@ -22,6 +22,7 @@ from curation.manifests import plan
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates.twins import Twin
 from curation.manifests.groups import labelled_again
+from curation.manifests.index import REMEDY
 
 REASON = "dedup.exact"
 """Of the segments of a recording that does not count. The detail is the id of the one that does."""
@@ -81,7 +82,7 @@ class Contents:
         """Add what files of the ledger say of the recordings that stay as they are: all but those `without`."""
         gone = pa.array(without, pa.string())
         for file in ledger:
-            rows = out.read_table(f"{LEDGER}/{file}", PUBLISHED_COLUMNS)
+            rows = out.read_table(f"{LEDGER}/{file}", PUBLISHED_COLUMNS, REMEDY)
             twin = pc.fill_null(pc.equal(rows["reason"], REASON), False)  # noqa: FBT003 - the value of a null
             first = pc.equal(rows["start_sample"], 0)
             known = pc.and_(pc.is_valid(rows["pcm"]), pc.invert(pc.is_in(rows["recording_id"], value_set=gone)))
@@ -116,7 +117,7 @@ def count_for_others(out: Storage, ledger: Iterable[str], recordings: Collection
     """Whether any of the recordings counts in place of another one, as files of the ledger say."""
     wanted = pa.array(sorted(recordings), pa.string())
     for file in ledger:
-        rows = out.read_table(f"{LEDGER}/{file}", ["reason", "detail"])
+        rows = out.read_table(f"{LEDGER}/{file}", ["reason", "detail"], REMEDY)
         twins = rows.filter(pc.equal(rows["reason"], REASON))
         if pc.any(pc.is_in(twins["detail"], value_set=wanted)).as_py():
             return True
@@ -127,7 +128,7 @@ def with_same_samples(out: Storage, ledger: Iterable[str], pcm: Collection[str])
     """The ids of the recordings that have any of these samples, as files of the ledger say."""
     wanted, found = pa.array(sorted(pcm), pa.string()), set[str]()
     for file in ledger:
-        rows = out.read_table(f"{LEDGER}/{file}", ["recording_id", "pcm"])
+        rows = out.read_table(f"{LEDGER}/{file}", ["recording_id", "pcm"], REMEDY)
         found.update(pc.unique(rows.filter(pc.is_in(rows["pcm"], value_set=wanted))["recording_id"]).to_pylist())
     return found
 

@@ -14,7 +14,7 @@ from curation.core.parquet import damage_named
 from curation.core.storage import Storage
 from curation.manifests import shards
 from curation.manifests.groups import replaced
-from curation.manifests.index import ShardIndex
+from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.plan import Plan
 from curation.manifests.voices.clusters import Speaker
 
@@ -25,7 +25,7 @@ COUNT = b"curation.voices"
 """In the metadata: how many voices there ever were."""
 PLANNED = b"curation.planned"
 """In the metadata: generations of the plan that the corpus had. What later ones label again are other speakers."""
-REMEDY = "`curation voices --anew` writes it again, with other numbers"
+ANEW = "`curation voices --anew` writes it again, with other numbers"
 DIMENSION = 192
 """Of embeddings; shorter ones are filled up with zeros."""
 _COLUMNS = ["recording_id", "speaker", "manifest_speaker", "seconds", "speaker_embedding"]
@@ -46,7 +46,7 @@ def read_members(out: Storage, planned: Plan) -> Members:
     Raises DataError where the file is damaged.
     """
     table = read_table(out, planned)
-    with damage_named(f"{out.root}/{FILE}", REMEDY):
+    with damage_named(f"{out.root}/{FILE}", ANEW):
         keys = zip(table["recording_id"].to_pylist(), table["speaker"].to_pylist(), strict=True)
         numbers = [int(name[1:]) for name in table["voice_id"].to_pylist()]
         count = int((table.schema.metadata or {}).get(COUNT, b"0"))
@@ -60,7 +60,7 @@ def read_table(out: Storage, planned: Plan) -> pa.Table:
     """
     if not out.exists(FILE):
         return SCHEMA.empty_table()
-    with damage_named(f"{out.root}/{FILE}", REMEDY):
+    with damage_named(f"{out.root}/{FILE}", ANEW):
         table = out.read_table(FILE, SCHEMA.names)
         known = int((table.schema.metadata or {}).get(PLANNED, b"1"))
         again = pa.array([*replaced(planned, known)], pa.string())
@@ -81,7 +81,7 @@ def heard(out: Storage, corpus: ShardIndex) -> Iterator[Speaker]:
     """Every speaker of the utterances of a corpus, those of one recording together; a shard is in memory at a time."""
     pending: dict[tuple[str, str], Speaker] = {}
     for entry in corpus.shards:
-        table = out.read_table(f"{shards.FOLDER}/{entry.file}", _COLUMNS)
+        table = out.read_table(f"{shards.FOLDER}/{entry.file}", _COLUMNS, REMEDY)
         last = table["recording_id"][-1].as_py() if table.num_rows else ""
         for row in table.to_pylist():
             key = row["recording_id"], row["speaker"]
@@ -98,6 +98,6 @@ def published_count(out: Storage, corpus: ShardIndex) -> int:
     """The highest number of a voice in the shards of a corpus; 0: they have none."""
     highest = 0
     for entry in corpus.shards if any(entry.voiced for entry in corpus.shards) else ():
-        names = out.read_table(f"{shards.FOLDER}/{entry.file}", ["voice_id"])["voice_id"]
+        names = out.read_table(f"{shards.FOLDER}/{entry.file}", ["voice_id"], REMEDY)["voice_id"]
         highest = max([highest, *(int(name[1:]) for name in pc.unique(names).drop_null().to_pylist())])
     return highest

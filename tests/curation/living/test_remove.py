@@ -9,12 +9,13 @@ import pytest
 import soundfile
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError
 from curation.core.storage import Storage
 from curation.core.stores.protocols import file_system
 from curation.living import scrub
 from curation.living.remove import Wanted, remove
 from curation.living.verify import verify
+from curation.living.voices import find_voices
 from curation.manifests.history.seal import check_seal
 from curation.manifests.index import read_index
 from curation.manifests.marks import files as marks
@@ -269,6 +270,26 @@ def test_what_nobody_has_removes_nothing(corpus, wanted):
     ):
         remove(str(corpus / "out"), wanted, "other")
     assert read_index(Storage(str(corpus / "out"))) == before
+
+
+def test_what_cannot_be_read_is_named_and_nothing_is_begun(corpus, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(corpus / "out", out)
+    find_voices(str(out))
+    tokens = next((out / "tokens").iterdir()).relative_to(out)
+    for folder in ("ledger", "segments", "speech", "staging", tokens, "voices", "plan/generation-000-*"):
+        (file, *_) = sorted(out.glob(f"{folder}/*.parquet"))
+        content = file.read_bytes()
+        for damaged in (b"", content[: len(content) // 2]):
+            file.write_bytes(damaged)
+            with pytest.raises(DataError, match=f"{file.name} is damaged .*: .* (copy|again|labels? it)"):
+                remove(str(out), Wanted(recordings=["amber", "birch", "cedar"]), "other")
+        file.write_bytes(content)
+    assert not (out / INTENT).exists()
+    file = next(out.glob("shards/*.parquet"))
+    file.write_bytes(b"")
+    with pytest.raises(DataError, match=f"{file.name} is damaged .* publish the build again"):
+        find_voices(str(out))
 
 
 @pytest.mark.parametrize("left", ["unlabelled", "unpublished"])
