@@ -86,7 +86,8 @@ class Without:
         new = shards.rewritten(was, self.edition)
         names = [f"{folder}/{new}" for folder in (ledger.FOLDER, segments.FOLDER)]
         said: list[pa.Table] = []
-        with self.out.open_table(f"{segments.FOLDER}/{was}") as heard:
+        beside = f"{segments.FOLDER}/{was}"
+        with damage_named(f"{self.out.root}/{beside}", index.REMEDY), self.out.open_table(beside) as heard:
             schema = heard.schema_arrow
             with self.out.table_writer(names[1], schema, segments.ROW_GROUP_ROWS) as other:
                 for rows in self._rest(heard):

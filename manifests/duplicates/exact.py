@@ -22,7 +22,6 @@ from curation.manifests import plan
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates.twins import Twin
 from curation.manifests.groups import labelled_again
-from curation.manifests.index import REMEDY
 
 REASON = "dedup.exact"
 """Of the segments of a recording that does not count. The detail is the id of the one that does."""
@@ -32,6 +31,8 @@ LIMITS = {"memory_limit": "256MB", "threads": "1", "python_enable_replacements":
 PUBLISHED_COLUMNS = ["recording_id", "start_sample", "reason", "pcm"]
 LEDGER = "ledger"
 """Folder of its parts."""
+REMEDY = "publish the build again with `curation compact BUILD`"
+"""Where one is damaged."""
 OLDEST = """
 WITH tried AS (SELECT seen.id, min(seen.unit) AS unit, min(pcm) AS pcm FROM seen LEFT JOIN homes USING (id)
                WHERE seen.unit >= coalesce(homes.unit, 0) GROUP BY seen.id HAVING count(DISTINCT pcm) = 1),

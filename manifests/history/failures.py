@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from curation.core.storage import Storage
 from curation.manifests import ledger
-from curation.manifests.index import ShardIndex
+from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.plan import Stretch
 from curation.manifests.shards import origin
 
@@ -37,7 +37,7 @@ def failed_recordings(out: Storage, corpus: ShardIndex) -> Iterator[FailedRecord
 
 def _failed_in(out: Storage, names: Sequence[str]) -> Iterator[FailedRecording]:
     for name in names:
-        table = out.read_table(f"{ledger.FOLDER}/{name}", _FAILURE_COLUMNS)
+        table = out.read_table(f"{ledger.FOLDER}/{name}", _FAILURE_COLUMNS, REMEDY)
         if not table.num_rows:  # all of its recordings were removed
             continue
         recording = table["recording_id"].combine_chunks()

@@ -17,7 +17,7 @@ from curation.core.errors import ConfigError
 from curation.core.storage import Storage
 from curation.manifests import ledger
 from curation.manifests.columns.maps import one_chunk
-from curation.manifests.index import ShardIndex
+from curation.manifests.index import REMEDY, ShardIndex
 from curation.manifests.splits.components import Components, digests_of
 from curation.manifests.splits.places import SplitConfig, hashes
 
@@ -58,7 +58,8 @@ def kept_samples(out: Storage, corpus: ShardIndex, components: Components) -> Sa
     found = np.zeros(len(components.digests), np.int64)
     for name in corpus.ledger:
         columns = ["recording_id", "status", "start_sample", "end_sample"]
-        rows = out.read_table(f"{ledger.FOLDER}/{name}", columns).filter(pc.field("status") == "kept")
+        every = out.read_table(f"{ledger.FOLDER}/{name}", columns, REMEDY)
+        rows = every.filter(pc.field("status") == "kept")
         place = components.places_of(digests_of(one_chunk(rows["recording_id"])))
         lengths = rows["end_sample"].to_numpy() - rows["start_sample"].to_numpy()
         np.add.at(found, place[place >= 0], lengths[place >= 0])
