@@ -24,6 +24,7 @@ from curation.manifests import index, ledger, plan, schemas, shards, tokens
 from curation.manifests.duplicates.twins import read_twins
 from curation.manifests.groups import IdRange, groups
 from curation.manifests.index import Portion, ShardEntry
+from curation.manifests.schemas import VOICE
 from curation.manifests.segments import table as segments
 from curation.manifests.segments.table import SegmentTable
 from curation.manifests.selection import LabelledBuild, filtered, judged_folder, payload
@@ -102,7 +103,7 @@ def _with_portion(found: pa.Table, intervals: pa.Table, heard: pa.Table) -> pa.T
     known = segment.is_valid().to_numpy()
     row = np.empty(found.num_rows, np.int64)
     row[segment.drop_null().to_numpy()] = np.flatnonzero(known)
-    for name in ("split", "tier", "voice_id"):
+    for name in ("split", "tier", VOICE.name):
         found = found.append_column(name, heard[name].take(pa.array(row)))
     return found
 
@@ -215,7 +216,8 @@ class ShardTally:
         """Count rows of `schemas.SHARDS`."""
         self.rows += table.num_rows
         self.seconds += float(np.sum(table["seconds"].to_numpy()))
-        self.voiced += table.num_rows - table["voice_id"].null_count
+        if VOICE.name in table.column_names:  # shards of versions without it are written again where something goes
+            self.voiced += table.num_rows - table[VOICE.name].null_count
         for stream in tokens.STREAMS:
             self.tokens[stream] += int(pc.sum(pc.list_value_length(table[stream])).as_py() or 0)
         for counter, name in ((self.languages, "language"), (self.licences, "licence")):

@@ -25,11 +25,19 @@ def test_a_file_has_a_recording_where_one_of_its_rows_does(there, wanted, statis
     assert has_any(file, sorted({*wanted})) == bool({*there} & {*wanted})
 
 
-@pytest.fixture
-def out(tmp_path):
+VOICES = {"a": "V000001", "b": "V000001", "c": None}
+
+
+@pytest.fixture(params=["today", "before there were voices"])
+def out(tmp_path, request):
     out = Storage(str(tmp_path))
-    rows = [{"id": f"{name}-{number}", "recording_id": name, "seconds": 1.5} for name in "abc" for number in range(3)]
+    rows = [
+        {"id": f"{name}-{number}", "recording_id": name, "seconds": 1.5, "voice_id": VOICES[name]}
+        for name in "abc"
+        for number in range(3)
+    ]
     table = pa.Table.from_pylist(rows, schema=schemas.SHARDS.with_metadata({"curation.version": "1"}))
+    table = table if request.param == "today" else table.drop_columns(["voice_id"])
     with out.table_writer("shards/part-00000-of-00001.parquet", table.schema, 4) as writer:
         writer.add(table)
     return out
@@ -40,6 +48,7 @@ def test_a_shard_is_written_again_in_row_groups_of_the_same_size(out):
     assert done.file == "part-00000-of-00001-v1.7.parquet"
     assert (done.entry.rows, done.entry.seconds) == (6, 9.0)
     with out.open_table(f"shards/{done.file}") as file:
+        assert done.entry.voiced == (3 if "voice_id" in file.schema_arrow.names else 0)
         assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == [4, 2]
         assert file.read(["recording_id"])["recording_id"].to_pylist() == [*"aaaccc"]
         assert file.schema_arrow.metadata[b"curation.version"] == b"1"
