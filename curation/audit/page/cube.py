@@ -26,7 +26,7 @@ MOVABLE = 4
 """Thresholds that have more than one edge still when there are to be `FEW_EDGES`: those that reject most."""
 SPREAD_ROWS = 500_000
 """Segments, about, by whose quantiles edges are chosen; the ends of the values are those of all."""
-BATCH_ROWS = 250_000
+BATCH_ROWS = 500_000
 JUDGED = "rules_broken IS NOT NULL"
 """Condition: the thresholds were tried. Of the others a stage has given the verdict, and keeps it."""
 MISSING, APART = -1, -2
@@ -73,13 +73,24 @@ def _cells(corpus: Corpus, edges: Edges, most: int, at_once: int) -> tuple[Edges
     """The cells, sorted, with the edges that are left between them."""
     rules, fewer = corpus.rules, _fewer(edges, _rejects(corpus))
     segments = corpus.database.sql(_query(corpus)).to_arrow_reader(at_once)
-    cells = _binned(pa.RecordBatch.from_pylist([], segments.schema), rules, edges)
-    for batch in segments:
-        cells = _added(pa.concat_tables([cells, _added(_settled(_binned(batch, rules, edges), rules, edges))]))
+    cells = _binned(segments.schema.empty_table(), rules, edges)
+    for part in _parts(segments, at_once):
+        cells = _added(pa.concat_tables([cells, _settled(_binned(part, rules, edges), rules, edges)]))
         while cells.num_rows > most and (numbers := next(fewer, None)):
             left = [_thinned(*each) for each in zip(edges, rules, numbers, strict=True)]
             edges, cells = left, _added(_settled(_coarser(cells, edges, left), rules, left))
     return edges, cells.sort_by([(name, "ascending") for name in _keys(cells)])
+
+
+def _parts(segments: pa.RecordBatchReader, at_once: int) -> Iterator[pa.Table]:
+    """Tables of so many segments or a few more: of the reader's own batches each would be added to all cells."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in segments:
+        waiting.append(batch)
+        if sum(item.num_rows for item in waiting) >= at_once:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    yield pa.Table.from_batches(waiting, segments.schema)
 
 
 def _rejects(corpus: Corpus) -> list[int]:
@@ -132,18 +143,18 @@ def _query(corpus: Corpus) -> str:
     return f"SELECT {', '.join([*chosen, *values, *apart])} FROM segments WHERE {JUDGED}"
 
 
-def _binned(batch: pa.RecordBatch, rules: Sequence[Rule], edges: Edges) -> pa.Table:
+def _binned(part: pa.Table, rules: Sequence[Rule], edges: Edges) -> pa.Table:
     """Segments with bins in place of scores."""
-    found = {name: batch[name] for name in ("language", "otherwise")}
+    found = {name: part[name] for name in ("language", "otherwise")}
     for number, (rule, mine) in enumerate(zip(rules, edges, strict=True)):
-        values = batch[f"value_{number}"].to_numpy(zero_copy_only=False)
+        values = part[f"value_{number}"].to_numpy()
         # How many edges it has passed: for `>` those below it, else those up to it.
         bins = np.searchsorted(mine, values, side="left" if rule.breaks == ">" else "right").astype(np.int8)
         bins[np.isnan(values)] = MISSING
         if rule.unless:
-            bins[batch[f"apart_{number}"].to_numpy(zero_copy_only=False)] = APART
+            bins[part[f"apart_{number}"].to_numpy()] = APART
         found[f"bin_{number}"] = bins
-    return pa.table({**found, "count": batch["count"], "samples": batch["samples"]})
+    return pa.table({**found, "count": part["count"], "samples": part["samples"]})
 
 
 def _added(cells: pa.Table) -> pa.Table:
@@ -172,9 +183,11 @@ def _coarser(cells: pa.Table, edges: Edges, left: Edges) -> pa.Table:
 def _edges(corpus: Corpus) -> Edges:
     """At most `EDGES[0]` round numbers for each rule that divide its values."""
     bounds, quantiles = [], []
-    for value in (corpus.value(rule.score) for rule in corpus.rules):
-        of = f"({value}) FILTER (isfinite({value}))"
-        bounds += [f"min{of}", f"max{of}", f"bool_and({value} = floor({value})) FILTER (isfinite({value}))"]
+    for rule in corpus.rules:
+        value = corpus.value(rule.score)
+        of = f"FILTER (isfinite({value}))"
+        whole = f"bool_and({value} = floor({value})) {of}" if float(rule.threshold).is_integer() else "false"
+        bounds += [f"min({value}) {of}", f"max({value}) {of}", whole]
         steps = ", ".join(f"{step / 24:.4f}" for step in range(1, 24))
         quantiles.append(f"approx_quantile({value}, [{steps}]) FILTER (isfinite({value}))")
     if not corpus.rules:
@@ -194,13 +207,13 @@ def _edges(corpus: Corpus) -> Edges:
 def _divided(rule: Rule, ends: tuple[float | None, float, bool], quantiles: Sequence[float]) -> list[float]:
     """Edges between the least and the greatest value, with the threshold; at one end nothing is rejected.
 
-    `ends`: both, and whether all values are whole numbers.
+    `ends`: both, and whether all values and the threshold are whole numbers.
     """
     low, high, whole = ends
     if low is None:
         return [float(rule.threshold)]
     unit = 1.0
-    if not (whole and float(rule.threshold).is_integer()):
+    if not whole:
         unit = 10.0 ** (math.floor(math.log10(max(high - low, 1e-6))) - 1)
     even = (low + (high - low) * step / 20 for step in range(1, 20))
     inner = {_round(math.floor(value / unit) * unit) for value in [*quantiles, *even]}

@@ -18,7 +18,7 @@ from curation.core.storage import Storage
 from curation.manifests.summary import FILE as SUMMARY
 from curation.manifests.summary import Line, Summary
 from tests.bench.audit.measured import measured
-from tests.bench.audit.questions import corpora
+from tests.bench.audit.questions import corpus
 from tests.support.audit.browser import Browser, meta_of
 
 PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary, "page")
-        one, _ = corpora(arguments.folder or temporary, arguments.segments, ("a",))
+        one = corpus(arguments.folder or temporary, "a", arguments.segments)
         if not Storage(one).exists(SUMMARY):
             write_summary(Storage(one))
         took = measured("audit", one, "-o", str(page), "--audio", "none", "--json")

@@ -1,7 +1,7 @@
 """Questions about a corpus of ten million segments: seconds, CPU seconds and peak memory of each.
 
     python -m tests.bench.audit.questions --folder FOLDER    # FOLDER/a and FOLDER/b, 3.8 GB each; made where they lack
-    python -m tests.bench.audit.questions --only diff        # one of them
+    python -m tests.bench.audit.questions --only diff why    # some of them
 
 The corpora are those of `tests.bench.audit.corpora`. Each question runs in a process of its own, with the start of
 Python and of its packages.
@@ -10,7 +10,6 @@ Python and of its packages.
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from curation.core.storage import Storage
@@ -44,12 +43,11 @@ def questions(one: str, other: str, marks: Path, identity: str) -> list[list[str
     ]
 
 
-def corpora(folder: str, count: int, made: Sequence[str] = ("a", "b")) -> tuple[str, str]:
-    """Two builds below a folder, made where they are not there."""
-    for name, overrides in (("a", BEFORE), ("b", AFTER)):
-        if name in made and not (out := Storage(f"{folder}/{name}")).exists(FILE):
-            write_corpus(out, count, overrides)
-    return f"{folder}/a", f"{folder}/b"
+def corpus(folder: str, name: str, count: int) -> str:
+    """A build below a folder, made where it is not there."""
+    if not (out := Storage(f"{folder}/{name}")).exists(FILE):
+        write_corpus(out, count, BEFORE if name == "a" else AFTER)
+    return out.root
 
 
 def marked(corpus: str, file: Path) -> str:
@@ -75,15 +73,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segments", type=int, default=10_000_000)
     parser.add_argument("--folder", help="where the corpora are, or are left; a temporary folder by default")
-    parser.add_argument("--only", help="questions that begin so")
+    parser.add_argument("--only", nargs="*", default=[""], help="questions that begin so")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        one, other = corpora(arguments.folder or temporary, arguments.segments)
+        folder, marks = arguments.folder or temporary, Path(temporary, "marks.jsonl")
+        one, other = corpus(folder, "a", arguments.segments), f"{folder}/b"
         size = sum(path.stat().st_size for path in Path(one, segments.FOLDER).iterdir())
         print(f"{arguments.segments:,} segments, {size / 1e6:,.0f} MB", flush=True)
-        marks = Path(temporary, "marks.jsonl")
         for command in questions(one, other, marks, marked(one, marks)):
-            if " ".join(command).startswith(arguments.only or ""):
+            if " ".join(command).startswith(tuple(arguments.only)):
+                if other in command:
+                    corpus(folder, "b", arguments.segments)
                 shown = " ".join(part for part in command if part not in {one, other, str(marks)})
                 print(f"{shown:<60} {measured(*command, '--json')}", flush=True)
 
