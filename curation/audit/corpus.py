@@ -7,7 +7,8 @@ Only what the index names is the corpus. The database is in memory and locked: q
 other file and no network, and cannot change the settings that say so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -40,6 +41,8 @@ LOCKED = {
 KEY = f"""coalesce(id, printf('%s-%010d-%010d', recording_id, CAST(round(start * {SAMPLE_RATE}) AS BIGINT),
     CAST(round("end" * {SAMPLE_RATE}) AS BIGINT)))"""
 """A name for every row: what was never a segment has no id, and is called as if it had been one."""
+UNNAMED = re.compile(r"(?P<recording>.+)-\d{10,}-\d{10,}", re.DOTALL)
+"""What `KEY` calls a row without an id."""
 SAMPLES = f"CAST(round(seconds * {SAMPLE_RATE}) AS BIGINT)"
 """Durations are added as whole samples: then the sums do not depend on the order."""
 
@@ -151,6 +154,32 @@ def asked(
     found = database.execute(query, parameters)
     names = [item[0] for item in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def named(database: duckdb.DuckDBPyConnection, names: Iterable[str], columns: str = "*") -> dict[str, dict[str, Any]]:
+    """The segments that `KEY` calls so, by their names; what there is not is left out.
+
+    First by ids, then by recordings: only those parts of the files are read that may have them.
+    """
+    ids = list(dict.fromkeys(names))
+    found = _where(database, f"id IN ({_places(ids)})", ids, columns)
+    others = {name: key["recording"] for name in ids if name not in found and (key := UNNAMED.fullmatch(name))}
+    where = f"recording_id IN ({_places(others)}) AND id IS NULL AND {KEY} IN ({_places(others)})"
+    return {**found, **_where(database, where, [*others.values(), *others], columns)}
+
+
+def _where(
+    database: duckdb.DuckDBPyConnection, condition: str, values: Sequence[str], columns: str
+) -> dict[str, dict[str, Any]]:
+    if not values:
+        return {}
+    rows = asked(database, f"SELECT {KEY} AS key, {columns} FROM segments WHERE {condition}", values)
+    return {row.pop("key"): row for row in rows}
+
+
+def _places(values: Collection[Any]) -> str:
+    """Places of so many parameters."""
+    return ", ".join("?" * len(values))
 
 
 def value_of(score: str, columns: Mapping[str, str]) -> str:

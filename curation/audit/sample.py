@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from curation.audit.corpus import KEY, Corpus, quoted
+from curation.audit.corpus import KEY, Corpus, named, quoted
 from curation.core.errors import ConfigError
 from curation.manifests.verdicts import Rule
 
@@ -103,11 +103,7 @@ def most_random(take: int, count: int) -> float:
 def _shown(corpus: Corpus, picked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows of these keys in their order, with what is `SHOWN` and the scores: only now texts are read."""
     columns = ", ".join([*SHOWN, *map(quoted, corpus.scores)])
-    found = corpus.ask(
-        f"SELECT {KEY} AS key, {columns} FROM segments WHERE {KEY} IN (SELECT unnest($keys))",
-        {"keys": [row["key"] for row in picked]},
-    )
-    by_key = {row.pop("key"): row for row in found}
+    by_key = named(corpus.database, [row["key"] for row in picked], columns)
     return [{**by_key[row["key"]], **{name: row[name] for name in ("stratum", "weight", "size")}} for row in picked]
 
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from curation.audio.wave import SAMPLE_RATE
-from curation.audit.corpus import KEY, Corpus
+from curation.audit.corpus import Corpus, named
 from curation.audit.judging import tried
 from curation.core.errors import ConfigError
 
@@ -18,8 +18,7 @@ def why(corpus: Corpus, what: str) -> dict[str, Any]:
 
     The file is a recording's id, its path, or the end of it. Raises ConfigError where there is none, or several.
     """
-    found = corpus.ask("SELECT * FROM segments WHERE id = ?", [what])
-    found = found or corpus.ask(f"SELECT * FROM segments WHERE id IS NULL AND {KEY} = ?", [what])
+    found = [*named(corpus.database, [what]).values()]
     place = PLACE.fullmatch(what)
     if not found and place is None:
         msg = (

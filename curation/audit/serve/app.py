@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.staticfiles import StaticFiles
 
-from curation.audit.corpus import KEY, Corpus, asked, locked
+from curation.audit.corpus import Corpus, locked, named
 from curation.audit.page.rows import RowWriter
 from curation.audit.page.systems import Disagreement
 from curation.audit.page.text import cleaned
@@ -73,7 +73,7 @@ class Served:
 
     def rows(self, ids: Sequence[str]) -> list[list[Any]]:
         """Rows of the page, in the order of the ids; those that the corpus does not have are left out."""
-        found = {record["key"]: record for record in self._records(ids)}
+        found = self._records(ids)
         return [self._writer.row(found[key], {}) for key in dict.fromkeys(ids) if key in found]
 
     def cut(self, key: str) -> dict[str, Any] | None:
@@ -83,15 +83,14 @@ class Served:
                 found = self._records([key])
                 if not found:
                     return None
-                self._cuts[key] = self._writer.cut(found[0])
+                self._cuts[key] = self._writer.cut(found[key])
             return self._cuts[key]
 
-    def _records(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+    def _records(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         with self._asking:
             database = locked(self.corpus.tables, self.limits.settings)
             try:
-                query = f"SELECT {KEY} AS key, * FROM segments WHERE {KEY} IN (SELECT unnest($ids))"
-                return asked(database, query, {"ids": list(ids)})
+                return {key: {**record, "key": key} for key, record in named(database, ids).items()}
             finally:
                 database.close()
 
