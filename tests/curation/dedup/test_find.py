@@ -123,6 +123,17 @@ def test_the_command_fits_a_terminal_and_says_what_it_needs(corpus, tmp_path):
     shown = curation("dedup", out).stdout
     assert "2 groups in 6 utterances: 3 utterances" in shown
     assert max(len(line) for line in shown.splitlines() if str(out) not in line) <= 80
+    options = ("--codes", "0.4", "--rhythm-ms", "9", "--speed", "0.02", "--voice", "0.6", "--words", "0.7")
+    report = json.loads(curation("dedup", out, "--json", *options).stdout)
+    assert report["limits"] == {
+        "codes": 0.4,
+        "rhythm_ms": 9,
+        "speed": 0.02,
+        "voice": 0.6,
+        "words": 0.7,
+        "seconds": 0.5,
+    }
+    assert [row["speed"] for row in report["examples"][0]["shown"]] == pytest.approx([1.0, 1.0, 1.0])
     assert Groups.read(Storage(str(out))).planned == 1
     build(story_config("tokenize=null"), [], str(out), make_stages=scripted_stages)
     with pytest.raises(ConfigError, match="without tokens"):
