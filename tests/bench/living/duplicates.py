@@ -14,8 +14,7 @@ import hashlib
 import itertools
 import pickle
 import time
-from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,11 @@ from tests.bench.inputs.duplicates_data import CHANGES, PROMPT, Said, changed, o
 LEAST = SAMPLE_RATE
 """Samples of an utterance."""
 OTHER = "others"
+SETTINGS = {
+    "found": Limits(),
+    "`--speed 0.02`": Limits(speed=0.02),
+    "and `--rhythm-ms 35`": Limits(speed=0.02, rhythm_ms=35.0),
+}
 
 Row = dict[str, Any]
 
@@ -106,33 +110,35 @@ def groups_of(count: int, pairs: dict[tuple[int, int], Likeness], limits: Limits
     return [alike.first(place) for place in range(count)]
 
 
-def report(rows: list[Row], limits: Limits) -> None:
+def report(rows: list[Row]) -> None:
     """Print, for each change, what is found in a corpus of all originals and takes and the copies with that change."""
-    print("| copies | of | candidates | found | pairs of others |\n|---|---|---|---|---|")
+    print(f"| copies | of | candidates | {' | '.join(SETTINGS)} | pairs of others |\n|{'---|' * (4 + len(SETTINGS))}")
     for change in CHANGES:
         mine = [row for row in rows if row["said"].change in {"", change}]
         said: list[Said] = [row["said"] for row in mine]
         original = {item.source: place for place, item in enumerate(said) if not item.change}
         copies = [(original[item.source], place) for place, item in enumerate(said) if item.change]
         pairs = pairs_of(mine, Sketching())
-        group = groups_of(len(mine), pairs, limits)
-        every = itertools.combinations(range(len(said)), 2)
-        kinds = Counter(kind(said[one], said[two]) for one, two in every if group[one] == group[two])
-        shares = [np.mean([one in pairs for one in copies]), np.mean([group[one] == group[two] for one, two in copies])]
-        print(f"| {change} | {len(copies)} | {shares[0]:.0%} | {shares[1]:.0%} | {kinds[OTHER]} |")
-    report_takes([row for row in rows if not row["said"].change], limits)
+        groups = [groups_of(len(mine), pairs, limits) for limits in SETTINGS.values()]
+        together = itertools.combinations(range(len(said)), 2)
+        others = sum(groups[0][a] == groups[0][b] and kind(said[a], said[b]) == OTHER for a, b in together)
+        shares = [np.mean([one in pairs for one in copies])]
+        shares += [np.mean([group[one] == group[two] for one, two in copies]) for group in groups]
+        print(f"| {change} | {len(copies)} | {' | '.join(f'{share:.0%}' for share in shares)} | {others} |")
+    report_takes([row for row in rows if not row["said"].change])
 
 
-def report_takes(rows: list[Row], limits: Limits) -> None:
+def report_takes(rows: list[Row]) -> None:
     """Print which pairs of originals are taken for copies."""
-    print("\n| pairs of | | candidates | found |\n|---|---|---|---|")
+    print(f"\n| pairs of | | candidates | {' | '.join(SETTINGS)} |\n|{'---|' * (3 + len(SETTINGS))}")
     pairs = pairs_of(rows, Sketching())
     every = list(itertools.combinations(range(len(rows)), 2))
     named = [kind(rows[one]["said"], rows[two]["said"]) for one, two in every]
     for name in sorted({*named}):
         mine = [pairs.get(pair) for pair, other in zip(every, named, strict=True) if name == other]
-        met = sum(found is not None and limits.met_by(found) for found in mine)
-        print(f"| {name} | {len(mine)} | {sum(found is not None for found in mine)} | {met} |")
+        found = [pair for pair in mine if pair is not None]
+        met = [sum(limits.met_by(pair) for pair in found) for limits in SETTINGS.values()]
+        print(f"| {name} | {len(mine)} | {len(found)} | {' | '.join(map(str, met))} |")
 
 
 def kind(one: Said, two: Said) -> str:
@@ -155,14 +161,12 @@ def main() -> None:
     parser.add_argument("--part", type=int, default=0)
     parser.add_argument("--parts", type=int, default=1)
     parser.add_argument("--cached", action="store_true")
-    for field in fields(Limits):
-        parser.add_argument(f"--{field.name}", type=float, default=field.default)
     arguments = parser.parse_args()
     start = time.process_time()
     rows = heard(arguments)
     minutes = sum(row["seconds"] for row in rows) / 60
     print(f"{len(rows)} utterances, {minutes:.0f} min, heard in {time.process_time() - start:.0f} CPU s\n")
-    report(rows, Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)}))
+    report(rows)
 
 
 if __name__ == "__main__":
