@@ -28,7 +28,7 @@ class Timing(NamedTuple):
 
     rhythm_ms: float
     """By how much the words in common begin and end too early or too late at most, for three in four of these times;
-    in the time of the faster utterance.
+    in the time of the faster utterance, to a tenth: aligners have steps of 10 or 20 ms.
     """
     speed: float
     """Of the second one; of the first: 1."""
@@ -56,7 +56,7 @@ def timing(
         return None
     rest = two - slope * one
     off = float(np.percentile(np.abs(rest - np.median(rest)), MOST))
-    return Timing(1000 * off / max(slope, 1.0), 1 / slope)
+    return Timing(round(1000 * off / max(slope, 1.0), 1), 1 / slope)
 
 
 def _slope(one: Floats, two: Floats) -> float:

@@ -34,6 +34,7 @@ from curation.models.store import resolve
 from curation.pipeline.config import load_config
 from curation.stages.diarize.campplus.encoder import load_encoder
 from curation.stages.punctuate.stage import Punctuate
+from curation.text.chinese_script import in_script
 from curation.tokenize.pair import load_tokenizers
 from tests.bench.inputs.duplicates_data import CHANGES, PROMPT, Said, changed, originals
 
@@ -77,7 +78,7 @@ class Hearing:
     def row(self, said: Said) -> Row:
         """What they say."""
         segments, _ = self.whisper.transcribe(said.wave, language=said.language, beam_size=1, temperature=0.0)
-        text = "".join(segment.text for segment in segments).strip()
+        text = in_script("".join(segment.text for segment in segments).strip(), "simplified")
         segment = Segment(0, len(said.wave), audio=said.wave, text=text, language=said.language)
         self.punctuate.process([Recording(Source("", ""), segments=[segment])])
         return {
