@@ -128,6 +128,11 @@ class PosttrainConfig(Section):
     )
     recogniser: str = Field("whisper-base", description="Whisper model that judges speech")
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether anything is compared with the model that the run began with."""
+        return self.method == "dpo" or self.kl > 0
+
 
 class SpeechConfig(Section):
     """Vocabulary and speech tokenizers; null: those of the shards."""

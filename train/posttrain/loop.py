@@ -93,7 +93,7 @@ class PostTrainer(Learner):
     """Opened with any weights: it gets those of the model."""
     judge: Judge
     frozen: AnswerModel | None
-    """The reference; None: the model without its adapters."""
+    """The reference; None: the model without its adapters, or none is needed."""
 
     def __post_init__(self) -> None:
         """Make the optimizer."""
@@ -227,7 +227,7 @@ class PostTrainer(Learner):
 
     def _reference(self, batch: Experience) -> Tensor | None:
         """Log-probabilities of the reference, where anything needs them."""
-        if self.config.posttrain.method == "grpo" and not self.config.posttrain.kl:
+        if not self.config.posttrain.has_reference:
             return None
         if self.frozen is not None:
             return self._log_probs(self.frozen, batch)

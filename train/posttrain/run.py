@@ -94,7 +94,7 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World, judge: Ju
         world,
         engine=engine,
         judge=judge or judge_for(config, engine),
-        frozen=None if config.lora.rank else frozen(start, world),
+        frozen=frozen(start, world) if config.posttrain.has_reference and not config.lora.rank else None,
     )
     trainer.resume()
     return trainer
