@@ -98,8 +98,7 @@ ENGINE, SPEECH, REST = "engine", "speech", "rest"
 PLACES = {
     "tests/": REST,
     "tests/curation/core/test_plugins.py": ENGINE,
-    "tests/curation/pipeline/": ENGINE,
-    "tests/curation/pipeline/test_real_build.py": REST,
+    **dict.fromkeys((f"tests/curation/{name}/" for name in ("living", "pipeline", "serve")), ENGINE),
     "tests/train/test_ray.py": ENGINE,
     **dict.fromkeys((f"tests/curation/{name}/" for name in ("cli", "demo", "export", "fit")), SPEECH),
     **dict.fromkeys((f"tests/{name}/" for name in ("manifests", "stages", "tokenize")), SPEECH),

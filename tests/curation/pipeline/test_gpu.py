@@ -112,6 +112,7 @@ def test_more_gpu_than_there_is_is_refused(cluster, tmp_path):
         toy_build(source, tmp_path / "out", toy_config("ray", address=cluster.address, worker_gpus=2))
 
 
+@pytest.mark.slow
 @needs_no_gpu
 def test_workers_on_machines_without_gpus_fall_back(cluster, tmp_path):
     source = write_recordings(tmp_path / "in", ["alpha", "beta"])

@@ -4,6 +4,8 @@ import os
 import signal
 from dataclasses import dataclass
 
+import pytest
+
 from curation.core.declarations import Resources
 from curation.core.storage import Storage
 from curation.pipeline.assemble import worker_needs
@@ -48,6 +50,7 @@ def make_who():
     return who
 
 
+@pytest.mark.slow
 def test_a_step_goes_on_with_the_processes_of_the_one_before_it_and_without_those_that_died(cluster, tmp_path):
     from curation.pipeline.runtime.ray import RayRuntime
 
