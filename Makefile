@@ -85,10 +85,10 @@ test: extras system
 	$(BIN)/curation models fetch >/dev/null
 	@$(MAKE) --no-print-directory -j2 lint pytest
 
-# The parts of the tests in processes of their own, three for two cores: that with the tests of Ray waits more than it
-# computes (tests/conftest.py).
+# The parts of the tests in processes of their own, four for two cores: those with Ray, browsers and clients wait more
+# than they compute (tests/conftest.py).
 pytest:
-	$(BIN)/pytest --dist each $(foreach part,engine speech rest,--tx popen//env:TESTS_PART=$(part))
+	$(BIN)/pytest --dist each $(foreach part,ray engine speech rest,--tx popen//env:TESTS_PART=$(part))
 
 # The servers of object stores that only slow tests need.
 $(VENV)/servers: PROJECT := .[dev,nemo,seamless,slow]

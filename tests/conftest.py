@@ -94,14 +94,19 @@ def s3_bucket(s3):
     return s3.bucket(f"bucket-{uuid.uuid4().hex[:12]}")
 
 
-ENGINE, SPEECH, REST = "engine", "speech", "rest"
+RAY, ENGINE, SPEECH, REST = "ray", "engine", "speech", "rest"
+PIPELINE = ("guard/test_poison", *(f"test_{name}" for name in ("gpu", "kill", "metrics", "run")))
+BUILDS = ("audit", "cli", "demo", "living", "pipeline", "serve")
+RUNTIME = ("joining", "nodes", "ray", "separate", "spares")
 PLACES = {
     "tests/": REST,
-    "tests/curation/core/test_plugins.py": ENGINE,
-    **dict.fromkeys((f"tests/curation/{name}/" for name in ("living", "pipeline", "serve")), ENGINE),
-    "tests/train/test_ray.py": ENGINE,
-    **dict.fromkeys((f"tests/curation/{name}/" for name in ("cli", "demo", "export", "fit")), SPEECH),
+    **dict.fromkeys((f"tests/curation/{name}/" for name in BUILDS), ENGINE),
     **dict.fromkeys((f"tests/{name}/" for name in ("manifests", "stages", "tokenize")), SPEECH),
+    "tests/curation/pipeline/test_real_build.py": SPEECH,
+    "tests/curation/core/test_plugins.py": RAY,
+    **dict.fromkeys((f"tests/curation/pipeline/{name}.py" for name in PIPELINE), RAY),
+    **dict.fromkeys((f"tests/curation/pipeline/runtime/test_{name}.py" for name in RUNTIME), RAY),
+    "tests/train/test_ray.py": RAY,
 }
 """Parts of the tests, by place, that `make test` runs side by side (TESTS_PART), each in a process that collects and
 imports no more than its part. All tests that start Ray are in one, since two clusters would have every core twice, and
@@ -124,5 +129,5 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
-    strays = [item.nodeid for item in items if "cluster" in item.fixturenames and part_of(item.nodeid) != ENGINE]
+    strays = [item.nodeid for item in items if "cluster" in item.fixturenames and part_of(item.nodeid) != RAY]
     assert not strays, f"{strays[0]} starts Ray: name its file in PLACES"
