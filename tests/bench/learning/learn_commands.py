@@ -16,7 +16,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import jiwer
@@ -28,7 +28,6 @@ from curation.train.run import cpu_has_bfloat16
 from tests.bench.learning import command_corpus
 from tests.bench.learning.learn_curves import draw_curves
 
-PHASES = ("make", "build", "tokenize", "train", "report")
 MAX_PWER = 0.5
 """Instead of 0.15, which keeps half as much: Moonshine tiny mishears synthetic voices where both Whispers do not, and
 two of three make the text. `build` prints how right the texts are at both thresholds."""
@@ -147,17 +146,21 @@ def table_lines(work: Path) -> Iterable[str]:
             yield f"| {name} | {row['task']} | {row['group']['condition']} | {count} | {' | '.join(figures)} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def run_phases(description: str, phases: Mapping[str, Callable[[Path], None]]) -> None:
+    """Run those of the phases that the command line names, or all, in a folder that it names."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("work", type=Path)
-    parser.add_argument("phases", nargs="*", help=f"of {', '.join(PHASES)}; all")
+    parser.add_argument("phases", nargs="*", help=f"of {', '.join(phases)}; all")
     options = parser.parse_args()
-    if unknown := set(options.phases) - set(PHASES):
-        parser.error(f"no phase {', '.join(sorted(unknown))}: choose of {', '.join(PHASES)}")
-    for phase in PHASES:
-        if not options.phases or phase in options.phases:
-            {"make": make, "build": build, "tokenize": tokenize, "train": train, "report": report}[phase](options.work)
+    if unknown := set(options.phases) - set(phases):
+        parser.error(f"no phase {', '.join(sorted(unknown))}: choose of {', '.join(phases)}")
+    for name, phase in phases.items():
+        if not options.phases or name in options.phases:
+            phase(options.work)
 
 
 if __name__ == "__main__":
-    main()
+    run_phases(
+        (__doc__ or "").partition("\n")[0],
+        {"make": make, "build": build, "tokenize": tokenize, "train": train, "report": report},
+    )

@@ -9,11 +9,11 @@ trained on recognition and synthesis, and post-trained with GRPO on synthesis; t
 that of the report Whisper base. The report is on commands that training does not hold, by its voices.
 """
 
-import argparse
 import json
 import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,10 @@ from curation.train.infer.preparation import Preparation
 from curation.train.loop.metrics import read_metrics
 from tests.bench.learning import command_corpus
 from tests.bench.learning.command_corpus import Utterance, Voice
-from tests.bench.learning.learn_commands import COMMON, curation, settings
+from tests.bench.learning.learn_commands import COMMON, curation, run_phases, settings
 from tests.bench.learning.learn_curves import smooth
 from tests.support.synthetic import write_shards
 
-PHASES = ("make", "train", "posttrain", "report")
 VOICES = (
     Voice("espeak-us", "espeak", "en-us"),
     Voice("espeak-us-f2", "espeak", "en-us+f2"),
@@ -159,17 +158,6 @@ def draw(run: Path, target: Path) -> None:
     figure.savefig(target, metadata={"Software": None})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("work", type=Path)
-    parser.add_argument("phases", nargs="*", help=f"of {', '.join(PHASES)}; all")
-    options = parser.parse_args()
-    if unknown := set(options.phases) - set(PHASES):
-        parser.error(f"no phase {', '.join(sorted(unknown))}: choose of {', '.join(PHASES)}")
-    for phase in PHASES:
-        if not options.phases or phase in options.phases:
-            {"make": make, "train": train, "posttrain": posttrain, "report": report}[phase](options.work, Sizes())
-
-
 if __name__ == "__main__":
-    main()
+    steps = {"make": make, "train": train, "posttrain": posttrain, "report": report}
+    run_phases((__doc__ or "").partition("\n")[0], {name: partial(step, sizes=Sizes()) for name, step in steps.items()})
