@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tests.conftest import PLACES, part_of
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ["curation", "stages", "manifests", "tokenize", "train"]
 OTHER_TESTS = [ROOT / "tests/repo", ROOT / "tests/bench"]
@@ -13,6 +15,13 @@ def test_every_module_has_a_test_or_is_named_in_one():
     files = [path for path in (ROOT / "tests").rglob("test_*.py") if not set(path.parents) & set(OTHER_TESTS)]
     mentions = "\n".join(path.read_text() for path in files)
     assert [module for module in modules() if not mirrored(module) and not named(module, mentions)] == []
+
+
+def test_every_test_is_in_a_part_that_is_run_and_every_place_is_there():
+    (listed,) = re.findall(r"foreach part,([\w ]+),", (ROOT / "Makefile").read_text())
+    files = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
+    assert {part_of(file) for file in files} == set(PLACES.values()) == set(listed.split())
+    assert [place for place in PLACES if not (ROOT / place).exists()] == []
 
 
 def modules():
