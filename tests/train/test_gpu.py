@@ -8,7 +8,8 @@ import torch
 
 from curation.train.distributed import World
 from curation.train.infer.attention import NextTokens, attention_for
-from curation.train.infer.engine import Engine, Request
+from curation.train.infer.backends.base import Request
+from curation.train.infer.engine import Engine
 from curation.train.infer.kv_cache import KvCache
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import GREEDY, PAPER, Allowed

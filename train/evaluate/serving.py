@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.train.infer.speech_model import Reference, SpeechModel
+from curation.train.infer.speech_model import SpeechModel
 from curation.train.infer.streaming import Chunking
+from curation.train.infer.tokenizers import Reference
 
 TEXTS = (
     "The library opens at nine, and closes at half past six.",
@@ -117,16 +118,7 @@ def describe(model: SpeechModel) -> dict[str, Any]:
     """The conditions of the measurement, for the head of a report."""
     import torch
 
-    decoder = model.engine.decoder
-    return {
-        "layers": decoder.sizes.layers,
-        "hidden": decoder.sizes.hidden,
-        "dtype": "int8" if decoder.int8 else str(decoder.dtype).removeprefix("torch."),
-        "device": decoder.device,
-        "threads": torch.get_num_threads(),
-        "codec": model.codec.name,
-        "slots": model.engine.cache.slots,
-    }
+    return {**model.engine.describe(), "threads": torch.get_num_threads(), "codec": model.codec.name}
 
 
 def _run(request: Callable[[int], Iterable[Sized]], concurrency: int, rounds: int) -> list[Served]:

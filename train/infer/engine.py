@@ -11,58 +11,20 @@ for all, so that streams in several threads share their steps.
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
-from typing import Literal
 
-import numpy as np
 import torch
 
-from curation.core.errors import DataError
-from curation.tokenize.base import Ids
 from curation.train.infer.attention import NextTokens
+from curation.train.infer.backends.base import Answer, Finish, Request
 from curation.train.infer.decoding import Decoding
 from curation.train.infer.qwen3 import Qwen3Decoder
-from curation.train.infer.sampling import GREEDY, Allowed, Draw, Sampler, Sampling, random_numbers
+from curation.train.infer.sampling import Allowed, Sampler
 
 log = logging.getLogger(__name__)
 
-Finish = Literal["", "end", "limit", "cancelled", "failed"]
-
 PROMPT_TOKENS = 2048
 """Prompt tokens that a step reads: running requests wait for no more, a longer prompt takes several steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A prompt (tokens,) to be answered with at most `limit` of the allowed ids."""
-
-    prompt: Ids
-    allowed: Allowed
-    limit: int
-    sampling: Sampling = GREEDY
-
-
-@dataclass(slots=True, eq=False)
-class Answer:
-    """The answer to a request so far: `ids` without the end. `finished` says why it ended; empty while it runs.
-
-    `end` is the id that ended it, -1 where none did.
-    """
-
-    request: Request
-    random: np.random.Generator
-    ids: list[int] = field(default_factory=list)
-    finished: Finish = ""
-    end: int = -1
-    error: BaseException | None = None
-    """What the step raised that failed."""
-    slot: int = -1
-
-    def draw(self) -> Draw:
-        """How its next id is chosen; takes a random number where one is needed."""
-        sampling = self.request.sampling
-        return Draw(self.slot, self.request.allowed, sampling, self.random.random() if sampling.temperature else 0.0)
 
 
 class Engine:
@@ -106,16 +68,30 @@ class Engine:
             self.sampler = Sampler(decoder.head, self.cache.slots + 1, int8=decoder.int8)
             self.decoding = Decoding(decoder, self.cache, self.sampler) if self._is_fixed else None
 
+    @property
+    def slots(self) -> int:
+        """Requests that run at once."""
+        return self.cache.slots
+
+    @property
+    def length(self) -> int:
+        """Tokens of a request, prompt and answer together, at most."""
+        return self.cache.length
+
+    def describe(self) -> dict[str, str | int]:
+        """What generates, for the head of a measurement."""
+        decoder = self.decoder
+        return {
+            "layers": decoder.sizes.layers,
+            "hidden": decoder.sizes.hidden,
+            "dtype": "int8" if decoder.int8 else str(decoder.dtype).removeprefix("torch."),
+            "device": decoder.device,
+            "slots": self.slots,
+        }
+
     def submit(self, request: Request) -> Answer:
         """Queue a request. Raises DataError where its prompt leaves no room for an answer."""
-        room = self.cache.length - len(request.prompt)
-        if not len(request.prompt) or room < 1 or request.limit < 1:
-            msg = (
-                f"a prompt of {len(request.prompt)} tokens and a limit of {request.limit} do not fit the engine's "
-                f"{self.cache.length} tokens: shorten it, or raise the length"
-            )
-            raise DataError(msg)
-        answer = Answer(request, random_numbers(request.sampling, request.prompt))
+        answer = Answer.to(request, self.length)
         with self._lock:
             self._waiting.append(answer)
         return answer

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,20 +24,15 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
 from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
-from curation.tokenize.registry import load_codec, load_content
-from curation.tokenize.vocabulary import Stream, Vocabulary
-from curation.train.checkpoint.folder import CheckpointFolder, find_parts
+from curation.train.checkpoint.folder import find_parts
+from curation.train.infer.backends.base import Answer, Backend, Request
 from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, spoken_pieces
-from curation.train.infer.preparation import Prepare, checked_wave, preparation_for
+from curation.train.infer.preparation import Prepare, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
 from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
-
-if TYPE_CHECKING:
-    from curation.train.infer.engine import Answer, Engine, Request
+from curation.train.infer.tokenizers import Reference, Tokenizers
 
 log = logging.getLogger(__name__)
-
-Reference = Wave | Ids
 
 TOKENS_PER_SECOND = 50
 SLOW_LETTERS = 6.0
@@ -58,19 +52,12 @@ class Transcript:
 class SpeechModel:
     """See the head of the file. Made by `open`."""
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        engine: "Engine",
-        parts: CheckpointFolder,
-        device: str,
-        prepare: Prepare,
-    ) -> None:
-        self.vocabulary, self.engine, self.prepare = vocabulary, engine, prepare
-        self._parts, self._device = parts, device
-        self.sampling = speech_sampling(len(vocabulary.streams["semantic"]))
-        ends = vocabulary.markers["end_content"], vocabulary.end
-        self.text_ids = Allowed(range(vocabulary.text.get_vocab_size()), ends)
+    def __init__(self, tokenizers: Tokenizers, engine: Backend) -> None:
+        self.tokenizers, self.engine = tokenizers, engine
+        self.vocabulary = tokenizers.vocabulary
+        self.sampling = speech_sampling(len(self.vocabulary.streams["semantic"]))
+        ends = self.vocabulary.markers["end_content"], self.vocabulary.end
+        self.text_ids = Allowed(range(self.vocabulary.text.get_vocab_size()), ends)
 
     @classmethod
     def open(
@@ -103,24 +90,17 @@ class SpeechModel:
             msg = f"{folder}: config.json has {sizes}"
             raise DataError(msg)
         how = prepare or preparation_for(parts.tokenizers.denoise)
-        return cls(vocabulary, Engine(decoder, slots, length), parts, device, how)
+        return cls(Tokenizers(parts, vocabulary, device, how), Engine(decoder, slots, length))
 
-    @cached_property
+    @property
     def content(self) -> ContentTokenizer:
         """The second tokenizer of ASR, besides the codec."""
-        content = load_content(self._parts.tokenizers.glm, self._device)
-        self._check_fingerprint("glm", content)
-        self._check_size("glm", content.codebook_size, content.name)
-        return content
+        return self.tokenizers.content
 
-    @cached_property
+    @property
     def codec(self) -> CodecTokenizer:
         """The codec, for input and output."""
-        codec = load_codec(self._parts.tokenizers.bicodec, self._device)
-        self._check_fingerprint("bicodec", codec)
-        self._check_size("semantic", codec.semantic_size, codec.name)
-        self._check_size("global_", codec.global_size, codec.name)
-        return codec
+        return self.tokenizers.codec
 
     @cached_property
     def speech_ids(self) -> Allowed:
@@ -210,41 +190,33 @@ class SpeechModel:
 
         Raises DataError where it is neither a wave of floats nor the global ids of one.
         """
-        given = np.asarray(reference)
-        if given.shape != (self.codec.num_global,) or not np.issubdtype(given.dtype, np.integer):
-            return self.codec.voices([self.prepare(checked_wave(given))])[0]
-        if not 0 <= given.min() <= given.max() < self.codec.global_size:
-            msg = f"global ids from {given.min()} to {given.max()}: those of {self.codec.name} are from 0 to "
-            raise DataError(msg + f"{self.codec.global_size - 1}; make them anew with this model's voice()")
-        return given.astype(np.int32)
+        return self.tokenizers.voice(reference)
 
     def _pieces(self, wave: Wave) -> list[Wave]:
-        return split_audio(self.prepare(checked_wave(wave)))
+        return split_audio(self.tokenizers.prepared(wave))
 
-    def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> "list[Request]":
+    def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> list[Request]:
         content, codec = self.content.encode(pieces), self.codec.encode(pieces)
         limits = [32 + round(TEXT_PER_SECOND * len(piece) / SAMPLE_RATE) for piece in pieces]
         examples = [Asr(glm, tokens.semantic, "") for glm, tokens in zip(content, codec, strict=True)]
         return [self._request(*pair, self.text_ids, sampling) for pair in zip(examples, limits, strict=True)]
 
-    def _saying(self, text: str, voice: Ids, sampling: Sampling | None) -> "Request":
+    def _saying(self, text: str, voice: Ids, sampling: Sampling | None) -> Request:
         limit = round(TOKENS_PER_SECOND * (size_of(text) / SLOW_LETTERS + 2))
         return self._request(Tts(voice, text, NOTHING), limit, self.speech_ids, sampling)
 
-    def _turning(self, pieces: Sequence[Wave], voices: Sequence[Ids], sampling: Sampling | None) -> "list[Request]":
+    def _turning(self, pieces: Sequence[Wave], voices: Sequence[Ids], sampling: Sampling | None) -> list[Request]:
         sources = [tokens.semantic for tokens in self.codec.encode(pieces)]
         return [
             self._request(Vc(voice, source, NOTHING), 2 * len(source) + TOKENS_PER_SECOND, self.speech_ids, sampling)
             for source, voice in zip(sources, voices, strict=True)
         ]
 
-    def _request(self, example: Example, limit: int, allowed: Allowed, sampling: Sampling | None) -> "Request":
-        from curation.train.infer.engine import Request
-
+    def _request(self, example: Example, limit: int, allowed: Allowed, sampling: Sampling | None) -> Request:
         return Request(encode(example, self.vocabulary).prompt, allowed, limit, sampling or self.sampling)
 
     def _sound(
-        self, requests: "Sequence[Request]", counts: Sequence[int], voices: Sequence[Ids], what: str
+        self, requests: Sequence[Request], counts: Sequence[int], voices: Sequence[Ids], what: str
     ) -> list[Wave]:
         answers = self.engine.run(requests)
         for answer in answers:
@@ -254,8 +226,8 @@ class SpeechModel:
         waves = iter(self.codec.decode([CodecTokens(*pair) for pair in zip(codes, owners, strict=True)]))
         return [join_waves([next(waves) for _ in range(count)]) for count in counts]
 
-    def _sound_stream(self, requests: "Iterable[Request]", voice: Ids, chunking: Chunking, what: str) -> Iterator[Wave]:
-        def piece(request: "Request") -> Iterator[Wave]:
+    def _sound_stream(self, requests: Iterable[Request], voice: Ids, chunking: Chunking, what: str) -> Iterator[Wave]:
+        def piece(request: Request) -> Iterator[Wave]:
             answer = self.engine.submit(request)
             codes = (int(self._codes([number])[0]) for number in self.engine.follow(answer))
             yield from self.codec.decode_stream(token_chunks(codes, chunking), voice, chunking.look_ahead)
@@ -273,26 +245,11 @@ class SpeechModel:
         voices = [self.voice(reference) for reference in references]
         return voices * count if len(voices) == 1 else voices
 
-    def _ended(self, answer: "Answer", what: str) -> bool:
+    def _ended(self, answer: Answer, what: str) -> bool:
         if answer.finished == "limit":
             reached = "%s reached its limit of %d tokens (set by the length of its input) and is truncated there"
             log.warning(reached, what, len(answer.ids))
         return answer.finished == "end"
-
-    def _check_fingerprint(self, part: str, tokenizer: ContentTokenizer | CodecTokenizer) -> None:
-        trained = self._parts.tokenizers.fingerprints.get(part, tokenizer.fingerprint)
-        if trained != tokenizer.fingerprint:
-            msg = (
-                f"{self._parts.model}: trained on tokens of the {part} tokenizer {trained[:12]}, its reference gives "
-                f"{tokenizer.fingerprint[:12]}: put the right folder into speech_tokenizers.json"
-            )
-            raise DataError(msg)
-
-    def _check_size(self, stream: Stream, size: int, name: str) -> None:
-        own = len(self.vocabulary.streams[stream])
-        if size > own:
-            msg = f"the tokenizer {name} has {size} {stream} codes, the checkpoint's vocabulary {own}: not its own"
-            raise DataError(msg)
 
 
 def _repeated(voices: Sequence[Ids], rows: Sequence[Sequence[object]]) -> list[Ids]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from curation.train.data.batch import Task
 from curation.train.distributed import full_tensor
+from curation.train.infer.engine import Engine
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.loop.learner import BadBatchError, Learner
 from curation.train.loop.losses import autocast
@@ -120,6 +121,9 @@ class PostTrainer(Learner):
         """Give the engine the weights of the model."""
         weights = {name: full_tensor(parameter.detach()) for name, parameter in self.model.named_parameters()}
         engine = self.engine.engine
+        if not isinstance(engine, Engine):
+            msg = "weights go to an engine of this process: open the model without another one"
+            raise TypeError(msg)
         engine.use(decoder_of(merged(weights, self.config.lora.scale), engine.decoder))
 
     def train_step(self) -> PosttrainMetrics | None:

@@ -17,7 +17,7 @@ from curation.train.checkpoint.training import Tensors
 from curation.train.config import TrainConfig
 from curation.train.data.batch import PackedBatch, Task
 from curation.train.data.packing import pack
-from curation.train.infer.engine import Answer, Request
+from curation.train.infer.backends.base import Answer, Request
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import Allowed, Sampling
 from curation.train.infer.speech_model import SpeechModel

@@ -95,7 +95,8 @@ def inference(threads: int) -> Iterator[int]:
     """Steps of the engine, 16 requests at once."""
     import torch
 
-    from curation.train.infer.engine import Engine, Request
+    from curation.train.infer.backends.base import Request
+    from curation.train.infer.engine import Engine
     from curation.train.infer.qwen3 import Qwen3Decoder
     from curation.train.infer.sampling import Allowed
     from tests.bench.speed.generation import prompts

@@ -22,7 +22,8 @@ import torch
 from safetensors.torch import load_file
 
 from curation.models.torch_compat import import_torchaudio
-from curation.train.infer.engine import Engine, Request
+from curation.train.infer.backends.base import Request
+from curation.train.infer.engine import Engine
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import Allowed
 from curation.train.infer.weights import Sizes

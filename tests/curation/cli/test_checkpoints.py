@@ -37,7 +37,7 @@ def test_wrong_sampling_is_refused_before_anything_is_opened(command, options, t
 
 @pytest.mark.parametrize(("prepare", "kind"), [(True, Preparation), (False, type(peak_normalize))])
 def test_recordings_are_prepared_as_asked(checkpoint, prepare, kind):
-    assert isinstance(open_model(checkpoint, "cpu", prepare=prepare).prepare, kind)
+    assert isinstance(open_model(checkpoint, "cpu", prepare=prepare).tokenizers.prepare, kind)
 
 
 def test_raw_and_prepared_recordings_are_different_voices(checkpoint):

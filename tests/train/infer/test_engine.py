@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from curation.train.infer.attention import NextTokens
-from curation.train.infer.engine import Engine, Request
+from curation.train.infer.backends.base import Request
+from curation.train.infer.engine import Engine
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import GREEDY, PAPER, Allowed, Sampling
 from curation.train.infer.weights import Sizes

@@ -1,4 +1,7 @@
-"""The three calls and their streams, on the trainer's checkpoints and on official ones."""
+"""The three calls and their streams, on the trainer's checkpoints and on official ones.
+
+`train/infer/tokenizers.py` through them.
+"""
 
 import json
 import logging

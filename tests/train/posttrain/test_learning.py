@@ -11,7 +11,7 @@ from curation.train.config import load_training_config
 from curation.train.data.blocks import Blocks
 from curation.train.data.corpus import open_corpus
 from curation.train.evaluate.run import Judges
-from curation.train.infer.engine import Request
+from curation.train.infer.backends.base import Request
 from curation.train.infer.sampling import GREEDY, Sampling
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.loop.metrics import read_metrics

@@ -9,7 +9,8 @@ import torch
 from curation.tokenize.layouts import Sequence
 from curation.train.data.batch import PackedBatch
 from curation.train.infer.attention import NextTokens
-from curation.train.infer.engine import Engine, Request
+from curation.train.infer.backends.base import Request
+from curation.train.infer.engine import Engine
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import Allowed, Sampling
 from curation.train.infer.weights import Sizes

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from curation.tokenize.base import CodecTokens
 from curation.train.config import load_training_config
-from curation.train.infer.engine import Request
+from curation.train.infer.backends.base import Request
 from curation.train.posttrain.prompts import Prompt
 from curation.train.posttrain.rollouts import MORE_ROOM, ROOM, Experience, decoder_of, roll_out
 

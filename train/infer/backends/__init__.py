@@ -1,0 +1,1 @@
+"""What answers the requests of a model, in this process or elsewhere."""
