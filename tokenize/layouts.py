@@ -45,6 +45,15 @@ class Vc:
     target: Ids
 
 
+@dataclass(slots=True)
+class Clone:
+    """Speech synthesis that goes on from an utterance: its voice, its text and the new one, and its semantic codes."""
+
+    global_: Ids
+    text: str
+    said: Ids
+
+
 Example = Asr | Tts | Vc
 
 _ASR = """<start_glm_token> glm <end_glm_token> <start_semantic_token> semantic <end_semantic_token>
@@ -53,9 +62,13 @@ _TTS = """<start_global_token> global_ <end_global_token> <start_content> text <
           => semantic <im_end>"""
 _VC = """<start_global_token> global_ <end_global_token> <start_semantic_token> source <end_semantic_token>
          <end_content> => target <im_end>"""
+_CLONE = """<start_global_token> global_ <end_global_token> <start_content> text <end_content>
+            <start_semantic_token> said =>"""
 
 LAYOUTS: dict[type[Example], list[str]] = {Asr: _ASR.split(), Tts: _TTS.split(), Vc: _VC.split()}
 """Markers in angle brackets, fields of the example by name; the model learns what follows =>."""
+PROMPTS: dict[type[Clone], list[str]] = {Clone: _CLONE.split()}
+"""What a model is asked only: no sample is laid out like this, in the release neither."""
 
 ARROW = "=>"
 STREAMS: dict[str, Stream] = {
@@ -64,6 +77,7 @@ STREAMS: dict[str, Stream] = {
     "semantic": "semantic",
     "source": "semantic",
     "target": "semantic",
+    "said": "semantic",
 }
 """The stream of each field; `text` is the only field that is none."""
 
@@ -81,7 +95,7 @@ class Sequence:
         return self.ids[~self.loss]
 
 
-def encode(example: Example, vocabulary: Vocabulary) -> Sequence:
+def encode(example: Example | Clone, vocabulary: Vocabulary) -> Sequence:
     """Lay out an example. For a prompt only, leave the field after => empty. Raises ValueError for unknown codes."""
     values = {field.name: getattr(example, field.name) for field in fields(example)}
     ids = {
@@ -91,11 +105,11 @@ def encode(example: Example, vocabulary: Vocabulary) -> Sequence:
     return lay_out(type(example), ids, vocabulary)
 
 
-def lay_out(task: type[Example], ids: Mapping[str, Ids], vocabulary: Vocabulary) -> Sequence:
+def lay_out(task: type[Example | Clone], ids: Mapping[str, Ids], vocabulary: Vocabulary) -> Sequence:
     """Lay out the fields of an example that are vocabulary ids already."""
     pieces: list[Ids] = []
     prompt_length = 0
-    for part in LAYOUTS[task]:
+    for part in {**LAYOUTS, **PROMPTS}[task]:
         if part == ARROW:
             prompt_length = sum(map(len, pieces))
         elif part.startswith("<"):

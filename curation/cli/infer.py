@@ -80,11 +80,20 @@ def speak(  # noqa: PLR0913 - the options of a command
     *,
     output: Out,
     voice: Voice = "",
+    voice_text: Annotated[
+        str,
+        typer.Option(
+            "--voice-text",
+            metavar="TEXT",
+            help="What the recording of the voice says: speech goes on from it, which keeps its accent.",
+            show_default=False,
+        ),
+    ] = "",
     manifest: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JSON lines with text, and where wanted voice, language and id: one file per line.",
+            help="JSON lines with text, and where wanted voice, voice_text, language and id: one file per line.",
             show_default=False,
         ),
     ] = None,
@@ -111,14 +120,14 @@ def speak(  # noqa: PLR0913 - the options of a command
     from curation.train.infer import files
 
     words = sys.stdin.read() if text == "-" else text
-    jobs = files.jobs("text", words, voice, output, manifest, language)
+    jobs = files.jobs("text", words, voice, output, manifest, language, voice_text)
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
     model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
     sampling = sampling_for(model)
     if stream:
         for job in jobs:
-            reference = files.read_recording(job.voice)
-            files.write_stream(job.output, model.speak_stream(job.what, reference, sampling, language=job.language))
+            sample = model.voice_sample(files.read_recording(job.voice), job.voice_text)
+            files.write_stream(job.output, model.speak_stream(job.what, sample, sampling, language=job.language))
         return
     for path in files.speak_files(model, jobs, sampling, batch):
         typer.echo(path)

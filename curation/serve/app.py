@@ -43,6 +43,8 @@ SoundFormat = Literal["wav", "pcm", "opus", "flac", "mp3", "aac"]
 TextFormat = Literal["json", "text", "verbose_json"]
 FORM_BYTES = 64 * 1024
 """Of a request besides its recording."""
+MAX_TRANSCRIPT = 1000
+"""Letters of what a registered voice says, which is one utterance."""
 
 
 class Speech(BaseModel):
@@ -69,7 +71,8 @@ class Service:
         self.admission = Admission(settings.slots, settings.queue)
         self.figures = Figures(self.admission)
         self.executor = ThreadPoolExecutor(settings.slots + 2, thread_name_prefix="serve")
-        self.voices = Voices(model.codec, model.voice(read_recording(str(resolve(BECKETT)))), settings.voices)
+        shipped = model.voice_sample(read_recording(str(resolve(BECKETT))))
+        self.voices = Voices(model.codec, shipped, settings.voices)
 
     def sampling(self, temperature: float, seed: int) -> Sampling:
         """The model's own penalty, and what the request asks for."""
@@ -148,7 +151,7 @@ def _add_speech(app: FastAPI, service: Service) -> None:
             raise ApiError(400, f"input: {len(body.input)} letters, at most {most}: split the text", param="input")
         if not any(letter.isalnum() for letter in body.input):
             raise ApiError(400, "input: it has no letter and no number to be said", param="input")
-        voice = service.voices.ids(body.voice if isinstance(body.voice, str) else body.voice["id"])
+        voice = service.voices.sample(body.voice if isinstance(body.voice, str) else body.voice["id"])
         sampling = service.sampling(body.temperature, body.seed)
         speak = partial(service.model.speak_stream, body.input, voice, sampling, language=body.language)
         work = await service.begin(request, speak)
@@ -165,11 +168,11 @@ def _add_speech(app: FastAPI, service: Service) -> None:
         seed: Annotated[int, Form(ge=0, lt=2**32)] = 0,
     ) -> Response:
         service.check_model(model)
-        ids = service.voices.ids(voice)
+        sample = service.voices.sample(voice)
         wave = await service.upload(request, file, service.settings.max_audio_seconds)
         service.figures.audio.labels("heard").inc(len(wave) / SAMPLE_RATE)
         sampling = service.sampling(temperature, seed)
-        work = await service.begin(request, lambda: service.model.convert_stream(wave, ids, sampling))
+        work = await service.begin(request, lambda: service.model.convert_stream(wave, sample, sampling))
         return await answering.sound(request, work, response_format, "conversion")
 
 
@@ -203,7 +206,8 @@ def _add_transcriptions(app: FastAPI, service: Service) -> None:
 
 def _add_voices(app: FastAPI, service: Service) -> None:
     def described(voice: Any) -> dict[str, Any]:
-        return {"object": "voice", "id": voice.name, "name": voice.name, "created": voice.created}
+        about = {"id": voice.name, "name": voice.name, "created": voice.created, "transcript": voice.transcript}
+        return {"object": "voice", **about}
 
     @app.get("/v1/voices")
     async def voices() -> dict[str, Any]:
@@ -211,15 +215,18 @@ def _add_voices(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/voices", status_code=201, dependencies=[Depends(only_known_fields)])
     async def add(
-        request: Request, name: Annotated[str, Form()], file: Annotated[UploadFile, File()]
+        request: Request,
+        name: Annotated[str, Form()],
+        file: Annotated[UploadFile, File()],
+        transcript: Annotated[str, Form(max_length=MAX_TRANSCRIPT)] = "",
     ) -> dict[str, Any]:
         wave = await service.upload(request, file, service.settings.max_voice_seconds)
-        work = await service.begin(request, lambda: iter([service.model.voice(wave)]))
+        work = await service.begin(request, lambda: iter([service.model.voice_sample(wave, transcript)]))
         try:
-            ids = (await while_connected(request, work.next()))[0]
+            sample = (await while_connected(request, work.next()))[0]
         finally:
             work.close()
-        return described(service.voices.add(name, ids))
+        return described(service.voices.add(name, sample))
 
     @app.delete("/v1/voices/{name}")
     async def remove(name: str) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""Voices that clients may name: the global ids of a reference, under a name."""
+"""Voices that clients may name: what a codec makes of a reference, under a name."""
 
 import json
 import logging
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from curation.core.errors import ConfigError
 from curation.serve.errors import ApiError
-from curation.tokenize.base import CodecTokenizer, Ids
+from curation.tokenize.base import CodecTokenizer
+from curation.train.infer.tokenizers import VoiceSample
 
 log = logging.getLogger(__name__)
 
@@ -23,18 +24,22 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice; `ids` are (32,) global ids of the codec with this fingerprint."""
+    """A voice; `ids` are (32,) global ids of the codec with this fingerprint. Where it is known what the recording says,
+    also that `transcript`, and the `semantic` codes (tokens,) of the recording.
+    """
 
     name: str
     ids: list[int]
     codec: str
     created: int
+    transcript: str = ""
+    semantic: list[int] = field(default_factory=list)
 
 
 class Voices:
     """Registered voices, in a folder where one is given. One event loop calls it."""
 
-    def __init__(self, codec: CodecTokenizer, shipped: Ids, folder: Path | None = None) -> None:
+    def __init__(self, codec: CodecTokenizer, shipped: VoiceSample, folder: Path | None = None) -> None:
         self._codec, self._folder = codec.fingerprint, folder
         self._voices = {SHIPPED: self._voice(SHIPPED, shipped)}
         if folder is not None:
@@ -44,11 +49,12 @@ class Voices:
         """All voices, by name."""
         return sorted(self._voices.values(), key=lambda voice: voice.name)
 
-    def ids(self, name: str) -> Ids:
-        """Global ids of a voice. Raises ApiError where there is none of the name."""
-        return np.array(self._known(name).ids, np.int32)
+    def sample(self, name: str) -> VoiceSample:
+        """A voice as a reference. Raises ApiError where there is none of the name."""
+        voice = self._known(name)
+        return VoiceSample(np.array(voice.ids, np.int32), voice.transcript, np.array(voice.semantic, np.int32))
 
-    def add(self, name: str, ids: Ids) -> Voice:
+    def add(self, name: str, sample: VoiceSample) -> Voice:
         """Register a voice. Raises ApiError for a name that cannot be used, or is taken."""
         if not NAME.fullmatch(name):
             msg = f"name {name[:80]!r}: letters, digits, - and _ only, at most 64, beginning with a letter or digit"
@@ -57,7 +63,7 @@ class Voices:
             raise ApiError(409, f"there is a voice {name!r} already: delete it first", param="name")
         if len(self._voices) >= MOST:
             raise ApiError(409, f"there are {MOST} voices: delete some first")
-        voice = self._voice(name, ids)
+        voice = self._voice(name, sample)
         if self._folder is not None:
             path = self._path(name)
             temporary = path.with_suffix(".part")
@@ -81,8 +87,9 @@ class Voices:
             raise ApiError(404, msg, param="voice", code="voice_not_found")
         return self._voices[name]
 
-    def _voice(self, name: str, ids: Ids) -> Voice:
-        return Voice(name, [int(number) for number in ids], self._codec, int(time.time()))
+    def _voice(self, name: str, sample: VoiceSample) -> Voice:
+        ids, semantic = sample.ids.tolist(), sample.semantic.tolist()
+        return Voice(name, ids, self._codec, int(time.time()), sample.transcript, semantic)
 
     def _path(self, name: str) -> Path:
         """Names hold neither dots nor slashes, so no name leads out of the folder."""

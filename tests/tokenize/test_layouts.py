@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from curation.tokenize.layouts import STREAMS, Asr, Tts, Vc, decode, encode, lay_out
+from curation.tokenize.layouts import STREAMS, Asr, Clone, Tts, Vc, decode, encode, lay_out
 from curation.tokenize.vocabulary import MARKERS, OFFICIAL, Vocabulary, load_vocabulary, make_vocabulary
 
 CORPUS = ["the north wind and the sun", "a quick brown fox", "they disagreed, and the wind blew"] * 20
@@ -116,6 +116,15 @@ def test_layouts_are_those_of_the_release(official):
     source = [m["start_semantic_token"], 172_208, m["end_semantic_token"], m["end_content"]]
     assert list(vc.ids) == [*voice, *source, 172_209, 151_645]
     assert list(vc.prompt) == [*voice, *source]
+    clone = encode(Clone(np.array([0, 4_095]), "wind", np.array([8_191, 0])), official)
+    content = [m["start_content"], *text, m["end_content"], m["start_semantic_token"]]
+    assert list(clone.ids) == list(clone.prompt) == [*voice, *content, 180_398, 172_207]
+
+
+def test_a_prompt_that_goes_on_from_an_utterance_is_no_sample(small):
+    prompt = encode(Clone(np.array([1]), "wind", np.array([2, 3])), small).ids
+    with pytest.raises(ValueError, match="unexpected token"):
+        decode(np.append(prompt, np.int32(small.end)), small)
 
 
 @pytest.mark.parametrize("text", ["<|im_end|>", "a <|start_content|> b", "<|bicodec_semantic_3|>", "<|end_content|>"])

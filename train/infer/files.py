@@ -23,6 +23,7 @@ from curation.stages.decode.stage import DecodeConfig, decode_spans
 from curation.stages.loudness import Loudness
 from curation.train.infer.sampling import Sampling
 from curation.train.infer.speech_model import SpeechModel
+from curation.train.infer.tokenizers import VoiceSample
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +62,17 @@ def check_suffix(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
-    """What to say (a text, or a recording of it), the voice (a recording), and the output file."""
+    """What to say (a text, or a recording of it), the voice (a recording), and the output: a file, or of the defaults
+    of a manifest its folder.
+    """
 
     what: str
     voice: str
     output: Path
     language: str = ""
     """Of a text, where it is known."""
+    voice_text: str = ""
+    """What the recording of the voice says, where it is known."""
 
 
 def jobs(
@@ -77,21 +82,22 @@ def jobs(
     output: Path,
     manifest: Path | None,
     language: str = "",
+    voice_text: str = "",
 ) -> list[SpeechJob]:
     """Jobs of a command line: one of its arguments, or those of a manifest. Raises ConfigError with the remedy."""
     if (manifest is None) == (what is None):
         msg = f"give either {field.upper()} or --manifest"
         raise ConfigError(msg)
     if manifest is not None:
-        return list(_manifest_jobs(field, voice, output, manifest, language))
+        return list(_manifest_jobs(field, SpeechJob("", voice, output, language, voice_text), manifest))
     if not voice:
         msg = "give --voice REF, a recording of the voice"
         raise ConfigError(msg)
     check_suffix(output)
-    return [SpeechJob(str(what), voice, output, language)]
+    return [SpeechJob(str(what), voice, output, language, voice_text)]
 
 
-def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path, language: str) -> Iterator[SpeechJob]:
+def _manifest_jobs(field: str, default: SpeechJob, manifest: Path) -> Iterator[SpeechJob]:
     if not manifest.is_file():
         msg = f"manifest {manifest} does not exist"
         raise ConfigError(msg)
@@ -100,8 +106,8 @@ def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path, languag
         if not line.strip():
             continue
         row = _row(line, f"{manifest}, line {number}")
-        name, own_voice = str(row.get("id") or f"{number:05d}"), row.get("voice") or voice
-        if not row.get(field) or not own_voice or name in known or not ID.fullmatch(name):
+        name = str(row.get("id") or f"{number:05d}")
+        if not row.get(field) or not (row.get("voice") or default.voice) or name in known or not ID.fullmatch(name):
             msg = (
                 f"{manifest}, line {number}: expected {field!r}, 'voice' (or --voice), and an 'id' of its own if any, "
                 f"made of letters, digits, dots, dashes and underscores"
@@ -109,8 +115,11 @@ def _manifest_jobs(field: str, voice: str, output: Path, manifest: Path, languag
             raise ConfigError(msg)
         known.add(name)
         what = str(row[field]) if field == "text" else _beside(manifest, row[field])
-        heard = _beside(manifest, own_voice) if row.get("voice") else voice
-        yield SpeechJob(what, heard, output / f"{name}.wav", str(row.get("language") or language))
+        heard, said = default.voice, default.voice_text
+        if row.get("voice"):
+            heard, said = _beside(manifest, row["voice"]), ""
+        spelled = str(row.get("language") or default.language)
+        yield SpeechJob(what, heard, default.output / f"{name}.wav", spelled, str(row.get("voice_text") or said))
 
 
 def transcribe_files(model: SpeechModel, paths: Sequence[str], batch: int) -> Iterator[dict[str, Any]]:
@@ -131,7 +140,7 @@ def speak_files(model: SpeechModel, work: Sequence[SpeechJob], sampling: Samplin
     """Say and write each text; yields the files."""
     voices = _Voices(model)
     for group in _groups(work, batch):
-        own, languages = [voices[job.voice] for job in group], [job.language for job in group]
+        own, languages = [voices[job.voice, job.voice_text] for job in group], [job.language for job in group]
         waves = model.speak([job.what for job in group], own, sampling, languages)
         yield from _written(group, waves)
 
@@ -141,7 +150,7 @@ def convert_files(model: SpeechModel, work: Sequence[SpeechJob], sampling: Sampl
     voices = _Voices(model)
     for group in _groups(work, batch):
         sources = [read_recording(job.what) for job in group]
-        yield from _written(group, model.convert(sources, [voices[job.voice] for job in group], sampling))
+        yield from _written(group, model.convert(sources, [voices[job.voice, ""] for job in group], sampling))
 
 
 def write_stream(path: Path, chunks: Iterable[Wave]) -> float:
@@ -156,16 +165,17 @@ def write_stream(path: Path, chunks: Iterable[Wave]) -> float:
         return float(file.frames / SAMPLE_RATE)
 
 
-class _Voices(dict[str, Any]):
-    """Global ids of each voice file, encoded once."""
+class _Voices(dict[tuple[str, str], VoiceSample]):
+    """Each voice file with what it says, encoded once."""
 
     def __init__(self, model: SpeechModel) -> None:
         super().__init__()
         self.model = model
 
-    def __missing__(self, path: str) -> Any:
-        self[path] = self.model.voice(read_recording(path))
-        return self[path]
+    def __missing__(self, heard: tuple[str, str]) -> VoiceSample:
+        path, said = heard
+        self[heard] = self.model.voice_sample(read_recording(path), said)
+        return self[heard]
 
 
 def _written(group: Sequence[SpeechJob], waves: Sequence[Wave]) -> Iterator[Path]:

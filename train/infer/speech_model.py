@@ -6,10 +6,11 @@
     waves = model.convert([source], [reference])
     for chunk in model.speak_stream("A long story. …", reference): ...
 
-Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, or the global ids of one (int, (32,)). One
-reference may serve all items. Waves are prepared as those of the training corpus, where the checkpoint says how, else
-scaled (train/infer/preparation.py). Speech is sampled by `model.sampling` where a call gives no sampling. All calls may
-be made from several threads: requests share the steps of one engine.
+Waves are mono float32 at 16 kHz. A reference says whose voice: a wave of it, the global ids of one (int, (32,)), or a
+`VoiceSample`. One reference may serve all items. Where a reference comes with its transcript, speech goes on from it,
+in its accent and manner; the answer holds the new speech alone. Waves are prepared as those of the training corpus,
+where the checkpoint says how, else scaled (train/infer/preparation.py). Speech is sampled by `model.sampling` where a
+call gives no sampling. All calls may be made from several threads: requests share the steps of one engine.
 """
 
 import logging
@@ -17,20 +18,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
+from curation.text.spoken import spoken
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
-from curation.tokenize.layouts import Asr, Example, Tts, Vc, encode
+from curation.tokenize.layouts import Asr, Clone, Example, Tts, Vc, encode
 from curation.train.checkpoint.folder import find_parts
 from curation.train.infer.backends.base import Answer, Backend, Request
 from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, spoken_pieces
 from curation.train.infer.preparation import Prepare, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
 from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
-from curation.train.infer.tokenizers import Reference, Tokenizers
+from curation.train.infer.tokenizers import Reference, Tokenizers, VoiceSample
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ SLOW_LETTERS = 6.0
 """Letters a second of slow speech: sets how long the speech of a text may become."""
 TEXT_PER_SECOND = 30  # an upper bound of text tokens, even where a token is one byte
 NOTHING = np.zeros(0, np.int32)
+Voice = TypeVar("Voice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,24 +146,29 @@ class SpeechModel:
         references: Sequence[Reference],
         sampling: Sampling | None = None,
         languages: Sequence[str] = ("",),
+        transcripts: Sequence[str] = ("",),
     ) -> list[Wave]:
         """Speech of each text in the voice of its reference.
 
-        `languages`: that of each text, or of all, by which it is spelled out (`curation.text.spoken`).
+        `languages`: that of each text, or of all, by which it is spelled out (`curation.text.spoken`). `transcripts`:
+        what each reference says, or all; empty where it is not known.
         """
-        voices = self._voices(references, len(texts))
+        said = [*transcripts] if len(transcripts) != 1 else [*transcripts] * len(references)
+        samples = [self.voice_sample(*pair) for pair in zip(references, said, strict=True)]
+        voices = _for_each(samples, len(texts))
         read_as = languages if len(languages) != 1 else [*languages] * len(texts)
-        pieces = [spoken_pieces(text, language) for text, language in zip(texts, read_as, strict=True)]
-        requests = [
-            self._saying(piece, voice, sampling) for row, voice in zip(pieces, voices, strict=True) for piece in row
+        asked = [
+            [self._saying(piece, voice, language, sampling) for piece in spoken_pieces(text, language)]
+            for text, voice, language in zip(texts, voices, read_as, strict=True)
         ]
-        return self._sound(requests, [len(row) for row in pieces], voices, "speech")
+        flat = [request for row in asked for request in row]
+        return self._sound(flat, [len(row) for row in asked], [voice.ids for voice in voices], "speech")
 
     def convert(
         self, sources: Sequence[Wave], references: Sequence[Reference], sampling: Sampling | None = None
     ) -> list[Wave]:
         """Each source said in the voice of its reference."""
-        voices = self._voices(references, len(sources))
+        voices = _for_each([self.voice(reference) for reference in references], len(sources))
         pieces = [self._pieces(wave) for wave in sources]
         flat = self._turning([piece for row in pieces for piece in row], _repeated(voices, pieces), sampling)
         return self._sound(flat, [len(row) for row in pieces], voices, "conversion")
@@ -171,17 +180,18 @@ class SpeechModel:
         sampling: Sampling | None = None,
         chunking: Chunking = EXACT,
         language: str = "",
+        transcript: str = "",
     ) -> Iterator[Wave]:
         """Chunks of speech as soon as there are tokens for them; they join to what `speak` gives."""
-        voice = self._voices([reference], 1)[0]
-        requests = (self._saying(piece, voice, sampling) for piece in spoken_pieces(text, language))
-        yield from self._sound_stream(requests, voice, chunking, "speech")
+        voice = self.voice_sample(reference, transcript)
+        requests = (self._saying(piece, voice, language, sampling) for piece in spoken_pieces(text, language))
+        yield from self._sound_stream(requests, voice.ids, chunking, "speech")
 
     def convert_stream(
         self, source: Wave, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
     ) -> Iterator[Wave]:
         """Chunks of converted speech as soon as there are tokens for them; they join to what `convert` gives."""
-        voice = self._voices([reference], 1)[0]
+        voice = self.voice(reference)
         requests = (self._turning([piece], [voice], sampling)[0] for piece in self._pieces(source))
         yield from self._sound_stream(requests, voice, chunking, "conversion")
 
@@ -192,6 +202,13 @@ class SpeechModel:
         """
         return self.tokenizers.voice(reference)
 
+    def voice_sample(self, reference: Reference, transcript: str = "") -> VoiceSample:
+        """A reference with what is said in it; give it to `speak` to encode the recording only once.
+
+        Raises DataError as `voice` does, and where a transcript is not of a recording of one utterance.
+        """
+        return self.tokenizers.sample(reference, transcript)
+
     def _pieces(self, wave: Wave) -> list[Wave]:
         return split_audio(self.tokenizers.prepared(wave))
 
@@ -201,9 +218,13 @@ class SpeechModel:
         examples = [Asr(glm, tokens.semantic, "") for glm, tokens in zip(content, codec, strict=True)]
         return [self._request(*pair, self.text_ids, sampling) for pair in zip(examples, limits, strict=True)]
 
-    def _saying(self, text: str, voice: Ids, sampling: Sampling | None) -> Request:
+    def _saying(self, text: str, voice: VoiceSample, language: str, sampling: Sampling | None) -> Request:
         limit = round(TOKENS_PER_SECOND * (size_of(text) / SLOW_LETTERS + 2))
-        return self._request(Tts(voice, text, NOTHING), limit, self.speech_ids, sampling)
+        example: Example | Clone = Tts(voice.ids, text, NOTHING)
+        if voice.transcript:
+            both = join_texts([spoken(voice.transcript, language), text])
+            example = Clone(voice.ids, both, voice.semantic)
+        return self._request(example, limit, self.speech_ids, sampling)
 
     def _turning(self, pieces: Sequence[Wave], voices: Sequence[Ids], sampling: Sampling | None) -> list[Request]:
         sources = [tokens.semantic for tokens in self.codec.encode(pieces)]
@@ -212,7 +233,7 @@ class SpeechModel:
             for source, voice in zip(sources, voices, strict=True)
         ]
 
-    def _request(self, example: Example, limit: int, allowed: Allowed, sampling: Sampling | None) -> Request:
+    def _request(self, example: Example | Clone, limit: int, allowed: Allowed, sampling: Sampling | None) -> Request:
         return Request(encode(example, self.vocabulary).prompt, allowed, limit, sampling or self.sampling)
 
     def _sound(
@@ -238,13 +259,6 @@ class SpeechModel:
     def _codes(self, ids: Sequence[int]) -> Ids:
         return self.vocabulary.codes("semantic", np.array(ids, np.int32))
 
-    def _voices(self, references: Sequence[Reference], count: int) -> list[Ids]:
-        if len(references) not in {1, count}:
-            msg = f"{len(references)} references for {count} items: give one for each, or one for all"
-            raise ValueError(msg)
-        voices = [self.voice(reference) for reference in references]
-        return voices * count if len(voices) == 1 else voices
-
     def _ended(self, answer: Answer, what: str) -> bool:
         if answer.finished == "limit":
             reached = "%s reached its limit of %d tokens (set by the length of its input) and is truncated there"
@@ -254,3 +268,11 @@ class SpeechModel:
 
 def _repeated(voices: Sequence[Ids], rows: Sequence[Sequence[object]]) -> list[Ids]:
     return [voice for voice, row in zip(voices, rows, strict=True) for _ in row]
+
+
+def _for_each(voices: Sequence[Voice], count: int) -> list[Voice]:
+    """A voice for each of `count` items, where one may serve all."""
+    if len(voices) not in {1, count}:
+        msg = f"{len(voices)} references for {count} items: give one for each, or one for all"
+        raise ValueError(msg)
+    return [*voices] * count if len(voices) == 1 else [*voices]

@@ -3,19 +3,34 @@
 A tokenizer that is not the one of training, or has more codes than the vocabulary, is refused.
 """
 
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from curation.audio.wave import Wave
+from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
 from curation.tokenize.base import CodecTokenizer, ContentTokenizer, Ids
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream, Vocabulary
 from curation.train.checkpoint.folder import CheckpointFolder
+from curation.train.infer.long_text import MAX_SECONDS, MIN_SAMPLES
 from curation.train.infer.preparation import Prepare, checked_wave
 
-Reference = Wave | Ids
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceSample:
+    """A voice: its global ids (num_global,) int32. Where it is known what the recording says, also that text and the
+    semantic codes (tokens,) int32 of the recording, from which speech then goes on.
+    """
+
+    ids: Ids
+    transcript: str = ""
+    semantic: Ids = field(default_factory=lambda: np.zeros(0, np.int32))
+
+
+Reference = Wave | Ids | VoiceSample
 
 
 class Tokenizers:
@@ -42,7 +57,7 @@ class Tokenizers:
         self._check_size("global_", codec.global_size, codec.name)
         return codec
 
-    def prepared(self, wave: Wave) -> Wave:
+    def prepared(self, wave: npt.ArrayLike) -> Wave:
         """A wave (samples,) as the tokenizers get it. Raises DataError for what is none."""
         return self.prepare(checked_wave(wave))
 
@@ -51,13 +66,38 @@ class Tokenizers:
 
         Raises DataError where it is neither a wave of floats nor the global ids of one.
         """
+        if isinstance(reference, VoiceSample):
+            return reference.ids
         given = np.asarray(reference)
-        if given.shape != (self.codec.num_global,) or not np.issubdtype(given.dtype, np.integer):
+        if not self._is_voice(reference):
             return self.codec.voices([self.prepared(given)])[0]
         if not 0 <= given.min() <= given.max() < self.codec.global_size:
             msg = f"global ids from {given.min()} to {given.max()}: those of {self.codec.name} are from 0 to "
             raise DataError(msg + f"{self.codec.global_size - 1}; make them anew with this model's voice()")
         return given.astype(np.int32)
+
+    def sample(self, reference: Reference, transcript: str = "") -> VoiceSample:
+        """A reference with what is said in it, where that is known; a sample stays as it is.
+
+        Raises DataError as `voice` does, and for a transcript without a recording, or of too long or short a one.
+        """
+        if isinstance(reference, VoiceSample) and not transcript:
+            return reference
+        if not transcript.strip():
+            return VoiceSample(self.voice(reference))
+        if isinstance(reference, VoiceSample) or self._is_voice(reference):
+            msg = f"the transcript {transcript[:40]!r} is of a recording: give that as reference, not ids of its voice"
+            raise DataError(msg)
+        wave = self.prepared(reference)
+        if not MIN_SAMPLES <= len(wave) <= MAX_SECONDS * SAMPLE_RATE:
+            msg = f"a reference of {len(wave) / SAMPLE_RATE:.2f} s: with its transcript it must be one utterance of "
+            raise DataError(msg + f"{MIN_SAMPLES / SAMPLE_RATE:g} to {MAX_SECONDS:g} s: cut it, and its transcript")
+        tokens = self.codec.encode([wave])[0]
+        return VoiceSample(tokens.global_, transcript, tokens.semantic)
+
+    def _is_voice(self, reference: Wave | Ids) -> bool:
+        given = np.asarray(reference)
+        return given.shape == (self.codec.num_global,) and np.issubdtype(given.dtype, np.integer)
 
     def _check_fingerprint(self, part: str, tokenizer: ContentTokenizer | CodecTokenizer) -> None:
         trained = self._parts.tokenizers.fingerprints.get(part, tokenizer.fingerprint)

@@ -63,6 +63,19 @@ def test_manifests_are_said_file_by_file(checkpoint, clips, tmp_path):
 
 
 @pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_what_the_voice_says_comes_from_the_manifest_or_the_command(checkpoint, clips, tmp_path, stream):
+    rows = [{"voice": "a.wav", "voice_text": "One."}, {}, {"voice": "a.wav"}, {"voice_text": "One."}]
+    manifest = clips / "said.jsonl"
+    manifest.write_text("\n".join(json.dumps({"text": "Yes.", **row}) for row in rows))
+    told = ["--voice", clips / "a.wav", "--voice-text", "One.", "--temperature", 0]
+    run("speak", checkpoint, "--manifest", manifest, "-o", tmp_path, *told, "--batch", 1, *stream)
+    own, default, without, text_only = (soundfile.read(tmp_path / f"0000{number}.wav")[0] for number in (1, 2, 3, 4))
+    np.testing.assert_array_equal(own, default)
+    np.testing.assert_array_equal(own, text_only)
+    assert not np.array_equal(own, without)
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
 def test_a_text_is_read_in_its_language_or_in_that_of_the_command(checkpoint, clips, tmp_path, stream):
     rows = [{"id": name, "text": "Room 7.", "language": name} for name in ("en", "de")] + [
         {"id": "x", "text": "Room 7."}

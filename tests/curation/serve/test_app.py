@@ -142,6 +142,19 @@ def test_a_registered_voice_speaks_until_it_is_deleted(client, address):
     assert httpx.delete(f"{address}/v1/voices/default").status_code == 400
 
 
+def test_a_voice_whose_text_is_known_is_gone_on_from(client, address, model):
+    data, clip = {"name": "known", "transcript": "What is said."}, SPEECH[:16_000]
+    made = httpx.post(f"{address}/v1/voices", data=data, files={"file": wav(clip)}, timeout=60)
+    assert (made.status_code, made.json()["transcript"]) == (201, "What is said.")
+    heard = say(client, voice="known", response_format="pcm", extra_body={"temperature": 0}).content
+    httpx.delete(f"{address}/v1/voices/known")
+    httpx.post(f"{address}/v1/voices", data={"name": "known"}, files={"file": wav(clip)}, timeout=60)
+    assert say(client, voice="known", response_format="pcm", extra_body={"temperature": 0}).content != heard
+    httpx.delete(f"{address}/v1/voices/known")
+    long = httpx.post(f"{address}/v1/voices", data={**data, "transcript": "a" * 1001}, files={"file": wav(clip)})
+    assert (long.status_code, long.json()["error"]["param"]) == (400, "transcript")
+
+
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", "", "a" * 65, ".hidden", "a b", "a\x00"])
 def test_a_name_that_could_be_a_path_is_refused(address, name):
     made = httpx.post(f"{address}/v1/voices", data={"name": name}, files={"file": wav(SPEECH)}, timeout=60)

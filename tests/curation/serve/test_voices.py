@@ -1,19 +1,22 @@
 """Voices: a bounded number, each under a name of its own."""
 
+import json
+
 import numpy as np
 import pytest
 
 from curation.serve import voices
 from curation.serve.errors import ApiError
 from curation.serve.voices import Voices
+from curation.train.infer.tokenizers import VoiceSample
 
-IDS = np.arange(32, dtype=np.int32)
+IDS = VoiceSample(np.arange(32, dtype=np.int32))
 
 
 def test_no_more_voices_than_there_is_room_for(model, monkeypatch, tmp_path):
     monkeypatch.setattr(voices, "MOST", 2)
     kept = Voices(model.codec, IDS, tmp_path)
-    kept.add("ann", IDS[::-1])
+    kept.add("ann", IDS)
     with pytest.raises(ApiError, match="there are 2 voices: delete some first") as caught:
         kept.add("bob", IDS)
     assert caught.value.status == 409
@@ -29,3 +32,15 @@ def test_a_voice_whose_file_is_gone_can_be_removed(model, tmp_path):
         file.unlink()
     kept.remove("ann")
     assert [voice.name for voice in kept.all()] == ["default"]
+
+
+def test_what_a_voice_says_is_kept_with_it(model, tmp_path):
+    Voices(model.codec, IDS, tmp_path).add("ann", VoiceSample(IDS.ids[::-1], "Good day.", np.arange(5, dtype=np.int32)))
+    older = {"name": "bob", "ids": IDS.ids.tolist(), "codec": model.codec.fingerprint, "created": 1}
+    (tmp_path / "bob.json").write_text(json.dumps(older))
+    again = Voices(model.codec, IDS, tmp_path)
+    found = {voice.name: again.sample(voice.name) for voice in again.all()}
+    assert {name: sample.transcript for name, sample in found.items()} == {"ann": "Good day.", "bob": "", "default": ""}
+    assert found["ann"].semantic.tolist() == [0, 1, 2, 3, 4]
+    assert found["ann"].ids.tolist() == IDS.ids.tolist()[::-1]
+    assert len(found["bob"].semantic) == 0

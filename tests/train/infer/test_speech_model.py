@@ -12,6 +12,7 @@ import pytest
 
 from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError, DataError
+from curation.tokenize.base import CodecTokens
 from curation.train.checkpoint.folder import find_parts
 from curation.train.checkpoint.training import MARKER
 from curation.train.evaluate.serving import describe
@@ -19,6 +20,7 @@ from curation.train.infer import long_text
 from curation.train.infer.sampling import PAPER, Sampling
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.infer.streaming import Chunking
+from curation.train.infer.tokenizers import VoiceSample
 from tests.support.checkpoints.speech import random_qwen3, write_official
 from tests.support.real_speech import BECKETT, TWO_CITIES, librivox, wave
 
@@ -87,6 +89,64 @@ def test_a_reference_is_a_wave_or_its_global_ids_and_may_serve_all(model):
     np.testing.assert_array_equal(model.speak(["Yes."], [VOICE])[0], first)
     with pytest.raises(ValueError, match="2 references for 3 items"):
         model.speak(["a", "b", "c"], [voice, voice])
+
+
+class Listening:
+    """The engine of a model, and the requests that it gets."""
+
+    def __init__(self, engine):
+        self.engine, self.asked = engine, []
+
+    def run(self, requests):
+        self.asked += requests
+        return self.engine.run(requests)
+
+
+def test_speech_goes_on_from_a_reference_whose_text_is_known(either):
+    clip, greedy = OTHER[:16_000], Sampling()
+    listening = Listening(either.engine)
+    spoken = SpeechModel(either.tokenizers, listening).speak(["Yes."], [clip], greedy, ["en"], ["Line 3."])[0]
+    (asked,) = listening.asked
+    vocabulary, tokens = either.vocabulary, either.codec.encode([either.tokenizers.prepared(clip)])[0]
+    m = vocabulary.markers
+    expected = [m["start_global_token"], *vocabulary.speech_ids("global_", tokens.global_), m["end_global_token"]]
+    expected += [m["start_content"], *vocabulary.text_ids("Line three. Yes."), m["end_content"]]
+    expected += [m["start_semantic_token"], *vocabulary.speech_ids("semantic", tokens.semantic)]
+    assert asked.prompt.tolist() == expected
+    answer = either.engine.run([asked])[0]
+    codes = vocabulary.codes("semantic", np.array(answer.ids, np.int32))
+    new = either.codec.decode([CodecTokens(codes, tokens.global_)])[0]
+    np.testing.assert_allclose(spoken, new, rtol=0, atol=2e-5)
+    sample = either.voice_sample(clip, "Line 3.")
+    np.testing.assert_array_equal(either.speak(["Yes."], [sample], greedy, ["en"])[0], spoken)
+    chunks = list(either.speak_stream("Yes.", clip, greedy, language="en", transcript="Line 3."))
+    np.testing.assert_allclose(np.concatenate(chunks), spoken, rtol=0, atol=2e-5)
+    assert not np.array_equal(either.speak(["Yes."], [clip], greedy, ["en"])[0], spoken)
+
+
+def test_each_reference_has_its_own_transcript_or_none(model):
+    clips = [VOICE[:16_000], OTHER[:16_000]]
+    both = model.speak(["Yes.", "No."], clips, Sampling(), transcripts=["One.", ""])
+    alone = model.speak(["Yes."], clips[:1], Sampling(), transcripts=["One."])[0], model.speak(["No."], clips[1:], Sampling())[0]
+    for speech, expected in zip(both, alone, strict=True):
+        np.testing.assert_allclose(speech, expected, rtol=0, atol=2e-5)
+    sample = model.voice_sample(clips[0], "One.")
+    np.testing.assert_array_equal(model.voice(sample), model.voice(clips[0]))
+    np.testing.assert_array_equal(model.convert([OTHER], [sample])[0], model.convert([OTHER], [clips[0]])[0])
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (np.zeros(32, np.int32), "'One.' is of a recording: give that as reference, not ids"),
+        (VoiceSample(np.zeros(32, np.int32)), "not ids of its voice"),
+        (np.tile(VOICE, 11), "22.00 s: with its transcript it must be one utterance of 0.025 to 20 s: cut it"),
+        (VOICE[:300], "0.02 s: with its transcript"),
+    ],
+)
+def test_a_transcript_is_of_one_recorded_utterance(model, reference, message):
+    with pytest.raises(DataError, match=message):
+        model.speak(["Yes."], [reference], transcripts=["One."])
 
 
 INTEGERS = (VOICE * 32767).astype(np.int16)
