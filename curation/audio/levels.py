@@ -1,4 +1,8 @@
-"""Levels of a wave: energy envelope (dB per 10 ms), the quietest place to cut, peak normalisation."""
+"""Levels of a wave: energy envelope (dB per 10 ms), the quietest place to cut, peak normalisation, and the last step of
+speech that is given out.
+"""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +15,11 @@ HOP = 160
 """Samples between frames (10 ms)."""
 WINDOW = 320
 """Samples under the window of a frame (20 ms), centred on the frame's own 10 ms."""
+
+CEILING = 0.995
+"""Of speech that is given out, full scale 1: no format rounds it beyond its range."""
+CORNER_HZ = 20.0
+"""Lower than any voice."""
 
 ENERGY_WINDOW = SAMPLE_RATE // 20
 """Samples (50 ms) over which the energy is summed to find a quiet place."""
@@ -48,3 +57,20 @@ def peak_normalize(wave: Wave, peak: float = PEAK) -> Wave:
     if loudest == 0.0:
         return wave.copy()
     return np.asarray(wave / np.float32(loudest) * np.float32(peak), dtype=np.float32)
+
+
+def levelled(chunks: Iterable[Wave]) -> Iterator[Wave]:
+    """A wave without its constant part, within -CEILING..CEILING, in chunks (samples,) float32 as it comes.
+
+    A high-pass of first order (-3 dB at CORNER_HZ) that goes on from chunk to chunk: they join to what the whole gives
+    at once. What goes beyond the ceiling is clipped.
+    """
+    from scipy.signal import butter, lfilter
+
+    above, below = butter(1, CORNER_HZ, "highpass", fs=SAMPLE_RATE)
+    state = np.zeros(1)
+    for chunk in chunks:
+        kept = chunk
+        if len(chunk):
+            kept, state = lfilter(above, below, chunk.astype(np.float64), zi=state)
+        yield np.clip(kept, -CEILING, CEILING).astype(np.float32)

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from curation.audio.levels import levelled
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import DataError
 from curation.text.spoken import spoken
@@ -245,7 +246,8 @@ class SpeechModel:
         owners = _repeated(voices, [range(count) for count in counts])
         codes = (self._codes(answer.ids) for answer in answers)
         waves = iter(self.codec.decode([CodecTokens(*pair) for pair in zip(codes, owners, strict=True)]))
-        return [join_waves([next(waves) for _ in range(count)]) for count in counts]
+        joined = (join_waves([next(waves) for _ in range(count)]) for count in counts)
+        return [next(levelled([wave])) for wave in joined]
 
     def _sound_stream(self, requests: Iterable[Request], voice: Ids, chunking: Chunking, what: str) -> Iterator[Wave]:
         def piece(request: Request) -> Iterator[Wave]:
@@ -254,7 +256,7 @@ class SpeechModel:
             yield from self.codec.decode_stream(token_chunks(codes, chunking), voice, chunking.look_ahead)
             self._ended(answer, what)
 
-        yield from join_streams(map(piece, requests))
+        yield from levelled(join_streams(map(piece, requests)))
 
     def _codes(self, ids: Sequence[int]) -> Ids:
         return self.vocabulary.codes("semantic", np.array(ids, np.int32))

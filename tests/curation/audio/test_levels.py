@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.audio.levels import frame_energy, peak_normalize, quietest
+from curation.audio.levels import CEILING, frame_energy, levelled, peak_normalize, quietest
 from curation.audio.wave import SAMPLE_RATE
 from tests.support.real_speech import librivox
 
@@ -66,3 +66,27 @@ def test_normalising_scales_and_nothing_else(values, peak):
 
 def test_the_peak_of_published_audio_is_0_6():
     assert np.abs(peak_normalize(librivox()[1])).max() == pytest.approx(0.6, abs=1e-7)
+
+
+@pytest.mark.parametrize("sizes", [[], [1, 0, 5000, 400]])
+def test_a_constant_part_goes_and_speech_stays(sizes):
+    speech = 0.5 * librivox()[0]
+    wave = np.asarray(speech + 0.3, np.float32)
+    parts = np.split(wave, np.cumsum(sizes, dtype=np.int64))
+    chunks = list(levelled(parts))
+    assert [len(chunk) for chunk in chunks] == [len(part) for part in parts]
+    assert {chunk.dtype for chunk in chunks} == {np.dtype(np.float32)}
+    out = np.concatenate(chunks)
+    np.testing.assert_array_equal(out, next(levelled([wave])))
+    settled = slice(SAMPLE_RATE // 4, None)
+    assert abs(out[settled].mean()) < 1e-4
+    assert np.corrcoef(out[settled], speech[settled])[0, 1] > 0.98
+    tone = np.sin(2 * np.pi * 80 / SAMPLE_RATE * np.arange(SAMPLE_RATE), dtype=np.float32)
+    assert np.ptp(next(levelled([0.5 * tone]))[4000:]) == pytest.approx(1, abs=0.04)  # the lowest of voices
+
+
+def test_nothing_leaves_the_ceiling():
+    loud = 4 * librivox()[0]
+    out = next(levelled([loud]))
+    assert np.abs(out).max() == np.float32(CEILING)
+    assert len(next(levelled([loud[:0]]))) == 0

@@ -142,7 +142,7 @@ def test_a_registered_voice_speaks_until_it_is_deleted(client, address):
     assert httpx.delete(f"{address}/v1/voices/default").status_code == 400
 
 
-def test_a_voice_whose_text_is_known_is_gone_on_from(client, address, model):
+def test_a_voice_whose_text_is_known_is_gone_on_from(client, address):
     data, clip = {"name": "known", "transcript": "What is said."}, SPEECH[:16_000]
     made = httpx.post(f"{address}/v1/voices", data=data, files={"file": wav(clip)}, timeout=60)
     assert (made.status_code, made.json()["transcript"]) == (201, "What is said.")
