@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curation.cli.checkpoints import Checkpoint, Device, Int8, open_model
+from curation.cli.checkpoints import Checkpoint, Device, EngineUrl, Int8, open_model
 from curation.cli.options import AsJson, print_json, table_console
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     slots: Annotated[int, typer.Option(metavar="N", min=1, help="Requests that the model runs at once.")] = 40,
     device: Device = "cpu",
     int8: Int8 = False,
+    engine: EngineUrl = "",
     as_json: AsJson = False,
 ) -> None:
     """Measure latency and real-time factor of streamed speech, and the latency of streamed transcription."""
@@ -58,7 +59,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     from curation.train.infer.streaming import Chunking
 
     counts = _counts(concurrency)
-    model = open_model(checkpoint, device, slots=slots, int8=int8)
+    model = open_model(checkpoint, device, slots=slots, int8=int8, engine=engine)
     shipped = str(resolve(BECKETT))
     waves = [read_recording(path) for path in audio or [shipped]]
     speaker, chunking = model.voice(read_recording(voice or shipped)), Chunking(look_ahead=look_ahead)

@@ -21,6 +21,15 @@ Int8 = Annotated[
     bool,
     typer.Option("--int8", help="Weights in 8 bits: two to three times as fast on a CPU, and slightly less exact."),
 ]
+EngineUrl = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="URL",
+        help="Address of a `vllm serve` of the checkpoint, which generates instead of this process.",
+        show_default=False,
+    ),
+]
 Prepared = Annotated[
     bool | None,
     typer.Option(
@@ -63,14 +72,21 @@ def sampling_of(
 
 
 def open_model(
-    checkpoint: Path, device: str, *, slots: int = 16, prepare: bool | None = None, int8: bool = False
+    checkpoint: Path,
+    device: str,
+    *,
+    slots: int = 16,
+    prepare: bool | None = None,
+    int8: bool = False,
+    engine: str = "",
 ) -> "SpeechModel":
     """Open a checkpoint. `prepare`: as builds do, not at all, or (None) as the checkpoint says. Raises UserError."""
     from curation.train.infer.speech_model import SpeechModel
 
     check_device(device)
     how = _preparation(prepare=prepare)
-    return SpeechModel.open(checkpoint, device=device, dtype="int8" if int8 else "", slots=slots, prepare=how)
+    dtype = "int8" if int8 else ""
+    return SpeechModel.open(checkpoint, device=device, dtype=dtype, slots=slots, prepare=how, engine=engine)
 
 
 def check_device(device: str) -> None:

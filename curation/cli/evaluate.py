@@ -7,6 +7,7 @@ import typer
 
 from curation.cli.checkpoints import (
     Device,
+    EngineUrl,
     Int8,
     Penalty,
     Prepared,
@@ -81,6 +82,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     ] = "compact",
     device: Device = "cpu",
     int8: Int8 = False,
+    engine: EngineUrl = "",
     prepare: Prepared = None,
     temperature: Temperature = 0.2,
     top_p: TopP = 1.0,
@@ -105,7 +107,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
     items = _spread(_items(test_set, subset, language), limit)
     judges = _judges(chosen, recogniser, codec)
-    model = _model(checkpoint, chosen, device, prepare=prepare, int8=int8)
+    model = _model(checkpoint, chosen, device, prepare=prepare, int8=int8, engine=engine)
     sampling = sampling_for(model) if model and {"tts", "vc"} & set(chosen) else None
     results = []
     with Progress(console=console) as progress:
@@ -184,14 +186,14 @@ def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judg
 
 
 def _model(
-    checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None, int8: bool
+    checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None, int8: bool, engine: str
 ) -> "SpeechModel | None":
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:
         return None
     if checkpoint is None:
         _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
-    return open_model(checkpoint, device, prepare=prepare, int8=int8)
+    return open_model(checkpoint, device, prepare=prepare, int8=int8, engine=engine)
 
 
 def print_report(summary: "Report", by: list[str]) -> None:

@@ -10,6 +10,7 @@ import typer
 from curation.cli.checkpoints import (
     Checkpoint,
     Device,
+    EngineUrl,
     Int8,
     Penalty,
     Prepared,
@@ -47,6 +48,7 @@ def transcribe(
     prepare: Prepared = None,
     device: Device = "cpu",
     int8: Int8 = False,
+    engine: EngineUrl = "",
     batch: Batch = 16,
 ) -> None:
     """Transcribe recordings.
@@ -58,7 +60,7 @@ def transcribe(
     from curation.train.infer.files import transcribe_files
 
     paths = [item.source.path for item in list_inputs(files)]
-    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
+    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8, engine=engine)
     if stream:
         _transcribe_stream(model, paths)
         return
@@ -114,6 +116,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     prepare: Prepared = None,
     device: Device = "cpu",
     int8: Int8 = False,
+    engine: EngineUrl = "",
     batch: Batch = 16,
 ) -> None:
     """Synthesize speech from text in the voice of a recording."""
@@ -122,7 +125,7 @@ def speak(  # noqa: PLR0913 - the options of a command
     words = sys.stdin.read() if text == "-" else text
     jobs = files.jobs("text", words, voice, output, manifest, language, voice_text)
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
-    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
+    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8, engine=engine)
     sampling = sampling_for(model)
     if stream:
         for job in jobs:
@@ -157,6 +160,7 @@ def convert(  # noqa: PLR0913 - the options of a command
     prepare: Prepared = None,
     device: Device = "cpu",
     int8: Int8 = False,
+    engine: EngineUrl = "",
     batch: Batch = 16,
 ) -> None:
     """Convert a recording to the voice of another."""
@@ -164,7 +168,7 @@ def convert(  # noqa: PLR0913 - the options of a command
 
     jobs = files.jobs("source", source, voice, output, manifest)
     sampling_for = sampling_of(temperature, top_p, repetition_penalty, seed)
-    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8)
+    model = open_model(checkpoint, device, slots=batch, prepare=prepare, int8=int8, engine=engine)
     sampling = sampling_for(model)
     if stream:
         for job in jobs:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curation.cli.checkpoints import Checkpoint, Device, Int8, Prepared, open_model
+from curation.cli.checkpoints import Checkpoint, Device, EngineUrl, Int8, Prepared, open_model
 from curation.cli.options import console, marked
 
 KEYS_VARIABLE = "CURATION_SERVE_KEYS"
@@ -36,6 +36,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     prepare: Prepared = None,
     device: Device = "cpu",
     int8: Int8 = False,
+    engine: EngineUrl = "",
 ) -> None:
     """Serve a checkpoint over HTTP: speech, transcription and voice conversion.
 
@@ -61,4 +62,4 @@ def serve(  # noqa: PLR0913 - the options of a command
     except ModuleNotFoundError as error:
         msg = f"curation serve needs the package {error.name}: pip install 'curation[serve]'"
         raise ConfigError(msg) from error
-    listen(open_model(checkpoint, device, slots=slots, prepare=prepare, int8=int8), settings, host, port)
+    listen(open_model(checkpoint, device, slots=slots, prepare=prepare, int8=int8, engine=engine), settings, host, port)

@@ -42,3 +42,7 @@ class StorageError(UserError, OSError):
     """Files cannot be read or written: no answer, no space, no permission. The message names the place."""
 
     exit_code = 4
+
+
+class ServiceError(UserError, RuntimeError):
+    """Another server that is asked does not answer, or not as it must. The message names its address."""

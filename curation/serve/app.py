@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.errors import UserError
+from curation.core.errors import ServiceError, UserError
 from curation.core.version import __version__
 from curation.models.packaged_speech import BECKETT
 from curation.models.store import resolve
@@ -273,6 +273,11 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(UserError)
     async def unusable(_: Request, error: UserError) -> Response:
         return JSONResponse(ApiError(400, str(error)).body(), 400)
+
+    @app.exception_handler(ServiceError)
+    async def helpless(_: Request, error: ServiceError) -> Response:
+        log.error("%s", error)
+        return JSONResponse(ApiError(502, "what generates for this server does not; its log says why").body(), 502)
 
     @app.exception_handler(GoneError)
     async def gone(_: Request, __: GoneError) -> Response:

@@ -24,12 +24,14 @@ import numpy as np
 
 from curation.audio.levels import levelled
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.errors import DataError
+from curation.core.errors import ConfigError, DataError
 from curation.text.spoken import spoken
 from curation.tokenize.base import CodecTokenizer, CodecTokens, ContentTokenizer, Ids
 from curation.tokenize.layouts import Asr, Clone, Example, Tts, Vc, encode
+from curation.tokenize.vocabulary import Vocabulary
 from curation.train.checkpoint.folder import find_parts
 from curation.train.infer.backends.base import Answer, Backend, Request
+from curation.train.infer.backends.remote import connect
 from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, spoken_pieces
 from curation.train.infer.preparation import Prepare, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
@@ -74,28 +76,27 @@ class SpeechModel:
         slots: int = 16,
         length: int = 4096,
         prepare: Prepare | None = None,
+        engine: str = "",
     ) -> "SpeechModel":
         """Open a checkpoint folder, the trainer's or an official one.
 
         `dtype`: float32 (on a CPU), bfloat16 (elsewhere), float64, or int8: float32 with matrices in 8 bits, on an
         x86 CPU only. `slots` requests of at most `length` tokens run at once. `prepare` is done to all waves; None:
-        what the checkpoint says. Raises DataError where something is missing or does not fit, ConfigError for int8
-        elsewhere.
+        what the checkpoint says. `engine`: address of a `vllm serve` of this checkpoint, which then generates instead
+        of this process. Raises DataError where something is missing or does not fit, ConfigError for int8 elsewhere
+        and for an engine that cannot be asked, ServiceError for one that does not answer.
         """
-        from curation.train.infer.engine import Engine
-        from curation.train.infer.qwen3 import Qwen3Decoder
-        from curation.train.infer.weights import precision
-
         parts = find_parts(Path(folder).expanduser())
         vocabulary = parts.vocabulary()
-        kind = precision(dtype, device)
-        decoder = Qwen3Decoder.load(parts.model, kind, device, int8=dtype == "int8")
-        if decoder.sizes.vocabulary < vocabulary.size:
-            sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
-            msg = f"{folder}: config.json has {sizes}"
-            raise DataError(msg)
+        if engine and dtype:
+            msg = f"--engine {engine} has the weights, which cannot be {dtype} here: leave out one of both"
+            raise ConfigError(msg)
+        if engine:
+            backend = connect(engine, vocabulary, slots, length)
+        else:
+            backend = _local(parts.model, vocabulary, slots, length, dtype, device)
         how = prepare or preparation_for(parts.tokenizers.denoise)
-        return cls(Tokenizers(parts, vocabulary, device, how), Engine(decoder, slots, length))
+        return cls(Tokenizers(parts, vocabulary, device, how), backend)
 
     @property
     def content(self) -> ContentTokenizer:
@@ -278,3 +279,17 @@ def _for_each(voices: Sequence[Voice], count: int) -> list[Voice]:
         msg = f"{len(voices)} references for {count} items: give one for each, or one for all"
         raise ValueError(msg)
     return [*voices] * count if len(voices) == 1 else [*voices]
+
+
+def _local(model: Path, vocabulary: Vocabulary, slots: int, length: int, dtype: str, device: str) -> Backend:
+    """The engine of this process."""
+    from curation.train.infer.engine import Engine
+    from curation.train.infer.qwen3 import Qwen3Decoder
+    from curation.train.infer.weights import precision
+
+    decoder = Qwen3Decoder.load(model, precision(dtype, device), device, int8=dtype == "int8")
+    if decoder.sizes.vocabulary < vocabulary.size:
+        sizes = f"vocab_size {decoder.sizes.vocabulary}, the tokenizer files {vocabulary.size}"
+        msg = f"{model}: config.json has {sizes}"
+        raise DataError(msg)
+    return Engine(decoder, slots, length)

@@ -139,13 +139,13 @@ def test_without_json_a_line_has_path_and_text(checkpoint, clips, tmp_path):
     assert lines[1].startswith(f"{tmp_path / 'broken.wav'}\terror: ")
 
 
-@pytest.mark.parametrize("dtype", ["", "int8"])
+@pytest.mark.parametrize(("dtype", "engine"), [("", ""), ("int8", ""), ("", "http://there:8000")])
 @pytest.mark.parametrize("command", ["transcribe", "speak", "convert", "evaluate", "serve", "bench serve"])
-def test_every_command_that_opens_a_model_opens_it_in_8_bits_where_that_is_asked_for(
-    command, dtype, clips, tmp_path, monkeypatch
+def test_every_command_that_opens_a_model_opens_it_in_8_bits_or_elsewhere_where_that_is_asked_for(
+    command, dtype, engine, clips, tmp_path, monkeypatch
 ):
     def opened(folder, **how):
-        raise ConfigError(f"opened {folder} as {how['dtype']!r}")  # noqa: EM102
+        raise ConfigError(f"opened {folder} as {how['dtype']!r} at {how['engine']!r}")  # noqa: EM102
 
     monkeypatch.setattr(SpeechModel, "open", opened)
     (tmp_path / "set.jsonl").write_text(json.dumps({"path": str(clips / "a.wav"), "transcript": "a"}))
@@ -158,5 +158,6 @@ def test_every_command_that_opens_a_model_opens_it_in_8_bits_where_that_is_asked
         "serve": ["model"],
         "bench serve": ["model"],
     }
-    done = curation(*command.split(), *arguments[command], *([f"--{dtype}"] if dtype else []), code=2)
-    assert f"opened model as {dtype!r}" in message(done)
+    how = [f"--{dtype}"] * bool(dtype) + ["--engine", engine] * bool(engine)
+    done = curation(*command.split(), *arguments[command], *how, code=2)
+    assert f"opened model as {dtype!r} at {engine!r}" in message(done)
