@@ -132,7 +132,7 @@ class Vocabulary:
         """
         from tokenizers import AddedToken, Tokenizer
 
-        added = self._added()
+        added = self.added()
         complete = Tokenizer.from_str(self.text.to_str())
         complete.add_special_tokens([AddedToken(token, special=True) for token in added])
         if any(complete.token_to_id(token) != number for token, number in added.items()):
@@ -142,7 +142,8 @@ class Vocabulary:
         complete.save(str(folder / "tokenizer.json"))
         (folder / "added_tokens.json").write_text(json.dumps(added, indent=1), encoding="utf-8")
 
-    def _added(self) -> dict[str, int]:
+    def added(self) -> dict[str, int]:
+        """Ids of markers and speech codes as the tokenizer files write them, in the order of ids."""
         names = {"glm": "glm", "global_": "bicodec_global", "semantic": "bicodec_semantic"}
         tokens = {f"<|{name}|>": number for name, number in self.markers.items()}
         for stream, ids in self.streams.items():

@@ -67,6 +67,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         infer.convert,
         serve.serve,
         bench.group,
+        train.gguf,
     ),
 }
 for panel, commands in PANELS.items():

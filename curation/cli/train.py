@@ -1,11 +1,12 @@
-"""`curation train` and `curation posttrain`: from shards to a checkpoint."""
+"""`curation train` and `curation posttrain`: from shards to a checkpoint; `curation gguf`: that for llama.cpp."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from curation.cli.checkpoints import Checkpoint
 from curation.cli.options import ConfigFile, Overrides, console, marked
 
 if TYPE_CHECKING:
@@ -62,6 +63,26 @@ def posttrain(
     with PosttrainProgress(console, settings.run.steps) as progress:
         done = posttrain_run(shards, output, settings, progress.on_step)
     _print_end(done, output)
+
+
+def gguf(
+    checkpoint: Checkpoint,
+    output: Annotated[Path, typer.Argument(metavar="OUT.gguf", help="The file; an earlier one is replaced.")],
+    *,
+    kind: Annotated[
+        Literal["f32", "f16", "q8_0"],
+        typer.Option("--type", metavar="TYPE", help="How matrices are stored: f32, f16 or q8_0 (8 bits)."),
+    ] = "f16",
+) -> None:
+    """Write the language model of a checkpoint as a GGUF file, for llama.cpp.
+
+    Its prompts and answers are ids: the speech tokenizers stay with the checkpoint. Needs
+    `pip install 'curation[gguf]'`.
+    """
+    from curation.train.gguf import write_gguf
+
+    write_gguf(checkpoint, output, kind)
+    typer.echo(output)
 
 
 def _run(shards: str, output: Path, settings: Any) -> "Trained":
