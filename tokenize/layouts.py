@@ -67,8 +67,8 @@ _CLONE = """<start_global_token> global_ <end_global_token> <start_content> text
 
 LAYOUTS: dict[type[Example], list[str]] = {Asr: _ASR.split(), Tts: _TTS.split(), Vc: _VC.split()}
 """Markers in angle brackets, fields of the example by name; the model learns what follows =>."""
-PROMPTS: dict[type[Clone], list[str]] = {Clone: _CLONE.split()}
-"""What a model is asked only: no sample is laid out like this, in the release neither."""
+PROMPTS: dict[type[Any], list[str]] = {**LAYOUTS, Clone: _CLONE.split()}
+"""What a model may be asked: no sample is laid out as the last one is, in the release neither."""
 
 ARROW = "=>"
 STREAMS: dict[str, Stream] = {
@@ -109,7 +109,7 @@ def lay_out(task: type[Example | Clone], ids: Mapping[str, Ids], vocabulary: Voc
     """Lay out the fields of an example that are vocabulary ids already."""
     pieces: list[Ids] = []
     prompt_length = 0
-    for part in {**LAYOUTS, **PROMPTS}[task]:
+    for part in PROMPTS[task]:
         if part == ARROW:
             prompt_length = sum(map(len, pieces))
         elif part.startswith("<"):

@@ -9,7 +9,7 @@ writer, the package `gguf`.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -140,14 +140,14 @@ def _add_vocabulary(writer: "GGUFWriter", vocabulary: Vocabulary, size: int) -> 
     writer.add_token_types(types)
     writer.add_token_merges(list(_merges(spec)))
     writer.add_eos_token_id(vocabulary.end)
-    writer.add_add_bos_token(False)
+    writer.add_add_bos_token(value=False)
 
 
-def _is_split(pre_tokenizer: "dict[str, object] | None") -> bool:
+def _is_split(pre_tokenizer: dict[str, Any] | None) -> bool:
     """Whether text is split by an expression of its own before it is bytes, as Qwen's is; ours has GPT-2's."""
-    return bool(pre_tokenizer) and pre_tokenizer["type"] == "Sequence"
+    return pre_tokenizer is not None and pre_tokenizer["type"] == "Sequence"
 
 
-def _merges(spec: "dict[str, dict[str, list[str | list[str]]]]") -> Iterator[str]:
+def _merges(spec: dict[str, Any]) -> Iterator[str]:
     for merge in spec["model"]["merges"]:
         yield merge if isinstance(merge, str) else " ".join(merge)

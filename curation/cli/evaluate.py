@@ -186,7 +186,13 @@ def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judg
 
 
 def _model(
-    checkpoint: Path | None, tasks: "list[EvaluationTask]", device: str, *, prepare: bool | None, int8: bool, engine: str
+    checkpoint: Path | None,
+    tasks: "list[EvaluationTask]",
+    device: str,
+    *,
+    prepare: bool | None,
+    int8: bool,
+    engine: str,
 ) -> "SpeechModel | None":
     wanted = [task for task in tasks if task in {"asr", "tts", "vc"}]
     if not wanted:

@@ -39,7 +39,7 @@ Stream = Annotated[bool, typer.Option("--stream", help="Write output while it is
 Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Requests that run at once.")]
 
 
-def transcribe(
+def transcribe(  # noqa: PLR0913 - the options of a command
     checkpoint: Checkpoint,
     files: Annotated[list[str], typer.Argument(metavar="FILES", help="Audio files, folders, globs or manifests.")],
     *,

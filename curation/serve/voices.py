@@ -24,8 +24,8 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice; `ids` are (32,) global ids of the codec with this fingerprint. Where it is known what the recording says,
-    also that `transcript`, and the `semantic` codes (tokens,) of the recording.
+    """A voice; `ids` are (32,) global ids of the codec with this fingerprint. Where its words are known, also their
+    `transcript`, and the `semantic` codes (tokens,) of the recording.
     """
 
     name: str

@@ -128,7 +128,10 @@ def test_speech_goes_on_from_a_reference_whose_text_is_known(either):
 def test_each_reference_has_its_own_transcript_or_none(model):
     clips = [VOICE[:16_000], OTHER[:16_000]]
     both = model.speak(["Yes.", "No."], clips, Sampling(), transcripts=["One.", ""])
-    alone = model.speak(["Yes."], clips[:1], Sampling(), transcripts=["One."])[0], model.speak(["No."], clips[1:], Sampling())[0]
+    alone = (
+        model.speak(["Yes."], clips[:1], Sampling(), transcripts=["One."])[0],
+        model.speak(["No."], clips[1:], Sampling())[0],
+    )
     for speech, expected in zip(both, alone, strict=True):
         np.testing.assert_allclose(speech, expected, rtol=0, atol=2e-5)
     sample = model.voice_sample(clips[0], "One.")

@@ -2,10 +2,10 @@
 
     backend = Vllm("http://127.0.0.1:8000", vocabulary, slots=64)
 
-What is asked of the server (vLLM 0.10.2 or later, which gives ids back): `/v1/models`, `/tokenize`, and `/v1/completions`
-with `allowed_token_ids`, `stop_token_ids` and `return_token_ids`. A key (`vllm serve --api-key`) is taken from the
-variable VLLM_API_KEY. Greedy answers are those of the model; sampled ones follow from the seed, but not as in the
-engine of this process.
+What is asked of the server (vLLM 0.10.2 or later, which gives ids back): `/v1/models`, `/tokenize`, and
+`/v1/completions` with `allowed_token_ids`, `stop_token_ids` and `return_token_ids`. A key (`vllm serve --api-key`) is taken from the variable
+VLLM_API_KEY. Greedy answers are those of the model; sampled ones follow from the seed, but not as in the engine of this
+process.
 """
 
 import json
@@ -48,7 +48,8 @@ class Vllm:
         )
         served = self._ask("GET", "/v1/models").get("data")
         if not served or "id" not in served[0]:
-            raise self._error("serves no model", "start `vllm serve CHECKPOINT` there")
+            msg_0 = "serves no model"
+            raise self._error(msg_0, "start `vllm serve CHECKPOINT` there")
         self.name: str = served[0]["id"]
         self.slots, self.length = slots, min(length, served[0].get("max_model_len") or length)
         self._check(vocabulary)
@@ -77,7 +78,8 @@ class Vllm:
                     yield from self._take(answer, choice)
                     if answer.finished:
                         return
-            raise self._error(f"broke off after {len(answer.ids)} tokens", "its log says why")
+            msg = f"broke off after {len(answer.ids)} tokens"
+            raise self._error(msg, "its log says why")
         except ServiceError as error:
             answer.finished, answer.error = "failed", error
             raise
@@ -127,7 +129,8 @@ class Vllm:
     def _take(self, answer: Answer, choice: dict[str, Any]) -> Iterator[int]:
         """Note what a piece of the answer says, and yield its new ids."""
         if choice.get("token_ids") is None:
-            raise self._error("answers in text alone", "it must know return_token_ids: vLLM 0.10.2 or later")
+            msg = "answers in text alone"
+            raise self._error(msg, "it must know return_token_ids: vLLM 0.10.2 or later")
         allowed = answer.request.allowed
         for number in choice["token_ids"]:
             if answer.finished:  # cancelled by another thread
@@ -136,7 +139,8 @@ class Vllm:
                 answer.finished, answer.end = "end", number
                 return
             if number not in allowed.body:
-                raise self._error(f"answered with id {number}, which was not allowed", "is it vLLM?")
+                msg = f"answered with id {number}, which was not allowed"
+                raise self._error(msg, "is it vLLM?")
             answer.ids.append(number)
             yield number
         reason = choice.get("finish_reason")
@@ -145,7 +149,8 @@ class Vllm:
         elif reason == "stop":
             answer.finished, answer.end = "end", choice.get("stop_reason") or allowed.ends[-1]
         elif reason:
-            raise self._error(f"ended an answer with {reason!r}", "its log says why")
+            msg = f"ended an answer with {reason!r}"
+            raise self._error(msg, "its log says why")
 
     def _choices(self, response: httpx.Response) -> Iterator[dict[str, Any]]:
         """The pieces of a streamed answer. Raises ServiceError for an error among them."""
@@ -155,7 +160,8 @@ class Vllm:
                 continue
             piece = self._read(content)
             if "choices" not in piece:
-                raise self._error(f"failed ({_reason(piece)})", "its log says why")
+                msg = f"failed ({_reason(piece)})"
+                raise self._error(msg, "its log says why")
             yield from piece["choices"]
 
     def _check(self, vocabulary: Vocabulary) -> None:
@@ -179,7 +185,8 @@ class Vllm:
             with self._client.stream(method, path, json=body) as response:
                 if not response.is_success:
                     reason = _reason(self._read(response.read()))
-                    raise self._error(f"answers {path} with {response.status_code}: {reason}", "see its log")
+                    msg = f"answers {path} with {response.status_code}: {reason}"
+                    raise self._error(msg, "see its log")
                 yield response
         except httpx.RequestError as error:
             msg = f"does not answer {path} ({error or type(error).__name__})"
@@ -191,7 +198,8 @@ class Vllm:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise self._error(f"answers with what is not JSON of vLLM: {content[:80]!r}", "is it vLLM?")
+            msg = f"answers with what is not JSON of vLLM: {content[:80]!r}"
+            raise self._error(msg, "is it vLLM?")
         return found
 
     def _error(self, what: str, remedy: str) -> ServiceError:
