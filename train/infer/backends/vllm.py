@@ -3,9 +3,9 @@
     backend = Vllm("http://127.0.0.1:8000", vocabulary, slots=64)
 
 What is asked of the server (vLLM 0.10.2 or later, which gives ids back): `/v1/models`, `/tokenize`, and
-`/v1/completions` with `allowed_token_ids`, `stop_token_ids` and `return_token_ids`. A key (`vllm serve --api-key`) is taken from the variable
-VLLM_API_KEY. Greedy answers are those of the model; sampled ones follow from the seed, but not as in the engine of this
-process.
+`/v1/completions` with `allowed_token_ids`, `stop_token_ids` and `return_token_ids`. A key (`vllm serve --api-key`) is
+taken from the variable VLLM_API_KEY. Greedy answers are those of the model; sampled ones follow from the seed, but not
+as in the engine of this process.
 """
 
 import json
