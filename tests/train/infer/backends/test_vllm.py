@@ -22,7 +22,7 @@ from curation.train.infer.sampling import Allowed, Sampling
 from curation.train.infer.speech_model import SpeechModel
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
-from tests.support.vllm import error, vllm
+from tests.train.infer.backends.stand_in import error, vllm
 
 VOICE = librivox()[0][:16_000]
 GREEDY = Sampling()
