@@ -2,8 +2,8 @@
 
     python -m tests.bench.learning.command_corpus FOLDER
 
-Writes FOLDER/wav/*.wav and two manifests: train.jsonl (commands by training voices; each third command by two of them,
-so there are parallel pairs) and test.jsonl (commands that training does not hold, by training voices and by voices
+Writes FOLDER/wav/*.wav and two manifests: train.jsonl (commands by training voices, each by two of them, so that voice
+conversion has parallel pairs) and test.jsonl (commands that training does not hold, by training voices and by voices
 that it does not hold; column `condition`).
 
 Commands, not strings of digits: Whisper writes those as 5, 8, 9, as 589, as 5-8-9 or as words, as it likes. Many, each
@@ -98,9 +98,11 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many different commands; a test command is spoken by one training voice and by all unseen ones."""
+    """How many different commands; one of training is spoken by two voices, one of the test by one of these and by all
+    unseen ones.
+    """
 
-    train: int = 3000
+    train: int = 2000
     test: int = 48
 
 
@@ -114,9 +116,9 @@ def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
     rng.shuffle(found)
     planned = []
     for place, words in enumerate(found[sizes.test :][: sizes.train]):
-        chosen = [VOICES[place % len(VOICES)]]
-        if place % 3 == 0:  # by another voice too, each with each other
-            chosen.append(VOICES[(place + 1 + place // 3 % (len(VOICES) - 1)) % len(VOICES)])
+        turn, first = divmod(place, len(VOICES))
+        second = (first + 1 + turn % (len(VOICES) - 1)) % len(VOICES)  # each with each other
+        chosen = [VOICES[first], VOICES[second]]
         planned += [(utterance(f"train-{place:04d}", words, voice, "train", rng), voice) for voice in chosen]
     for place, words in enumerate(found[: sizes.test]):
         for condition, voice in [("seen-voice", VOICES[place % len(VOICES)]), *(("unseen-voice", v) for v in UNSEEN)]:

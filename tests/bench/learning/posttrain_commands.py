@@ -1,12 +1,14 @@
-"""Does it learn from its judges? A small model of spoken commands before and after `curation posttrain`.
+"""Does it learn from its judges, and does it convert what it has pairs of? A small model of spoken commands before and
+after `curation posttrain`.
 
     python -m tests.bench.learning.posttrain_commands WORK                     # all phases
     python -m tests.bench.learning.posttrain_commands WORK posttrain report    # some of: make, train, posttrain, report
 
 A smaller learning benchmark (learn_commands.py) for one core: commands of its grammar by four voices of Debian's
-espeak-ng and flite, with exact transcripts and without the label pass, a codec of 256 codes fitted to them. `tiny` is
-trained on recognition and synthesis, and post-trained with GRPO on synthesis; the judge in training is Whisper tiny,
-that of the report Whisper base. The report is on commands that training does not hold, by its voices.
+espeak-ng and flite, with exact transcripts and without the label pass, a codec of 256 codes fitted to them. Each
+command of training is spoken by two voices, so that every sample of voice conversion is a parallel pair. `tiny` is
+trained on all tasks, and post-trained with GRPO on synthesis; the judge in training is Whisper tiny, that of the report
+Whisper base. The report is on commands that training does not hold, by its voices.
 """
 
 import json
@@ -42,13 +44,15 @@ VOICES = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """Commands of training and test, each by one voice; recordings and steps of the codec's fit; steps of both runs."""
+    """Commands of training (by two voices) and test (by one); recordings and steps of the codec's fit; steps of both
+    runs.
+    """
 
-    train: int = 2000
+    train: int = 1200
     test: int = 96
     fitted: int = 320
     fit_steps: int = 700
-    steps: int = 1400
+    steps: int = 2000
     posttrain_steps: int = 60
 
 
@@ -56,7 +60,6 @@ UNDENOISED = DenoiseConfig(choose="never")
 TRAINING = {
     **{name: value for name, value in COMMON.items() if not name.startswith("run.validation")},
     "run.save_steps": 200,
-    "data.pretrain.vc": 0,
 }
 POSTTRAINING = {
     "run.threads": 1,
@@ -70,15 +73,17 @@ POSTTRAINING = {
 
 
 def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
-    """Commands of the test, then those of training, each by one voice."""
+    """Commands of the test, each by one voice, then those of training, each by two."""
     rng = random.Random(command_corpus.SEED)  # noqa: S311 - a corpus, not a secret
     texts = command_corpus.commands()
     rng.shuffle(texts)
-    return [
-        (command_corpus.utterance(f"{part}-{place:04d}", words, voice, part, rng), voice)
-        for place, words in enumerate(texts[: sizes.test + sizes.train])
-        for part, voice in [("test" if place < sizes.test else "train", VOICES[place % len(VOICES)])]
-    ]
+    planned = []
+    for place, words in enumerate(texts[: sizes.test + sizes.train]):
+        turn, first = divmod(place, len(VOICES))
+        part, chosen = ("test", [first]) if place < sizes.test else ("train", [first, first + 1 + turn % 3])
+        for voice in (VOICES[number % len(VOICES)] for number in chosen):
+            planned.append((command_corpus.utterance(f"{part}-{place:04d}", words, voice, part, rng), voice))
+    return planned
 
 
 def make(work: Path, sizes: Sizes) -> None:
@@ -122,16 +127,16 @@ def posttrain(work: Path, sizes: Sizes) -> None:
 
 def report(work: Path, sizes: Sizes) -> None:
     """Of both models, with another recogniser than in training; a table, and curves as WORK/posttrain.png."""
-    print("| model | task | n | WER % | 95 % | similarity |")
-    print("|---|---|---|---|---|---|")
+    print("| model | task | n | WER % | 95 % | similarity to target | to source |")
+    print("|---|---|---|---|---|---|---|")
     for name in ("base", "grpo"):
         results = work / "results" / name
-        given = ["--tasks", "asr,tts", "--checkpoint", work / name, "-o", results, "--save-audio"]
+        given = ["--tasks", "asr,tts,vc", "--checkpoint", work / name, "-o", results, "--save-audio"]
         curation("evaluate", work / "corpus" / "test.jsonl", *given)
         for row in json.loads((results / "summary.json").read_text())["rows"]:
-            wer, near = row["wer"], row["similarity"]
+            wer, near, far = row["wer"], row["similarity"], row["source_similarity"]
             figures = [f"{100 * wer['value']:.1f}", f"{100 * wer['low']:.1f}-{100 * wer['high']:.1f}"]
-            figures.append("" if near is None else f"{near['value']:.2f}")
+            figures += ["" if one is None else f"{one['value']:.2f}" for one in (near, far)]
             print(f"| {name} | {row['task']} | {row['utterances'] - row['failed']} | {' | '.join(figures)} |")
     draw(work / "grpo", work / "posttrain.png")
 

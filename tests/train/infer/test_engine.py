@@ -300,7 +300,8 @@ def test_weights_in_8_bits_give_nearly_the_same_states_alone_or_in_a_batch(pair)
             [*second.tolist(), *first.tolist()], [NextTokens(0, 11), NextTokens(1, 6)], rounded.new_cache(2, 32)
         )
     torch.testing.assert_close(both[1], states[1][0], rtol=1e-4, atol=1e-4)
-    assert 0 < (states[0] - states[1]).norm() / states[0].norm() < 0.05
+    # 0.06 on CPUs without VNNI, whose inputs have 7 bits
+    assert 0 < (states[0] - states[1]).norm() / states[0].norm() < 0.1
     together = Engine(rounded, 4, 200).run([Request(prompt, ALLOWED, 20) for prompt in (first, second)])
     alone = [Engine(rounded, 1, 200).run([Request(prompt, ALLOWED, 20)])[0] for prompt in (first, second)]
     assert [answer.ids for answer in together] == [answer.ids for answer in alone]
