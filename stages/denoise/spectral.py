@@ -8,8 +8,6 @@ weights, and shows that a denoiser is one file.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import ShortTimeFFT
-from scipy.special import exp1
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Resources
@@ -42,6 +40,8 @@ class Spectral(Denoiser):
         """(samples,) float32 at 16 kHz -> the same shape, aligned."""
         if not len(wave):
             return wave.copy()
+        from scipy.signal import ShortTimeFFT  # a second that no process needs before it denoises
+
         transform = ShortTimeFFT(np.hanning(FRAME + 1)[:-1], HOP, SAMPLE_RATE)
         padded = np.pad(wave, (FRAME, FRAME + HOP))
         spectrum = transform.stft(padded)
@@ -52,6 +52,8 @@ class Spectral(Denoiser):
 
 def estimate_gains(power: Reals) -> Reals:
     """Gain for each (frame, bin) of a power spectrogram."""
+    from scipy.special import exp1
+
     noise = track_noise(power)
     posterior = np.minimum(power / noise, 1e3)
     gains = np.empty_like(power)

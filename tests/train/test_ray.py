@@ -19,7 +19,8 @@ def on_ray(corpus, run, workers, *overrides):
     return done, seen
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_workers_are_one_process_with_as_many_times_the_accumulation(cluster, tmp_path, monkeypatch, workers):
     """Also where paths are relative: workers start in another folder."""
     corpus = shards(tmp_path / "build")
