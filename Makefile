@@ -6,7 +6,7 @@ DEMO ?= demo
 TORCH := torch==2.13.0
 APT_PACKAGES := pocketsphinx-testdata espeak-ng
 # What tests need to open the page of `curation audit`.
-test test-slow: APT_PACKAGES += chromium chromium-driver
+pytest test-slow: APT_PACKAGES += chromium chromium-driver
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Python compiles what is imported, once; pip would compile all of gigabytes, which takes longer than the rest of its work.
 unexport PYTHONDONTWRITEBYTECODE
@@ -80,14 +80,14 @@ lint: extras
 	$(BIN)/mypy
 	$(BIN)/mypy docs/reference.py
 
-# Style and types are checked beside the tests, most of it while these are collected.
-test: extras system
-	$(BIN)/curation models fetch >/dev/null
-	@$(MAKE) --no-print-directory -j2 lint pytest
+# Python's packages, Debian's and models come side by side; style and types are checked beside what follows.
+test:
+	@$(MAKE) --no-print-directory -j3 lint pytest
 
 # The parts of the tests in processes of their own, four for two cores: those with Ray, browsers and clients wait more
 # than they compute (tests/conftest.py).
-pytest:
+pytest: extras system
+	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest --dist each $(foreach part,ray engine speech rest,--tx popen//env:TESTS_PART=$(part))
 
 # The servers of object stores that only slow tests need.

@@ -77,12 +77,13 @@ def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
     rng = random.Random(command_corpus.SEED)  # noqa: S311 - a corpus, not a secret
     texts = command_corpus.commands()
     rng.shuffle(texts)
-    planned = []
+    planned: list[tuple[Utterance, Voice]] = []
     for place, words in enumerate(texts[: sizes.test + sizes.train]):
         turn, first = divmod(place, len(VOICES))
         part, chosen = ("test", [first]) if place < sizes.test else ("train", [first, first + 1 + turn % 3])
-        for voice in (VOICES[number % len(VOICES)] for number in chosen):
-            planned.append((command_corpus.utterance(f"{part}-{place:04d}", words, voice, part, rng), voice))
+        voices = [VOICES[number % len(VOICES)] for number in chosen]
+        name = f"{part}-{place:04d}"
+        planned += [(command_corpus.utterance(name, words, voice, part, rng), voice) for voice in voices]
     return planned
 
 
