@@ -57,6 +57,10 @@ class CodecTokenizer(Protocol):
     semantic_size: int
     global_size: int
     num_global: int
+    look_ahead: int
+    """Tokens that must follow a token for its speech to be exact."""
+    first_look_ahead: int
+    """As many as the first piece of a stream should wait for: fewer where the error was measured."""
 
     def num_semantic(self, num_samples: int) -> int:
         """Number of semantic ids of a clip of this length."""
@@ -78,6 +82,14 @@ class CodecTokenizer(Protocol):
         """Speech from tokens: a wave for each item."""
         ...
 
-    def decode_stream(self, chunks: Iterable[Ids], global_: Ids, look_ahead: int | None = None) -> Iterator[Wave]:
-        """Speech from semantic ids that arrive in chunks; `look_ahead` None: the pieces join to what `decode` gives."""
+    def decode_stream(
+        self,
+        chunks: Iterable[Ids],
+        global_: Ids,
+        look_ahead: int | None = None,
+        first_look_ahead: int | None = None,
+    ) -> Iterator[Wave]:
+        """Speech from semantic ids that arrive in chunks, cut and joined as `curation.tokenize.speech` says; with the
+        whole look-ahead (None), the pieces join to what `decode` gives.
+        """
         ...

@@ -19,9 +19,10 @@ from curation.models.threads import cpu_threads
 from curation.tokenize.base import CodecTokens, Ids, Vectors
 from curation.tokenize.compact.features import Floats, WhisperStates, log_mel, pitch, whisper_states
 from curation.tokenize.compact.speaker import GLOBAL_SIZE, NUM_GLOBAL, SpeakerSpace, Voice, describe
-from curation.tokenize.compact.stream import CompactStream
+from curation.tokenize.compact.stream import VOCODER_REACH, CompactStream
 from curation.tokenize.compact.vocoder import vocode
 from curation.tokenize.compact.weights import fingerprint, load_weights
+from curation.tokenize.speech import speech
 
 if TYPE_CHECKING:
     from curation.tokenize.compact.network import CodecNet
@@ -30,6 +31,8 @@ FILE = "compact_codec.safetensors"
 TOKEN_SAMPLES, FIRST_SAMPLES = 320, 400
 NETWORK = "network."
 LEVELS_TENSOR = "levels"
+FIRST_LOOK_AHEAD = 20
+"""Of a stream's first piece. What it costs: docs/results/2026-11-27-first-sound.md."""
 
 
 def num_semantic(num_samples: int) -> int:
@@ -73,6 +76,8 @@ class CompactCodec:
         self.states_spread = tensors["states.spread"].astype(np.float32)
         self.network = _network(tensors)
         self.semantic_size = int(self.network.quantizer.levels.prod())
+        self.look_ahead = self.reach + VOCODER_REACH
+        self.first_look_ahead = min(FIRST_LOOK_AHEAD, self.look_ahead)
 
     def num_semantic(self, num_samples: int) -> int:
         """See the function of this name."""
@@ -100,13 +105,15 @@ class CompactCodec:
         """Speech: 320 samples per semantic token. Raises ValueError where an id is out of range."""
         return [self._decode(item) for item in tokens]
 
-    def decode_stream(self, chunks: Iterable[Ids], global_: Ids, look_ahead: int | None = None) -> Iterator[Wave]:
-        """Speech of semantic ids that arrive in chunks; the pieces join to what `decode` gives.
-
-        A token is decoded once `look_ahead` further tokens have arrived (None: as many as it depends on, which makes
-        the result exact to rounding; fewer start earlier, with an error at each join). Memory does not grow.
-        """
-        return CompactStream(self, global_, look_ahead).decode(chunks)
+    def decode_stream(
+        self,
+        chunks: Iterable[Ids],
+        global_: Ids,
+        look_ahead: int | None = None,
+        first_look_ahead: int | None = None,
+    ) -> Iterator[Wave]:
+        """Speech of semantic ids that arrive in chunks (`curation.tokenize.speech`). Memory does not grow."""
+        return speech(CompactStream(self, global_), chunks, look_ahead, first_look_ahead)
 
     @property
     def reach(self) -> int:

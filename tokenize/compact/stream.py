@@ -2,12 +2,13 @@
 
 The context of a sample is finite except for two values, which are carried along: the phase of the pulses, and the
 position in the noise. The network reaches 18 tokens each way (six convolutions over 7), the vocoder 16 frames (8
-tokens). So a window of tokens is decoded again for each chunk, and its edges are discarded:
+tokens), which takes nearly all of the time. So the network reads a window of tokens again for each chunk, the vocoder
+only what is near the chunk; their edges are discarded:
 
-    tokens  |--18--|--8--|== spoken now ==|--8--|--18--|
+    network  |--18--|--8--|== spoken now ==|--8--|--18--|
+    vocoder         |--8--|== spoken now ==|--8--|
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -36,41 +37,47 @@ class FrameDecoder(Protocol):
 
 
 class CompactStream:
-    """The state of one stream. All positions are tokens from its start."""
+    """The state of one stream (`curation.tokenize.speech`). All positions are tokens from its start."""
 
-    def __init__(self, codec: FrameDecoder, global_: Ids, look_ahead: int | None) -> None:
+    token_samples = FRAMES * HOP
+
+    def __init__(self, codec: FrameDecoder, global_: Ids) -> None:
         self.codec, self.global_ = codec, global_
         self.network_reach = codec.reach
-        self.reach = self.network_reach + VOCODER_REACH
-        self.look_ahead = self.reach if look_ahead is None else look_ahead
+        self.look_ahead = self.network_reach + VOCODER_REACH
         self.first, self.held = 0, np.zeros(0, np.int32)
         self.voiced_from, self.phase = 0, 0.0
+        self.phases: Doubles = np.zeros(0)
+        """Of the samples that were last made, from `voiced_from` on."""
         self.random, self.noise = np.random.default_rng(SEED), np.zeros(0, np.float64)
 
-    def decode(self, chunks: Iterable[Ids]) -> Iterator[Wave]:
-        """Yield speech as far as the look-ahead allows, and the rest at the end."""
-        spoken = 0
-        for chunk in chunks:
-            self.held = np.concatenate([self.held, np.asarray(chunk, np.int32)])
-            ready = self.first + len(self.held) - self.look_ahead
-            if ready > spoken:
-                yield self._speak(spoken, ready)
-                spoken = ready
-        if self.first + len(self.held) > spoken:
-            yield self._speak(spoken, self.first + len(self.held))
+    def take(self, ids: Ids) -> None:
+        """Append ids."""
+        self.held = np.concatenate([self.held, np.asarray(ids, np.int32)])
 
-    def _speak(self, start: int, end: int) -> Wave:
-        """Samples of the tokens from `start` to `end`; then drops what no later token depends on."""
-        window = self.held[: end + self.reach - self.first]
+    def speak(self, start: int, end: int) -> Wave:
+        """Samples of the tokens from `start` to `end`, by all ids that are there. Raises ValueError where one is out of
+        range.
+        """
+        window = self.held[: end + self.look_ahead - self.first]
         frames = self.codec.frames_of(CodecTokens(window, self.global_))
-        cut = FRAMES * (self.voiced_from - self.first)
-        mel, log_f0, voicing = (values[cut:] for values in frames)
-        pulse, phase = self._pulses(log_f0)
+        near = slice(FRAMES * (self.voiced_from - self.first), FRAMES * (end + VOCODER_REACH - self.first))
+        mel, log_f0, voicing = (values[near] for values in frames)
+        pulse, self.phases = self._pulses(log_f0)
         wave = shape(mel, voicing, pulse, self._noise(len(pulse)))
-        size = FRAMES * HOP
-        out = wave[(start - self.voiced_from) * size : (end - self.voiced_from) * size].copy()
-        self._forget(max(end - VOCODER_REACH, 0), phase)
-        return out
+        first, last = ((place - self.voiced_from) * self.token_samples for place in (start, end))
+        return wave[first:last].copy()
+
+    def forget(self, end: int) -> None:
+        """Drop what no token from `end` on depends on."""
+        voiced_from = max(end - VOCODER_REACH, self.voiced_from)
+        moved = (voiced_from - self.voiced_from) * self.token_samples
+        if not moved:
+            return
+        self.phase = float(self.phases[moved + HOP // 2 - 1])
+        self.noise, self.voiced_from = self.noise[moved:], voiced_from
+        first = max(voiced_from - self.network_reach, 0)
+        self.held, self.first = self.held[first - self.first :], first
 
     def _pulses(self, log_f0: np.ndarray) -> tuple[Doubles, Doubles]:
         """Pulses and phase of the window. Its first half frame lacks the pitch before it, and lies within the reach."""
@@ -83,13 +90,3 @@ class CompactStream:
         more = self.random.standard_normal(max(count - len(self.noise), 0))
         self.noise = np.concatenate([self.noise, more])
         return self.noise[:count]
-
-    def _forget(self, voiced_from: int, phase: Doubles) -> None:
-        """Move the start of the window of the vocoder to `voiced_from`, that of the network before it."""
-        moved = (voiced_from - self.voiced_from) * FRAMES * HOP
-        if not moved:
-            return
-        self.phase = float(phase[moved + HOP // 2 - 1])
-        self.noise, self.voiced_from = self.noise[moved:], voiced_from
-        first = max(voiced_from - self.network_reach, 0)
-        self.held, self.first = self.held[first - self.first :], first

@@ -76,13 +76,19 @@ def stft(wave: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.complex64
 
 def inverse_stft(spectrum: npt.NDArray[np.complex64]) -> Wave:
     """Find the wave whose `stft` is nearest to `spectrum` in the least-squares sense."""
-    count = len(spectrum)
     window = _window()
     pieces = np.fft.irfft(spectrum, FFT)[:, :WINDOW].astype(np.float32) * window
-    before = WINDOW // 2 - HOP // 2
-    out = np.zeros(before + count * HOP + WINDOW, np.float32)
-    weight = np.zeros_like(out)
-    for j in range(count):
-        out[j * HOP : j * HOP + WINDOW] += pieces[j]
-        weight[j * HOP : j * HOP + WINDOW] += window**2
-    return np.asarray(out / weight.clip(1e-3), np.float32)[before : before + count * HOP]
+    before, size = WINDOW // 2 - HOP // 2, len(spectrum) * HOP
+    out = _overlapped(pieces) / _overlapped(np.broadcast_to(window**2, pieces.shape)).clip(1e-3)
+    return np.asarray(out[before : before + size], np.float32)
+
+
+def _overlapped(pieces: Floats) -> Floats:
+    """Sum of pieces (count, WINDOW) that begin `HOP` samples apart."""
+    count, parts = len(pieces), -(-WINDOW // HOP)
+    blocks = np.zeros((count, parts * HOP), np.float32)
+    blocks[:, :WINDOW] = pieces
+    out = np.zeros((count + parts - 1, HOP), np.float32)
+    for part in reversed(range(parts)):  # the earlier piece first
+        out[part : part + count] += blocks[:, part * HOP : (part + 1) * HOP]
+    return out.ravel()

@@ -6,6 +6,7 @@ codebook (GLM-4-Voice, arXiv 2412.02612, section 2.1; released as zai-org/glm-4-
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from curation.tokenize.base import META, Ids, Vectors
 from curation.tokenize.files import find_weights, read_config, read_tensors, require
 from curation.tokenize.official.batching import batch_samples, check_wave, nearest, pad_stack, run_buckets
 from curation.tokenize.official.checkpoints import exact_float32, fingerprint, load_strict
+from curation.tokenize.official.together import Together
 
 CONV_STRIDE = 2
 """Mel frames per encoder frame (the stride of conv2)."""
@@ -120,6 +122,14 @@ def _check_options(encoder: Encoder, source: Path) -> None:
         raise DataError(msg)
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """At most 30 s of a clip: its log-mel (mels, frames), and its own samples."""
+
+    mel: Tensor
+    samples: int
+
+
 class GlmTokenizer:
     """ContentTokenizer on an official folder: config.json, preprocessor_config.json, model.safetensors.
 
@@ -153,6 +163,7 @@ class GlmTokenizer:
         self.token_samples: int = self.frame_samples * self.encoder.pool
         self.chunk_samples = int(self.extractor.n_samples)
         _check_extractor(self, configs[1])
+        self._encoding = Together(self._encode, lambda chunk: chunk.samples, self.batch_samples)
         self.fingerprint = fingerprint(self.name, [*configs, weights])
 
     def num_tokens(self, num_samples: int) -> int:
@@ -163,17 +174,19 @@ class GlmTokenizer:
     def encode(self, waves: Sequence[Wave]) -> list[Ids]:
         """Ids (num_tokens,) int32 of each clip. Raises DataError for a clip that is empty or not finite."""
         clips = [check_wave(wave, 1, self.name) for wave in waves]
-        pieces = [(clip, start) for clip, wave in enumerate(clips) for start in range(0, len(wave), self.chunk_samples)]
-        chunks = [clips[clip][start : start + self.chunk_samples] for clip, start in pieces]
-        ids = run_buckets(chunks, [len(chunk) for chunk in chunks], self.batch_samples, self._encode_chunks)
-        parts: list[list[Ids]] = [[] for _ in clips]
-        for (clip, _), chunk_ids in zip(pieces, ids, strict=True):
-            parts[clip].append(chunk_ids)
-        return [self._checked(np.concatenate(part), len(wave)) for part, wave in zip(parts, clips, strict=True)]
+        starts = [range(0, len(wave), self.chunk_samples) for wave in clips]
+        rows = [[clip[i : i + self.chunk_samples] for i in row] for clip, row in zip(clips, starts, strict=True)]
+        ids = iter(self._encoding([self.chunk(wave) for row in rows for wave in row]))
+        found = [np.concatenate([next(ids) for _ in row]) for row in rows]
+        return [self._checked(row, len(wave)) for row, wave in zip(found, clips, strict=True)]
 
     def code_vectors(self) -> Vectors:
         """The codebook, (codes, size)."""
         return np.asarray(self.encoder.codebook.weight.detach().float().cpu().numpy())
+
+    def chunk(self, wave: Wave) -> Chunk:
+        """What the encoder reads of a wave of at most 30 s."""
+        return Chunk(self.log_mel(wave), len(wave))
 
     def log_mel(self, chunk: Wave) -> Tensor:
         """Give (mels, frames) float32 of one chunk, padded with silence to whole tokens; always computed alone,
@@ -189,19 +202,22 @@ class GlmTokenizer:
         mel: Tensor = features.input_features[0]
         return mel
 
-    def prequant(self, chunks: Sequence[Wave]) -> Tensor:
+    def prequant(self, chunks: Sequence[Chunk]) -> Tensor:
         """Give (chunks, most tokens, dim), the vectors that are compared with the codebook; rows past a chunk's own
         tokens mean nothing.
         """
-        mel, _ = pad_stack([self.log_mel(chunk) for chunk in chunks])
-        frames = torch.tensor([-(-len(chunk) // self.frame_samples) for chunk in chunks])
+        mel, _ = pad_stack([chunk.mel for chunk in chunks])
+        frames = torch.tensor([-(-chunk.samples // self.frame_samples) for chunk in chunks])
         encoded: Tensor = self.encoder(mel.to(self.device), frames.to(self.device))
         return encoded
 
-    def _encode_chunks(self, chunks: list[Wave]) -> list[tuple[Ids, bool]]:
+    def _encode(self, chunks: list[Chunk]) -> list[Ids]:
+        return run_buckets(chunks, [chunk.samples for chunk in chunks], self.batch_samples, self._encode_chunks)
+
+    def _encode_chunks(self, chunks: list[Chunk]) -> list[tuple[Ids, bool]]:
         with exact_float32():
             ids, certain = (x.cpu().numpy() for x in nearest(self.prequant(chunks), self.encoder.codebook.weight))
-        counts = [-(-len(chunk) // self.token_samples) for chunk in chunks]
+        counts = [-(-chunk.samples // self.token_samples) for chunk in chunks]
         return [(ids[i, :n].astype(np.int32), bool(certain[i, :n].all())) for i, n in enumerate(counts)]
 
     def _checked(self, ids: Ids, num_samples: int) -> Ids:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from curation.tokenize.base import CodecTokens
 from curation.tokenize.compact.codec import CompactCodec
 from curation.tokenize.compact.stream import CompactStream
+from curation.tokenize.speech import speech
 
 
 @pytest.fixture(scope="module")
@@ -33,24 +34,18 @@ def test_pieces_join_to_the_offline_wave(codec, sizes, seed):
     np.testing.assert_allclose(joined, offline, rtol=0, atol=2e-5)
 
 
-def test_speech_starts_once_the_look_ahead_is_there_and_memory_does_not_grow(codec):
+def test_memory_does_not_grow(codec):
     item = random_tokens(codec, 300, 1)
-    stream = CompactStream(codec, item.global_, look_ahead=15)
-    arrived, said, held = 0, 0, []
+    stream, held = CompactStream(codec, item.global_), []
 
     def chunks():
-        nonlocal arrived
         for start in range(0, 300, 10):
-            arrived = start + 10
             yield item.semantic[start : start + 10]
+            held.append((len(stream.held), len(stream.noise)))
 
-    for piece in stream.decode(chunks()):
-        said += len(piece) // 320
-        assert said == arrived - 15 or arrived == 300
-        held.append((len(stream.held), len(stream.noise)))
-    assert said == 300
-    assert max(tokens for tokens, _ in held) <= 2 * stream.reach + 25
-    assert max(samples for _, samples in held) <= 320 * (2 * stream.reach + 25)
+    assert sum(map(len, speech(stream, chunks(), 15, None))) == 320 * 300
+    assert max(tokens for tokens, _ in held) <= 2 * stream.look_ahead + 25
+    assert max(samples for _, samples in held) <= 320 * (2 * stream.look_ahead + 25)
 
 
 def test_less_look_ahead_errs_more(codec):
@@ -64,14 +59,22 @@ def test_less_look_ahead_errs_more(codec):
     assert errors[3] < 1e-6 < errors[2]
 
 
+def test_a_short_look_ahead_of_the_first_piece_errs_there_and_hardly_after_it(codec):
+    item = random_tokens(codec, 120, 3)
+    offline, chunks = codec.decode([item])[0], [item.semantic[:38], item.semantic[38:]]
+    wave = np.concatenate(list(codec.decode_stream(chunks, item.global_, first_look_ahead=13)))
+    errors = np.abs(wave - offline).reshape(-1, 320).max(axis=1) / np.sqrt(np.mean(offline**2))
+    assert 1e-4 < errors[:26].max() < 0.1
+    assert errors[34:].max() < 1e-3
+
+
 def test_a_token_changes_nothing_before_its_reach(codec):
     item = random_tokens(codec, 100, 5)
     changed = item.semantic.copy()
     changed[60] = (changed[60] + 4000) % codec.semantic_size
     waves = [codec.decode([tokens])[0] for tokens in (item, CodecTokens(changed, item.global_))]
     touched = np.flatnonzero(np.abs(waves[0] - waves[1]).reshape(-1, 320).max(axis=1) > 1e-6)
-    reach = CompactStream(codec, item.global_, None).reach
-    assert reach - 8 <= 60 - touched[0] <= reach
+    assert codec.look_ahead - 8 <= 60 - touched[0] <= codec.look_ahead
 
 
 def test_nothing_to_say_is_no_piece(codec):

@@ -1,6 +1,6 @@
 """Speech from BiCodec tokens: batches without padding artefacts, and streaming that equals offline decoding."""
 
-import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.tokenize.base import CodecTokens
-from curation.tokenize.official.checkpoints import exact_float32
+from curation.tokenize.official.bicodec.synthesis import Window
+from curation.tokenize.official.bicodec.tokenizer import BiCodecTokenizer
 
 
 def random_tokens(tokenizer, count, seed):
@@ -19,10 +20,10 @@ def random_tokens(tokenizer, count, seed):
 
 
 @pytest.fixture(scope="module")
-def double(bicodec):
+def double(bicodec_folder):
     """The same codec in float64, in which only a wrong value differs: rounding is below 1e-11."""
-    tokenizer = copy.copy(bicodec)
-    tokenizer.model = copy.deepcopy(bicodec.model).double()
+    tokenizer = BiCodecTokenizer(bicodec_folder)
+    tokenizer.model.double()
     return tokenizer
 
 
@@ -30,14 +31,50 @@ def double(bicodec):
 @given(counts=st.lists(st.integers(1, 40), min_size=2, max_size=5), seed=st.integers(0, 2**16))
 def test_speech_does_not_depend_on_the_batch_up_to_the_last_sample(double, counts, seed):
     tokens = [random_tokens(double, count, seed + i) for i, count in enumerate(counts)]
-    with exact_float32():
-        vectors = double.dvector([item.global_ for item in tokens])
-        one_batch = double.synthesize([item.semantic for item in tokens], vectors).numpy()
+    vectors = double.dvector([item.global_ for item in tokens])
+    whole = [Window(item.semantic, 0, len(item.semantic), vector) for item, vector in zip(tokens, vectors, strict=True)]
+    one_batch = double.synthesis.batch(whole)
     for item, together, forced in zip(tokens, double.decode(tokens), one_batch, strict=True):
         alone = double.decode([item])[0]
         assert together.shape == (320 * len(item.semantic),)
         np.testing.assert_allclose(together, alone, rtol=0, atol=1e-11)
-        np.testing.assert_allclose(forced[: len(alone)], alone, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(forced, alone, rtol=0, atol=1e-11)
+
+
+def test_windows_of_streams_in_one_batch_are_those_alone(double):
+    """At the start, in the middle and at the end of streams of other lengths."""
+    item = random_tokens(double, 300, 7)
+    vector, places = double.dvector([item.global_])[0], [(0, 95, 0, 25), (0, 230, 67, 163), (60, 200, 67, 92)]
+    windows = [Window(item.semantic[a:b], c - a, d - a, vector) for a, b, c, d in places]
+    for window, together in zip(windows, double.synthesis.batch(windows), strict=True):
+        np.testing.assert_allclose(together, double.synthesis.batch([window])[0], rtol=0, atol=1e-11)
+        assert len(together) == 320 * (window.end - window.start)
+
+
+def test_the_generator_reads_what_is_near_the_spoken_tokens_alone(double):
+    """25 tokens of a stream: the prenet reads them with 67 on each side, the generator with 10."""
+    read = {}
+    hooks = [
+        part.register_forward_hook(lambda _, inputs, __, name=name: read.update({name: inputs[0].shape}))
+        for name, part in (("prenet", double.model.prenet), ("generator", double.model.decoder))
+    ]
+    before, after = double.reach
+    item = random_tokens(double, before + 25 + after, 9)
+    double.synthesis([Window(item.semantic, before, before + 25, double.dvector([item.global_])[0])])
+    [hook.remove() for hook in hooks]
+    assert read["prenet"][1] == before + 25 + after
+    assert 25 < read["generator"][-1] <= 25 + 2 * 10
+
+
+def test_speech_streamed_in_several_threads_is_each_ones_own(bicodec):
+    items = [random_tokens(bicodec, 60 + seed, seed) for seed in range(6)]
+
+    def streamed(item):
+        return np.concatenate(list(bicodec.decode_stream(np.array_split(item.semantic, 3), item.global_)))
+
+    with ThreadPoolExecutor(6) as threads:
+        for item, wave in zip(items, threads.map(streamed, items), strict=True):
+            np.testing.assert_allclose(wave, bicodec.decode([item])[0], rtol=0, atol=2e-5)
 
 
 @settings(max_examples=6, deadline=None)
