@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curation.cli.checkpoints import Checkpoint, Device, EngineUrl, Int8, open_model
+from curation.cli.checkpoints import Checkpoint, Device, EngineUrl, FirstLookAhead, Int8, open_model
 from curation.cli.options import AsJson, print_json, table_console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
-    from curation.train.evaluate.serving import Load
+    from curation.train.evaluate.serving import Column, Load
 
 group = typer.Typer(name="bench", no_args_is_help=True)
 
@@ -45,13 +47,18 @@ def serve(  # noqa: PLR0913 - the options of a command
             show_default="all that change the sound",
         ),
     ] = None,
+    first_look_ahead: FirstLookAhead = None,
     slots: Annotated[int, typer.Option(metavar="N", min=1, help="Requests that the model runs at once.")] = 40,
     device: Device = "cpu",
     int8: Int8 = False,
     engine: EngineUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure latency and real-time factor of streamed speech, and the latency of streamed transcription."""
+    """Measure latency and real-time factor of streamed speech, and the latency of streamed transcription.
+
+    The tables have the form of the paper's (1 and 2). An underrun is a request in which a player runs dry that plays
+    from the first chunk on.
+    """
     from curation.models.packaged_speech import BECKETT
     from curation.models.store import resolve
     from curation.train.evaluate import serving
@@ -62,7 +69,8 @@ def serve(  # noqa: PLR0913 - the options of a command
     model = open_model(checkpoint, device, slots=slots, int8=int8, engine=engine)
     shipped = str(resolve(BECKETT))
     waves = [read_recording(path) for path in audio or [shipped]]
-    speaker, chunking = model.voice(read_recording(voice or shipped)), Chunking(look_ahead=look_ahead)
+    speaker = read_recording(voice or shipped)
+    chunking = Chunking(look_ahead=look_ahead, first_look_ahead=first_look_ahead)
     serving.serve_transcription(model, waves, 1, 1)  # loads what loads late
     serving.serve_speech(model, speaker, 1, 1, chunking, ["Yes."])
     speech = [serving.serve_speech(model, speaker, count, rounds, chunking) for count in counts]
@@ -75,8 +83,8 @@ def serve(  # noqa: PLR0913 - the options of a command
         return
     out = table_console()
     out.print(", ".join(f"{name} {value}" for name, value in about.items()))
-    out.print(_table("Speech, streamed", speech), crop=False)
-    out.print(_table("Transcription, streamed", text), crop=False)
+    out.print(_table("Speech, streamed", serving.TABLE_1, speech), crop=False)
+    out.print(_table("Transcription, streamed", serving.TABLE_2, text), crop=False)
 
 
 def _counts(concurrency: str) -> list[int]:
@@ -89,16 +97,16 @@ def _counts(concurrency: str) -> list[int]:
     return [int(number) for number in numbers]
 
 
-def _table(title: str, loads: "list[Load]") -> "Table":
+def _table(title: str, columns: "Sequence[Column]", loads: "list[Load]") -> "Table":
     from rich.table import Table
 
-    table = Table("concurrency", "requests", title=title, title_justify="left")
-    for name in loads[0].figures:
-        for column in ("mean", "p50", "p99"):
-            table.add_column(f"{name.replace('_', ' ')} {column}", justify="right")
+    has_sound = "real_time_factor" in loads[0].figures
+    table = Table("Concurrency", title=title, title_justify="left")
+    for name in (*(column.title for column in columns), *(["Underruns"] if has_sound else []), "Requests"):
+        table.add_column(name, justify="right")
     for load in loads:
-        digits = {name: 3 if name == "real_time_factor" else 0 for name in load.figures}
-        values = [f"{v:.{digits[name]}f}" for name, f in load.figures.items() for v in (f.mean, f.p50, f.p99)]
+        dry = [f"{load.underruns} ({load.dry_seconds:.1f} s)"] if has_sound else []
         empty = f" ({load.empty} empty)" if load.empty else ""
-        table.add_row(str(load.concurrency), f"{load.requests}{empty}", *values)
+        values = [column.of(load) for column in columns]
+        table.add_row(str(load.concurrency), *values, *dry, f"{load.requests}{empty}")
     return table

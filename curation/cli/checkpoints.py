@@ -30,6 +30,16 @@ EngineUrl = Annotated[
         show_default=False,
     ),
 ]
+FirstLookAhead = Annotated[
+    int | None,
+    typer.Option(
+        "--first-look-ahead",
+        metavar="N",
+        min=0,
+        help="Tokens (20 ms each) that must follow those of the first chunk of speech; fewer begin earlier.",
+        show_default="what the codec advises",
+    ),
+]
 Prepared = Annotated[
     bool | None,
     typer.Option(

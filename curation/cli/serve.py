@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curation.cli.checkpoints import Checkpoint, Device, EngineUrl, Int8, Prepared, open_model
+from curation.cli.checkpoints import Checkpoint, Device, EngineUrl, FirstLookAhead, Int8, Prepared, open_model
 from curation.cli.options import console, marked
 
 KEYS_VARIABLE = "CURATION_SERVE_KEYS"
@@ -33,6 +33,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     queue: Annotated[int, typer.Option(metavar="N", min=0, help="Requests that may wait; more get 429.")] = 64,
     max_upload_mib: Annotated[int, typer.Option(metavar="N", min=1, help="Largest upload, MiB.")] = 25,
     max_audio_seconds: Annotated[float, typer.Option(metavar="S", min=1, help="Longest recording, seconds.")] = 600,
+    first_look_ahead: FirstLookAhead = None,
     prepare: Prepared = None,
     device: Device = "cpu",
     int8: Int8 = False,
@@ -44,6 +45,7 @@ def serve(  # noqa: PLR0913 - the options of a command
     """
     from curation.core.errors import ConfigError
     from curation.serve.settings import ServeSettings, read_keys
+    from curation.train.infer.streaming import Chunking
 
     settings = ServeSettings(
         name=name or checkpoint.resolve().name,
@@ -52,6 +54,7 @@ def serve(  # noqa: PLR0913 - the options of a command
         max_upload_bytes=max_upload_mib * 2**20,
         max_audio_seconds=max_audio_seconds,
         voices=voices,
+        chunking=Chunking(first_look_ahead=first_look_ahead),
         keys=read_keys(keys) if keys is not None else frozenset(),
     )
     if host not in {"127.0.0.1", "localhost", "::1"} and not settings.keys:

@@ -153,7 +153,8 @@ def _add_speech(app: FastAPI, service: Service) -> None:
             raise ApiError(400, "input: it has no letter and no number to be said", param="input")
         voice = service.voices.sample(body.voice if isinstance(body.voice, str) else body.voice["id"])
         sampling = service.sampling(body.temperature, body.seed)
-        speak = partial(service.model.speak_stream, body.input, voice, sampling, language=body.language)
+        chunking = service.settings.chunking
+        speak = partial(service.model.speak_stream, body.input, voice, sampling, chunking, language=body.language)
         work = await service.begin(request, speak)
         return await answering.sound(request, work, body.response_format, "speech")
 
@@ -172,7 +173,8 @@ def _add_speech(app: FastAPI, service: Service) -> None:
         wave = await service.upload(request, file, service.settings.max_audio_seconds)
         service.figures.audio.labels("heard").inc(len(wave) / SAMPLE_RATE)
         sampling = service.sampling(temperature, seed)
-        work = await service.begin(request, lambda: service.model.convert_stream(wave, sample, sampling))
+        chunking = service.settings.chunking
+        work = await service.begin(request, lambda: service.model.convert_stream(wave, sample, sampling, chunking))
         return await answering.sound(request, work, response_format, "conversion")
 
 

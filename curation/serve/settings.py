@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curation.core.errors import ConfigError
+from curation.train.infer.streaming import DEFAULT, Chunking
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class ServeSettings:
     """OpenAI's limit."""
     patience_seconds: float = 30.0
     """A client that sends nothing of its request, or reads nothing of its answer, for so long loses its place."""
+    chunking: Chunking = DEFAULT
+    """Of streamed speech."""
     voices: Path | None = None
     """Folder in which registered voices outlive the server; None: they are kept in memory."""
     keys: frozenset[str] = field(default_factory=frozenset, repr=False)

@@ -1,9 +1,10 @@
 """How a model serves many clients at once: the figures of tables 1 and 2 of the GPA paper (arXiv 2601.10770).
 
 Each of `concurrency` clients sends its next request when its last one is answered (a closed loop), all in one process
-and to one engine. Speech: time to the first chunk of sound, and the real-time factor, which is the time of a whole
-request over the seconds of its speech; and how long a player waits that plays from the first chunk on (0: it never runs
-dry). Transcription: time to the first text and to the last; encoding the audio is part of both.
+and to one engine. Speech: time to the first chunk of sound (TTFC), encoding the voice included; the real-time factor
+(RTF), which is the time of a whole request over the seconds of its speech; and underruns, requests in which a player
+that plays from the first chunk on runs dry, and how long it waits. Transcription: time to the first text (TTFT) and to
+the last; encoding the audio is part of both.
 """
 
 import itertools
@@ -74,12 +75,48 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A line of a table: `figures` by name; `empty` requests had empty answers and are in none of them."""
+    """A line of a table: `figures` by name; `empty` requests had empty answers and are in none of them.
+
+    `underruns`: requests in which a player runs dry, together for `dry_seconds`.
+    """
 
     concurrency: int
     requests: int
     empty: int
     figures: dict[str, Figure]
+    underruns: int = 0
+    dry_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its title in the paper, where its value is in `Load.figures`, and its decimals."""
+
+    title: str
+    figure: str
+    part: str
+    digits: int = 1
+
+    def of(self, load: Load) -> str:
+        """The value of a line, as it is shown."""
+        return f"{getattr(load.figures[self.figure], self.part):.{self.digits}f}"
+
+
+TABLE_1 = (
+    Column("Avg TTFC (ms)", "first_chunk_ms", "mean"),
+    Column("P50 TTFC (ms)", "first_chunk_ms", "p50"),
+    Column("P99 TTFC (ms)", "first_chunk_ms", "p99"),
+    Column("Avg RTF", "real_time_factor", "mean", 3),
+    Column("P50 RTF", "real_time_factor", "p50", 3),
+    Column("P99 RTF", "real_time_factor", "p99", 3),
+    Column("Audio Dur (s)", "audio_seconds", "mean", 2),
+)
+TABLE_2 = (
+    Column("Avg TTFT (ms)", "first_text_ms", "mean"),
+    Column("P50 TTFT (ms)", "first_text_ms", "p50"),
+    Column("P99 TTFT (ms)", "first_text_ms", "p99"),
+    Column("Avg Total (ms)", "total_ms", "mean"),
+)
 
 
 def serve_speech(
@@ -90,7 +127,7 @@ def serve_speech(
     chunking: Chunking,
     texts: Sequence[str] = TEXTS,
 ) -> Load:
-    """Table 1: streaming synthesis, `rounds` requests for each client."""
+    """Table 1: streaming synthesis, `rounds` requests for each client; a voice that is a wave is encoded in each."""
     served = _run(
         lambda number: model.speak_stream(texts[number % len(texts)], voice, chunking=chunking), concurrency, rounds
     )
@@ -98,9 +135,10 @@ def serve_speech(
     figures = {
         "first_chunk_ms": Figure.of([1000 * request.first for request in full]),
         "real_time_factor": Figure.of([request.total * SAMPLE_RATE / request.amount for request in full]),
-        "stall_ms": Figure.of([1000 * request.stalled(SAMPLE_RATE) for request in full]),
+        "audio_seconds": Figure.of([request.amount / SAMPLE_RATE for request in full]),
     }
-    return Load(concurrency, len(served), len(served) - len(full), figures)
+    dry = [seconds for request in full if (seconds := request.stalled(SAMPLE_RATE)) > 0]
+    return Load(concurrency, len(served), len(served) - len(full), figures, len(dry), sum(dry))
 
 
 def serve_transcription(model: SpeechModel, waves: Sequence[Wave], concurrency: int, rounds: int) -> Load:
@@ -108,7 +146,7 @@ def serve_transcription(model: SpeechModel, waves: Sequence[Wave], concurrency: 
     served = _run(lambda number: model.transcribe_stream(waves[number % len(waves)]), concurrency, rounds)
     full = [request for request in served if request.amount]
     figures = {
-        "first_token_ms": Figure.of([1000 * request.first for request in full]),
+        "first_text_ms": Figure.of([1000 * request.first for request in full]),
         "total_ms": Figure.of([1000 * request.total for request in full]),
     }
     return Load(concurrency, len(served), len(served) - len(full), figures)

@@ -35,7 +35,7 @@ from curation.train.infer.backends.remote import connect
 from curation.train.infer.long_text import join_streams, join_texts, join_waves, size_of, split_audio, spoken_pieces
 from curation.train.infer.preparation import Prepare, preparation_for
 from curation.train.infer.sampling import GREEDY, Allowed, Sampling, speech_sampling
-from curation.train.infer.streaming import EXACT, Chunking, text_pieces, token_chunks
+from curation.train.infer.streaming import DEFAULT, Chunking, text_pieces, token_chunks
 from curation.train.infer.tokenizers import Reference, Tokenizers, VoiceSample
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class SpeechModel:
         return [transcript.text for transcript in self.transcripts(waves, sampling)]
 
     def transcripts(self, waves: Sequence[Wave], sampling: Sampling = GREEDY) -> list[Transcript]:
-        """As `transcribe`, and whether each answer is complete."""
+        """As `transcribe`, and whether each is complete."""
         pieces = [self._pieces(wave) for wave in waves]
         answers = iter(self.engine.run(self._hearing([piece for row in pieces for piece in row], sampling)))
         out = []
@@ -180,19 +180,19 @@ class SpeechModel:
         text: str,
         reference: Reference,
         sampling: Sampling | None = None,
-        chunking: Chunking = EXACT,
+        chunking: Chunking = DEFAULT,
         language: str = "",
         transcript: str = "",
     ) -> Iterator[Wave]:
-        """Chunks of speech as soon as there are tokens for them; they join to what `speak` gives."""
+        """Chunks of speech as soon as there are tokens for them; they join to what `speak` gives (see `Chunking`)."""
         voice = self.voice_sample(reference, transcript)
         requests = (self._saying(piece, voice, language, sampling) for piece in spoken_pieces(text, language))
         yield from self._sound_stream(requests, voice.ids, chunking, "speech")
 
     def convert_stream(
-        self, source: Wave, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = EXACT
+        self, source: Wave, reference: Reference, sampling: Sampling | None = None, chunking: Chunking = DEFAULT
     ) -> Iterator[Wave]:
-        """Chunks of converted speech as soon as there are tokens for them; they join to what `convert` gives."""
+        """Chunks of converted speech, as `speak_stream` gives them of speech."""
         voice = self.voice(reference)
         requests = (self._turning([piece], [voice], sampling)[0] for piece in self._pieces(source))
         yield from self._sound_stream(requests, voice, chunking, "conversion")
@@ -252,14 +252,14 @@ class SpeechModel:
 
     def _sound_stream(self, requests: Iterable[Request], voice: Ids, chunking: Chunking, what: str) -> Iterator[Wave]:
         def piece(request: Request) -> Iterator[Wave]:
-            answer = self.engine.submit(request)
-            codes = (int(self._codes([number])[0]) for number in self.engine.follow(answer))
-            yield from self.codec.decode_stream(token_chunks(codes, chunking), voice, chunking.look_ahead)
+            answer, look_aheads = self.engine.submit(request), chunking.look_aheads(self.codec)
+            ids = token_chunks(self.engine.follow(answer), chunking, look_aheads)
+            yield from self.codec.decode_stream(map(self._codes, ids), voice, *look_aheads)
             self._ended(answer, what)
 
         yield from levelled(join_streams(map(piece, requests)))
 
-    def _codes(self, ids: Sequence[int]) -> Ids:
+    def _codes(self, ids: Sequence[int] | Ids) -> Ids:
         return self.vocabulary.codes("semantic", np.array(ids, np.int32))
 
     def _ended(self, answer: Answer, what: str) -> bool:

@@ -2,7 +2,7 @@
 
 Text: bytes of a character may be spread over tokens; text is emitted once its characters are complete.
 Audio: chunks of tokens go to the codec's `decode_stream`; the first one is small, so that sound starts early, and they
-double up to a limit, because each costs its context again.
+double up to a limit, because each costs some context again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.tokenize.base import Ids
+from curation.tokenize.base import CodecTokenizer, Ids
 from curation.tokenize.vocabulary import Vocabulary
 
 UNFINISHED = "\ufffd"
@@ -31,24 +31,38 @@ def text_pieces(ids: Iterable[int], vocabulary: Vocabulary) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How many semantic tokens (20 ms each) a streamed chunk takes."""
+    """How many semantic tokens (20 ms each) the pieces of streamed speech have, and how many must follow them."""
 
     first: int = 25
     largest: int = 100
+    """Pieces double up to so many."""
     look_ahead: int | None = None
-    """Look-ahead: tokens that must follow those that are decoded; None: as many as make the result exact."""
+    """Tokens that must follow a piece; None: as many as make it exact."""
+    first_look_ahead: int | None = None
+    """The same for the first piece; None: as many as the codec advises, but no more than `look_ahead`."""
+
+    def look_aheads(self, codec: CodecTokenizer) -> tuple[int, int]:
+        """Look-ahead of all pieces but the first, and of the first, with this codec."""
+        later = codec.look_ahead if self.look_ahead is None else self.look_ahead
+        return later, min(codec.first_look_ahead, later) if self.first_look_ahead is None else self.first_look_ahead
 
 
-EXACT = Chunking()
+DEFAULT = Chunking()
 
 
-def token_chunks(ids: Iterable[int], chunking: Chunking) -> Iterator[Ids]:
-    """Group ids (codes of the semantic stream) as they come. Late tokens are joined to fewer, larger chunks."""
+def token_chunks(ids: Iterable[int], chunking: Chunking, look_aheads: tuple[int, int] = (0, 0)) -> Iterator[Ids]:
+    """Group ids as they come, so that each group completes the next piece and its look-ahead (`Chunking.look_aheads`).
+
+    Late tokens are joined to fewer, larger pieces.
+    """
+    later, ahead = look_aheads
     size, waiting = chunking.first, list[int]()
+    wanted = size + ahead
     for number in ids:
         waiting.append(number)
-        if len(waiting) >= size:
+        if len(waiting) >= wanted:
             yield np.array(waiting, np.int32)
             size, waiting = min(2 * size, max(chunking.largest, chunking.first)), []
+            wanted, ahead = max(size + later - ahead, 1), later
     if waiting:
         yield np.array(waiting, np.int32)

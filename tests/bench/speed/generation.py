@@ -27,16 +27,8 @@ from curation.train.infer.engine import Engine
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import Allowed
 from curation.train.infer.weights import Sizes
-from tests.support.checkpoints.speech import TINY, random_qwen3
+from tests.support.checkpoints.speech import GPA, TINY, random_qwen3
 
-GPA = {
-    "hidden_size": 512,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-}
 MODELS = {"0.3b": (180_445, GPA), "tiny": (12_000, TINY)}
 SPEECH = 8192
 LOGITS = {"speech ids only": lambda size: range(size - SPEECH, size), "all ids": range}

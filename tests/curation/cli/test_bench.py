@@ -1,6 +1,7 @@
 """`curation bench serve`, and the measurements that it shows."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ def check(loads, expected, names):
     assert [(load.concurrency, load.requests) for load in loads] == expected
     for load in loads:
         assert list(load.figures) == names
-        for name, figure in load.figures.items():
-            least = -1e-9 if name == "stall_ms" else 0  # a player that never waits
-            assert least < figure.p50 <= figure.p99
-            assert figure.mean > least
+        for figure in load.figures.values():
+            assert 0 < figure.p50 <= figure.p99
+            assert figure.mean > 0
+        assert 0 <= load.underruns <= load.requests
+        assert (load.dry_seconds > 0) == (load.underruns > 0)
 
 
 def test_a_player_waits_for_what_comes_too_late():
@@ -31,12 +33,34 @@ def test_a_player_waits_for_what_comes_too_late():
 
 
 def test_many_clients_are_served_at_once(model):
-    voice, chunking, waves = model.voice(librivox()[0]), Chunking(look_ahead=4), [librivox()[0][:9_000]]
+    voice, chunking, waves = librivox()[0][:32_000], Chunking(look_ahead=4), [librivox()[0][:9_000]]
     loads = [serving.serve_speech(model, voice, count, 2, chunking, ["Hi.", "Yes."]) for count in (1, 3)]
-    check(loads, [(1, 2), (3, 6)], ["first_chunk_ms", "real_time_factor", "stall_ms"])
+    check(loads, [(1, 2), (3, 6)], ["first_chunk_ms", "real_time_factor", "audio_seconds"])
     loads = [serving.serve_transcription(model, waves, count, 2) for count in (1, 3)]
-    check(loads, [(1, 2), (3, 6)], ["first_token_ms", "total_ms"])
-    assert all(load.figures["first_token_ms"].p50 <= load.figures["total_ms"].p50 for load in loads)
+    check(loads, [(1, 2), (3, 6)], ["first_text_ms", "total_ms"])
+    assert all(load.figures["first_text_ms"].p50 <= load.figures["total_ms"].p50 for load in loads)
+
+
+class Late:
+    """A model whose second chunk comes later than the first one lasts, for the text "late"."""
+
+    def __init__(self):
+        self.voices = []
+
+    def speak_stream(self, text, voice, *, chunking):  # noqa: ARG002 - the model's name for it
+        self.voices.append(voice)
+        yield np.zeros(160 if text == "late" else 16_000_000, np.float32)
+        time.sleep(0.02)
+        yield np.zeros(160, np.float32)
+
+
+def test_requests_in_which_a_player_runs_dry_are_counted():
+    late, voice = Late(), np.zeros(9, np.float32)
+    load = serving.serve_speech(late, voice, 1, 4, Chunking(), ["late", "early"])
+    assert (load.requests, load.underruns) == (4, 2)
+    assert load.dry_seconds >= 2 * 0.01
+    assert load.figures["audio_seconds"].mean == pytest.approx(500.015)
+    assert all(given is voice for given in late.voices)  # encoded in each request
 
 
 def test_a_failing_client_raises(model):
@@ -51,8 +75,10 @@ def test_bench_serve_fills_both_tables(checkpoint, clips):
 
 
 def test_tables_are_results_and_whole_in_a_file(checkpoint, clips):
-    told = curation(*QUICK, checkpoint, "--audio", clips / "a.wav").stdout
-    assert told.count("concurrency") == 2
+    told = curation(*QUICK, checkpoint, "--audio", clips / "a.wav", "--first-look-ahead", 0).stdout
+    assert told.count("Concurrency") == 2
+    for title in ("P99 TTFC (ms)", "Avg RTF", "Audio Dur (s)", "Underruns", "P50 TTFT (ms)", "Avg Total (ms)"):
+        assert title in told
     assert "…" not in told
 
 

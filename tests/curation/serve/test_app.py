@@ -23,6 +23,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError
 from curation.serve.settings import ServeSettings, read_keys
 from curation.serve.sound import FORMATS
+from curation.train.infer.streaming import Chunking
 from tests.curation.serve.served import served, settled
 from tests.support.real_speech import BECKETT, librivox, wave
 
@@ -77,6 +78,20 @@ def test_speech_is_what_the_model_says(client, spoken):
         data = b"".join(answer.iter_bytes())
     samples = np.frombuffer(data[data.index(b"data") + 8 :], "<i2") / 32768
     np.testing.assert_allclose(samples, np.clip(spoken, -1, 1), atol=1.5 / 32768)
+
+
+def test_the_first_chunk_waits_for_as_much_as_the_settings_say(model, spoken):
+    chunking = Chunking(first=10, first_look_ahead=0)
+    with (
+        served(model, replace(SETTINGS, chunking=chunking)) as (address, app),
+        openai.OpenAI(base_url=f"{address}/v1", api_key="none") as client,
+    ):
+        data = say(client).content
+        voice = app.state.service.voices.sample("default")
+    samples = np.frombuffer(data[data.index(b"data") + 8 :], "<i2") / 32768
+    expected = np.concatenate(list(model.speak_stream("A word.", voice, chunking=chunking)))
+    np.testing.assert_allclose(samples, np.clip(expected, -1, 1), atol=1.5 / 32768)
+    assert np.abs(expected - spoken).max() > 0.01
 
 
 @pytest.mark.parametrize("name", FORMATS)

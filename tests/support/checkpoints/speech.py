@@ -77,8 +77,19 @@ SMALL_WAV2VEC2 = {
 }
 
 
-def write_official(folder, vocabulary_size=180_445, seed=0):
-    """A small folder in the layout of GPA's release, with the ids of its vocabulary."""
+GPA = {
+    "hidden_size": 512,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+}
+"""GPA's 0.3B."""
+
+
+def write_official(folder, vocabulary_size=180_445, seed=0, *, small=True):
+    """A folder in the layout of GPA's release, with the ids of its vocabulary; of its sizes too, or small."""
     vocabulary = make_vocabulary(glm=1, global_=1, semantic=1)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary.text.save(str(folder / "tokenizer.json"))
@@ -86,8 +97,10 @@ def write_official(folder, vocabulary_size=180_445, seed=0):
     names += ["end_semantic_token", "start_content", "end_content"]
     added = {f"<|{name}|>": 151_669 + place for place, name in enumerate(names)} | {"<|im_end|>": 151_645}
     (folder / "added_tokens.json").write_text(json.dumps(added))
-    random_qwen3(vocabulary_size, seed, hidden_size=32, intermediate_size=64).save_pretrained(folder)
-    official.write_glm(folder / "glm-4-voice-tokenizer", official.GLM | SMALL_GLM)
-    parts = {name: part | SMALL_BICODEC.get(name, {}) for name, part in official.BICODEC.items()}
-    official.write_bicodec(folder, parts, official.WAV2VEC2 | SMALL_WAV2VEC2)
+    network = {"hidden_size": 32, "intermediate_size": 64} if small else GPA
+    random_qwen3(vocabulary_size, seed, **network).save_pretrained(folder)
+    glm, bicodec, wav2vec2 = (SMALL_GLM, SMALL_BICODEC, SMALL_WAV2VEC2) if small else ({}, {}, {})
+    official.write_glm(folder / "glm-4-voice-tokenizer", official.GLM | glm)
+    parts = {name: part | bicodec.get(name, {}) for name, part in official.BICODEC.items()}
+    official.write_bicodec(folder, parts, official.WAV2VEC2 | wav2vec2)
     return folder

@@ -2,24 +2,15 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from curation.train.infer.attention import NextTokens
 from curation.train.infer.decoding import Decoding
+from curation.train.infer.engine import Engine, Request
 from curation.train.infer.sampling import GREEDY, PAPER, Allowed, Draw, Sampler, Sampling
+from tests.train.infer.calls import Calls
 from tests.train.infer.test_engine import ALLOWED, decoder, prompts  # noqa: F401 - a fixture
 
 TEXT = Allowed(range(300), (7,))
-
-
-class Calls(TorchDispatchMode):
-    """Counts the operators that are called."""
-
-    count = 0
-
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        self.count += 1
-        return function(*arguments, **(keywords or {}))
 
 
 def step(model, lengths, *, allowed=(ALLOWED,), sampling=GREEDY, slots=8):
@@ -53,3 +44,18 @@ def test_rows_that_fill_a_step_up_change_nothing(decoder, rows):  # noqa: F811
     whole = step(decoder, lengths, allowed=(ALLOWED, TEXT), sampling=PAPER, slots=rows)[0]
     assert together == whole
     assert all(number in (ALLOWED if row % 2 == 0 else TEXT).body for row, number in enumerate(together))
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, PAPER])
+def test_ten_calls_at_most_surround_what_a_gpu_replays(decoder, sampling):  # noqa: F811
+    engine = Engine(decoder, 16, 200, fixed=True)
+    requests = [Request(prompt, Allowed(ALLOWED.body, ()), 40, sampling) for prompt in prompts(range(5, 90, 6))]
+    answers = [engine.submit(request) for request in requests]
+    heard = engine.follow(answers[0])
+    [next(heard) for _ in range(3)]
+    with Calls() as whole:
+        next(heard)
+    (shape,) = engine.decoding._steps
+    with torch.inference_mode(), Calls() as replayed:
+        engine.decoding._step(shape)
+    assert whole.count - replayed.count <= 10 < replayed.count

@@ -1,5 +1,8 @@
 """Text and audio as they come."""
 
+import itertools
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +22,6 @@ def test_pieces_are_whole_characters_and_join_to_the_text(text, vocabulary):
 
 @given(st.lists(st.integers(0, 255), max_size=40))
 def test_bytes_that_are_no_text_come_out_as_when_decoded_at_once(ids):
-    import numpy as np
-
     assert "".join(text_pieces(ids, BYTES)) == BYTES.text_of(np.array(ids, np.int32))
 
 
@@ -37,11 +38,29 @@ def test_a_character_waits_for_its_last_byte():
     assert seen == [("a", 1), ("你", 4), ("b", 5)]
 
 
-@given(st.lists(st.integers(0, 8191), max_size=500), st.integers(1, 60), st.integers(1, 120))
-def test_chunks_join_to_the_ids_and_grow(ids, first, largest):
-    chunks = list(token_chunks(ids, Chunking(first, largest)))
+@given(
+    st.lists(st.integers(0, 8191), max_size=500),
+    st.integers(1, 60),
+    st.integers(1, 120),
+    st.tuples(st.integers(0, 70), st.integers(0, 70)),
+)
+def test_chunks_join_to_the_ids_and_complete_pieces_that_grow(ids, first, largest, look_aheads):
+    later, ahead = look_aheads
+    chunks = list(token_chunks(ids, Chunking(first, largest), look_aheads))
     assert [number for chunk in chunks for number in chunk.tolist()] == ids
-    sizes = [len(chunk) for chunk in chunks]
-    assert all(size <= max(first, largest) for size in sizes)
-    assert sizes[:-1] == sorted(sizes[:-1])
-    assert not sizes or sizes[0] == min(first, len(ids))
+    arrived = np.cumsum([0, *map(len, chunks)]).tolist()
+    ends = [0, *(count - (later if number else ahead) for number, count in enumerate(arrived[1:-1]))]
+    sizes = [end - start for start, end in itertools.pairwise(ends)]
+    wanted = [min(first * 2**number, max(first, largest)) for number in range(len(sizes))]
+    if later >= ahead:
+        assert sizes == wanted
+    assert all(size <= max(first, largest) + ahead for size in sizes)
+
+
+def test_the_look_ahead_of_the_first_piece_is_what_the_codec_advises(model):
+    codec = model.codec
+    assert 0 < codec.first_look_ahead < codec.look_ahead
+    assert Chunking().look_aheads(codec) == (codec.look_ahead, codec.first_look_ahead)
+    assert Chunking(look_ahead=4).look_aheads(codec) == (4, 4)
+    assert Chunking(look_ahead=4, first_look_ahead=9).look_aheads(codec) == (4, 9)
+    assert Chunking(first_look_ahead=0).look_aheads(codec) == (codec.look_ahead, 0)
