@@ -5,6 +5,7 @@ import pytest
 from tests.bench.speed.gpu_pools import MODELS, measure, model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_takes_a_batch_again_and_again(name):
     step = model(name, tiny=True)

@@ -76,6 +76,7 @@ def test_too_little_speech_is_refused(monologue, tmp_path):
         fit([monologue[:32_000]], tmp_path, FitSettings(copies=1, channels=0))
 
 
+@pytest.mark.slow
 def test_whisper_understands_real_speech_decoded_from_its_tokens(monologue):
     from faster_whisper import WhisperModel
 
