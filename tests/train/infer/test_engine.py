@@ -20,6 +20,8 @@ from tests.support.checkpoints.speech import random_qwen3
 VOCABULARY, END = 600, 7
 ALLOWED = Allowed(range(100, 500), (END,))
 PENALISED = Sampling(repetition_penalty=1.2)
+MIXED = [5, 1, 40, 9, 90, 3, 17]
+"""Lengths of prompts that are answered together."""
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
@@ -70,21 +72,26 @@ def generate(library, batch, penalty, limit=30):
     return [row[: row.index(END)] if END in row else row for row in rows]
 
 
+@pytest.fixture(scope="module")
+def expected(pair):
+    """The library's answers to `MIXED`, greedy and penalised: each takes longer than all of ours."""
+    library, batch = pair[0], prompts(MIXED)
+    # In a padded batch the library also penalises the padding's id, which is not allowed here.
+    penalised = [generate(library, [prompt], 1.2)[0] for prompt in batch]
+    return {GREEDY: generate(library, batch, 1.0), PENALISED: penalised}
+
+
 @pytest.mark.parametrize(
     ("slots", "settings"),
     [(2, {}), (16, {}), (5, {"prompt_tokens": 7}), (3, {"fixed": True}), (16, {"fixed": True, "prompt_tokens": 7})],
 )
 @pytest.mark.parametrize("sampling", [GREEDY, PENALISED], ids=["greedy", "penalised"])
-def test_answers_are_those_of_the_library(pair, sampling, slots, settings):
-    library, decoder = pair
-    batch = prompts([5, 1, 40, 9, 90, 3, 17])
-    engine = Engine(decoder, slots, 200, **settings)
+def test_answers_are_those_of_the_library(pair, expected, sampling, slots, settings):
+    batch = prompts(MIXED)
+    engine = Engine(pair[1], slots, 200, **settings)
     answers = engine.run([Request(prompt, ALLOWED, 30, sampling) for prompt in batch])
     assert len({tuple(answer.ids) for answer in answers}) == len(batch)
-    if sampling is GREEDY:
-        assert [answer.ids for answer in answers] == generate(library, batch, 1.0)
-    else:  # in a padded batch the library also penalises the padding's id, which is not allowed here
-        assert [answer.ids for answer in answers] == [generate(library, [prompt], 1.2)[0] for prompt in batch]
+    assert [answer.ids for answer in answers] == expected[sampling]
 
 
 def test_some_answers_end_and_some_reach_the_limit(pair):
