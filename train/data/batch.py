@@ -10,12 +10,42 @@ import numpy.typing as npt
 import torch
 
 from curation.tokenize import layouts
+from curation.train.device import send
 
 Task = Literal["asr", "tts", "vc"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 IGNORED = -100
 """Label of a token that the loss does not cover (PyTorch's cross-entropy skips it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """The extents of the samples of a row: `offsets` (samples + 1,) int32 on the device, `longest` in tokens."""
+
+    lengths: list[int]
+    offsets: torch.Tensor
+    longest: int
+
+    @classmethod
+    def of(cls, lengths: torch.Tensor, device: torch.device) -> Self:
+        """From the tokens of each sample, (samples,)."""
+        offsets = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
+        return cls(lengths.tolist(), send(offsets, device), int(lengths.max()))
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a model reads of a row, on its device: `ids` and `positions` (1, tokens) int64, and of each answer token,
+    (answers,) int64, the place of the token `before` it, the token itself (`targets`) and its task (a place in TASKS).
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    before: torch.Tensor
+    targets: torch.Tensor
+    tasks: torch.Tensor
+    packing: Packing
 
 
 @dataclass(slots=True)
@@ -34,6 +64,7 @@ class PackedBatch:
     lengths: torch.Tensor
     tasks: list[Task]
     keys: list[str]
+    _sent: Inputs | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, samples: Sequence[layouts.Sequence], tasks: list[Task], keys: list[str]) -> Self:
@@ -64,6 +95,29 @@ class PackedBatch:
     def answer_samples(self) -> torch.Tensor:
         """Which sample each of these tokens belongs to, (answers,) int64."""
         return torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)[self.answers]
+
+    @property
+    def answer_counts(self) -> torch.Tensor:
+        """How many of them each task has, (tasks,) int64, in the order of TASKS."""
+        return torch.bincount(self._answer_tasks, minlength=len(TASKS))
+
+    def on(self, device: torch.device) -> Inputs:
+        """What a model reads, on its device. It is sent once: the first who asks need not wait for it."""
+        if self._sent is None or self._sent.ids.device != device:
+            answers = self.answers
+            self._sent = Inputs(
+                ids=send(self.ids[None], device),
+                positions=send(self.positions[None], device),
+                before=send(answers - 1, device),
+                targets=send(self.labels[answers], device),
+                tasks=send(self._answer_tasks, device),
+                packing=Packing.of(self.lengths, device),
+            )
+        return self._sent
+
+    @property
+    def _answer_tasks(self) -> torch.Tensor:
+        return torch.tensor([TASKS.index(task) for task in self.tasks])[self.answer_samples]
 
 
 def _positions(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from curation.tokenize.base import Vectors
@@ -34,6 +35,7 @@ from curation.train.data.order import (
     read_position,
     start_positions,
 )
+from curation.train.device import CPU
 
 
 class PackedLoader:
@@ -41,8 +43,8 @@ class PackedLoader:
 
     `tokenizer_fingerprint` is that of the model: other shards are refused (DataError). `code_vectors` are the
     vectors of each stream's codes, (codes, any size); only `config.code_noise` needs them. With `num_workers` the rows
-    are made in that many processes, else in a thread. Only the state and `counts` change while it is read; iterating
-    again continues.
+    are made in that many processes, else in a thread, from where they are on their way to `device` before they are due.
+    Only the state and `counts` change while it is read; iterating again continues.
     """
 
     def __init__(  # noqa: PLR0913 - all but three by name
@@ -57,6 +59,7 @@ class PackedLoader:
         num_workers: int = 0,
         tokenizer_fingerprint: str | None = None,
         code_vectors: Mapping[Stream, Vectors] | None = None,
+        device: torch.device = CPU,
     ) -> None:
         if not 0 <= rank < world:
             msg = f"rank {rank} is not within 0..{world - 1}"
@@ -76,6 +79,7 @@ class PackedLoader:
             noise = CodeNoise(config.code_noise, vocabulary, code_vectors)
         self._blocks = Blocks(corpus, vocabulary, config, phase, noise)
         self._rank, self._world, self._num_workers = rank, world, num_workers
+        self._device = device
         self._next = 0
         self._tail = False
         self._positions = start_positions(self._blocks)
@@ -87,14 +91,15 @@ class PackedLoader:
 
     def __iter__(self) -> Iterator[PackedBatch]:
         rows, ready = self._rows(), deque[Future[PlacedRow | None]]()
-        depth = 0 if self._num_workers else self._blocks.config.prefetch  # worker processes prefetch by themselves
+        ahead = not self._num_workers or self._device != CPU  # worker processes prefetch by themselves, on the host
+        depth = self._blocks.config.prefetch if ahead else 0
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         try:
             while True:
                 begin = time.perf_counter()
                 while depth and len(ready) <= depth:
-                    ready.append(pool.submit(next, rows, None))
-                placed = ready.popleft().result() if ready else next(rows, None)
+                    ready.append(pool.submit(self._sent, rows))
+                placed = ready.popleft().result() if ready else self._sent(rows)
                 self.waited_seconds += time.perf_counter() - begin
                 if placed is None:
                     return
@@ -107,6 +112,13 @@ class PackedLoader:
         finally:
             pool.shutdown(cancel_futures=True)
             rows.close()
+
+    def _sent(self, rows: Iterator[PlacedRow]) -> PlacedRow | None:
+        """A row that is on its way to the device."""
+        placed = next(rows, None)
+        if placed is not None and placed.batch is not None:
+            placed.batch.on(self._device)
+        return placed
 
     def _rows(self) -> Generator[PlacedRow, None, None]:
         rows = Rows(self._blocks, list(self._positions), self._next, self._rank, self._world)

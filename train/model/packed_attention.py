@@ -4,14 +4,14 @@ No sample sees another one, and nothing is padded: on a GPU in half precision to
 takes the row as it is, elsewhere each sample is one call of `scaled_dot_product_attention`.
 """
 
-from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from curation.train.data.batch import Packing
 from curation.train.model.qwen3 import Qwen3
 
 try:
@@ -31,21 +31,6 @@ GROUPED = "enable_gqa" in _ACCEPTED
 def has_packed_kernel(precision: str) -> bool:
     """Whether a GPU reads a whole packed row at once with this `run.precision`."""
     return HAS_VARLEN and precision != "float32"
-
-
-@dataclass(frozen=True, slots=True)
-class Packing:
-    """The extents of the samples of a row: `offsets` (samples + 1,) int32 on the device, `longest` in tokens."""
-
-    lengths: list[int]
-    offsets: torch.Tensor
-    longest: int
-
-    @classmethod
-    def of(cls, lengths: torch.Tensor, device: torch.device) -> Self:
-        """From the tokens of each sample, (samples,)."""
-        offsets = functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
-        return cls(lengths.tolist(), offsets.to(device), int(lengths.max()))
 
 
 def packed_attention(

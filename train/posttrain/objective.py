@@ -14,8 +14,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from curation.train.data.batch import PackedBatch
+from curation.train.device import logits_at_once
 from curation.train.infer.sampling import Allowed
-from curation.train.model.loss import LOGITS_AT_ONCE, AnswerModel
+from curation.train.model.loss import AnswerModel
 
 
 def answer_log_probs(model: AnswerModel, batch: PackedBatch, allowed: Allowed, temperature: float) -> Tensor:
@@ -30,7 +31,7 @@ def answer_log_probs(model: AnswerModel, batch: PackedBatch, allowed: Allowed, t
         choices = targets - allowed.body.start
         for place, end in enumerate(allowed.ends):
             choices = torch.where(targets == end, len(allowed.body) + place, choices)
-        rows = max(1, LOGITS_AT_ONCE // len(allowed))
+        rows = max(1, logits_at_once(hidden.device) // len(allowed))
         parts = [
             checkpoint(_chosen, states, output, own, temperature, use_reentrant=False)
             for states, own in zip(torch.split(hidden.float(), rows), torch.split(choices, rows), strict=True)

@@ -1,13 +1,14 @@
 """Tokens a second of the trainer against transformers' `Trainer` with padding: same model, samples and optimizer.
 
     python -m tests.bench.speed.trainer [--steps 12] [--threads 2]
-    python -m tests.bench.speed.trainer --device cuda --preset gpa-0.3b    # the peer's logits take tens of GiB
+    python -m tests.bench.speed.trainer --device cuda --preset gpa-0.3b [--ours]
 
 Synthetic utterances of 1-20 s (see tests/bench/speed/loader.py), all three tasks. Padding never counts as a
 token. The peer pads each batch to its longest sample; a batch has as many samples as our rows have on average, or, as
 the last row, is put together from samples of similar length. Steps of all are taken in turns, so that what else runs
 on the machine disturbs all alike; the first step of each is left out. Needs accelerate (in the extra `dev`). On a GPU
-all compute in bfloat16, and the share of the GPU's peak (MFU) is that of ours.
+all compute in bfloat16, and the share of the GPU's peak (MFU) is that of ours; `--ours` leaves the peer out,
+whose logits take tens of GiB. Rows are on the device before their step, as the loader's thread has them there.
 """
 
 import argparse
@@ -27,15 +28,15 @@ from torch.nn import functional
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.checkpoint.speech_info import SpeechInfo, TokenizerInfo
 from curation.train.config import load_training_config
-from curation.train.data.batch import IGNORED, PackedBatch
+from curation.train.data.batch import IGNORED, PackedBatch, Packing
 from curation.train.data.config import DataConfig
 from curation.train.data.corpus import open_corpus, vocabulary_for
 from curation.train.data.loader import PackedLoader
+from curation.train.device import CPU
 from curation.train.distributed import World
 from curation.train.loop.metrics import peak_flops
 from curation.train.loop.trainer import Trainer
 from curation.train.model.loss import AnswerModel
-from curation.train.model.packed_attention import Packing
 from curation.train.model.qwen3 import PRESETS, Preset, build_model
 from tests.bench.speed.loader import SIZES, utterance
 from tests.support.runs import GPA_VOCABULARY
@@ -165,19 +166,20 @@ def unpacked(row: PackedBatch) -> Iterator[dict[str, list[int]]]:
         yield {"input_ids": ids.tolist(), "labels": labels.tolist()}
 
 
-def make_rows(folder: str, count: int, budget: int) -> tuple[list[PackedBatch], Vocabulary]:
+def make_rows(folder: str, count: int, budget: int, device: torch.device = CPU) -> tuple[list[PackedBatch], Vocabulary]:
     """Packed rows of synthetic utterances."""
     tokenizers = {"fingerprint": "0" * 64, **SIZES}
     rows = [utterance(number) for number in range(UTTERANCES)]
     shards = write_shards(folder, rows, shard_rows=UTTERANCES, group_rows=200, tokenizers=tokenizers)
     vocabulary = vocabulary_for(open_corpus(shards), 1024)
-    return list(
-        itertools.islice(PackedLoader(open_corpus(shards), vocabulary, DataConfig(token_budget=budget)), count)
-    ), vocabulary
+    loader = PackedLoader(open_corpus(shards), vocabulary, DataConfig(token_budget=budget), device=device)
+    return list(itertools.islice(loader, count)), vocabulary
 
 
 def measure(ways: dict[str, Step], steps: int, device: torch.device) -> list[list[str]]:
-    """A line for each way: tokens a second of wall time and of CPU time, relative to the last but one, and MFU."""
+    """A line for each way: tokens a second of wall time and of CPU time, relative to the padded peer, or where there is
+    none to the first, and MFU.
+    """
     tokens, flops, wall, cpu = (dict.fromkeys(ways, 0.0) for _ in range(4))
     for number in range(steps + WARM_UP[device.type]):
         for name, step in ways.items():
@@ -190,7 +192,8 @@ def measure(ways: dict[str, Step], steps: int, device: torch.device) -> list[lis
                 cpu[name] += time.process_time() - used
                 tokens[name] += made
                 flops[name] += operations
-    base, peak = tokens[PEER] / wall[PEER], peak_flops(device)
+    first = PEER if PEER in ways else next(iter(ways))
+    base, peak = tokens[first] / wall[first], peak_flops(device)
     lines = []
     for name, made in tokens.items():
         mfu = f"{flops[name] / wall[name] / peak:.0%}" if peak and flops[name] else ""
@@ -199,9 +202,8 @@ def measure(ways: dict[str, Step], steps: int, device: torch.device) -> list[lis
     return lines
 
 
-def choices(rows: list[PackedBatch], setting: Setting, steps: int) -> dict[str, Step]:
+def choices(rows: list[PackedBatch], setting: Setting, steps: int, *, peers: bool) -> dict[str, Step]:
     """All ways, by name."""
-    padded, grouped = (peer(rows, setting, strategy, steps) for strategy in ("random", "group_by_length"))
     if setting.device.type == "cuda":
         own: dict[str, Step] = {
             "ours, packed": ours(rows, setting),
@@ -216,6 +218,9 @@ def choices(rows: list[PackedBatch], setting: Setting, steps: int) -> dict[str, 
             "ours, packed, bfloat16": ours(rows, setting, "run.precision=bfloat16"),
             "ours, packed, logits of prompts too": ours(rows, setting, whole_logits=True),
         }
+    if not peers:
+        return own
+    padded, grouped = (peer(rows, setting, strategy, steps) for strategy in ("random", "group_by_length"))
     return own | {PEER: lambda: next(padded), f"{PEER}, grouped by length": lambda: next(grouped)}
 
 
@@ -227,14 +232,16 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--preset", choices=PRESETS, default="tiny")
     parser.add_argument("--budget", type=int, default=4096, help="tokens of a row")
+    parser.add_argument("--ours", action="store_true", help="leave the peer out")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as folder:
-        rows, vocabulary = make_rows(folder, options.steps + 1, options.budget)
+        rows, vocabulary = make_rows(folder, options.steps + 1, options.budget, device)
     lengths = np.concatenate([row.lengths.numpy() for row in rows])
     answers = sum(int((row.labels != IGNORED).sum()) for row in rows) / lengths.sum()
-    ways = choices(rows, Setting(options.preset, device, vocabulary, options.threads), options.steps)
+    setting = Setting(options.preset, device, vocabulary, options.threads)
+    ways = choices(rows, setting, options.steps, peers=not options.ours)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"{options.threads} threads"
     table = Table("trainer", "tokens/s", "tokens/CPU s", "", "MFU", title=f"preset {options.preset}, {where}")
     for line in measure(ways, options.steps, device):

@@ -10,6 +10,7 @@ from typing import ClassVar
 import fsspec
 import numpy as np
 import pytest
+import torch
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from curation.core.errors import DataError
 from curation.tokenize.layouts import decode
 from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.config import load_training_config
-from curation.train.data.batch import IGNORED
+from curation.train.data.batch import IGNORED, TASKS
 from curation.train.data.blocks import Blocks
 from curation.train.data.config import DataConfig, TaskWeights
 from curation.train.data.corpus import open_corpus, vocabulary_for
@@ -116,6 +117,21 @@ def test_tensors_have_the_types_of_the_contract(corpus):
     batch = epoch_of(corpus)[1][0]
     types = [str(t.dtype) for t in (batch.ids, batch.labels, batch.positions, batch.lengths)]
     assert types == ["torch.int64"] * 3 + ["torch.int32"]
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+def test_a_row_is_sent_to_its_device_before_it_is_handed_over(corpus, prefetch):
+    loader = PackedLoader(open_corpus(corpus), VOCABULARY, DataConfig(epochs=1, prefetch=prefetch))
+    for batch in loader:
+        sent = batch._sent
+        assert batch.on(torch.device("cpu")) is sent
+        assert torch.equal(sent.ids[0], batch.ids)
+        assert torch.equal(sent.positions[0], batch.positions)
+        assert torch.equal(batch.ids[sent.before + 1], sent.targets)
+        assert [TASKS[task] for task in sent.tasks] == [batch.tasks[sample] for sample in batch.answer_samples]
+        assert sent.packing.offsets.tolist() == [0, *batch.lengths.cumsum(0).tolist()]
+        assert torch.equal(batch.answer_counts, torch.bincount(sent.tasks, minlength=len(TASKS)))
+    assert loader.counts.rows > 1
 
 
 def test_voices_are_of_another_utterance_and_pairs_are_used(corpus):

@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from curation.train.data.batch import IGNORED
+from curation.train.data.batch import IGNORED, Packing
 from curation.train.model.loss import AnswerModel, CrossEntropy
-from curation.train.model.packed_attention import Packing
 from curation.train.model.qwen3 import build_model, model_config, num_parameters
 from tests.support.runs import GPA_VOCABULARY, toy_model
 from tests.support.streams import ToyLoader, toy_speech
@@ -87,18 +86,27 @@ def test_packing_knows_where_samples_lie():
 
 
 @pytest.mark.parametrize("at_once", [1, 7 * 50, 2**22])
-def test_cross_entropy_and_its_gradient_are_torchs(monkeypatch, at_once):
-    monkeypatch.setattr("curation.train.model.loss.LOGITS_AT_ONCE", at_once)
+def test_cross_entropy_and_its_gradient_are_torchs(at_once):
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(40, 8, generator=generator, requires_grad=True)
     weight = torch.randn(50, 8, generator=generator, requires_grad=True)
     targets = torch.randint(0, 50, (40,), generator=generator)
-    total, losses = CrossEntropy.apply(hidden, weight, targets)
+    total, losses = CrossEntropy.apply(hidden, weight, targets, at_once)
     ours = torch.autograd.grad(total * 0.3, (hidden, weight))
     expected = functional.cross_entropy(hidden @ weight.T, targets, reduction="none")
     theirs = torch.autograd.grad(expected.sum() * 0.3, (hidden, weight))
     torch.testing.assert_close(losses, expected.detach(), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_weights_in_bfloat16_is_summed_in_float32():
+    """As FSDP2 gathers them: the sum of 400 halves, one after the other, ends at 128 in bfloat16."""
+    hidden = torch.ones(400, 1, dtype=torch.bfloat16)
+    weight = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
+    total, _ = CrossEntropy.apply(hidden, weight, torch.zeros(400, dtype=torch.int64), 1)
+    (slope,) = torch.autograd.grad(total, weight)
+    assert slope.dtype == torch.bfloat16
+    assert slope.tolist() == [[-200.0], [200.0]]
 
 
 def test_activation_checkpointing_changes_nothing():
