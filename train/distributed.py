@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import torch
 from torch import distributed, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
 
 from curation.core.errors import ConfigError
+from curation.train.device import CPU
 
-CPU = torch.device("cpu")
 Kind = Literal["ddp", "fsdp2"]
 
 
@@ -27,6 +27,8 @@ class World:
     rank: int = 0
     size: int = 1
     device: torch.device = CPU
+    host: distributed.ProcessGroup | None = None
+    """The group in which values of the host are exchanged, without the GPU; None: the one of all."""
 
     @property
     def first(self) -> bool:
@@ -34,24 +36,23 @@ class World:
         return self.rank == 0
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Sum of a tensor over all processes, on the CPU."""
-        values = values.to(self.device)
+        """Sum of a tensor over all processes, where it lies. Of the host's no GPU hears."""
         if self.size > 1:
-            distributed.all_reduce(values)
-        return values.cpu()
+            distributed.all_reduce(values, group=self.host if values.device == CPU else None)
+        return values
 
     def gather(self, value: Any) -> list[Any]:
         """The value of each process, in order of rank, on every process."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        distributed.all_gather_object(values, value)
+        distributed.all_gather_object(values, value, group=self.host)
         return values
 
     def wait(self) -> None:
         """Until all are here."""
         if self.size > 1:
-            distributed.barrier()
+            distributed.barrier(group=self.host)
 
 
 @contextmanager
@@ -62,8 +63,9 @@ def join_world(device: str) -> Iterator[World]:
     ours = size > 1 and not distributed.is_initialized()
     if ours:
         distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    host = distributed.new_group(backend="gloo") if size > 1 and place.type == "cuda" else None
     try:
-        yield World(rank, size, place)
+        yield World(rank, size, place, host)
     finally:
         if ours:
             distributed.destroy_process_group()
@@ -80,8 +82,12 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def distribute(module: nn.Module, layers: nn.ModuleList, kind: Kind, world: World) -> nn.Module:
-    """Distribute a model over the processes: copies (DDP), or shards of each layer (FSDP2)."""
+def distribute(module: nn.Module, layers: nn.ModuleList, kind: Kind, world: World, *, half: bool = False) -> nn.Module:
+    """Distribute a model over the processes: copies (DDP), or shards of each layer (FSDP2).
+
+    With `half` FSDP2 gathers weights in bfloat16, and all layers compute in it, the sums between them included;
+    gradients are summed in float32, and the shards that the optimizer changes stay in float32.
+    """
     if world.size == 1:
         return module
     if kind == "ddp":
@@ -91,9 +97,10 @@ def distribute(module: nn.Module, layers: nn.ModuleList, kind: Kind, world: Worl
     from torch.distributed.device_mesh import init_device_mesh
 
     mesh = init_device_mesh(world.device.type, (world.size,))
-    for layer in layers:
-        fully_shard(layer, mesh=mesh)
-    fully_shard(module, mesh=mesh)
+    kinds = (torch.bfloat16, torch.float32) if half else (None, None)
+    policy = MixedPrecisionPolicy(*kinds, cast_forward_inputs=False)  # ids go in, all else follows from the weights
+    for part in (*layers, module):
+        fully_shard(part, mesh=mesh, mp_policy=policy)
     return module
 
 
@@ -120,9 +127,6 @@ def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-@torch.no_grad()
-def copy_full(target: torch.Tensor, value: torch.Tensor) -> None:
-    """Copy a whole tensor into one that may be sharded."""
-    if isinstance(target, DTensor):
-        value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements, src_data_rank=None)
-    target.copy_(value)
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """The part of a tensor that this process has."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

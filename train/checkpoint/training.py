@@ -5,6 +5,7 @@
         tokenizer.json  added_tokens.json  tokenizer_config.json     the vocabulary
         speech_tokenizers.json                                       where its speech codes come from
         optimizer.safetensors  rng.safetensors                       moments, random state of each process
+        optimizer/*.safetensors                                      with FSDP2 instead: moments, each process's part
         adapters.safetensors                                         of LoRA; in model.safetensors they are merged
         training.json                                                step, data position, configuration
         complete                                                     empty, written last
@@ -14,25 +15,25 @@ A folder is written beside its place and renamed, so that a reader sees all of i
 
 import json
 import os
-import random
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from pydantic import Field
-from safetensors.torch import save_file
 from torch import nn
 
 from curation.core.errors import ConfigError, DataError
 from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
 from curation.tokenize.files import key_problems, read_tensors
+from curation.train.checkpoint import random_states
+from curation.train.checkpoint import tensors as files
 from curation.train.checkpoint.speech_info import SpeechInfo
-from curation.train.distributed import World, copy_full, full_tensor
+from curation.train.checkpoint.tensors import REMEDY, Tensors
+from curation.train.distributed import World, local
 from curation.train.model.lora import merged
 from curation.train.model.qwen3 import Qwen3
 
@@ -41,15 +42,10 @@ MARKER = "complete"
 STATE = "training.json"
 WEIGHTS_FILE = "model.safetensors"
 MOMENTS_FILE = "optimizer.safetensors"
+MOMENTS_PARTS = "optimizer"
 RNG_FILE = "rng.safetensors"
 ADAPTERS_FILE = "adapters.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
-Tensors = dict[str, torch.Tensor]
-
-
-REMEDY = "restore the checkpoint from a copy, or remove its folder to go on from the one before"
-Word = Annotated[int, Field(ge=0, lt=2**32)]
-"""Of the state of a random generator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +58,6 @@ class WatchState:
 
 
 @dataclass(frozen=True, slots=True)
-class RandomState:
-    """Of NumPy (words, position, what is left of a pair of normal deviates) and of Python."""
-
-    numpy: tuple[
-        Annotated[list[Word], Field(min_length=624, max_length=624)], Annotated[int, Field(ge=0, le=624)], int, float
-    ]
-    python: tuple[int, list[Word], float | None]
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingState:
     """The plain values of a checkpoint."""
 
@@ -81,7 +67,7 @@ class TrainingState:
     data: dict[str, Any]
     """Position of the loader."""
     watch: WatchState
-    rng: RandomState
+    rng: random_states.RandomState
     world: int
     """Processes of the run that saved it."""
     tokenizers: str
@@ -89,17 +75,22 @@ class TrainingState:
     config: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The saved state, gathered from all processes; only the first one holds it."""
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a checkpoint holds of a model in training; `scale` is that of its adapters."""
 
-    step: int
-    weights: Tensors
-    adapters: Tensors
-    """Low-rank adapters, which are merged into the weights too."""
-    optimizer: Tensors
-    rng: Tensors
-    state: dict[str, Any]
+    model: Qwen3
+    optimizer: torch.optim.Optimizer
+    scale: float = 0.0
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Those that are trained."""
+        return {name: one for name, one in self.model.named_parameters() if one.requires_grad}
+
+    def moments(self) -> Tensors:
+        """The state of the optimizer, by the names in its file; empty before the first step."""
+        states = self.optimizer.state
+        return {f"{key}/{name}": value for name, one in self.parameters().items() for key, value in states[one].items()}
 
 
 def latest(run: Path) -> Path | None:
@@ -125,109 +116,135 @@ def resolve_checkpoint(where: str) -> Path:
     return found
 
 
-def take_snapshot(
-    model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], world: World, scale: float = 0.0
-) -> Snapshot:
-    """Gather the state to save. All processes take part; `state` holds plain values, `scale` is that of adapters."""
-    weights, moments = {}, {}
-    for name, parameter in model.named_parameters():
-        weights[name] = _kept(full_tensor(parameter.detach()), world)
-        for key, value in optimizer.state[parameter].items() if parameter.requires_grad else ():
-            moments[f"{key}/{name}"] = _kept(full_tensor(value), world)
-    adapters = {name: weight for name, weight in weights.items() if ".lora_" in name}
-    rng = {f"{name}/{rank}": value for rank, own in enumerate(world.gather(_rng())) for name, value in own.items()}
-    plain = merged(weights, scale) if adapters and world.first else weights
-    return Snapshot(state["step"], plain, adapters, moments, rng, state | {"world": world.size, "rng": _plain_rng()})
-
-
-def save(snapshot: Snapshot, model: Qwen3, speech: SpeechInfo, run: Path, *, keep_last: int) -> Path:
-    """Write a checkpoint and delete older ones. Only the first process calls this."""
+def save(
+    learned: Learned, state: dict[str, Any], speech: SpeechInfo, run: Path, world: World, *, keep_last: int
+) -> Path:
+    """Write a checkpoint and delete older ones. All processes take part; `state` holds plain values."""
     root = run / FOLDER
-    root.mkdir(parents=True, exist_ok=True)
-    for left in root.glob(".*"):
-        shutil.rmtree(left)  # of a run that was killed while saving
-    folder, temporary = root / f"step-{snapshot.step:08d}", root / f".step-{snapshot.step:08d}"
-    temporary.mkdir()
-    _write_model(model, snapshot.weights, temporary)
-    speech.save(temporary)
-    if snapshot.adapters:
-        save_file(snapshot.adapters, temporary / ADAPTERS_FILE)
-    save_file(snapshot.optimizer, temporary / MOMENTS_FILE)
-    save_file(snapshot.rng, temporary / RNG_FILE)
-    (temporary / STATE).write_text(json.dumps(snapshot.state, indent=1), encoding="utf-8")
-    for path in temporary.iterdir():
-        path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
-        _sync(path)
+    folder, temporary = root / f"step-{state['step']:08d}", root / f".step-{state['step']:08d}"
+    if world.first:
+        root.mkdir(parents=True, exist_ok=True)
+        for left in root.glob(".*"):
+            shutil.rmtree(left)  # of a run that was killed while saving
+        temporary.mkdir()
+    world.wait()
+    _write_learned(learned, temporary, world)
+    states = world.gather(random_states.torch_states())
+    if world.first:
+        rng = {f"{name}/{rank}": value for rank, own in enumerate(states) for name, value in own.items()}
+        files.write(temporary / RNG_FILE, rng, World())
+        _write_config(learned.model, temporary)
+        speech.save(temporary)
+        whole = state | {"world": world.size, "rng": random_states.plain_states()}
+        (temporary / STATE).write_text(json.dumps(whole, indent=1), encoding="utf-8")
+        _publish(temporary, folder)
+        for old in complete(run)[:-keep_last]:
+            (old / MARKER).unlink()
+            shutil.rmtree(old)
+    world.wait()
+    return folder
+
+
+def _write_learned(learned: Learned, folder: Path, world: World) -> None:
+    weights = {name: one.detach() for name, one in learned.model.named_parameters()}
+    adapters = {name: weight for name, weight in weights.items() if ".lora_" in name}
+    files.write(folder / WEIGHTS_FILE, merged(weights, learned.scale) if adapters else weights, world)
+    if adapters:
+        files.write(folder / ADAPTERS_FILE, adapters, world)
+    moments = learned.moments()
+    if files.is_spread(moments):
+        files.write_parts(folder / MOMENTS_PARTS, moments, world)
+    else:
+        files.write(folder / MOMENTS_FILE, moments, world)
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    """All is on the disk before it is complete, and complete before it has its name."""
+    for path in temporary.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
+            _sync(path)
     (temporary / MARKER).touch()
     if folder.exists():
         shutil.rmtree(folder)  # incomplete, else training would have resumed from it
     temporary.rename(folder)
-    _sync(root)
-    for old in complete(run)[:-keep_last]:
-        (old / MARKER).unlink()
-        shutil.rmtree(old)
-    return folder
+    _sync(folder.parent)
 
 
-def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, world: World) -> TrainingState:
+def restore(folder: Path, learned: Learned, world: World) -> TrainingState:
     """Put weights, moments and random states back, also with another number of processes; returns the state.
 
     Raises DataError where a file is damaged, ConfigError where it is of another preset or vocabulary.
     """
-    state = read_state(folder)
-    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    state, parameters = read_state(folder), learned.parameters()
     if any(".lora_" in name for name in parameters):
-        _check_base(folder, model)
-        load_weights(folder / ADAPTERS_FILE, parameters)
+        _check_base(folder, learned.model, world)
+        load_weights(folder / ADAPTERS_FILE, parameters, world)
     elif (folder / ADAPTERS_FILE).is_file():
         msg = (
             f"{folder}: this run trains adapters: set lora.rank as it was, or start a new run from its last checkpoint"
         )
         raise ConfigError(msg)
     else:
-        load_weights(folder / WEIGHTS_FILE, parameters)
-    moments = read_tensors(folder / MOMENTS_FILE)
-    expected = {f"{key}/{name}": one for key in MOMENTS for name, one in parameters.items()}
-    problems = key_problems(expected | {f"step/{name}": torch.zeros(()) for name in parameters}, moments, ())
-    if not moments:  # nothing has been learned yet
-        parameters = {}
-    elif problems:
-        msg = f"{folder / MOMENTS_FILE} is damaged ({'; '.join(problems)}): {REMEDY}"
-        raise DataError(msg)
-    for name, parameter in parameters.items():
-        own = optimizer.state[parameter]
-        own["step"] = moments[f"step/{name}"].float().to(parameter.device)
-        for key in MOMENTS:
-            own[key] = torch.zeros_like(parameter, requires_grad=False)
-            copy_full(own[key], moments[f"{key}/{name}"])
-    _set_rng(folder, state.rng, world)
+        load_weights(folder / WEIGHTS_FILE, parameters, world)
+    _load_moments(folder, learned, world)
+    tensors = read_tensors(folder / RNG_FILE)
+    try:
+        random_states.restore(tensors, state.rng, world.rank)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        msg = f"{folder}: the random states in {RNG_FILE} and {STATE} are damaged ({error}): {REMEDY}"
+        raise DataError(msg) from error
     return state
 
 
-def load_weights(file: Path, parameters: Mapping[str, nn.Parameter]) -> None:
+def _load_moments(folder: Path, learned: Learned, world: World) -> None:
+    parts = folder / MOMENTS_PARTS
+    found = sorted(parts.glob(files.PARTS)) if parts.is_dir() else [folder / MOMENTS_FILE]
+    saved = files.shapes(found) if found else {}
+    if not saved and not parts.is_dir():
+        return  # nothing has been learned yet
+    for parameter in learned.parameters().values():
+        moments = {key: torch.zeros_like(parameter, requires_grad=False) for key in MOMENTS}
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        learned.optimizer.state[parameter] = {"step": step, **moments}
+    wanted = learned.moments()
+    problems = key_problems(wanted, saved, ())
+    if problems:
+        msg = f"{parts if parts.is_dir() else found[0]} is damaged ({'; '.join(problems)}): {REMEDY}"
+        raise DataError(msg)
+    files.read(found, wanted, world)
+
+
+def load_weights(file: Path, parameters: Mapping[str, nn.Parameter], world: World) -> None:
     """Put the weights of a file into parameters that may be spread over processes."""
-    weights = read_tensors(file)
+    saved = files.shapes([file])
     for name, parameter in parameters.items():
-        if name not in weights or weights[name].shape != parameter.shape:
-            found = tuple(weights[name].shape) if name in weights else "nothing"
+        if name not in saved or saved[name].shape != parameter.shape:
+            found = tuple(saved[name].shape) if name in saved else "nothing"
             other = "another lora.rank" if file.name == ADAPTERS_FILE else "another preset or vocabulary"
             msg = f"{file.parent}: {name} should be {tuple(parameter.shape)}, found {found}: {other}"
             raise ConfigError(msg)
-        copy_full(parameter, weights[name].to(parameter.dtype))
+    files.read([file], parameters, world)
 
 
-def _check_base(folder: Path, model: nn.Module) -> None:
+def _check_base(folder: Path, model: nn.Module, world: World) -> None:
     """Raise ConfigError where adapters of the checkpoint were learned beside other weights than the model has."""
-    weights = read_tensors(folder / WEIGHTS_FILE)
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad and name in weights:  # matrices with an adapter have other names
-            own = full_tensor(parameter.detach()).cpu()
-            if not torch.equal(weights[name].to(own.dtype), own):
-                msg = (
-                    f"{folder}: its adapters were learned beside other weights than model.start_from has now: set it "
-                    "to those, or start a new run"
-                )
-                raise ConfigError(msg)
+    saved = files.shapes([folder / WEIGHTS_FILE])
+    own = {  # matrices with an adapter have other names
+        name: one.detach() for name, one in model.named_parameters() if not one.requires_grad and name in saved
+    }
+    same = all(saved[name].shape == weight.shape for name, weight in own.items())
+    if same:
+        before = {name: torch.empty_like(weight) for name, weight in own.items()}
+        files.read([folder / WEIGHTS_FILE], before, world)
+        other = sum(not torch.equal(local(before[name]), local(weight)) for name, weight in own.items())
+        same = not int(world.sum(torch.tensor(other)))
+    if not same:
+        msg = (
+            f"{folder}: its adapters were learned beside other weights than model.start_from has now: set it "
+            "to those, or start a new run"
+        )
+        raise ConfigError(msg)
 
 
 def read_state(folder: Path) -> TrainingState:
@@ -235,7 +252,7 @@ def read_state(folder: Path) -> TrainingState:
     return Storage(str(folder)).read_record(STATE, lambda state: typed(TrainingState, state), REMEDY)
 
 
-def _write_model(model: Qwen3, weights: Tensors, folder: Path) -> None:
+def _write_config(model: Qwen3, folder: Path) -> None:
     from transformers import GenerationConfig
 
     config = model.config
@@ -243,41 +260,6 @@ def _write_model(model: Qwen3, weights: Tensors, folder: Path) -> None:
     config.dtype = "float32"
     config.save_pretrained(folder)
     GenerationConfig(eos_token_id=config.eos_token_id).save_pretrained(folder)
-    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-
-
-def _kept(tensor: torch.Tensor, world: World) -> torch.Tensor:
-    """On the CPU of the first process; the others only helped to gather it."""
-    return tensor.detach().cpu().contiguous() if world.first else torch.empty(0)
-
-
-def _rng() -> Tensors:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def _plain_rng() -> dict[str, Any]:
-    _, numbers, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global state is what is saved
-    version, mine, gauss = random.getstate()
-    return {"numpy": [np.asarray(numbers).tolist(), *rest], "python": [version, list(mine), gauss]}
-
-
-def _set_rng(folder: Path, plain: RandomState, world: World) -> None:
-    tensors = read_tensors(folder / RNG_FILE)
-    numbers, position, has_gauss, gauss = plain.numpy
-    version, mine, normal = plain.python
-    try:
-        if f"cpu/{world.rank}" in tensors:  # processes beyond those of the saved run keep their own
-            torch.set_rng_state(tensors[f"cpu/{world.rank}"])
-        if torch.cuda.is_available() and f"cuda/{world.rank}" in tensors:
-            torch.cuda.set_rng_state(tensors[f"cuda/{world.rank}"])
-        np.random.set_state(("MT19937", np.array(numbers, np.uint32), position, has_gauss, gauss))  # noqa: NPY002
-        random.setstate((version, tuple(mine), normal))
-    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        msg = f"{folder}: the random states in {RNG_FILE} and {STATE} are damaged ({error}): {REMEDY}"
-        raise DataError(msg) from error
 
 
 def _sync(path: Path) -> None:

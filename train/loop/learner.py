@@ -5,13 +5,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from curation.core.errors import DataError, UserError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
+from curation.train.device import in_bfloat16
 from curation.train.distributed import Kind, World, distribute
 from curation.train.loop import metrics
 from curation.train.loop.optimizer import learning_rate, make_optimizer, set_learning_rate
+from curation.train.loop.stopping import Told, never
 from curation.train.model.loss import AnswerModel
 from curation.train.model.qwen3 import Qwen3, num_parameters
 
@@ -58,10 +62,15 @@ class Learner:
             for layer in self.model.model.layers:
                 layer.compile(dynamic=True)
         self.num_parameters = num_parameters(self.model)
-        self.module = distribute(module, self.model.model.layers, self.parallel, self.world).train()
+        half = in_bfloat16(self.world.device, self.config.run.precision)
+        self.module = distribute(module, self.model.model.layers, self.parallel, self.world, half=half).train()
         self.optimizer = make_optimizer(self.model, self.config)
         self.watch = metrics.SpikeWatch(self.config.run.spike_factor)
         self.step, self.tokens = 0, 0
+        self.told: Told = never
+        """Asked once a step; where any process was told to end, all end after that step."""
+        self.stopped = False
+        """Whether the run has ended early because of that."""
 
     @property
     def parallel(self) -> Kind:
@@ -74,7 +83,7 @@ class Learner:
         folder = checkpoint.latest(self.run)
         if folder is None:
             return False
-        state = checkpoint.restore(folder, self.model, self.optimizer, self.world)
+        state = checkpoint.restore(folder, self._learned, self.world)
         self.step, self.tokens = state.step, state.tokens
         self.watch = metrics.SpikeWatch(self.config.run.spike_factor, **asdict(state.watch))
         try:
@@ -95,15 +104,19 @@ class Learner:
             "vocabulary": self.speech.vocabulary.fingerprint,
             "config": self.config.model_dump(mode="json"),
         }
-        snapshot = checkpoint.take_snapshot(self.model, self.optimizer, state, self.world, self.config.lora.scale)
-        if self.world.first:
-            checkpoint.save(snapshot, self.model, self.speech, self.run, keep_last=self.config.run.keep_last)
-        self.world.wait()
+        checkpoint.save(self._learned, state, self.speech, self.run, self.world, keep_last=self.config.run.keep_last)
 
-    def descend(self) -> float:
-        """Change the weights by their gradient, at the rate of the schedule; gives the rate."""
+    @property
+    def _learned(self) -> checkpoint.Learned:
+        return checkpoint.Learned(self.model, self.optimizer, self.config.lora.scale)
+
+    def descend(self, refused: torch.Tensor | None = None) -> float:
+        """Change the weights by their gradient, at the rate of the schedule; gives the rate. Nothing is changed where
+        `refused`, a number on the device, is 1.
+        """
         rate = learning_rate(self.step, self.config)
         set_learning_rate(self.optimizer, rate)
+        self.optimizer.found_inf = refused  # type: ignore[attr-defined]  # what fused AdamW heeds, as GradScaler sets it
         self.optimizer.step()
         self.optimizer.zero_grad()
         return rate

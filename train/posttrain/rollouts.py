@@ -13,7 +13,7 @@ import torch
 
 from curation.tokenize.base import Ids
 from curation.tokenize.layouts import Sequence as Tokens
-from curation.train.checkpoint.training import Tensors
+from curation.train.checkpoint.tensors import Tensors
 from curation.train.config import TrainConfig
 from curation.train.data.batch import PackedBatch, Task
 from curation.train.data.packing import pack
