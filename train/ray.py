@@ -1,7 +1,8 @@
 """The same training through Ray Train, on this machine or on a cluster. The only file that imports `ray.train`.
 
 Each worker runs `train_run` as a process of `torchrun` would. When a worker is lost all are restarted, and resume from
-the last checkpoint; so RUN must be on storage that all nodes share.
+the last checkpoint; so RUN must be on storage that all nodes share. SIGTERM to the process that started them reaches
+them as a file there.
 """
 
 import json
@@ -24,11 +25,14 @@ from curation.train.checkpoint.speech_info import absolute
 from curation.train.config import TrainConfig
 from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import StepMetrics, read_metrics
+from curation.train.loop.stopping import Told, on_sigterm
 from curation.train.run import Trained, check, train_run
 
 RESTARTS = 3
 """How often lost workers are restarted before the run ends with their error."""
 ERROR_FILE = ".error.json"
+STOP_FILE = ".stop"
+"""Workers that see it end after the step at work."""
 ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError, ModelError)}
 """Errors of users: a restart would not help."""
 FOLLOW_SECONDS = 1.0
@@ -47,12 +51,13 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
     check(shards, config)
     run = run.resolve()
     run.mkdir(parents=True, exist_ok=True)
-    (run / ERROR_FILE).unlink(missing_ok=True)
+    for left in (ERROR_FILE, STOP_FILE):
+        (run / left).unlink(missing_ok=True)
     address = config.ray.address or os.environ.get("RAY_ADDRESS") or "local"
     dashboard = None if address != "local" else False  # as a build starts Ray here
     ray.init(address=address, include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        with _followed(run, on_step):
+        with on_sigterm() as told, _followed(run, on_step, told):
             _trainer(shards, run, config).fit()
     finally:
         ray.shutdown()
@@ -61,7 +66,8 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
             ERROR_FILE, lambda note: ERRORS[note[0]](note[1]), "a worker failed; run the same command again"
         )
     last = checkpoint.latest(run)
-    return Trained(checkpoint.read_state(last).step if last else 0, last, {})
+    step = checkpoint.read_state(last).step if last else 0
+    return Trained(step, last, {}, stopped=told() and step < config.run.steps)
 
 
 def _for_workers(config: TrainConfig) -> dict[str, Any]:
@@ -94,15 +100,16 @@ def _work(job: dict[str, Any]) -> None:
     """What a worker does: Ray Train has set its rank and joined the processes."""
     run = Path(job["run"])
     try:
-        train_run(job["shards"], run, TrainConfig.model_validate(job["config"]), lambda _: None)
+        config = TrainConfig.model_validate(job["config"])
+        train_run(job["shards"], run, config, lambda _: None, (run / STOP_FILE).exists)
     except tuple(ERRORS.values()) as error:
         note = json.dumps([type(error).__name__, str(error)])
         (run / ERROR_FILE).write_text(note, encoding="utf-8")  # every process has the same
 
 
 @contextmanager
-def _followed(run: Path, on_step: Callable[[StepMetrics], None]) -> Iterator[None]:
-    """Hand over the steps that the first worker writes down."""
+def _followed(run: Path, on_step: Callable[[StepMetrics], None], told: Told) -> Iterator[None]:
+    """Hand over the steps that the first worker writes down; and to the workers, that they are told to end."""
     stop = threading.Event()
     seen = len(read_metrics(run))
 
@@ -111,6 +118,8 @@ def _followed(run: Path, on_step: Callable[[StepMetrics], None]) -> Iterator[Non
         stopped = False
         while not stopped:
             stopped = stop.wait(FOLLOW_SECONDS)
+            if told():
+                (run / STOP_FILE).touch()
             lines = read_metrics(run)
             for line in lines[seen:]:
                 on_step(StepMetrics(**line))

@@ -29,6 +29,7 @@ from curation.train.data.corpus import Corpus, begun_with, open_corpus, vocabula
 from curation.train.data.loader import PackedLoader
 from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import Recorder, StepMetrics
+from curation.train.loop.stopping import Told, never, on_sigterm
 from curation.train.loop.trainer import Trainer
 from curation.train.loop.validate import Validation
 from curation.train.model.code_embeddings import code_vectors, start_from_codebooks
@@ -46,11 +47,14 @@ BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Where a run stands: the last step, its checkpoint, and what the loader of the first process counted."""
+    """Where a run stands: the last step, its checkpoint, what the loader of the first process counted, and whether it
+    was told to end before its last step.
+    """
 
     step: int
     checkpoint: Path | None
     data: dict[str, Any]
+    stopped: bool = False
 
 
 def settings_of(run: Path) -> dict[str, Any]:
@@ -60,8 +64,12 @@ def settings_of(run: Path) -> dict[str, Any]:
     return read_yaml(path, remedy) if path.is_file() else {}
 
 
-def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None]) -> Trained:
-    """Train, or resume. `on_step` is called on the first process. Raises ConfigError, DataError, BadBatchError."""
+def train_run(
+    shards: str, run: Path, config: TrainConfig, on_step: Callable[[StepMetrics], None], told: Told = never
+) -> Trained:
+    """Train, or resume. `on_step` is called on the first process. SIGTERM, or `told`, ends the run after the step at
+    work, with a checkpoint. Raises ConfigError, DataError, BadBatchError.
+    """
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     with join_world(config.run.device) as world:
@@ -76,9 +84,11 @@ def train_run(shards: str, run: Path, config: TrainConfig, on_step: Callable[[St
                     recorder.write(metrics)
                     on_step(metrics)
 
-            trainer.train(record)
+            with on_sigterm() as signalled:
+                trainer.told = lambda: signalled() or told()
+                trainer.train(record)
         counts = trainer.loader.counts.as_dict() if isinstance(trainer.loader, PackedLoader) else {}
-        return Trained(trainer.step, checkpoint.latest(run), counts)
+        return Trained(trainer.step, checkpoint.latest(run), counts, trainer.stopped)
 
 
 def cpu_has_bfloat16() -> bool:
@@ -148,6 +158,7 @@ def _loader(corpus: Corpus, config: TrainConfig, speech: SpeechInfo, world: Worl
         rank=world.rank,
         world=world.size,
         num_workers=config.run.data_workers,
+        device=world.device,
         tokenizer_fingerprint=speech.tokenizers.fingerprint,
         code_vectors=_code_vectors("data.code_noise", speech) if config.data.code_noise else None,
     )

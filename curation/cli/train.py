@@ -27,15 +27,14 @@ def train(
     """Train a model on shards, or resume an interrupted run.
 
     A resumed run keeps its settings; --config and --set change them. For several processes start it with
-    `torchrun -m curation train …`, or set ray.workers.
+    `torchrun -m curation train …`, or set ray.workers. SIGTERM ends the run after the step at work, with a checkpoint
+    and exit code 143.
     """
     from curation.train.config import load_training_config
     from curation.train.run import settings_of
 
     settings = load_training_config(config, overrides=overrides, base=settings_of(output))
-    done = _run(shards, output, settings)
-    if os.environ.get("RANK", "0") == "0":
-        _print_end(done, output)
+    _end(_run(shards, output, settings), output)
 
 
 def posttrain(
@@ -62,7 +61,7 @@ def posttrain(
     settings = load_training_config(config, overrides=overrides, base=base)
     with PosttrainProgress(console, settings.run.steps) as progress:
         done = posttrain_run(shards, output, settings, progress.on_step)
-    _print_end(done, output)
+    _end(done, output)
 
 
 def gguf(
@@ -96,8 +95,20 @@ def _run(shards: str, output: Path, settings: Any) -> "Trained":
         return train_run(shards, output, settings, progress.on_step)
 
 
+def _end(done: "Trained", output: Path) -> None:
+    """Say where the run stands; a run that was told to end has an exit code of its own."""
+    from curation.train.loop.stopping import EXIT_CODE
+
+    if os.environ.get("RANK", "0") == "0":
+        _print_end(done, output)
+    if done.stopped:
+        raise typer.Exit(EXIT_CODE)
+
+
 def _print_end(done: "Trained", output: Path) -> None:
     console.print(f"step {done.step}: {done.checkpoint or 'nothing was trained'}", soft_wrap=True)
+    if done.stopped:
+        console.print("the run was told to end (SIGTERM) and is saved: the same command goes on", soft_wrap=True)
     left_out = sum(done.data.get("over_long", {}).values())
     if left_out:
         what = f"{left_out} samples were longer than data.token_budget or data.max_sample_tokens and left out"

@@ -1,6 +1,8 @@
-"""A small model in training, in this process or as a program that can be killed:
+"""A small model in training, in this process or as a program that can be killed or told to end:
 
-python -m tests.support.runs RUN [SECTION.KEY=VALUE ...]      # alone, or under torchrun
+python -m tests.support.runs RUN [SECTION.KEY=VALUE ...] [-- [alone] RUN ...]      # alone, or under torchrun
+
+Runs are trained one after the other; under torchrun those marked `alone` by the first process, without the others.
 """
 
 import sys
@@ -11,6 +13,7 @@ import torch
 from curation.models.torch_compat import import_torchaudio
 from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import Recorder
+from curation.train.loop.stopping import EXIT_CODE, on_sigterm
 from curation.train.loop.trainer import Trainer
 from curation.train.loop.validate import Validation
 from tests.support.streams import ToyLoader, toy_config, toy_speech
@@ -52,11 +55,12 @@ def toy_trainer(run, *overrides, world=ALONE, loader=None, **parts):
     return Trainer(config, model, loader, speech, Path(run), world, **parts)
 
 
-def train_toy(run, *overrides, world=ALONE):
+def train_toy(run, *overrides, world=ALONE, told=lambda: False):
     """Train, or resume; the recorded losses are in RUN/metrics.jsonl."""
     held_out = lambda: iter(ToyLoader(toy_speech().vocabulary, world.rank, world.size, rows=6))  # noqa: E731
     limit = toy_config(*overrides).run.validation_rows
     trainer = toy_trainer(run, *overrides, world=world, validation=Validation(held_out, limit))
+    trainer.told = told
     trainer.resume()
     if not world.first:
         trainer.train()
@@ -66,6 +70,19 @@ def train_toy(run, *overrides, world=ALONE):
     return trainer
 
 
+def main(plan):
+    """The runs of a plan; the exit code."""
+    with join_world("cpu") as joined, on_sigterm() as told:
+        while plan:
+            cut = plan.index("--") if "--" in plan else len(plan)
+            settings, plan = plan[:cut], plan[cut + 1 :]
+            if settings[0] != "alone":
+                trainer = train_toy(*settings, world=joined, told=told)
+            elif joined.first:
+                train_toy(*settings[1:])
+            joined.wait()
+    return EXIT_CODE if trainer.stopped else 0
+
+
 if __name__ == "__main__":
-    with join_world("cpu") as joined:
-        train_toy(sys.argv[1], *sys.argv[2:], world=joined)
+    sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 import torch
 
+from curation.train.data.batch import Packing
 from curation.train.distributed import World
 from curation.train.infer.attention import NextTokens, attention_for
 from curation.train.infer.backends.base import Request
@@ -16,8 +17,8 @@ from curation.train.infer.sampling import GREEDY, PAPER, Allowed
 from curation.train.infer.weights import Sizes
 from curation.train.loop.metrics import read_metrics
 from curation.train.model.loss import AnswerModel
-from curation.train.model.packed_attention import Packing, packed_attention
-from tests.support.runs import toy_model, train_toy
+from curation.train.model.packed_attention import packed_attention
+from tests.support.runs import toy_model, toy_trainer, train_toy
 from tests.support.streams import ToyLoader, toy_speech
 from tests.train.infer.test_engine import ALLOWED, PENALISED, VOCABULARY, Failing, prompts
 
@@ -81,6 +82,31 @@ def test_going_on_gives_the_same_weights(tmp_path):
     assert parts.step == whole.step == 8
     for ours, theirs in zip(parts.model.parameters(), whole.model.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_waits_for_nothing_but_its_losses(tmp_path):
+    trainer = toy_trainer(tmp_path, world=World(device=GPU))
+    rows = [trainer.loader.row(number) for number in range(3)]
+    trainer.train_step(rows[:1])  # whatever is made once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        done = trainer.train_step(rows[1:])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert done.loss > 0
+
+
+def test_rows_are_on_the_gpu_before_they_are_due(tmp_path):
+    from curation.train.data.config import DataConfig
+    from curation.train.data.corpus import open_corpus
+    from curation.train.data.loader import PackedLoader
+    from tests.support.synthetic import utterance, vocabulary, write_shards
+
+    corpus = open_corpus(write_shards(tmp_path, [utterance(number) for number in range(30)]))
+    for batch in PackedLoader(corpus, vocabulary(), DataConfig(epochs=1), device=GPU):
+        assert torch.equal(batch._sent.ids[0].cpu(), batch.ids)
+        assert torch.equal(batch._sent.targets.cpu(), batch.labels[batch.answers])
+        assert batch.on(batch._sent.ids.device) is batch._sent
 
 
 @pytest.fixture(scope="module")

@@ -85,16 +85,21 @@ class SpikeWatch:
     SETTLED = 50
     """Steps before a jump can be distinguished from the noise of the start."""
 
+    def limit(self, task: Task) -> float:
+        """The loss of a task above which a step is refused; infinite where nothing is known yet."""
+        mean = self.means.get(task)
+        if not self.factor or mean is None or self.steps <= self.SETTLED:
+            return math.inf
+        usual = mean + self.DEVIATIONS * math.sqrt(self.variances.get(task, 0.0))
+        return max(self.factor * mean + 0.5, usual)
+
     def problem(self, losses: dict[Task, float], grad_norm: float) -> str | None:
         """The fault of this step, in words, or None."""
         for task, loss in losses.items():
             if not math.isfinite(loss):
                 return f"the {task} loss is {loss}"
-            mean = self.means.get(task)
-            if not self.factor or mean is None or self.steps <= self.SETTLED:
-                continue
-            usual = mean + self.DEVIATIONS * math.sqrt(self.variances.get(task, 0.0))
-            if loss > max(self.factor * mean + 0.5, usual):
+            if loss > self.limit(task):
+                mean = self.means[task]
                 return f"the {task} loss jumped to {loss:.3f} from a running mean of {mean:.3f} (run.spike_factor)"
         return None if math.isfinite(grad_norm) else f"the norm of the gradient is {grad_norm}"
 

@@ -26,7 +26,7 @@ class Validation:
 
         All processes take as many rows, so the last few rows of a small set may be left out.
         """
-        sums, rows = LossSums(), self.rows()
+        sums, rows = LossSums.on(world.device), self.rows()
         module.eval()
         for _ in range(self.limit):
             batches = next_rows(rows, 1, world)

@@ -103,14 +103,15 @@ class PostTrainer(Learner):
         self.policy = AnswerModel(self.model)
 
     def train(self, on_step: OnStep = lambda _: None) -> None:
-        """Train until `run.steps`, or until the prompts end. Raises BadBatchError."""
+        """Train until `run.steps`, until the prompts end or the run is told to end. Raises BadBatchError."""
         self.synchronise()
         saved = self.step
-        while self.step < self.config.run.steps:
+        while self.step < self.config.run.steps and not self.stopped:
             report = self.train_step()
             if report is None:
                 break
             on_step(report)
+            self.stopped = self.told() and self.step < self.config.run.steps
             if self.step % self.config.run.save_steps == 0:
                 self.save()
                 saved = self.step

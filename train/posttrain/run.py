@@ -15,6 +15,7 @@ from curation.train.distributed import World, join_world
 from curation.train.evaluate.run import Judges
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.loop.metrics import Recorder
+from curation.train.loop.stopping import on_sigterm
 from curation.train.model.loss import AnswerModel
 from curation.train.model.qwen3 import open_model
 from curation.train.posttrain.loop import OnStep, PostTrainer, PosttrainMetrics
@@ -43,8 +44,9 @@ def posttrain_run(shards: str, run: Path, config: TrainConfig, on_step: OnStep, 
                 recorder.write(metrics)
                 on_step(metrics)
 
-            trainer.train(record)
-        return Trained(trainer.step, checkpoint.latest(run), {})
+            with on_sigterm() as trainer.told:
+                trainer.train(record)
+        return Trained(trainer.step, checkpoint.latest(run), {}, trainer.stopped)
 
 
 def check(config: TrainConfig) -> None:

@@ -7,7 +7,7 @@ from curation.train.distributed import World
 from curation.train.loop.losses import LossSums, autocast, next_rows
 from tests.support.streams import ToyLoader, toy_speech
 
-ALONE = World()
+ALONE, CPU = World(), torch.device("cpu")
 
 
 def rows(count):
@@ -16,7 +16,7 @@ def rows(count):
 
 
 def test_means_weigh_each_answer_token_alike_over_all_rows():
-    sums, every = LossSums(), {}
+    sums, every = LossSums.on(CPU), {}
     for number, row in enumerate(rows(4)):
         losses = torch.rand(len(row.answer_samples), generator=torch.Generator().manual_seed(number))
         sums.add(row, losses)
@@ -30,7 +30,7 @@ def test_means_weigh_each_answer_token_alike_over_all_rows():
 def test_a_task_without_an_answer_has_no_mean():
     (row,) = rows(1)
     row.tasks = ["tts"] * len(row.tasks)
-    sums = LossSums()
+    sums = LossSums.on(CPU)
     sums.add(row, torch.ones(len(row.answer_samples)))
     assert sums.means(ALONE) == {"tts": pytest.approx(1.0)}
 
@@ -38,10 +38,11 @@ def test_a_task_without_an_answer_has_no_mean():
 def test_each_sample_is_kept_with_its_mean_loss():
     (row,) = rows(1)
     losses = torch.where(row.answer_samples == 2, 5.0, 1.0)
-    sums = LossSums()
+    sums = LossSums.on(CPU)
     sums.add(row, losses)
-    assert [key for _, key in sums.worst] == row.keys
-    assert [loss for loss, _ in sums.worst] == pytest.approx([1.0, 1.0, 5.0, 1.0])
+    worst = sums.worst()
+    assert [key for _, key in worst] == row.keys
+    assert [loss for loss, _ in worst] == pytest.approx([1.0, 1.0, 5.0, 1.0])
 
 
 def test_rows_that_are_too_few_for_a_step_are_left():

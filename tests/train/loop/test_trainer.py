@@ -142,6 +142,24 @@ def test_a_loss_that_is_not_a_number_names_the_samples(tmp_path):
         assert torch.equal(old.nan_to_num(), new.nan_to_num())
 
 
+def test_a_refused_step_is_as_if_it_had_not_been(tmp_path):
+    """Weights, moments and the number of steps: it is AdamW that is told, after it was given its work."""
+    one, other = toy_trainer(tmp_path / "one"), toy_trainer(tmp_path / "other")
+    rows = [one.loader.row(number) for number in range(3)]
+    for trainer in (one, other):
+        trainer.train_step(rows[:1])
+    watch = one.watch
+    one.watch = SpikeWatch(1.1, {"tts": 0.1}, 100)
+    with pytest.raises(BadBatchError, match=r"step 2: the tts loss jumped to"):
+        one.train_step(rows[1:2])
+    one.watch = watch
+    assert one.train_step(rows[2:]) == other.train_step(rows[2:])
+    for ours, theirs in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            assert torch.equal(one.optimizer.state[ours][key], other.optimizer.state[theirs][key])
+
+
 def test_a_jump_of_the_loss_stops_and_a_fall_does_not():
     watch = SpikeWatch(4.0)
     for _ in range(60):
