@@ -97,8 +97,11 @@ def distribute(module: nn.Module, layers: nn.ModuleList, kind: Kind, world: Worl
     from torch.distributed.device_mesh import init_device_mesh
 
     mesh = init_device_mesh(world.device.type, (world.size,))
-    kinds = (torch.bfloat16, torch.float32) if half else (None, None)
-    policy = MixedPrecisionPolicy(*kinds, cast_forward_inputs=False)  # ids go in, all else follows from the weights
+    policy = MixedPrecisionPolicy(
+        param_dtype=torch.bfloat16 if half else None,
+        reduce_dtype=torch.float32 if half else None,
+        cast_forward_inputs=False,  # ids go in, all else follows from the weights
+    )
     for part in (*layers, module):
         fully_shard(part, mesh=mesh, mp_policy=policy)
     return module
