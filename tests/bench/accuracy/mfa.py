@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from curation.stages.punctuate.mfa.direct.features import cepstra, features
 from curation.stages.punctuate.mfa.direct.graph import SILENCE
 from curation.stages.punctuate.mfa.models import MfaConfig
 from curation.stages.punctuate.pocketsphinx import PocketSphinx
+from tests.bench.inputs.speech import with_noise
 from tests.support.real_speech import TWO_CITIES
 
 FRAME = 0.01
@@ -210,19 +212,50 @@ def least(aligner: DirectAligner | PocketSphinx, given: Sequence[Spoken]) -> flo
     return min(found)
 
 
+def heard(wave: Wave) -> dict[str, tuple[Wave, float]]:
+    """The recording, and as other voices, channels and rooms would have it; with how many times as long it became."""
+    band = scipy.signal.butter(6, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos")
+    tilt = scipy.signal.lfilter([1, -0.9], [1], wave)
+    return {
+        "as recorded": (wave, 1.0),
+        "telephone band": (scipy.signal.sosfilt(band, wave).astype(np.float32), 1.0),
+        "treble up": ((tilt * np.abs(wave).max() / np.abs(tilt).max()).astype(np.float32), 1.0),
+        "voice 12 % lower": (soxr.resample(wave, SAMPLE_RATE, SAMPLE_RATE * 1.12).astype(np.float32), 1.12),
+        "voice 12 % higher": (soxr.resample(wave, SAMPLE_RATE, SAMPLE_RATE / 1.12).astype(np.float32), 1 / 1.12),
+        "white noise at 15 dB": (with_noise(wave, 15.0, 0), 1.0),
+    }
+
+
 def adaptation(folder: Path) -> None:
-    """Print how far edges move where features are adapted to speakers, as MFA does without --single_speaker."""
+    """Print how far word edges are from MFA's own, without adaptation, of what was recorded: with features as they are,
+    and adapted to the two speakers, as MFA does without --single_speaker.
+    """
     with (folder / "csv" / "alignment_analysis.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["file"] != "oov"]
-    given = [Utterance(folder, row, "polyphase").spoken for row in rows]
-    edges = []
-    for adapt in (False, True):
-        aligner = DirectAligner(config(folder, adapt_to_speakers=adapt))
-        aligner.load()
-        placed = aligner.align_all(given)
-        edges.append([edge for places in placed for one in places or () if one for edge in (one.start, one.end)])
-    moved = np.abs(np.diff(np.array(edges), axis=0)[0]) * 1000 // SAMPLE_RATE
-    print(f"adapted to speakers: {(moved > 0).sum()} of {len(moved)} edges move, by at most {moved.max()} ms")
+    utterances = [Utterance(folder, row, "polyphase") for row in rows]
+    print(
+        "| | features | aligned | same frame | within 20 ms | above 50 ms | mean error |\n|---|---|---|---|---|---|---|"
+    )
+    for name in heard(utterances[0].wave):
+        for adapt in (False, True):
+            aligner = DirectAligner(config(folder, adapt_to_speakers=adapt))
+            aligner.load()
+            given, wanted = [], []
+            for each in utterances:
+                wave, longer = heard(each.wave)[name]
+                given.append(replace(each.spoken, wave=wave))
+                wanted.append([edge * longer for start, end, _ in each.words for edge in (start, end)])
+            errors = []
+            placed = aligner.align_all(given)
+            for places, truth in zip(placed, wanted, strict=True):
+                found = [edge / SAMPLE_RATE for one in places or () if one for edge in (one.start, one.end)]
+                errors += np.abs(np.subtract(found, truth)).tolist() if len(found) == len(truth) else []
+            off = np.array(errors) * 1000
+            shares = [np.mean(off < 5), np.mean(off < 25), np.mean(off > 50)]
+            cells = " | ".join(f"{share:.1%}" for share in shares)
+            kind = "adapted" if adapt else "as they are"
+            print(f"| {name} | {kind} | {sum(map(bool, placed))} of {len(placed)} | {cells} | {off.mean():.1f} ms |")
+    print()
 
 
 def main() -> None:
