@@ -2,14 +2,16 @@
 
     --set KEY=VALUE   settings of the build, e.g. consensus.max_pwer=0.2
     --builds FOLDER   where the builds stay, one for each folder; a finished one is read and not run again
+    --identify        languages are identified, and not those of the manifest
 
 A folder has `manifest.jsonl` with the columns path, language, transcript and perhaps set, or recordings and
 `reference.rttm`, who speaks when. For each of its sets: seconds, and the shares that are kept, and rejected by reason;
 errors of the kept texts (characters for Chinese and Japanese, else words, normalised as for pWER) of the words in the
 transcripts of the recordings that are kept in part, and how many of these errors are what the text lacks, for which a
-rejected part of a recording suffices. With a reference: what diarization passes on and what is kept, as in
-`tests.bench.accuracy.diarization`, whether label and voice agree included. Last, CPU seconds of the build, start and
-loading of the models included, for a second of audio. One process, one thread for each model.
+rejected part of a recording suffices; seconds of utterances whose language is another than the manifest's. With a
+reference: what diarization passes on and what is kept, as in `tests.bench.accuracy.diarization`, whether label and
+voice agree included. Last, CPU seconds of the build, start and loading of the models included, for a second of audio.
+One process, one thread for each model.
 """
 
 import argparse
@@ -44,24 +46,33 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--builds", type=Path)
+    parser.add_argument("--identify", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         for folder in chosen.folders:
             out = (chosen.builds or Path(temporary)) / folder.name
-            seconds = built(folder, out, chosen.set)
+            source = without_languages(folder, out) if chosen.identify else folder / "manifest.jsonl"
+            seconds = built(source if source.exists() else folder, out, chosen.set)
             report(folder, out)
             audio = sum(row["seconds"] for row in rows(out, "ledger"))
             cost = f"{seconds / audio:.3f} CPU s per second" if seconds else "built before"
             print(f"{folder.name}: {audio:.0f} s, {cost}\n", flush=True)
 
 
-def built(folder: Path, out: Path, settings: Sequence[str]) -> float:
+def without_languages(folder: Path, out: Path) -> Path:
+    """A manifest beside the build that names the recordings only."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    manifest = out.with_name(f"{out.name}.jsonl")
+    manifest.write_text("".join(json.dumps({"path": path}) + "\n" for path in transcripts(folder)), encoding="utf-8")
+    return manifest
+
+
+def built(source: Path, out: Path, settings: Sequence[str]) -> float:
     """CPU seconds of the build; 0 where it was there already."""
     if (out / "ledger").exists():
         return 0.0
-    manifest = folder / "manifest.jsonl"
     start = time.process_time()
-    build(load_config(overrides=[*FIXED, *settings]), [str(manifest if manifest.exists() else folder)], str(out))
+    build(load_config(overrides=[*FIXED, *settings]), [str(source)], str(out))
     return time.process_time() - start
 
 
@@ -80,10 +91,11 @@ def report(folder: Path, out: Path) -> None:
         verdict = f"{row['status']} {row['reason'] or ''}".strip()
         spent[set_of(truth.get(str(Path(row["path"]).resolve()), {}), folder)][verdict] += row["seconds"]
     wrong = dict(errors(truth, rows(out, "shards"), folder))
+    foreign = misidentified(truth, rows(out, "segments"), folder)
     for name, seconds in spent.items():
         total = sum(seconds.values())
         shares = ", ".join(f"{verdict} {part / total:.1%}" for verdict, part in seconds.most_common())
-        print(f"{name}: {total:.0f} s: {shares}{wrong.get(name, '')}")
+        print(f"{name}: {total:.0f} s: {shares}{wrong.get(name, '')}{foreign.get(name, '')}")
     if (folder / "reference.rttm").exists():
         passed = [row for row in ledger if is_passed_on(row)]
         for name, chosen in (("passed on", passed), ("kept", [row for row in passed if row["status"] == "kept"])):
@@ -121,6 +133,19 @@ def errors(truth: dict[str, Row], shards: Iterable[Row], folder: Path) -> Iterat
     for name, counts in total.items():
         share = counts["all"] / counts["units"]
         yield name, f"; errors {counts['all']} of {counts['units']} = {share:.1%}, {counts['lacking']} lacking"
+
+
+def misidentified(truth: dict[str, Row], segments: Iterable[Row], folder: Path) -> dict[str, str]:
+    """For each set, the seconds that were heard as another language, by language."""
+    total: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in segments:
+        known = truth.get(str(Path(row["path"]).resolve()), {})
+        if row["language"] and known.get("language", row["language"]) != row["language"]:
+            total[set_of(known, folder)][row["language"]] += row["end"] - row["start"]
+    return {
+        name: "; heard as " + ", ".join(f"{language} {part:.0f} s" for language, part in seconds.most_common())
+        for name, seconds in total.items()
+    }
 
 
 def begin(row: Row) -> float:
