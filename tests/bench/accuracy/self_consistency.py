@@ -1,18 +1,16 @@
 """How well does a system judge itself by its texts at other speeds, where it alone speaks the language?
 
-    OMP_NUM_THREADS=1 python -m tests.bench.accuracy.self_consistency [FOLDER...] [--voices] [--utterances]
+    OMP_NUM_THREADS=1 python -m tests.bench.accuracy.self_consistency FOLDER... [--utterances]
 
-FOLDER holds a `manifest.jsonl` with `language` and `transcript` of clips of at most 27 s. `--voices` adds sentences in
-five languages, spoken by espeak-ng (a Debian package), clean and in noise. All are heard by Whisper base alone. Errors
-are counted in the units of pWER: characters of Chinese and Japanese, words of others. Prints for each language the
-error rates of the text at normal speed and of the vote over all speeds, the correlation of self-inconsistency with the
-errors, what is kept by each threshold, and CPU seconds per second of audio.
+FOLDER holds a `manifest.jsonl` with `path`, `language`, `transcript` and perhaps `set` of clips of at most 27 s;
+`tests.bench.inputs.voices` writes one. All are heard by Whisper base alone. Errors are counted in the units of pWER:
+characters of Chinese and Japanese, words of others. Prints for each set, or language, the error rates of the text at
+normal speed and of the vote over all speeds, the correlation of self-inconsistency with the errors, what is kept by
+each threshold, and CPU seconds per second of audio.
 """
 
 import argparse
 import json
-import subprocess
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -30,16 +28,14 @@ from curation.stages.consensus.stage import Consensus
 from curation.stages.transcribe.stage import Transcribe, TranscribeConfig
 from curation.stages.transcribe.whisper import WhisperConfig
 from curation.text.normalize import normalizer_for
-from tests.bench.inputs.sentences import SENTENCES
-from tests.bench.inputs.speech import with_noise
 
 THRESHOLDS = (0.03, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 10.0)
-NOISE_DB = 10.0
 
 
 @dataclass(frozen=True)
 class Clip:
     name: str
+    group: str
     language: str
     reference: str
     wave: Wave
@@ -58,8 +54,7 @@ class Heard:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folders", type=Path, nargs="*")
-    parser.add_argument("--voices", action="store_true", help="sentences spoken by espeak-ng")
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--change", type=float, default=TranscribeConfig().speed_change)
     parser.add_argument("--utterances", action="store_true", help="one line for each clip")
     options = parser.parse_args()
@@ -67,37 +62,21 @@ def main() -> None:
     stage = Transcribe(TranscribeConfig(systems=[base], speed_change=options.change))
     stage.setup()
     clips = [clip for folder in options.folders for clip in clips_of(folder)]
-    clips += list(spoken()) if options.voices else []
     groups: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        groups[clip.language].append(clip)
-    for language, group in groups.items():
+        groups[clip.group].append(clip)
+    for name, group in groups.items():
         start = time.process_time()
         heard = [hear(stage, clip, show=options.utterances) for clip in group]
         seconds = sum(item.seconds for item in heard)
-        print_table(language, heard, (time.process_time() - start) / seconds)
+        print_table(name, heard, (time.process_time() - start) / seconds)
 
 
 def clips_of(folder: Path) -> Iterator[Clip]:
     for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        yield Clip(row["path"], row["language"], row["transcript"], read_wave(folder / row["path"]))
-
-
-def spoken() -> Iterator[Clip]:
-    """Each sentence clean, and faster by another voice in noise."""
-    for language, sentences in SENTENCES.items():
-        for number, (sentence, said) in enumerate(sentences):
-            yield Clip(f"{language}{number}", language, sentence, synthesize(said, language, 130))
-            noisy = with_noise(synthesize(said, language + "+f2", 160), NOISE_DB, number)
-            yield Clip(f"{language}{number}-noisy", language, sentence, noisy)
-
-
-def synthesize(text: str, voice: str, pace: int) -> Wave:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "said.wav"
-        subprocess.run(["espeak-ng", "-v", voice, "-s", str(pace), "-w", str(path), text], check=True)
-        return read_wave(path)
+        group = row.get("set", row["language"])
+        yield Clip(row["path"], group, row["language"], row["transcript"], read_wave(folder / row["path"]))
 
 
 def hear(stage: Transcribe, clip: Clip, *, show: bool) -> Heard:
@@ -114,18 +93,18 @@ def hear(stage: Transcribe, clip: Clip, *, show: bool) -> Heard:
     return Heard(len(clip.wave) / SAMPLE_RATE, inconsistency, len(reference), plain, voted)
 
 
-def print_table(language: str, heard: Sequence[Heard], cost: float) -> None:
+def print_table(name: str, heard: Sequence[Heard], cost: float) -> None:
     rates = [item.voted / item.units for item in heard]
     correlation = np.corrcoef([item.inconsistency for item in heard], rates)[0, 1] if len(heard) > 2 else np.nan
     total = sum(item.seconds for item in heard)
-    print(f"\n**{language}**: {len(heard)} clips, {total:.0f} s, correlation {correlation:.2f}, {cost:.2f} CPU s/s\n")
+    print(f"\n**{name}**: {len(heard)} clips, {total:.0f} s, correlation {correlation:.2f}, {cost:.2f} CPU s/s\n")
     print("| below | kept clips | kept seconds | errors at normal speed | of the vote |\n|---|---|---|---|---|")
     for threshold in THRESHOLDS:
         kept = [item for item in heard if item.inconsistency < threshold]
         seconds, units = sum(item.seconds for item in kept) / total, sum(item.units for item in kept) or np.nan
         plain, voted = (sum(getattr(item, name) for item in kept) / units for name in ("plain", "voted"))
-        name = "all" if threshold >= 1 else f"{threshold:g}"
-        print(f"| {name} | {len(kept) / len(heard):.0%} | {seconds:.0%} | {plain:.1%} | {voted:.1%} |")
+        limit = "all" if threshold >= 1 else f"{threshold:g}"
+        print(f"| {limit} | {len(kept) / len(heard):.0%} | {seconds:.0%} | {plain:.1%} | {voted:.1%} |")
 
 
 if __name__ == "__main__":

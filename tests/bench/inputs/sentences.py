@@ -1,11 +1,7 @@
-"""Sentences of our own in languages that only Whisper speaks among the packaged systems.
+"""Sentences of our own in languages that only Whisper speaks among the packaged systems."""
 
-Each is a pair: as it is written, and as a synthetic voice reads it. espeak-ng reads no kanji, so that Japanese is given
-to it in kana.
-"""
-
-SENTENCES: dict[str, list[tuple[str, str]]] = {
-    language: [(one, one) for one in lines.strip().split("\n")]
+SENTENCES: dict[str, list[str]] = {
+    language: lines.strip().split("\n")
     for language, lines in {
         "de": """
 Gestern Abend sind wir mit dem Zug nach Hamburg gefahren.
@@ -16,6 +12,14 @@ Das Wetter wird morgen wieder schöner, sagt der Bericht.
 Er hat den ganzen Tag im Garten gearbeitet und war sehr müde.
 Wir müssen noch Brot, Milch und Käse einkaufen.
 Die Kinder spielen draußen, obwohl es regnet.
+Im Sommer fahren viele Familien an die Küste, um sich dort zu erholen.
+Wenn du heute Abend Zeit hast, können wir zusammen kochen und einen Film ansehen.
+Die alte Brücke über den Fluss wird im nächsten Frühjahr erneuert.
+Mein Großvater hat uns oft Geschichten aus seiner Jugend erzählt.
+Nach der Arbeit gehe ich meistens noch eine Stunde im Wald spazieren.
+Der Arzt hat ihr geraten, mehr Wasser zu trinken und früher schlafen zu gehen.
+Auf dem Markt kauft man das Gemüse billiger als im Geschäft.
+Leider habe ich den Schlüssel im Büro vergessen und muss noch einmal zurück.
 """,
         "fr": """
 Hier soir, nous avons pris le train pour Marseille.
@@ -46,17 +50,32 @@ Los niños juegan fuera aunque está lloviendo.
 우리는 빵과 우유를 사야 합니다.
 아이들이 밖에서 놀고 있습니다.
 오늘 회의는 오후에 시작합니다.
+여름에는 많은 사람들이 가족과 함께 바다에 갑니다.
+저는 퇴근한 뒤에 공원에서 한 시간 정도 걷습니다.
+할아버지는 우리에게 옛날이야기를 자주 해 주셨습니다.
+의사 선생님은 물을 더 많이 마시라고 말씀하셨습니다.
+시장에서는 채소를 가게보다 싸게 살 수 있습니다.
+강 위에 있는 오래된 다리는 내년 봄에 고칠 예정입니다.
+사무실에 열쇠를 두고 와서 다시 돌아가야 합니다.
+시간이 있으면 오늘 저녁에 같이 영화를 봅시다.
+""",
+        "ja": """
+昨日の夜、私たちは電車で大阪に行きました。
+図書館は日曜日に休みです。
+妹は病院で働いています。
+駅はどこですか、教えてください。
+明日は天気が良くなるそうです。
+彼は一日中庭で働きました。
+パンと牛乳を買わなければなりません。
+子供たちは外で遊んでいます。
+夏には多くの家族が海へ出かけます。
+仕事が終わってから、公園を散歩します。
+祖父はよく昔の話をしてくれました。
+医者は水をもっと飲むように言いました。
+市場では野菜が店より安く買えます。
+川にかかる古い橋は来年の春に直されます。
+会社に鍵を忘れたので、もう一度戻らなければなりません。
+時間があれば、今夜一緒に映画を見ましょう。
 """,
     }.items()
-} | {
-    "ja": [
-        ("昨日の夜、私たちは電車で大阪に行きました。", "きのうのよる、わたしたちはでんしゃでおおさかにいきました。"),
-        ("図書館は日曜日に休みです。", "としょかんはにちようびにやすみです。"),
-        ("妹は病院で働いています。", "いもうとはびょういんではたらいています。"),
-        ("駅はどこですか、教えてください。", "えきはどこですか、おしえてください。"),
-        ("明日は天気が良くなるそうです。", "あしたはてんきがよくなるそうです。"),
-        ("彼は一日中庭で働きました。", "かれはいちにちじゅうにわではたらきました。"),
-        ("パンと牛乳を買わなければなりません。", "ぱんとぎゅうにゅうをかわなければなりません。"),
-        ("子供たちは外で遊んでいます。", "こどもたちはそとであそんでいます。"),
-    ]
 }
