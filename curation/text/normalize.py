@@ -6,7 +6,8 @@ written as a system wrote it. A number is one span, however many words it has: i
 
 English: see `curation.text.english`. Other languages: Unicode normalisation of our own, because Whisper's basic one
 deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper discussion 2849); numbers of
-Chinese and Japanese are values too (`curation.text.chinese_numbers`). Numbers of the others are not unified.
+Chinese and Japanese are values too (`curation.text.chinese_numbers`), and number words of German, French and Spanish
+are compared in digits (`curation.text.number_words`). Numbers of the others are not unified.
 
 A language with two scripts is compared in one. Chinese: a traditional character, its variants of Taiwan and Hong Kong,
 and the simplified one count as the same (OpenCC's tables, character by character). Serbian and Bosnian: Cyrillic as
@@ -26,6 +27,7 @@ from typing import Literal
 from curation.text.chinese_numbers import find_numbers
 from curation.text.english import read_english
 from curation.text.languages import writing_of
+from curation.text.number_words import number_words
 
 Unit = Literal["word", "character"]
 
@@ -111,6 +113,8 @@ def normalizer_for(language: str) -> Normalizer:
     name = "unicode-one-script" if writing.script else "unicode"
     if writing.numerals:
         return Normalizer(name, writing.unit, partial(_with_numbers, clean=clean))
+    if numbers := number_words(language):
+        return by_piece(name, writing.unit, lambda text: numbers.get(clean(text), clean(text)))
     return by_piece(name, writing.unit, clean)
 
 

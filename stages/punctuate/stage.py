@@ -158,7 +158,7 @@ class Punctuate(Stage):
         if placed is None:
             return
         if GIVEN not in segment.notes:
-            writings = [hypothesis.text for hypothesis in segment.hypotheses]
+            writings = writings_of(segment)
             segment.text, segment.edits = refine(
                 original,
                 pauses_ms(placed, wave, self.config.max_speech_ms),
@@ -186,6 +186,11 @@ class Punctuate(Stage):
                 if placed:
                     results[index] = aligner.kind, placed
         return results
+
+
+def writings_of(segment: Segment) -> list[str]:
+    """What the ASR systems wrote: one text of each, and all that a lone one wrote at several speeds."""
+    return [text for item in segment.hypotheses for text in (item.text, *item.variants)]
 
 
 def _speaker(recording: Recording, segment: Segment) -> Hashable:

@@ -26,7 +26,7 @@ from curation.stages.base import run_stage
 from curation.stages.decode.stage import decode_spans
 from curation.stages.punctuate.base import Placed, Spoken
 from curation.stages.punctuate.pauses import pauses_ms, spoken_words
-from curation.stages.punctuate.stage import Punctuate
+from curation.stages.punctuate.stage import Punctuate, writings_of
 from curation.text.punctuation import MARKS, Limits, Pieces, refine, split
 from curation.text.written import mark_shares
 from tests.support.real_speech import BECKETT, LIBRIVOX, TWO_CITIES
@@ -87,7 +87,7 @@ def as_used(segment: Segment, placed: Placed) -> tuple[str, list[Edit]]:
         pauses_ms(placed, segment.audio, config.max_speech_ms),
         language=segment.language,
         limits=config.limits,
-        shares=mark_shares(segment.text, [hypothesis.text for hypothesis in segment.hypotheses]),
+        shares=mark_shares(segment.text, writings_of(segment)),
     )
 
 

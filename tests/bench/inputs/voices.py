@@ -2,10 +2,10 @@
 
     --prompts ROOT   where Debian's asterisk-core-sounds-{fr,es} and their -g722 are, unpacked by `dpkg -x`; default: /
 
-Writes clips and `manifest.jsonl` with path, language, transcript and set, as `tests.bench.accuracy.build` and
-`.self_consistency` read it. French and Spanish are read by people: prompts of a telephone exchange of 3 to 12 s without
+Writes clips of up to 12 s and `manifest.jsonl` with path, language, transcript and set, as `tests.bench.accuracy.build`
+and `.self_consistency` read it. French and Spanish are read by people: 24 prompts each of a telephone exchange, without
 digits. German, some French and some Spanish is spoken by SVOX Pico, Japanese by Kokoro-82M in two voices, Korean by
-espeak-ng: our own sentences, clean and in white noise at 10 dB.
+espeak-ng: our own sentences, clean and in white noise at 10 dB. Sentences of a voice are joined with pauses of 0.4 s.
 
     apt-get install espeak-ng; pip install '.[voices]'
 """
@@ -16,8 +16,8 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -32,7 +32,10 @@ from tests.bench.inputs.speech import with_noise
 
 NOISE_DB = 10.0
 PROMPTS = {"fr": "fr_CA_f_June", "es": "es_MX_f_Allison"}
-PROMPTS_OF_A_LANGUAGE = 40
+PROMPTS_OF_A_LANGUAGE = 24
+PAUSE, LONGEST = round(0.4 * SAMPLE_RATE), 12 * SAMPLE_RATE
+G722_BYTES = 8000
+"""In a second."""
 PICO = {"de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
 KOKORO = ("jf_alpha", "jm_kumo")
 PLAIN = str.maketrans("áéíóúñ", "aeioun")
@@ -44,11 +47,13 @@ ACCENTS = {word.translate(PLAIN): word for word in SPANISH.split()}
 """Spanish words that the list of prompts has without accents; so are those in -ción."""
 
 
+Spoken = tuple[str, Wave]
+
+
 @dataclass(frozen=True)
 class Clip:
-    """A clip and what is said in it; `name` is that of its file."""
+    """A clip, what is said in it, and by whom."""
 
-    name: str
     language: str
     transcript: str
     voice: str
@@ -63,37 +68,46 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     with (chosen.folder / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
-        for clip in clips(chosen.prompts):
-            path = f"{clip.name}.flac"
+        for number, clip in enumerate(clips(chosen.prompts)):
+            path = f"{number:03}.flac"
             soundfile.write(chosen.folder / path, clip.wave, SAMPLE_RATE)
             row = {"path": path, "language": clip.language, "transcript": clip.transcript}
-            row["set"] = f"{clip.language} {clip.voice}"
-            manifest.write(json.dumps(row, ensure_ascii=False) + "\n")
+            manifest.write(json.dumps(row | {"set": f"{clip.language} {clip.voice}"}, ensure_ascii=False) + "\n")
 
 
 def clips(root: Path) -> Iterator[Clip]:
     """All clips, in a fixed order."""
     for language in PROMPTS:
-        yield from prompts(root, language)
+        yield from joined(language, "prompts", prompts(root, language))
     for language, voice in PICO.items():
-        for number, sentence in enumerate(SENTENCES[language]):
-            yield from clean_and_noisy(language, sentence, "pico", number, pico(sentence, voice))
-    for number, sentence in enumerate(SENTENCES["ja"]):
-        for voice in KOKORO:
-            yield from clean_and_noisy("ja", sentence, f"kokoro-{voice}", number, kokoro(sentence, voice))
-    for number, sentence in enumerate(SENTENCES["ko"]):
-        yield from clean_and_noisy("ko", sentence, "espeak", number, espeak(sentence, "ko"))
+        yield from clean_and_noisy(language, "pico", [(text, pico(text, voice)) for text in SENTENCES[language]])
+    half = len(SENTENCES["ja"]) // 2
+    for voice, texts in zip(KOKORO, (SENTENCES["ja"][:half], SENTENCES["ja"][half:]), strict=True):
+        yield from clean_and_noisy("ja", f"kokoro {voice}", [(text, kokoro(text, voice)) for text in texts])
+    yield from clean_and_noisy("ko", "espeak", [(text, espeak(text, "ko")) for text in SENTENCES["ko"]])
 
 
-def clean_and_noisy(language: str, sentence: str, voice: str, number: int, wave: Wave) -> Iterator[Clip]:
-    """The sentence as it was spoken, and in noise."""
-    kind = voice.partition("-")[0]
-    yield Clip(f"{language}-{voice}-{number:02}", language, sentence, kind, wave)
-    noisy = with_noise(wave, NOISE_DB, number)
-    yield Clip(f"{language}-{voice}-{number:02}-noisy", language, sentence, f"{kind} in noise", noisy)
+def clean_and_noisy(language: str, voice: str, spoken: Iterable[Spoken]) -> Iterator[Clip]:
+    """The sentences as they were spoken, and in noise."""
+    for number, clip in enumerate(joined(language, voice, spoken)):
+        yield clip
+        yield replace(clip, voice=f"{voice} in noise", wave=with_noise(clip.wave, NOISE_DB, number))
 
 
-def prompts(root: Path, language: str) -> Iterator[Clip]:
+def joined(language: str, voice: str, spoken: Iterable[Spoken]) -> Iterator[Clip]:
+    """Consecutive sentences of a voice with pauses between them, of at most 12 s if one is no longer."""
+    groups: list[list[Spoken]] = []
+    for text, wave in spoken:
+        length = sum(len(other) + PAUSE for _, other in groups[-1]) + len(wave) if groups else np.inf
+        if length > LONGEST:
+            groups.append([])
+        groups[-1].append((text, wave))
+    for group in groups:
+        parts = [part for _, wave in group for part in (wave, np.zeros(PAUSE, np.float32))]
+        yield Clip(language, " ".join(text for text, _ in group), voice, np.concatenate(parts[:-1]))
+
+
+def prompts(root: Path, language: str) -> Iterator[Spoken]:
     """Evenly spaced ones of those with 3 to 12 s of speech."""
     listed = root / f"usr/share/doc/asterisk-core-sounds-{language}/core-sounds-{language}.txt.gz"
     with gzip.open(listed, "rt", encoding="utf-8") as file:
@@ -101,12 +115,12 @@ def prompts(root: Path, language: str) -> Iterator[Clip]:
     found = []
     for name, _, text in lines:
         path = root / f"usr/share/asterisk/sounds/{PROMPTS[language]}/{name.strip()}.g722"
-        if path.exists() and not re.search(r"\d", text) and 3 <= path.stat().st_size / 8000 <= 12:
-            found.append((name.strip(), text.strip().strip('."“” '), path))
+        if path.exists() and not re.search(r"\d", text) and 3 <= path.stat().st_size / G722_BYTES <= 12:
+            found.append((text.strip().strip('."“” ') + ".", path))
     for place in np.linspace(0, len(found) - 1, PROMPTS_OF_A_LANGUAGE).round().astype(int):
-        name, text, path = found[place]
-        text = re.sub(r"[^\W\d_]+", lambda match: accented(match[0]), text) if language == "es" else text
-        yield Clip(f"{language}-{name.replace('/', '-')}", language, text, "prompts", read_g722(path))
+        text, path = found[place]
+        spelled = re.sub(r"[^\W\d_]+", lambda match: accented(match[0]), text) if language == "es" else text
+        yield spelled, read_g722(path)
 
 
 def accented(word: str) -> str:

@@ -50,6 +50,20 @@ def test_commas_at_real_pauses_and_none_in_fluent_speech(stage):
     assert abs(wisdom.start / SAMPLE_RATE - 5.75) < 0.05  # by Montreal Forced Aligner
 
 
+def test_what_a_lone_system_wrote_at_every_speed_is_evidence(stage):
+    """A mark without a pause stays, and a pause without a mark gets none."""
+    text = (
+        "It was the best of times, it was the worst of times it was the age of wisdom it was the age, of foolishness."
+    )
+    made = spoken(wave(TWO_CITIES)[: round(9 * SAMPLE_RATE)], text)
+    made.segments[0].hypotheses = [Hypothesis("a", text)]
+    stage.process([made])
+    assert {edit.kind for edit in made.segments[0].edits} == {"insert", "remove"}
+    made.segments[0].hypotheses = [Hypothesis("a", text, variants=[text, text])]
+    stage.process([made])
+    assert (made.segments[0].text, made.segments[0].edits) == (text, [])
+
+
 def test_running_again_changes_nothing(stage):
     made = spoken(librivox()[2], "Unless to be. Rather cold-hearted and, rather selfish is to be ill-disposed.")
     stage.process([made])
