@@ -7,7 +7,6 @@ writer, the package `gguf`.
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +40,8 @@ PARTS = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
+NO_MERGE = "<|im_end|> <|im_end|>"
+"""llama.cpp wants one merge at least, where a vocabulary of bytes has none: text never has such pieces."""
 BLOCK = 32
 """Weights of a row that share a scale in q8_0."""
 
@@ -138,7 +139,7 @@ def _add_vocabulary(writer: "GGUFWriter", vocabulary: Vocabulary, size: int) -> 
     writer.add_tokenizer_pre("qwen2" if _is_split(spec["pre_tokenizer"]) else "gpt-2")
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    writer.add_token_merges(list(_merges(spec)))
+    writer.add_token_merges(_merges(spec))
     writer.add_eos_token_id(vocabulary.end)
     writer.add_add_bos_token(value=False)
 
@@ -148,6 +149,7 @@ def _is_split(pre_tokenizer: dict[str, Any] | None) -> bool:
     return pre_tokenizer is not None and pre_tokenizer["type"] == "Sequence"
 
 
-def _merges(spec: dict[str, Any]) -> Iterator[str]:
-    for merge in spec["model"]["merges"]:
-        yield merge if isinstance(merge, str) else " ".join(merge)
+def _merges(spec: dict[str, Any]) -> list[str]:
+    """Merges of the text tokenizer, best first."""
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in spec["model"]["merges"]]
+    return merges or [NO_MERGE]

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.gguf import write_gguf
 from curation.train.infer.backends.base import Request
 from curation.train.infer.sampling import Allowed
 from curation.train.infer.speech_model import SpeechModel
-from tests.support.checkpoints.speech import TINY, write_checkpoint
+from tests.support.checkpoints.speech import TINY, random_qwen3, write_checkpoint
 from tests.support.commands import curation, message
 
 
@@ -93,23 +94,30 @@ def test_a_checkpoint_that_is_not_whole_leaves_no_file(small, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["f32", "q8_0"])
+@pytest.mark.parametrize("kind", ["f32", "f16", "q8_0"])
 def test_llama_cpp_answers_as_our_engine_does(tmp_path, kind):
-    """Greedy, on random weights: the same ids in float32, and nearly always with weights in 8 bits."""
+    """Greedy, on random weights, whose choices are near each other: rounded weights change some of them."""
     llama_cpp = pytest.importorskip("llama_cpp")
-    folder = write_checkpoint(tmp_path / "in", glm=64, global_=256, semantic=300, text_size=256)
-    model = SpeechModel.open(folder)
-    write_gguf(folder, tmp_path / "m.gguf", kind)
+    vocabulary = make_vocabulary(glm=64, global_=256, semantic=300, texts=["the north wind and the sun"], text_size=280)
+    random_qwen3(vocabulary.size).save_pretrained(tmp_path / "in")
+    vocabulary.save(tmp_path / "in")
+    (tmp_path / "in" / "speech_tokenizers.json").write_text(json.dumps({"glm": "compact", "bicodec": "compact"}))
+    write_gguf(tmp_path / "in", tmp_path / "m.gguf", kind)
     whole = {"type_k": llama_cpp.GGML_TYPE_F32, "type_v": llama_cpp.GGML_TYPE_F32}
     theirs = llama_cpp.Llama(str(tmp_path / "m.gguf"), n_ctx=512, n_threads=1, verbose=False, **whole)
-    size = model.vocabulary.size
-    allowed = Allowed(range(size - 1), (size - 1,))
+    for text in ("the north wind", "Sun, 12 of it:  \u00dcn\u00ef\u4f60\u597d", "it's <|im_end|> text"):
+        found = theirs.tokenize(text.encode(), add_bos=False, special=False)
+        assert found == vocabulary.text_ids(text).tolist()
+    allowed = Allowed(range(vocabulary.size - 1), (vocabulary.size - 1,))
     rng = np.random.default_rng(1)
-    prompts = [rng.integers(0, size - 1, length).astype(np.int32) for length in (3, 40, 120)]
+    prompts = [rng.integers(0, vocabulary.size - 1, length).astype(np.int32) for length in (3, 40, 120)]
+    answers = SpeechModel.open(tmp_path / "in").engine.run([Request(one, allowed, 60) for one in prompts])
     same = []
-    for prompt, answer in zip(prompts, model.engine.run([Request(one, allowed, 60) for one in prompts]), strict=True):
+    for prompt, answer in zip(prompts, answers, strict=True):
         theirs.reset()
         stream = theirs.generate(prompt.tolist(), temp=0, repeat_penalty=1.0)
-        same += [number == next(stream) for number in answer.ids]
-    assert len(same) > 100
-    assert all(same) if kind == "f32" else np.mean(same[:20]) > 0.5
+        same.append([number == next(stream) for number in answer.ids])
+    print(f"{kind}: {sum(map(sum, same))} of {sum(map(len, same))} ids as in our engine")
+    assert sum(map(len, same)) > 100
+    assert all(one[0] for one in same)
+    assert kind != "f32" or all(map(all, same))

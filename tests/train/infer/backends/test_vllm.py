@@ -10,16 +10,20 @@ import sys
 import time
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 
 from curation.core.errors import ConfigError, DataError, ServiceError
+from curation.serve.settings import ServeSettings
 from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.infer.backends.base import Request
 from curation.train.infer.backends.vllm import Vllm
 from curation.train.infer.engine import Engine
 from curation.train.infer.sampling import Allowed, Sampling
 from curation.train.infer.speech_model import SpeechModel
+from tests.curation.serve.served import served as in_front
+from tests.curation.serve.served import settled
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
 from tests.train.infer.backends.stand_in import error, vllm
@@ -218,6 +222,17 @@ def test_prompts_that_the_server_has_no_room_for_are_refused_here(remote, model)
     assert remote.engine.length == 1024
     with pytest.raises(DataError, match="a prompt of 1024 tokens"):
         remote.engine.submit(replace(prompt(model), prompt=np.zeros(1024, np.int32)))
+
+
+def test_a_server_in_front_of_it_says_that_it_cannot_answer(remote, served):
+    body = {"model": "front", "input": "Yes.", "response_format": "wav", "temperature": 0}
+    with in_front(remote, ServeSettings(name="front")) as (address, app):
+        assert httpx.post(f"{address}/v1/audio/speech", json=body, timeout=60).status_code == 200
+        served.answers["/v1/completions"] = 500, error("EngineCore died, see /root/vllm.log", 500)
+        told = httpx.post(f"{address}/v1/audio/speech", json=body, timeout=60)
+        assert (told.status_code, told.json()["error"]["type"]) == (502, "server_error")
+        assert "root" not in told.text
+        assert settled(app)
 
 
 def test_commands_ask_it_and_say_when_it_is_gone(checkpoint, served, model, tmp_path, monkeypatch):
