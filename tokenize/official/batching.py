@@ -99,6 +99,8 @@ def check_wave(wave: Wave, minimum: int, tokenizer: str) -> Wave:
 def pad_stack(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Stack rows of shape (..., length) with zeros on the right; also their lengths (rows,) int64."""
     lengths = torch.tensor([row.shape[-1] for row in rows])
+    if bool((lengths == lengths[0]).all()):
+        return torch.stack(list(rows)), lengths
     batch = rows[0].new_zeros(len(rows), *rows[0].shape[:-1], int(lengths.max()))
     for index, row in enumerate(rows):
         batch[index, ..., : row.shape[-1]] = row

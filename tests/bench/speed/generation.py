@@ -1,14 +1,14 @@
 """Generation against the library's `generate`, and how near it comes to the memory's bandwidth.
 
-    python -m tests.bench.speed.generation [--model 0.3b|tiny] [--threads 1] [--tokens 48] [--repeats 3]
+    python -m tests.bench.speed.generation [--model 0.3b|tiny] [--threads 1] [--tokens 48] [--repeats 3] [--busy]
     python -m tests.bench.speed.generation --device cuda --dtype bfloat16 --batches 1 16 40 --tokens 200
 
-Random weights at the size of GPA's 0.3B (or a tiny one). Prompts of different lengths, padded for
-the library and not for us; greedy; both choose among the 8,192 ids of speech, and must choose the same (with weights in
-8 bits, on a CPU, that is not asked). Each figure is
-the best of the repeats, which alternate between the programs. The bandwidth is that of reading 1 GiB, measured between
-the repeats. On a GPU, `call by call` is the engine without steps of fixed shapes, and torch's profiler counts the calls
-of a step and the time of its kernels.
+Random weights at the size of GPA's 0.3B (or a tiny one). Prompts of different lengths, padded for the library and not
+for us; greedy; both choose among the 8,192 ids of speech, and must choose the same (with weights in 8 bits, on a CPU,
+that is not asked). Each figure is the best of the repeats, which alternate between the programs. The bandwidth is that
+of reading 1 GiB, measured between the repeats. `--busy` keeps a core occupied meanwhile; `--longest` shortens the
+prompts, which take most of the time on a CPU. On a GPU, `call by call` is the engine without steps of fixed shapes, and
+torch's profiler counts the calls of a step and the time of its kernels.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from curation.train.infer.engine import Engine
 from curation.train.infer.qwen3 import Qwen3Decoder
 from curation.train.infer.sampling import Allowed
 from curation.train.infer.weights import Sizes
+from tests.bench.speed.busy import busy_core
 from tests.support.checkpoints.speech import GPA, TINY, random_qwen3
 
 MODELS = {"0.3b": (180_445, GPA), "tiny": (12_000, TINY)}
@@ -34,9 +35,9 @@ SPEECH = 8192
 LOGITS = {"speech ids only": lambda size: range(size - SPEECH, size), "all ids": range}
 
 
-def prompts(count, size):
+def prompts(count, size, longest=200):
     rng = np.random.default_rng(0)
-    return [rng.integers(0, size, length).astype(np.int32) for length in rng.integers(40, 200, count)]
+    return [rng.integers(0, size, length).astype(np.int32) for length in rng.integers(longest // 5, longest, count)]
 
 
 def wait(device):
@@ -115,7 +116,7 @@ def weight_bytes(decoder, body):
 
 def compare(model, decoder, rounded, size, count, arguments):
     """Seconds for a token of every row, by program; the prompts' share is taken out by running one token alone."""
-    batch, seconds, answers, rates = prompts(count, size), {}, {}, []
+    batch, seconds, answers, rates = prompts(count, size, arguments.longest), {}, {}, []
     runs, engines = {"transformers generate": lambda tokens: library(model, batch, tokens, size)}, {}
     for name, body in LOGITS.items():
         engines[f"ours, {name}"] = Engine(decoder, count, 512)
@@ -161,6 +162,10 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument(
+        "--longest", type=int, default=200, help="tokens of the longest prompt, five times the shortest"
+    )
+    parser.add_argument("--busy", action="store_true", help="another process computes all the time")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -177,8 +182,9 @@ def main():
     parameters = sum(tensor.numel() for tensor in tensors.values())
     where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{arguments.threads} thread(s)"
     print(f"Qwen3, {parameters:,} parameters, {arguments.dtype}, {where}, {arguments.tokens} tokens a row")
-    for count in arguments.batches:
-        compare(model, decoder, rounded, size, count, arguments)
+    with busy_core(arguments.busy):
+        for count in arguments.batches:
+            compare(model, decoder, rounded, size, count, arguments)
 
 
 if __name__ == "__main__":
