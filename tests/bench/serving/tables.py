@@ -25,9 +25,9 @@ import torch
 
 from curation.models.packaged_speech import BECKETT
 from curation.models.store import resolve
-from curation.tokenize.base import CodecTokens
+from curation.tokenize.official.bicodec.synthesis import Window
 from curation.train.evaluate.serving import TABLE_1, TABLE_2, serve_speech, serve_transcription
-from curation.train.infer.engine import Request
+from curation.train.infer.engine import Engine, Request
 from curation.train.infer.files import read_recording
 from curation.train.infer.sampling import GREEDY, Allowed
 from curation.train.infer.speech_model import SpeechModel
@@ -133,24 +133,31 @@ def capture(model):
 
 
 def counts(model, voice, clip):
-    """Print operators of a step, and of what the tokenizers do for one client and for eight."""
-    engine = model.engine
-    answers = [engine.submit(Request(np.arange(9, dtype=np.int32), model.speech_ids, 9, model.sampling))]
-    stream = engine.follow(answers[0])
+    """Print operators of a step, and of a batch of the tokenizers for one client and for eight."""
+    own = model.engine
+    engine = own if own.decoding else Engine(own.decoder, own.cache.slots, own.cache.length, fixed=True)
+    stream = engine.stream(Request(np.arange(9, dtype=np.int32), model.speech_ids, 9, model.sampling))
     [next(stream) for _ in range(3)]
-    calls = calls_of(lambda: next(stream))
+    (shape,) = [shape for shape in engine.decoding._steps if (shape.rows, shape.tasks) == (1, (model.speech_ids,))]
+    with torch.inference_mode():
+        inside = calls_of(lambda: engine.decoding._step(shape))
+    whole = calls_of(lambda: next(stream))
     stream.close()
-    whole = "and one replay" if engine.decoding and engine.decoder.embedding.is_cuda else "of a step, call by call"
-    print(f"operators a step: {calls} {whole}")
-    ids = np.zeros(92, np.int32)
+    around = whole if own.decoding else whole - inside  # a replay calls nothing
+    print(f"operators a step: {inside} within what a GPU replays, {around} around it")
+    codec, content = model.codec, model.content
+    loud, sound = (codec.volume_normalized(wave) for wave in (voice, clip))
+    window = Window(np.zeros(92, np.int32), 0, 25, codec.dvector([np.zeros(32, np.int32)])[0])
     work = {
-        "encode a voice": lambda count: model.codec.voices([voice] * count),
-        "encode a clip, codec": lambda count: model.codec.encode([clip] * count),
-        "encode a clip, content": lambda count: model.content.encode([clip] * count),
-        "decode 92 tokens": lambda count: model.codec.decode([CodecTokens(ids, np.zeros(32, np.int32))] * count),
+        "voices": lambda count: codec._voices_batch([loud] * count),
+        "clips, codec": lambda count: codec._encode_batch([sound] * count),
+        "clips, content": lambda count: content._encode_chunks([content.chunk(clip)] * count),
+        "25 of 92 tokens": lambda count: codec.synthesis.batch([window] * count),
     }
     for name, run in work.items():
-        print(f"operators, {name}: {calls_of(partial(run, 1))} for one client, {calls_of(partial(run, 8))} for 8")
+        print(
+            f"operators a batch, {name}: {calls_of(partial(run, 1))} for one client, {calls_of(partial(run, 8))} for 8"
+        )
 
 
 def calls_of(run):

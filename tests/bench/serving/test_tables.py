@@ -1,5 +1,7 @@
 """The paper's tables in miniature, without a GPU."""
 
+import re
+
 import pytest
 
 from tests.bench.serving.tables import main
@@ -20,4 +22,7 @@ def test_both_tables_are_filled_beside_the_papers(capsys):
     assert "| 1797.0" not in first
     assert "| (paper) | 157.5 |" in second
     assert "look-ahead 8, then 67" in told
-    assert "for one client" in told
+    around = int(re.search(r"(\d+) around it", told)[1])
+    assert around <= 10
+    for one, eight in re.findall(r"(\d+) for one client, (\d+) for 8", told):
+        assert int(eight) < 2 * int(one)  # a batch, whose few copies in and out grow
