@@ -55,7 +55,7 @@ class TranscribeConfig(Section):
         0.1,
         description="an utterance whose language only one of the systems speaks is heard again slower and faster by "
         "this share, to judge the system by itself (`consensus.max_self_inconsistency`), which takes three times as "
-        "long; 0: not, and such utterances are kept unjudged",
+        "long; 0: not, and such utterances are judged by its confidence alone (`consensus.min_self_confidence`)",
         ge=0,
         le=0.5,
     )

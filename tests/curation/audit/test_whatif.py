@@ -22,6 +22,7 @@ THRESHOLDS = st.fixed_dictionaries(
         "consensus.min_words": st.sampled_from([0, 1, 3]),
         "consensus.max_pwer": st.sampled_from([0.0625, 0.1, 0.15, 0.5, 2.0]),
         "consensus.max_self_inconsistency": st.sampled_from([0.0, 0.1, 0.5]),
+        "consensus.min_self_confidence": st.sampled_from([0.0, 0.5, 0.7]),
         "consensus.min_confidence": st.sampled_from([0.0, 0.5, 0.875]),
     }
 )
@@ -37,6 +38,7 @@ def scored(tmp_path_factory):
         "text.words": [0.0, 1.0, 4.0],
         "pwer": [0.0, 0.0625, 0.1, 0.15, 0.7, None],
         "consensus.self_inconsistency": [0.0, 0.2, None],
+        "confidence": [0.5, 0.7, None],
         "confidence.calibrated": [0.4, 0.5, 0.9, None],
     }
     recordings = {}

@@ -13,6 +13,7 @@ SCORES = {
     "consensus.min_words": "text.words",
     "consensus.max_pwer": "pwer",
     "consensus.max_self_inconsistency": "consensus.self_inconsistency",
+    "consensus.min_self_confidence": "confidence",
     "consensus.max_characters_per_second": "text.characters_per_second",
     "consensus.max_compression_ratio": "text.compression_ratio",
     "consensus.max_repeated_trigrams": "text.repeated_trigram_share",
@@ -31,6 +32,7 @@ def test_thresholds_by_default():
     assert optional == {
         "diarize.max_homogeneity_distance",
         "transcribe.min_language_probability",
+        "consensus.min_self_confidence",
         *(name for name in ORDER if name.startswith("consensus.max_") and name != "consensus.max_self_inconsistency"),
     }
 
@@ -43,6 +45,7 @@ def test_thresholds_by_default():
         "consensus.min_words=4",
         "consensus.max_pwer=0.5",
         "consensus.max_self_inconsistency=0.5",
+        "consensus.min_self_confidence=0.5",
         "consensus.max_characters_per_second=25",
         "consensus.max_compression_ratio=2",
         "consensus.max_repeated_trigrams=0.5",
@@ -57,23 +60,27 @@ def test_a_setting_is_the_threshold_of_its_rule_alone(override):
 def test_what_is_switched_off_has_no_rule():
     assert list(rules("boundary=null")) == [ORDER[0], *ORDER[2:]]
     assert list(rules("consensus.min_confidence=0")) == ORDER
+    assert set(ORDER) - set(rules("consensus.min_self_confidence=0")) == {"consensus.min_self_confidence"}
     assert set(rules("consensus.min_confidence=0.5")) == {*ORDER, "consensus.min_confidence"}
 
 
 def test_an_utterance_has_one_of_the_two_error_rates_and_two_systems_have_that_of_pairs():
-    assert rules()["consensus.max_self_inconsistency"].unless == "pwer"
+    for field in ("consensus.max_self_inconsistency", "consensus.min_self_confidence"):
+        assert rules()[field].unless == "pwer"
     assert rules("transcribe.min_independent=2")["consensus.max_pwer"].required
 
 
 def test_where_transcripts_are_checked_agreement_is_none():
     given = rules("consensus.reference=manifest", "consensus.min_confidence=0.5")
     agreement = {"transcribe.min_language_probability", "consensus.max_pwer", "consensus.max_self_inconsistency"}
+    agreement |= {"consensus.min_self_confidence"}
     assert set(given) == {*ORDER, "consensus.max_reference_wer"} - agreement
     assert given["consensus.max_reference_wer"].required
 
 
-def test_a_system_that_is_not_heard_at_other_speeds_is_not_judged():
+def test_a_system_that_is_not_heard_at_other_speeds_is_judged_by_its_confidence():
     assert not rules("transcribe.speed_change=0")["consensus.max_self_inconsistency"].required
+    assert "consensus.min_self_confidence" in rules("transcribe.speed_change=0")
 
 
 @pytest.mark.parametrize("name", ["characters_per_second", "compression_ratio", "repeated_trigrams"])
