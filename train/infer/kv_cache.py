@@ -4,8 +4,10 @@ A request gets a slot when it is admitted and gives it back when it is done; not
 is not touched before it is used, so a generous length costs nothing.
 """
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,8 +26,8 @@ class KvCache:
         self.spare = slots
         """A further slot, never handed out, for rows that fill a batch up."""
         shape = (slots + 1, kv_heads, length, head_dim)
-        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
-        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self.keys = [_zeros(shape, dtype, device) for _ in range(layers)]
+        self.values = [_zeros(shape, dtype, device) for _ in range(layers)]
         self.lengths = [0] * slots
         """Tokens that each slot holds; 0: free."""
         self._free = list(range(slots))
@@ -44,6 +46,15 @@ class KvCache:
         """Free a slot. Its content is overwritten by the next one."""
         self.lengths[slot] = 0
         self._free.append(slot)
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> Tensor:
+    """Zeros; on a CPU those of the operating system, which take no memory before they are used, while torch writes its
+    own.
+    """
+    if torch.device(device).type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.zeros(math.prod(shape) * dtype.itemsize, np.uint8)).view(dtype).view(shape)
 
 
 class Room(NamedTuple):

@@ -1,5 +1,6 @@
 """Slots of the cache: the lowest free one is taken, what is given back is free and empty, and nothing moves."""
 
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -51,3 +52,15 @@ def test_tokens_are_stored_at_their_slot_layer_and_position():
         assert torch.equal(own.values[1][slot, :, position], values[token])
     assert not own.keys[0].any()
     assert int((own.keys[1] != 0).any(-1).sum()) == 3 * 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_room_that_nothing_is_in_takes_no_memory(dtype):
+    process = psutil.Process()
+    before = process.memory_info().rss
+    room = KvCache(2, 15, 8, 4096, 128, dtype, "cpu")
+    size = 4 * room.keys[0].nbytes
+    assert size >= 2**29
+    assert process.memory_info().rss - before < size / 8
+    assert room.values[1].dtype == dtype
+    assert not room.values[1][3, 2, 4000:].any()
