@@ -13,10 +13,10 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
-import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
 from curation.core.errors import ConfigError, ServiceError
 from curation.tokenize.vocabulary import MARKERS, Vocabulary
@@ -25,7 +25,47 @@ from curation.train.infer.backends.base import Answer, Request
 KEY_VARIABLE = "VLLM_API_KEY"
 CONNECT_SECONDS, SILENT_SECONDS = 10.0, 300.0
 """To connect, and without a token of a request, which may wait for its turn."""
+MOST_BYTES = 4 * 2**20
+"""Of an answer that is read at once, and of a line of a streamed one."""
+NO_DATA = (b":", b"event:", b"id:", b"retry:")
+"""How the other lines of a stream of events begin; those with a colon alone are comments, by which proxies keep it."""
 PROBE = "Good morning, 1234."
+
+
+class Card(BaseModel):
+    """A model that is served."""
+
+    id: str
+    max_model_len: int | None = Field(None, ge=1)
+
+
+class Cards(BaseModel):
+    """What `/v1/models` gives."""
+
+    data: list[Card]
+
+
+class Tokens(BaseModel):
+    """What `/tokenize` gives."""
+
+    tokens: list[int]
+
+
+class Choice(BaseModel):
+    """A piece of an answer."""
+
+    token_ids: list[int] | None = None
+    finish_reason: str | None = None
+    stop_reason: int | str | None = None
+
+
+class Piece(BaseModel):
+    """A line of a streamed answer; without choices it is an error."""
+
+    choices: list[Choice] | None = None
+
+
+Form = TypeVar("Form", bound=BaseModel)
 
 
 class Vllm:
@@ -35,23 +75,19 @@ class Vllm:
     """
 
     def __init__(self, url: str, vocabulary: Vocabulary, slots: int = 16, length: int = 4096) -> None:
-        self.url = url.rstrip("/").removesuffix("/v1")
-        if not httpx.URL(self.url).host or not self.url.startswith(("http://", "https://")):
-            msg = f"--engine {url}: not an address of a server: give http://HOST:PORT, as `vllm serve` prints it"
-            raise ConfigError(msg)
-        key = os.environ.get(KEY_VARIABLE)
+        self.url, key = _address(url), _key()
         self._client = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             limits=httpx.Limits(max_connections=slots),
             timeout=httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS, pool=None),
         )
-        served = self._ask("GET", "/v1/models").get("data")
-        if not served or "id" not in served[0]:
-            msg_0 = "serves no model"
-            raise self._error(msg_0, "start `vllm serve CHECKPOINT` there")
-        self.name: str = served[0]["id"]
-        self.slots, self.length = slots, min(length, served[0].get("max_model_len") or length)
+        served = self._ask(Cards, "GET", "/v1/models").data
+        if not served:
+            what = "serves no model"
+            raise self._error(what, "start `vllm serve CHECKPOINT` there")
+        self.name = served[0].id
+        self.slots, self.length = slots, min(length, served[0].max_model_len or length)
         self._check(vocabulary)
 
     def describe(self) -> dict[str, str | int]:
@@ -110,7 +146,7 @@ class Vllm:
         return {
             "model": self.name,
             "prompt": request.prompt.tolist(),
-            "max_tokens": min(request.limit, self.length - len(request.prompt)),
+            "max_tokens": self._most(request),
             "allowed_token_ids": [*request.allowed.body, *ends],
             "stop_token_ids": ends,
             "temperature": sampling.temperature,
@@ -126,13 +162,16 @@ class Vllm:
             "return_token_ids": True,
         }
 
-    def _take(self, answer: Answer, choice: dict[str, Any]) -> Iterator[int]:
+    def _most(self, request: Request) -> int:
+        return min(request.limit, self.length - len(request.prompt))
+
+    def _take(self, answer: Answer, choice: Choice) -> Iterator[int]:
         """Note what a piece of the answer says, and yield its new ids."""
-        if choice.get("token_ids") is None:
+        if choice.token_ids is None:
             msg = "answers in text alone"
             raise self._error(msg, "it must know return_token_ids: vLLM 0.10.2 or later")
-        allowed = answer.request.allowed
-        for number in choice["token_ids"]:
+        allowed, most = answer.request.allowed, self._most(answer.request)
+        for number in choice.token_ids:
             if answer.finished:  # cancelled by another thread
                 return
             if number in allowed.ends:
@@ -141,42 +180,54 @@ class Vllm:
             if number not in allowed.body:
                 msg = f"answered with id {number}, which was not allowed"
                 raise self._error(msg, "is it vLLM?")
+            if len(answer.ids) == most:
+                msg = f"answered with more than the {most} tokens that were asked for"
+                raise self._error(msg, "is it vLLM?")
             answer.ids.append(number)
             yield number
-        reason = choice.get("finish_reason")
+        reason, stop = choice.finish_reason, choice.stop_reason
         if reason == "length":
             answer.finished = "limit"
         elif reason == "stop":
-            answer.finished, answer.end = "end", choice.get("stop_reason") or allowed.ends[-1]
+            answer.finished, answer.end = "end", stop if isinstance(stop, int) else allowed.ends[-1]
         elif reason:
             msg = f"ended an answer with {reason!r}"
             raise self._error(msg, "its log says why")
 
-    def _choices(self, response: httpx.Response) -> Iterator[dict[str, Any]]:
+    def _choices(self, response: httpx.Response) -> Iterator[Choice]:
         """The pieces of a streamed answer. Raises ServiceError for an error among them."""
-        for line in response.iter_lines():
-            content = line.removeprefix("data:").strip()
-            if not content or content == "[DONE]":
+        for line in self._lines(response):
+            content = line.removeprefix(b"data:").strip()
+            if not content or content == b"[DONE]" or line.startswith(NO_DATA):
                 continue
-            piece = self._read(content)
-            if "choices" not in piece:
-                msg = f"failed ({_reason(piece)})"
+            piece = self._read(Piece, content)
+            if piece.choices is None:
+                msg = f"failed ({_reason(content)})"
                 raise self._error(msg, "its log says why")
-            yield from piece["choices"]
+            yield from piece.choices
+
+    def _lines(self, response: httpx.Response) -> Iterator[bytes]:
+        """Lines of a response, which end with a line feed alone: text in them may hold other ends of lines (U+2028)."""
+        rest = b""
+        for part in response.iter_bytes():
+            *lines, rest = (rest + part).split(b"\n")
+            yield from lines
+            self._check_size(rest)
+        yield rest
 
     def _check(self, vocabulary: Vocabulary) -> None:
         """Raise ServiceError where the server's tokenizer has other ids."""
         text = "".join(f"<|{name}|>" for name in MARKERS) + PROBE
         asked = {"model": self.name, "prompt": text, "add_special_tokens": False}
-        found = self._ask("POST", "/tokenize", asked).get("tokens")
-        expected = [*(vocabulary.markers[name] for name in MARKERS), *vocabulary.text_ids(PROBE)]
-        if not np.array_equal(found or [], expected):
+        found = self._ask(Tokens, "POST", "/tokenize", asked).tokens
+        expected = [*(vocabulary.markers[name] for name in MARKERS), *vocabulary.text_ids(PROBE).tolist()]
+        if found != expected:
             msg = f"serves {self.name}, which has another vocabulary"
             raise self._error(msg, "start `vllm serve` with this checkpoint, and its tokenizer files")
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(self, form: type[Form], method: str, path: str, body: dict[str, Any] | None = None) -> Form:
         with self._answering(method, path, body) as response:
-            return self._read(response.read())
+            return self._read(form, self._whole(response))
 
     @contextmanager
     def _answering(self, method: str, path: str, body: dict[str, Any] | None) -> Iterator[httpx.Response]:
@@ -184,7 +235,8 @@ class Vllm:
         try:
             with self._client.stream(method, path, json=body) as response:
                 if not response.is_success:
-                    reason = _reason(self._read(response.read()))
+                    content = self._whole(response)
+                    reason = _reason(content) or repr(content[:80])
                     msg = f"answers {path} with {response.status_code}: {reason}"
                     raise self._error(msg, "see its log")
                 yield response
@@ -192,21 +244,56 @@ class Vllm:
             msg = f"does not answer {path} ({error or type(error).__name__})"
             raise self._error(msg, "does `vllm serve` run there?") from error
 
-    def _read(self, content: str | bytes) -> dict[str, Any]:
-        try:
-            found = json.loads(content)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            msg = f"answers with what is not JSON of vLLM: {content[:80]!r}"
-            raise self._error(msg, "is it vLLM?")
+    def _whole(self, response: httpx.Response) -> bytes:
+        found = b""
+        for part in response.iter_bytes():
+            found += part
+            self._check_size(found)
         return found
+
+    def _check_size(self, content: bytes) -> None:
+        if len(content) > MOST_BYTES:
+            msg = f"answers with more than {MOST_BYTES} bytes at once"
+            raise self._error(msg, "is it vLLM?")
+
+    def _read(self, form: type[Form], content: bytes) -> Form:
+        try:
+            return form.model_validate_json(content, strict=True)
+        except ValidationError as error:
+            msg = f"answers with what is not JSON of vLLM: {content[:80]!r}"
+            raise self._error(msg, "is it vLLM?") from error
 
     def _error(self, what: str, remedy: str) -> ServiceError:
         return ServiceError(f"the engine at {self.url} {what}: {remedy}")
 
 
-def _reason(body: dict[str, Any]) -> str:
-    """What an error says; versions of vLLM nest it or not."""
-    error = body.get("error", body)
+def _address(url: str) -> str:
+    """The address without a path of the API. Raises ConfigError where it is none, or holds more than that."""
+    try:
+        found = httpx.URL(url.rstrip("/").removesuffix("/v1"))
+        found.raw_host.decode().encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        found = httpx.URL()
+    if found.scheme not in {"http", "https"} or not found.host or found.userinfo or found.query or found.fragment:
+        msg = f"--engine {url}: not an address of a server: give http://HOST:PORT, as `vllm serve` prints it"
+        raise ConfigError(msg)
+    return str(found)
+
+
+def _key() -> str:
+    """The server's key, empty where there is none. Raises ConfigError for what cannot be sent."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        msg = f"{KEY_VARIABLE}: holds what is no key: give the one of `vllm serve --api-key`, in printable ASCII"
+        raise ConfigError(msg)
+    return key
+
+
+def _reason(content: bytes) -> str:
+    """What an error says, which versions of vLLM nest or not; empty where it is none."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    error = body.get("error", body) if isinstance(body, dict) else body
     return str(error.get("message", error) if isinstance(error, dict) else error)[:500]

@@ -2,7 +2,8 @@
 
 The form of requests, answers and errors is that of vLLM 0.10.2 to 0.28 (vllm/entrypoints/openai/completion and
 vllm/entrypoints/serve/tokenize): pieces of a streamed answer hold the ids of one token or more, and the id that ended
-it too.
+it too; their text is written as it is, whatever ends a line there. A proxy between the two may keep a stream with
+comments.
 """
 
 import json
@@ -133,13 +134,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_pieces(self, body, pieces):
         sent = 0
+        self.wfile.write(b"8\r\n: ping\n\n\r\n")
         for ids, reason, stop in pieces:
-            choice = {"index": 0, "text": "", "logprobs": None, "finish_reason": reason, "stop_reason": stop}
+            choice = {"index": 0, "text": "a\u2028b\u0085", "finish_reason": reason, "stop_reason": stop}
             if body["return_token_ids"] and not self.served.text_only:
                 choice["token_ids"] = ids
                 if not sent:
                     choice["prompt_token_ids"] = body["prompt"]
-            self.chunk(json.dumps({"id": "cmpl-1", "object": "text_completion", "model": "tiny", "choices": [choice]}))
+            piece = {"id": "cmpl-1", "object": "text_completion", "model": "tiny", "choices": [choice]}
+            self.chunk(json.dumps(piece, ensure_ascii=False))
             sent += len(ids)
             if 0 <= self.served.cut_after <= sent:
                 self.close_connection = True

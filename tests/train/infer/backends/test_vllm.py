@@ -114,6 +114,14 @@ def test_a_key_is_sent_where_there_is_one(checkpoint, served, monkeypatch):
     monkeypatch.setenv("VLLM_API_KEY", "abc")
     SpeechModel.open(checkpoint, engine=served.url)
     assert served.keys == {"", "Bearer abc"}
+    monkeypatch.setenv("VLLM_API_KEY", "abc\n")  # as a file with it ends
+    SpeechModel.open(checkpoint, engine=served.url)
+    assert served.keys == {"", "Bearer abc"}
+    for key in ("schlüssel", "a\nb"):
+        monkeypatch.setenv("VLLM_API_KEY", key)
+        with pytest.raises(ConfigError, match="VLLM_API_KEY: holds what is no key") as caught:
+            SpeechModel.open(checkpoint, engine=served.url)
+        assert key not in str(caught.value)
 
 
 def idle(served, seconds=30.0):
@@ -181,8 +189,38 @@ def test_an_error_of_a_request_says_what_the_server_says(remote, served, model):
     served.answers["/v1/completions"] = 400, error("temperature must be non-negative", 400)
     with pytest.raises(ServiceError, match="answers /v1/completions with 400: temperature must be non-negative"):
         remote.engine.run([prompt(model)])
-    served.answers["/v1/completions"] = 500, "Internal Server Error"
-    with pytest.raises(ServiceError, match="not JSON of vLLM: b'Internal Server Error'"):
+    served.answers["/v1/completions"] = 502, "<html>Bad Gateway"
+    with pytest.raises(ServiceError, match="answers /v1/completions with 502: b'<html>Bad Gateway'"):
+        remote.engine.run([prompt(model)])
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        (None, "failed"),
+        (5, "not JSON of vLLM"),
+        ([5], "not JSON of vLLM"),
+        ([{"token_ids": 5}], "not JSON of vLLM"),
+        ([{"token_ids": [True]}], "not JSON of vLLM"),
+        ([{"token_ids": [2600] * 101, "finish_reason": "length"}], "answered with more than the 100 tokens"),
+    ],
+)
+def test_answers_of_another_form_are_named(remote, served, model, choices, reason):
+    assert 2600 in model.speech_ids.body
+    served.answers["/v1/completions"] = 200, f"data: {json.dumps({'choices': choices})}\n\n"
+    answer = remote.engine.submit(prompt(model))
+    with pytest.raises(ServiceError, match=reason):
+        list(remote.engine.follow(answer))
+    assert answer.finished == "failed"
+    assert len(answer.ids) <= 100
+
+
+def test_no_more_is_read_than_an_answer_can_be(remote, served, model):
+    served.answers["/v1/completions"] = 200, "data: " + " " * 6_000_000
+    with pytest.raises(ServiceError, match="answers with more than 4194304 bytes at once"):
+        remote.engine.run([prompt(model)])
+    served.answers["/v1/completions"] = 500, " " * 6_000_000
+    with pytest.raises(ServiceError, match="answers with more than 4194304 bytes at once"):
         remote.engine.run([prompt(model)])
 
 
@@ -192,6 +230,10 @@ def test_an_error_of_a_request_says_what_the_server_says(remote, served, model):
         ("/v1/models", 200, '{"data": []}', "serves no model"),
         ("/v1/models", 401, '{"error": "Unauthorized"}', "answers /v1/models with 401: Unauthorized"),
         ("/v1/models", 200, "<html>", "not JSON of vLLM"),
+        ("/v1/models", 200, "[" * 100_000, "not JSON of vLLM"),
+        ("/v1/models", 200, '{"data": [5]}', "not JSON of vLLM"),
+        ("/v1/models", 200, '{"data": [{"id": "tiny", "max_model_len": -1}]}', "not JSON of vLLM"),
+        ("/v1/models", 302, "<html>", "answers /v1/models with 302: b'<html>'"),
         ("/tokenize", 404, '{"detail": "Not Found"}', "answers /tokenize with 404"),
         ("/tokenize", 200, '{"tokens": [1, 2]}', "serves tiny, which has another vocabulary"),
     ],
@@ -207,9 +249,16 @@ def test_a_model_of_another_vocabulary_is_refused(served):
         Vllm(served.url, make_vocabulary(glm=1, global_=1, semantic=1, texts=["a b"] * 9, text_size=260))
 
 
-@pytest.mark.parametrize("url", ["there:8000", "http://", "ftp://there"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("there:8000", "http://", "ftp://there", "http://there:port", "http://[::1", f"http://{'a' * 70}.x"),
+        *("http://there?a=b", "http://name:secret@there"),
+    ],
+)
 def test_an_address_that_is_none_is_refused(checkpoint, url):
-    with pytest.raises(ConfigError, match=f"--engine {url}: not an address of a server: give http://HOST:PORT"):
+    said = pattern(f"--engine {url}: not an address of a server: give http://HOST:PORT")
+    with pytest.raises(ConfigError, match=said):
         SpeechModel.open(checkpoint, engine=url)
 
 
