@@ -47,6 +47,14 @@ MAX_TRANSCRIPT = 1000
 """Letters of what a registered voice says, which is one utterance."""
 
 
+class VoiceId(BaseModel):
+    """The other form in which OpenAI's API names a voice."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+
+
 class Speech(BaseModel):
     """The body of /v1/audio/speech; fields that are not here are refused, so that no wish is dropped silently."""
 
@@ -54,7 +62,7 @@ class Speech(BaseModel):
 
     input: str = Field(min_length=1)
     model: str
-    voice: str | dict[Literal["id"], str] = SHIPPED
+    voice: str | VoiceId = SHIPPED
     response_format: SoundFormat = "mp3"
     speed: float = Field(1.0, ge=1, le=1, description="the model has one speed")
     stream_format: Literal["audio"] = "audio"
@@ -151,7 +159,7 @@ def _add_speech(app: FastAPI, service: Service) -> None:
             raise ApiError(400, f"input: {len(body.input)} letters, at most {most}: split the text", param="input")
         if not any(letter.isalnum() for letter in body.input):
             raise ApiError(400, "input: it has no letter and no number to be said", param="input")
-        voice = service.voices.sample(body.voice if isinstance(body.voice, str) else body.voice["id"])
+        voice = service.voices.sample(body.voice if isinstance(body.voice, str) else body.voice.id)
         sampling = service.sampling(body.temperature, body.seed)
         chunking = service.settings.chunking
         speak = partial(service.model.speak_stream, body.input, voice, sampling, chunking, language=body.language)

@@ -1,15 +1,17 @@
 """Voices that clients may name: what a codec makes of a reference, under a name."""
 
-import json
 import logging
 import re
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, StorageError, UserError
+from curation.core.records import typed
+from curation.core.storage import Storage
 from curation.serve.errors import ApiError
 from curation.tokenize.base import CodecTokenizer
 from curation.train.infer.tokenizers import VoiceSample
@@ -40,7 +42,7 @@ class Voices:
     """Registered voices, in a folder where one is given. One event loop calls it."""
 
     def __init__(self, codec: CodecTokenizer, shipped: VoiceSample, folder: Path | None = None) -> None:
-        self._codec, self._folder = codec.fingerprint, folder
+        self._codec, self._folder = codec, folder
         self._voices = {SHIPPED: self._voice(SHIPPED, shipped)}
         if folder is not None:
             self._read(folder)
@@ -55,7 +57,7 @@ class Voices:
         return VoiceSample(np.array(voice.ids, np.int32), voice.transcript, np.array(voice.semantic, np.int32))
 
     def add(self, name: str, sample: VoiceSample) -> Voice:
-        """Register a voice. Raises ApiError for a name that cannot be used, or is taken."""
+        """Register a voice. Raises ApiError for a name that cannot be used or is taken, and where it cannot be kept."""
         if not NAME.fullmatch(name):
             msg = f"name {name[:80]!r}: letters, digits, - and _ only, at most 64, beginning with a letter or digit"
             raise ApiError(400, msg, param="name")
@@ -65,10 +67,11 @@ class Voices:
             raise ApiError(409, f"there are {MOST} voices: delete some first")
         voice = self._voice(name, sample)
         if self._folder is not None:
-            path = self._path(name)
-            temporary = path.with_suffix(".part")
-            temporary.write_text(json.dumps(asdict(voice)), encoding="utf-8")
-            temporary.replace(path)
+            try:
+                Storage(str(self._folder)).write_json(self._path(name).name, asdict(voice))
+            except StorageError as error:
+                log.error("%s", error)  # noqa: TRY400 - it says all that there is to know
+                raise ApiError(500, "the voice cannot be kept; the server's log says why") from error
         self._voices[name] = voice
         return voice
 
@@ -89,7 +92,7 @@ class Voices:
 
     def _voice(self, name: str, sample: VoiceSample) -> Voice:
         ids, semantic = sample.ids.tolist(), sample.semantic.tolist()
-        return Voice(name, ids, self._codec, int(time.time()), sample.transcript, semantic)
+        return Voice(name, ids, self._codec.fingerprint, int(time.time()), sample.transcript, semantic)
 
     def _path(self, name: str) -> Path:
         """Names hold neither dots nor slashes, so no name leads out of the folder."""
@@ -104,11 +107,26 @@ class Voices:
             raise ConfigError(msg) from error
         for path in paths:
             try:
-                voice = Voice(**json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError) as error:
+                voice = Storage(str(folder)).read_record(path.name, self._checked, "delete it, and register it again")
+            except (OSError, UserError) as error:
                 log.warning("%s holds no voice (%s): it is left out", path, error)
                 continue
-            if voice.codec != self._codec or path.stem != voice.name:
-                log.warning("%s is of another codec, or has another name inside: it is left out", path)
+            if path.stem != voice.name or voice.name in self._voices:
+                log.warning("%s has another name inside, or one that is taken: it is left out", path)
                 continue
             self._voices[voice.name] = voice
+
+    def _checked(self, values: Any) -> Voice:
+        """A voice as a file holds it. Raises ValueError for one that the codec cannot speak in."""
+        voice, codec = typed(Voice, values), self._codec
+        if voice.codec != codec.fingerprint:
+            msg = "of another codec"
+            raise ValueError(msg)
+        if len(voice.ids) != codec.num_global or not all(0 <= code < codec.global_size for code in voice.ids):
+            msg = f"ids: not {codec.num_global} codes from 0 to {codec.global_size - 1}"
+            raise ValueError(msg)
+        has_codes = bool(voice.semantic) and all(0 <= code < codec.semantic_size for code in voice.semantic)
+        if (voice.transcript or voice.semantic) and not (voice.transcript and has_codes):
+            msg = f"transcript and semantic: not a text with codes from 0 to {codec.semantic_size - 1}"
+            raise ValueError(msg)
+        return voice

@@ -189,6 +189,8 @@ def test_models(client):
     [
         ({"model": "other"}, "there is no model 'other'"),
         ({"voice": "alloy"}, "there is no voice 'alloy': register it"),
+        ({"voice": {}}, "voice.*: field required"),
+        ({"input": "a\ud800"}, "input"),
         ({"input": ""}, "input: .*at least 1 character"),
         ({"input": "?!"}, "input: it has no letter"),
         ({"input": "a" * 5000}, "input: 5000 letters, at most 4096"),
