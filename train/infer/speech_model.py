@@ -252,9 +252,13 @@ class SpeechModel:
 
     def _sound_stream(self, requests: Iterable[Request], voice: Ids, chunking: Chunking, what: str) -> Iterator[Wave]:
         def piece(request: Request) -> Iterator[Wave]:
-            answer, look_aheads = self.engine.submit(request), chunking.look_aheads(self.codec)
-            ids = token_chunks(self.engine.follow(answer), chunking, look_aheads)
-            yield from self.codec.decode_stream(map(self._codes, ids), voice, *look_aheads)
+            look_aheads = chunking.look_aheads(self.codec)
+            answer = self.engine.submit(request)
+            try:
+                ids = token_chunks(self.engine.follow(answer), chunking, look_aheads)
+                yield from self.codec.decode_stream(map(self._codes, ids), voice, *look_aheads)
+            finally:  # where the codec fails before it takes an id, nobody follows the answer
+                self.engine.cancel(answer)
             self._ended(answer, what)
 
         yield from levelled(join_streams(map(piece, requests)))

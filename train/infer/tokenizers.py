@@ -67,7 +67,7 @@ class Tokenizers:
         Raises DataError where it is neither a wave of floats nor the global ids of one.
         """
         if isinstance(reference, VoiceSample):
-            return reference.ids
+            return self.voice(reference.ids)
         given = np.asarray(reference)
         if not self._is_voice(reference):
             return self.codec.voices([self.prepared(given)])[0]
@@ -81,10 +81,8 @@ class Tokenizers:
 
         Raises DataError as `voice` does, and for a transcript without a recording, or of too long or short a one.
         """
-        if isinstance(reference, VoiceSample) and not transcript:
-            return reference
         if not transcript.strip():
-            return VoiceSample(self.voice(reference))
+            return reference if isinstance(reference, VoiceSample) else VoiceSample(self.voice(reference))
         if isinstance(reference, VoiceSample) or self._is_voice(reference):
             msg = f"the transcript {transcript[:40]!r} is of a recording: give that as reference, not ids of its voice"
             raise DataError(msg)

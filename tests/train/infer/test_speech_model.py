@@ -153,6 +153,11 @@ def test_a_transcript_is_of_one_recorded_utterance(model, reference, message):
         model.speak(["Yes."], [reference], transcripts=["One."])
 
 
+def test_no_transcript_leaves_a_sample_as_it_is(model):
+    sample = model.voice_sample(VOICE, "One.")
+    assert model.voice_sample(sample, " ") is sample
+
+
 INTEGERS = (VOICE * 32767).astype(np.int16)
 
 
@@ -196,6 +201,16 @@ def test_nothing_in_nothing_out(model):
     assert [len(item) for item in model.speak(["", " "], [VOICE])] == [0, 0]
     assert len(model.convert([empty], [VOICE])[0]) == 0
     assert list(model.speak_stream("", VOICE)) == []
+
+
+def test_speech_that_cannot_begin_leaves_no_request(official):
+    model = official[1]
+    ids = model.voice(VOICE)
+    with pytest.raises(ValueError, match="5 global ids, expected 32"):
+        next(model.speak_stream("Yes.", VoiceSample(ids[:5])))
+    with pytest.raises(TypeError):
+        next(model.speak_stream("Yes.", ids, chunking=Chunking(look_ahead="7")))
+    model.engine.use(model.engine.decoder)  # raises while a request is there
 
 
 def test_truncation_at_the_limit_is_logged(model, caplog):
