@@ -7,6 +7,7 @@ writer, the package `gguf`.
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.core.errors import ConfigError, DataError
+from curation.core.stores.naming import writing
+from curation.core.stores.temporary import temporary_name
 from curation.tokenize.files import key_problems, read_model_tensors
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.checkpoint.folder import find_parts
@@ -49,18 +52,21 @@ BLOCK = 32
 def write_gguf(checkpoint: Path, out: Path, kind: Kind) -> None:
     """Write a checkpoint folder, or the last of a run, to a file; it is replaced at the end.
 
-    Raises ConfigError where the package is missing, DataError where the checkpoint is not whole.
+    Raises ConfigError where the package is missing or the file is a folder, DataError where the checkpoint is not
+    whole, StorageError where the file cannot be written.
     """
     try:
         import gguf
     except ModuleNotFoundError as error:
         msg = f"writing GGUF needs the package {error.name}: pip install 'curation[gguf]'"
         raise ConfigError(msg) from error
+    if out.is_dir():
+        msg = f"{out}: a folder: give the file to write, as OUT.gguf"
+        raise ConfigError(msg)
     parts = find_parts(checkpoint.expanduser())
     sizes, vocabulary = Sizes.read(parts.model / "config.json"), parts.vocabulary()
     tensors = _checked(read_model_tensors(parts.model), sizes, vocabulary, parts.model)
-    temporary = out.with_name(f"{out.name}.part")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(temporary_name(out.name))
     writer = gguf.GGUFWriter(temporary, "qwen3")
     _add_network(writer, sizes, kind)
     _add_vocabulary(writer, vocabulary, sizes.vocabulary)
@@ -68,11 +74,18 @@ def write_gguf(checkpoint: Path, out: Path, kind: Kind) -> None:
         values = tensor.float().numpy()
         form = _form(values, kind)
         writer.add_tensor(_renamed(name), gguf.quants.quantize(values, form), raw_dtype=form)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    temporary.replace(out)
+    with writing(str(out)):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            temporary.replace(out)
+        finally:
+            with suppress(OSError):  # what it could not write before
+                writer.close()
+            temporary.unlink(missing_ok=True)
 
 
 def _checked(tensors: "dict[str, Tensor]", sizes: Sizes, vocabulary: Vocabulary, folder: Path) -> "dict[str, Tensor]":

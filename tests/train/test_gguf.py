@@ -4,6 +4,7 @@ The bindings are compiled when they are installed, which takes minutes: pip inst
 """
 
 import json
+import resource
 
 import gguf
 import numpy as np
@@ -91,6 +92,24 @@ def test_a_checkpoint_that_is_not_whole_leaves_no_file(small, tmp_path):
     told = message(curation("gguf", broken, tmp_path / "m.gguf", code=2))
     assert "the weights are not those that config.json describes: missing: model.layers.3" in told
     assert not list(tmp_path.glob("m.gguf*"))
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(small, tmp_path):
+    told = message(curation("gguf", small, tmp_path, code=2))
+    assert f"{tmp_path}: a folder: give the file to write" in told
+    (tmp_path / "file").write_text("")
+    told = message(curation("gguf", small, tmp_path / "file" / "m.gguf", code=4))
+    assert f"{tmp_path}/file/m.gguf cannot be written" in told
+    (tmp_path / "m.gguf").write_text("an earlier one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        told = message(curation("gguf", small, tmp_path / "m.gguf", code=4))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "m.gguf cannot be written (File too large): choose a file system that takes larger files" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "m.gguf"]
+    assert (tmp_path / "m.gguf").read_text() == "an earlier one"
 
 
 @pytest.mark.slow
