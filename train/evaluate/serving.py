@@ -165,17 +165,20 @@ def _run(request: Callable[[int], Iterable[Sized]], concurrency: int, rounds: in
     start = threading.Barrier(concurrency)
 
     def client() -> None:
-        start.wait()
-        for _ in range(rounds):
-            try:
+        try:
+            start.wait()
+            for _ in range(rounds):
                 served.append(_serve(request(next(numbers))))
-            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-                errors.append(error)
-                return
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+            errors.append(error)
 
     threads = [threading.Thread(target=client) for _ in range(concurrency)]
-    for thread in threads:
-        thread.start()
+    try:
+        for thread in threads:
+            thread.start()
+    except BaseException:  # no thread can be had: those that wait for it would wait for ever
+        start.abort()
+        raise
     for thread in threads:
         thread.join()
     if errors:

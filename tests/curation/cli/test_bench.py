@@ -1,6 +1,7 @@
 """`curation bench serve`, and the measurements that it shows."""
 
 import json
+import threading
 import time
 
 import numpy as np
@@ -66,6 +67,24 @@ def test_requests_in_which_a_player_runs_dry_are_counted():
 def test_a_failing_client_raises(model):
     with pytest.raises(ValueError, match=r"not int32 of shape \(3,\)"):
         serving.serve_speech(model, np.zeros(3, np.int32), 2, 1, Chunking(), ["Hi."])
+
+
+def test_clients_end_where_the_machine_has_no_thread_for_all(monkeypatch):
+    start, begun = threading.Thread.start, []
+
+    def third_fails(thread):
+        if len(begun) == 2:
+            msg = "can't start new thread"
+            raise RuntimeError(msg)
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", third_fails)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        serving.serve_speech(Late(), np.zeros(9, np.float32), 4, 1, Chunking())
+    for thread in begun:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_bench_serve_fills_both_tables(checkpoint, clips):
