@@ -214,7 +214,7 @@ def text_between(lines: Sequence[StmLine], start: float, end: float) -> str | No
 def read_stm(path: Path) -> dict[str, list[StmLine]]:
     """NIST STM: recording, channel, speaker, start, end, (<labels>), text. Raises ConfigError with the line."""
     lines: dict[str, list[StmLine]] = defaultdict(list)
-    for number, line in enumerate(_read(path).splitlines(), start=1):
+    for number, line in enumerate(_read(path).split("\n"), start=1):
         if not line.strip() or line.startswith(";;"):
             continue
         fields = line.split(maxsplit=5)
@@ -237,7 +237,7 @@ def read_texts(path: Path) -> dict[str, str]:
         if path.suffix == ".csv":
             rows: list[Any] = list(csv.DictReader(io.StringIO(content)))
         else:
-            rows = [json.loads(line) for line in content.splitlines() if line.strip()]
+            rows = [json.loads(line) for line in content.split("\n") if line.strip()]
         return {str(row["id"]): str(row["text"] or "") for row in rows}
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{path}: expected .stm, or .csv or .jsonl with the columns id and text ({type(error).__name__}: {error})"

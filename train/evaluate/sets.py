@@ -176,7 +176,7 @@ def seed_tts(place: str) -> Iterator[Item]:
     the folder (zh, en).
     """
     listing = Path(place) if Path(place).suffix == ".lst" else Path(place) / SEED_LIST
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(listing.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
         fields = [part.strip() for part in line.split("|")]
@@ -223,7 +223,7 @@ def _recording(stem: Path, listing: Path) -> Path:
 
 def _lines(listing: Path) -> Iterator[tuple[str, str]]:
     """(id, text) of lines `ID TEXT`."""
-    for line in listing.read_text(encoding="utf-8").splitlines():
+    for line in listing.read_text(encoding="utf-8").split("\n"):
         name, _, text = line.strip().partition(" ")
         if name:
             yield name, text.strip()

@@ -102,10 +102,10 @@ def _manifest_jobs(field: str, default: SpeechJob, manifest: Path) -> Iterator[S
         msg = f"manifest {manifest} does not exist"
         raise ConfigError(msg)
     known: set[str] = set()
-    for number, line in enumerate(manifest.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_text(manifest).split("\n"), start=1):
         if not line.strip():
             continue
-        row = _row(line, f"{manifest}, line {number}")
+        row = _row(line, f"{manifest}, line {number}", (field, "voice", "voice_text", "language"))
         name = str(row.get("id") or f"{number:05d}")
         if not row.get(field) or not (row.get("voice") or default.voice) or name in known or not ID.fullmatch(name):
             msg = (
@@ -114,12 +114,12 @@ def _manifest_jobs(field: str, default: SpeechJob, manifest: Path) -> Iterator[S
             )
             raise ConfigError(msg)
         known.add(name)
-        what = str(row[field]) if field == "text" else _beside(manifest, row[field])
+        what = row[field] if field == "text" else _beside(manifest, row[field])
         heard, said = default.voice, default.voice_text
         if row.get("voice"):
             heard, said = _beside(manifest, row["voice"]), ""
-        spelled = str(row.get("language") or default.language)
-        yield SpeechJob(what, heard, default.output / f"{name}.wav", spelled, str(row.get("voice_text") or said))
+        spelled = row.get("language") or default.language
+        yield SpeechJob(what, heard, default.output / f"{name}.wav", spelled, row.get("voice_text") or said)
 
 
 def transcribe_files(model: SpeechModel, paths: Sequence[str], batch: int) -> Iterator[dict[str, Any]]:
@@ -197,14 +197,27 @@ def _read_or_error(path: str) -> Wave | str:
         return str(error)
 
 
-def _row(line: str, where: str) -> dict[str, Any]:
+def _text(manifest: Path) -> str:
+    try:
+        return manifest.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"manifest {manifest}: cannot be read ({error}): give JSON lines in UTF-8"
+        raise ConfigError(msg) from error
+
+
+def _row(line: str, where: str, texts: Sequence[str]) -> dict[str, Any]:
+    """A JSON object, in which these fields are text where they are there."""
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{where}: not JSON: {error}"
         raise ConfigError(msg) from error
     if not isinstance(row, dict):
         msg = f"{where}: expected a JSON object"
+        raise ConfigError(msg)
+    wrong = [name for name in texts if row.get(name) is not None and not isinstance(row[name], str)]
+    if wrong:
+        msg = f"{where}: {wrong[0]} is {row[wrong[0]]!r}: write text in quotation marks"
         raise ConfigError(msg)
     return row
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from curation.audio.wave import SAMPLE_RATE
 from curation.cli import app
 from curation.core.errors import ConfigError
+from curation.train.infer.files import jobs
 from curation.train.infer.speech_model import SpeechModel
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
@@ -105,11 +106,26 @@ def test_mistakes_are_explained(checkpoint, arguments, reason):
     assert reason in message(curation("speak", checkpoint, *arguments, code=2))
 
 
-@pytest.mark.parametrize("line", ["no json", "[1]", '{"voice": "a.wav"}', '{"text": "a", "voice": "v", "id": "../x"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("no json", "[1]", '{"voice": "a.wav"}', '{"text": "a", "voice": "v", "id": "../x"}', "[" * 100_000),
+        *('{"text": ["a"], "voice": "v"}', '{"text": "a", "voice": 5}', '{"text": "a", "voice": "v", "language": 1}'),
+    ],
+)
 def test_lines_of_a_manifest_that_say_nothing_are_named(checkpoint, tmp_path, line):
     (tmp_path / "jobs.jsonl").write_text(line)
     done = curation("speak", checkpoint, "--manifest", tmp_path / "jobs.jsonl", "-o", tmp_path, code=2)
     assert "line 1" in message(done)
+
+
+def test_lines_of_a_manifest_end_where_json_lines_do(tmp_path):
+    (tmp_path / "jobs.jsonl").write_text('{"text": "One\u2028two\u0085three.", "voice": "v.wav"}\r\n')
+    (job,) = jobs("text", None, "", tmp_path, tmp_path / "jobs.jsonl")
+    assert job.what == "One\u2028two\u0085three."
+    (tmp_path / "jobs.jsonl").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"jobs.jsonl: cannot be read .* give JSON lines in UTF-8"):
+        jobs("text", None, "", tmp_path, tmp_path / "jobs.jsonl")
 
 
 @pytest.mark.parametrize("stream", [[], ["--stream"]])

@@ -150,6 +150,8 @@ def test_read_texts(tmp_path):
     table.write_text('id,text\nu1,"Hello, you."\n')
     lines.write_text('{"id": "u1", "text": "Hello, you."}\n')
     assert read_texts(table) == read_texts(lines) == {"u1": "Hello, you."}
+    lines.write_text('{"id": "u1", "text": "Hello,\u2028you."}\r\n')  # which JSON need not escape
+    assert read_texts(lines) == {"u1": "Hello,\u2028you."}
     table.write_text("utterance,text\nu1,x\n")
     with pytest.raises(ConfigError, match="columns id and text"):
         read_texts(table)

@@ -79,7 +79,7 @@ def test_a_corpus_that_cannot_be_evaluated(tmp_path):
 
 def test_seed_tts(tmp_path):
     folder = tmp_path / "seedtts_testset" / "en"
-    lines = "b|We asked|prompt-wavs/b.wav|Get the trust fund\n\na|The words|prompt-wavs/a.wav|This is|wavs/a.wav\n"
+    lines = "b|We asked|prompt-wavs/b.wav|Get the trust fund\n\na|The\u2028words|prompt-wavs/a.wav|This is|wavs/a.wav\n"
     touch(folder / "meta.lst", lines.encode())
     touch(folder / "hardcase.lst", lines.encode())
     items = read_set(str(folder))
@@ -89,7 +89,7 @@ def test_seed_tts(tmp_path):
     ]
     assert [item.path for item in items] == [str(folder / "wavs" / "a.wav"), ""]
     assert [item.reference for item in items] == [str(folder / "prompt-wavs" / f"{name}.wav") for name in "ab"]
-    assert items[0].extra == {"prompt_text": "The words"}
+    assert items[0].extra == {"prompt_text": "The\u2028words"}
     assert read_set(str(folder / "hardcase.lst")) == items
 
 
