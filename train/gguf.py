@@ -52,7 +52,7 @@ BLOCK = 32
 def write_gguf(checkpoint: Path, out: Path, kind: Kind) -> None:
     """Write a checkpoint folder, or the last of a run, to a file; it is replaced at the end.
 
-    Raises ConfigError where the package is missing or the file is a folder, DataError where the checkpoint is not
+    Raises ConfigError where the package is missing or the output is no file, DataError where the checkpoint is not
     whole, StorageError where the file cannot be written.
     """
     try:
@@ -60,8 +60,8 @@ def write_gguf(checkpoint: Path, out: Path, kind: Kind) -> None:
     except ModuleNotFoundError as error:
         msg = f"writing GGUF needs the package {error.name}: pip install 'curation[gguf]'"
         raise ConfigError(msg) from error
-    if out.is_dir():
-        msg = f"{out}: a folder: give the file to write, as OUT.gguf"
+    if out.exists() and not out.is_file():  # a device would be replaced too
+        msg = f"{out}: no file, but a folder or a device: give the file to write, as OUT.gguf"
         raise ConfigError(msg)
     parts = find_parts(checkpoint.expanduser())
     sizes, vocabulary = Sizes.read(parts.model / "config.json"), parts.vocabulary()

@@ -4,6 +4,7 @@ The bindings are compiled when they are installed, which takes minutes: pip inst
 """
 
 import json
+import os
 import resource
 
 import gguf
@@ -95,8 +96,11 @@ def test_a_checkpoint_that_is_not_whole_leaves_no_file(small, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(small, tmp_path):
-    told = message(curation("gguf", small, tmp_path, code=2))
-    assert f"{tmp_path}: a folder: give the file to write" in told
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        told = message(curation("gguf", small, place, code=2))
+        assert f"{place}: no file, but a folder or a device: give the file to write" in told
+    (tmp_path / "pipe").unlink()
     (tmp_path / "file").write_text("")
     told = message(curation("gguf", small, tmp_path / "file" / "m.gguf", code=4))
     assert f"{tmp_path}/file/m.gguf cannot be written" in told
