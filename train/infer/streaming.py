@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.core.errors import ConfigError
 from curation.tokenize.base import CodecTokenizer, Ids
 from curation.tokenize.vocabulary import Vocabulary
 
@@ -40,6 +41,12 @@ class Chunking:
     """Tokens that must follow a piece; None: as many as make it exact."""
     first_look_ahead: int | None = None
     """The same for the first piece; None: as many as the codec advises, but no more than `look_ahead`."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges. Raises ConfigError: with less than nothing behind them, tokens would be lost."""
+        if min(self.first, self.largest) < 1 or min(self.look_ahead or 0, self.first_look_ahead or 0) < 0:
+            msg = f"{self}: first and largest must be 1 or more, look-aheads 0 or more"
+            raise ConfigError(msg)
 
     def look_aheads(self, codec: CodecTokenizer) -> tuple[int, int]:
         """Look-ahead of all pieces but the first, and of the first, with this codec."""

@@ -3,9 +3,11 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.errors import ConfigError
 from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.infer.streaming import Chunking, text_pieces, token_chunks
 
@@ -64,3 +66,9 @@ def test_the_look_ahead_of_the_first_piece_is_what_the_codec_advises(model):
     assert Chunking(look_ahead=4).look_aheads(codec) == (4, 4)
     assert Chunking(look_ahead=4, first_look_ahead=9).look_aheads(codec) == (4, 9)
     assert Chunking(first_look_ahead=0).look_aheads(codec) == (codec.look_ahead, 0)
+
+
+@pytest.mark.parametrize("wrong", [{"first": 0}, {"largest": -1}, {"look_ahead": -3}, {"first_look_ahead": -3}])
+def test_chunks_that_would_lose_tokens_are_refused(wrong):
+    with pytest.raises(ConfigError, match="look-aheads 0 or more"):
+        Chunking(**wrong)
