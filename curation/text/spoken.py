@@ -11,6 +11,8 @@ import re
 from functools import cache
 from typing import Any
 
+from curation.core.errors import DataError
+
 log = logging.getLogger(__name__)
 
 LANGUAGES = ("en", "zh", "ja")
@@ -25,8 +27,12 @@ def spoken(text: str, language: str = "") -> str:
     """Spell out a sentence or a few. White space becomes single spaces.
 
     `language`: a code of ISO 639-1; empty: by the script, where Latin letters are read as English; a text in any
-    other script stays as it is written.
+    other script stays as it is written. Raises DataError for a text with halves of characters (lone surrogates), as
+    bytes of an argument that are no UTF-8 become.
     """
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        msg = f"{text[:40]!r} holds what is no character: give the text in UTF-8"
+        raise DataError(msg)
     chosen = language.partition("-")[0].lower() or _by_script(text)
     words = text.split()
     if chosen not in LANGUAGES or not words:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.core.errors import DataError
 from curation.text.spoken import spoken
 
 
@@ -53,3 +54,9 @@ def test_several_threads_say_the_same():
     texts = [f"number {index} and {7 * index}%" for index in range(60)]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(spoken, texts)) == [spoken(text) for text in texts]
+
+
+@pytest.mark.parametrize("language", ["", "en", "de"])
+def test_what_is_no_character_is_refused(language):
+    with pytest.raises(DataError, match="holds what is no character: give the text in UTF-8"):
+        spoken(b"Gr\xfc\xdfe.".decode(errors="surrogateescape"), language)
