@@ -189,8 +189,7 @@ def test_models(client):
     [
         ({"model": "other"}, "there is no model 'other'"),
         ({"voice": "alloy"}, "there is no voice 'alloy': register it"),
-        ({"voice": {}}, "voice.*: field required"),
-        ({"input": "a\ud800"}, "input"),
+        ({"voice": {}}, "voice.str: Input should be a valid string"),
         ({"input": ""}, "input: .*at least 1 character"),
         ({"input": "?!"}, "input: it has no letter"),
         ({"input": "a" * 5000}, "input: 5000 letters, at most 4096"),
