@@ -1,5 +1,7 @@
 """The same training through Ray Train, on a cluster in this machine."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,20 @@ def test_a_bad_batch_ends_training_with_its_message(tmp_path):
     corpus = shards(tmp_path / "build")
     with pytest.raises(BadBatchError, match=r"jumped to(.|\n)*utt-"):
         on_ray(corpus, tmp_path / "run", 2, "run.steps=400", "optimizer.learning_rate=5.0", "run.spike_factor=1.01")
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_command_ends_the_workers_with_a_checkpoint(tmp_path):
+    corpus, run = shards(tmp_path / "build"), tmp_path / "run"
+    endless = ["ray.workers=2", "ray.cpus_per_worker=0.5", *FEW, "run.steps=5000", "run.save_steps=5000"]
+    told = []
+
+    def tell(metrics):
+        if not told:
+            told.append(metrics.step)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    done = train_on_ray(corpus, run, load_training_config(overrides=endless), tell)
+    assert done.stopped
+    assert told[0] <= done.step == read_metrics(run)[-1]["step"] < 5000
+    assert done.checkpoint == checkpoint.latest(run)
