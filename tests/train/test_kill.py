@@ -64,14 +64,19 @@ def test_killed_and_resumed_gives_identical_losses(tmp_path):
     assert 10 <= last < 30
 
 
-def test_told_to_end_a_run_saves_the_step_at_work_and_goes_on_with_identical_losses(tmp_path):
-    """The command itself, with a period of checkpoints that would have saved nothing."""
+@pytest.mark.parametrize("who", ["the process", pytest.param("all of its processes", marks=pytest.mark.slow)])
+def test_told_to_end_a_run_saves_the_step_at_work_and_goes_on_with_identical_losses(tmp_path, who):
+    """The command itself, with a period of checkpoints that would have saved nothing. Schedulers tell all processes,
+    those that make rows too.
+    """
     corpus, run, log = shards(tmp_path / "build"), tmp_path / "run", tmp_path / "log"
-    settings = (*FEW, "run.save_steps=5000", *STEADY)
+    workers = f"run.data_workers={int(who != 'the process')}"
+    settings = (*FEW, "run.save_steps=5000", workers, *STEADY)
     given = [part for setting in (*settings, "run.steps=5000") for part in ("--set", setting)]
     process = start(log, "train", corpus, "-o", run, *given, launcher=("curation",))
     seen = max(wait_for_step(process, log, run, 3))
-    process.send_signal(signal.SIGTERM)
+    for one in [process] if workers.endswith("0") else [*psutil.Process(process.pid).children(recursive=True), process]:
+        one.send_signal(signal.SIGTERM)
     assert process.wait(60) == EXIT_CODE == 143, log.read_text()
     last = max(losses(run))
     assert seen <= last < 5000

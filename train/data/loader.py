@@ -9,6 +9,7 @@
 See docs/concepts/from-shard-to-batch.md for how samples are made, the order and its limits.
 """
 
+import signal
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -132,6 +133,7 @@ class PackedLoader:
             collate_fn=_as_it_is,
             prefetch_factor=max(self._blocks.config.prefetch, 1),
             multiprocessing_context="spawn",  # forked processes would inherit the locks of Arrow's threads
+            worker_init_fn=_deaf_to_sigterm,
         )
 
     def state_dict(self) -> State:
@@ -163,3 +165,8 @@ class PackedLoader:
 
 def _as_it_is(item: Any) -> Any:
     return item
+
+
+def _deaf_to_sigterm(_: int) -> None:
+    """Schedulers send it to all processes, and the trainer needs its rows until its step is done; then they end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
