@@ -42,6 +42,10 @@ class Loudness(Stage):
     def __init__(self, config: LoudnessConfig | None = None) -> None:
         self.config = config or LoudnessConfig()
 
+    def setup(self) -> None:
+        """Load the filters: that takes seconds on a busy machine, which are not those of the first recording."""
+        import scipy.signal  # noqa: F401
+
     def process(self, batch: Sequence[Recording]) -> None:
         """Replace the `audio` of each recording that has any."""
         results = [self._normalize(recording.audio) for recording in batch]  # all or none: may be called again

@@ -39,6 +39,8 @@ class DeepFilterNet(Denoiser):
 
     def load(self) -> None:
         """Read the archive. Raises ModelError where it is missing or another file."""
+        import scipy.signal  # noqa: F401 - what features need; not in the time of the first recording
+
         path = resolve(self.model)
         path = path / ARCHIVE if path.is_dir() else path
         try:

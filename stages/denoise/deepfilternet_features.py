@@ -151,7 +151,7 @@ def filtered(spectrum: Spectrum, gains: Floats, filters: Floats, first: int, set
 
 def _running_mean(values: NDArray[np.floating], state: tuple[float, float], alpha: float) -> NDArray[np.float64]:
     """Exponential mean along time, the current frame included, with the given start in the first and last column."""
-    from scipy.signal import lfilter  # a second that no process needs before it denoises
+    from scipy.signal import lfilter  # a second that no other process needs
 
     start = np.linspace(*state, values.shape[1])
     mean, _ = lfilter([1 - alpha], [1, -alpha], values.astype(np.float64), axis=0, zi=alpha * start[None])

@@ -36,11 +36,15 @@ class Spectral(Denoiser):
     kind = "spectral"
     resources = Resources(memory_gib=0.05)
 
+    def load(self) -> None:
+        """Load the transform: not in the time of the first recording."""
+        import scipy.signal  # noqa: F401
+
     def denoise(self, wave: Wave) -> Wave:
         """(samples,) float32 at 16 kHz -> the same shape, aligned."""
         if not len(wave):
             return wave.copy()
-        from scipy.signal import ShortTimeFFT  # a second that no process needs before it denoises
+        from scipy.signal import ShortTimeFFT  # a second that no other process needs
 
         transform = ShortTimeFFT(np.hanning(FRAME + 1)[:-1], HOP, SAMPLE_RATE)
         padded = np.pad(wave, (FRAME, FRAME + HOP))

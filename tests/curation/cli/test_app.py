@@ -36,7 +36,7 @@ def test_there_are_the_commands_of_the_documentation():
     assert set(COMMANDS) == {
         *((name,) for name in ("build", "status", "summary", "schema", "doctor", "plan", "train", "evaluate")),
         *((name,) for name in ("compact", "split", "export", "verify", "log", "remove", "voices")),
-        *((name,) for name in ("posttrain", "transcribe", "speak", "convert", "serve")),
+        *((name,) for name in ("posttrain", "transcribe", "speak", "convert", "serve", "gguf")),
         *((name,) for name in ("why", "whatif", "sample", "top", "diff", "sql", "dedup")),
         *(("audit", name) for name in ("page", "serve", "estimate")),
         *(("marks", name) for name in ("import", "list", "retract")),

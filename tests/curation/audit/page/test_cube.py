@@ -176,7 +176,7 @@ def test_where_not_all_thresholds_can_be_moved_those_that_reject_most_can(judged
     _, _, corpus = judged
     edges = {rule["field"]: len(mine) for rule, mine in zip(RULES, cube(corpus, 150)["edges"], strict=True)}
     assert edges[MOST] > 1
-    assert 4 == sum(number > 1 for number in edges.values()) < len(edges)
+    assert 1 < sum(number > 1 for number in edges.values()) < len(edges)
 
 
 def test_it_does_not_matter_how_many_segments_are_read_at_once(judged):

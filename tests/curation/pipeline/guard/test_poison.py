@@ -23,7 +23,8 @@ QUICK = ["segfault", "raise"]
 def test_poison_fails_alone_and_can_be_tried_again(cluster, tmp_path, poison):
     folder = write_recordings(tmp_path / "in", [*NAMES, *poison])
     # A good recording takes milliseconds, so that a busy machine does not make it hang.
-    config = toy_config("ray", address=cluster.address, timeout_seconds=15, max_worker_gib=0.7, unit_files=4)
+    seconds = 15 if "hang" in poison else 120
+    config = toy_config("ray", address=cluster.address, timeout_seconds=seconds, max_worker_gib=0.7, unit_files=4)
     summary = toy_build(folder, tmp_path / "out", config)
     failed = {
         row["recording_id"].split("-")[0]: row for row in rows(tmp_path / "out", "ledger") if row["status"] == "failed"
