@@ -1,5 +1,6 @@
 """The compressor against a plain loop, its static curve, and peak normalisation."""
 
+import builtins
 import warnings
 
 import numpy as np
@@ -163,3 +164,10 @@ def test_silence_within_speech_is_no_reason_for_a_warning():
         warnings.simplefilter("error")
         out = compress(wave, CONFIG)
     assert np.isfinite(out).all()
+
+
+def test_the_first_recording_waits_for_no_import_of_scipy(monkeypatch):
+    names, real = [], builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", lambda name, *rest: names.append(name) or real(name, *rest))
+    Loudness().setup()
+    assert "scipy.signal" in names

@@ -1,5 +1,7 @@
 """What every denoiser must do (`base.py`): keep time, keep speech, take noise away, remember nothing."""
 
+import builtins
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,15 @@ def test_each_wave_starts_afresh(denoiser):
     first = denoiser.denoise(NOISY)
     denoiser.denoise(tone(2.0))
     np.testing.assert_array_equal(denoiser.denoise(NOISY), first)
+
+
+@pytest.mark.parametrize("kind", DENOISERS)
+def test_the_first_recording_waits_for_no_import_of_scipy(kind, monkeypatch):
+    names, real = [], builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", lambda name, *rest: names.append(name) or real(name, *rest))
+    built = DENOISERS[kind]()
+    built.load()
+    is_loaded = "scipy.signal" in names
+    names.clear()
+    built.denoise(NOISY[:16_000])
+    assert is_loaded or not any(name.startswith("scipy") for name in names)

@@ -1,6 +1,8 @@
 """Post-training of a tiny model by judges whose wishes are known."""
 
 import math
+import os
+import signal
 
 import pytest
 import torch
@@ -53,6 +55,12 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(corpus, start, tmp_
     )
     assert first == second
     assert max(line["clipped"] for line in first) > 0
+
+
+def test_told_to_end_a_run_saves_the_step_at_work(corpus, start, tmp_path):
+    done = posttrain(corpus, start, tmp_path, "run.steps=3", on_step=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert (done.stopped, done.step) == (True, 1)
+    assert done.checkpoint.name == "step-00000001"
 
 
 def test_adapters_learn_beside_the_model_that_is_their_reference(corpus, start, tmp_path):
