@@ -45,7 +45,7 @@ SLOW_LETTERS = 6.0
 """Letters a second of slow speech: sets how long the speech of a text may become."""
 TEXT_PER_SECOND = 30  # an upper bound of text tokens, even where a token is one byte
 NOTHING = np.zeros(0, np.int32)
-Voice = TypeVar("Voice")
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,10 @@ class SpeechModel:
         `languages`: that of each text, or of all, by which it is spelled out (`curation.text.spoken`). `transcripts`:
         what each reference says, or all; empty where it is not known.
         """
-        said = [*transcripts] if len(transcripts) != 1 else [*transcripts] * len(references)
+        said = _for_each(transcripts, len(references), "transcripts", "references")
         samples = [self.voice_sample(*pair) for pair in zip(references, said, strict=True)]
         voices = _for_each(samples, len(texts))
-        read_as = languages if len(languages) != 1 else [*languages] * len(texts)
+        read_as = _for_each(languages, len(texts), "languages")
         asked = [
             [self._saying(piece, voice, language, sampling) for piece in spoken_pieces(text, language)]
             for text, voice, language in zip(texts, voices, read_as, strict=True)
@@ -277,12 +277,12 @@ def _repeated(voices: Sequence[Ids], rows: Sequence[Sequence[object]]) -> list[I
     return [voice for voice, row in zip(voices, rows, strict=True) for _ in row]
 
 
-def _for_each(voices: Sequence[Voice], count: int) -> list[Voice]:
-    """A voice for each of `count` items, where one may serve all."""
-    if len(voices) not in {1, count}:
-        msg = f"{len(voices)} references for {count} items: give one for each, or one for all"
+def _for_each(given: Sequence[Given], count: int, what: str = "references", of: str = "items") -> list[Given]:
+    """What is given for each of `count` items, where one may serve all. Raises ValueError for another number."""
+    if len(given) not in {1, count}:
+        msg = f"{len(given)} {what} for {count} {of}: give one for each, or one for all"
         raise ValueError(msg)
-    return [*voices] * count if len(voices) == 1 else [*voices]
+    return [*given] * count if len(given) == 1 else [*given]
 
 
 def _local(model: Path, vocabulary: Vocabulary, slots: int, length: int, dtype: str, device: str) -> Backend:

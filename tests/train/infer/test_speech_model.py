@@ -90,6 +90,10 @@ def test_a_reference_is_a_wave_or_its_global_ids_and_may_serve_all(model):
     np.testing.assert_array_equal(model.speak(["Yes."], [VOICE])[0], first)
     with pytest.raises(ValueError, match="2 references for 3 items"):
         model.speak(["a", "b", "c"], [voice, voice])
+    with pytest.raises(ValueError, match="2 transcripts for 1 references"):
+        model.speak(["a"], [voice], transcripts=["", ""])
+    with pytest.raises(ValueError, match="2 languages for 3 items"):
+        model.speak(["a", "b", "c"], [voice], languages=["en", "de"])
 
 
 class Listening:
