@@ -6,6 +6,9 @@ import uuid
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Ray lets everything go before its workers (niceness 15): beside three other parts of the tests on two cores, they take
+# minutes to start.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pytest
 from hypothesis import HealthCheck, settings
