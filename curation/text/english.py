@@ -15,16 +15,32 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import pairwise, zip_longest
 
-from curation.text.english_quantities import SYMBOLS, Atom, Reader, Tokens
+from curation.text.english_quantities import CURRENCY_MARKS, Atom, Reader, Tokens
 from curation.text.english_spelling import as_spoken
+from curation.text.figures import FRACTIONS
 
 Read = tuple[int, Tokens, bool]
 """How many written words, what is compared of them, and whether they hold a number."""
 
-VULGAR = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "’": "'", "‘": "'"})
+SIGNS = str.maketrans(
+    FRACTIONS
+    | {sign: f"^{unicodedata.normalize('NFKC', sign)}" for sign in "⁰¹⁴⁵⁶⁷⁸⁹"}
+    | dict.fromkeys("’‘‛ʼ`´′", "'")
+    | {"\u2044": "/", "²": " squared", "³": " cubed", "№": "no. "}
+)
+"""What compatibility forms (NFKC) would take for further figures, and apostrophes."""
+PAIRS = (
+    (re.compile(r"(?<![a-z])(?:km/h|kmh)\b"), "kph"),
+    (re.compile(r"°c\b"), "° celsius"),
+    (re.compile(r"°f\b"), "° fahrenheit"),
+)
+"""Units of two parts."""
+LONG = re.compile(r"\d{300}")
+"""No number anybody says; Python does not read such as one."""
 ATOM = re.compile(
-    r"(?P<number>\d{1,2}:[0-5]\d(?!\d)|\d+(?:,\d+)*(?:\.\d+)?|(?<!\d)\.\d+)"
-    r"|(?:[a-z]\.){2,}|[^\W\d_]+(?:'[^\W\d_]+)*|[$£€¥₹¢%/+#°]|(?<![^\s(\"'])[-−](?=[$£€¥₹.\d])"
+    r"(?P<number>\d{1,2}:[0-5]\d(?!\d)|\d+(?:,\d+){0,30}(?:\.\d+)?|(?<!\d)\.\d+)"
+    r"|(?:[a-z]\.){2,}|no\.(?!\w)|[^\W\d_]+(?:'[^\W\d_]+)*|[$£€¥₹¢%/+#°=×*÷^]"
+    r"|(?:(?<![^\s(\"'$£€¥₹])-|−)(?=[$£€¥₹.\d])"
 )
 WORDS = {
     "&": "and",
@@ -34,6 +50,18 @@ WORDS = {
     "iii": "3",
     "ok": "okay",
     "o.k": "okay",
+    "cannot": "can not",
+    "shan't": "shall not",
+    "gimme": "give me",
+    "lemme": "let me",
+    "outta": "out of",
+    "cuz": "because",
+    "em": "them",
+    "etcetera": "et cetera",
+    "donut": "doughnut",
+    "whiskey": "whisky",
+    "skillful": "skilful",
+    "acknowledgement": "acknowledgment",
     "a.m": "am",
     "p.m": "pm",
     "ph.d": "phd",
@@ -52,6 +80,10 @@ WORDS = {
     "sept": "september",
 }
 """Abbreviations that whisper-normalizer leaves, without the last full stop."""
+AND = re.compile(r"(?<=[^\W\d_])\.?&(?=[^\W\d_])")
+"""Q&A is said as Q and A."""
+NO_BRACKETS = str.maketrans(dict.fromkeys("[]<>(){}", " "))
+"""Brackets that are left are no tags; whisper-normalizer searches the rest of a word behind each."""
 ENDING = re.compile(r"'(?:s|d|ll|re|ve|m|t)\b")
 """A contraction that is written apart from its word."""
 PERFECT = frozenset({"been", "gone", "done", "got"})
@@ -83,7 +115,7 @@ def read_english(words: Sequence[str]) -> list[Read]:
     plain = as_spoken([_lower(word) for word in words])
     items = _items([atom for place, word in enumerate(plain) for atom in _atoms(word, place)])
     starting: dict[int, list[_Item]] = defaultdict(list)
-    joined = {place - 1 for place, word in enumerate(plain) if place and word[0] == "'" and ENDING.match(word)}
+    joined = {place - 1 for place, word in enumerate(plain) if place and word[:1] == "'" and ENDING.match(word)}
     for item in items:
         starting[item.first].append(item)
         joined.update(range(item.first, item.last))
@@ -105,7 +137,13 @@ def read_english(words: Sequence[str]) -> list[Read]:
 
 
 def _lower(word: str) -> str:
-    return re.sub(r"(?<=\d)'(?=s\b)", "", unicodedata.normalize("NFKC", word.translate(VULGAR)).lower())
+    lower = unicodedata.normalize("NFKC", word.translate(SIGNS)).lower()
+    if not lower.isascii():
+        lower = "".join(sign for sign in lower if unicodedata.category(sign) != "Cf")  # soft hyphens and the like
+    if "/h" in lower or "kmh" in lower or "°" in lower:
+        for written, spoken in PAIRS:
+            lower = written.sub(spoken, lower)
+    return LONG.sub(r"\g<0> ", re.sub(r"(?<=\d)'(?=s\b)", "", lower))
 
 
 def _atoms(word: str, place: int) -> list[Atom]:
@@ -122,7 +160,8 @@ def _items(atoms: Sequence[Atom]) -> list[_Item]:
     at = 0
     while at < len(atoms):
         atom, found = atoms[at], reader.number(at)
-        tokens, end = found or (reader.beside_number(at, behind=bool(items) and items[-1].numeric), at + 1)
+        behind = items[-1].tokens if items and items[-1].numeric else None
+        tokens, end = found or (reader.beside_number(at, behind), at + 1)
         name = atom.glued and atoms[at - 1].text.isalpha()
         items.append(_Item(atom.text, tokens, atom.word, atoms[end - 1].word, bool(found) and not name))
         at = end
@@ -134,7 +173,8 @@ def _without_unit(item: _Item, to: _Item | None, upper: _Item | None) -> _Item:
     if to is None or upper is None or to.text != "to" or not item.tokens or not upper.tokens:
         return item
     low, high = item.tokens[-1], upper.tokens[-1]
-    bare = low[1:] if low[0] == high[0] and low[0] in SYMBOLS else low[:-1] if low[-1] == high[-1] == "%" else low
+    bare = low[:-1] if low[-1] == high[-1] == "%" else low
+    bare = low[1:] if low[0] == high[0] and low[0] in CURRENCY_MARKS else bare
     return item if bare == low else replace(item, tokens=tuple(bare) if bare.isdecimal() else (bare,))
 
 
@@ -144,6 +184,7 @@ def _word_tokens(word: str, following: str) -> Tokens:
     core = word.strip(".,;:?!\"'()-")
     if word == "&" or core in WORDS:
         return tuple(WORDS[core or word].split())
+    word = AND.sub(" and ", word).translate(NO_BRACKETS)
     perfect = word.endswith(("'d", "'s")) and following.strip('.,;:?!"') in PERFECT
     tokens = _whisper()(f"{word} {following}" if perfect else word).split()
     # It leaves a lone mark where a text ends in "..." or "$", and writes a single 1 as "one".

@@ -38,6 +38,14 @@ MULTIPLE = {**{word + "th": (value, "th") for word, value in SCALES.items()}} | 
 """hundredth, thousands: a scale that ends its number."""
 ZEROS = frozenset({"zero", "oh", "o"})
 REPEATED = {"double": 2, "triple": 3}
+PARTS = {
+    **{f"and {one} half": 50 for one in ("a", "one")},
+    **{f"and {one} quarter": 25 for one in ("a", "one")},
+    "and three quarters": 75,
+}
+"""Hundredths behind a whole number."""
+MOST_DIGITS = 1000
+"""Of a number that is multiplied; Python reads 4,300 at most."""
 NUMBER_WORDS = frozenset(
     {*SMALL, *SCALES, *ORDINAL, *PLURAL, *MULTIPLE, *ZEROS, *REPEATED, "a", "half", "point"},
 )
@@ -61,7 +69,7 @@ def read_number(atoms: Sequence[str], at: int) -> Read | None:
     digits, end = found
     if not digits.isdecimal():
         return found
-    return _with_half(atoms, digits, end) or _fraction_digits(atoms, end, digits) or found
+    return _with_part(atoms, digits, end) or _fraction_digits(atoms, end, digits) or found
 
 
 def _get(atoms: Sequence[str], at: int) -> str:
@@ -128,26 +136,27 @@ def _fraction_digits(atoms: Sequence[str], at: int, whole: str) -> Read | None:
     while True:
         part, after = (atoms[end], end + 1) if _get(atoms, end).isdecimal() else _two_digits(atoms, end)
         if not part:
-            return _scaled(atoms, f"{whole}.{decimals}", end) if decimals else None
+            return scaled(atoms, f"{whole}.{decimals}", end) if decimals else None
         decimals, end = decimals + part, after
 
 
-def _scaled(atoms: Sequence[str], digits: str, end: int) -> Read:
+def scaled(atoms: Sequence[str], digits: str, end: int) -> Read:
     """2.5 million is 2500000; a product that is no whole number stays as it is written."""
-    scale = SCALES.get(_get(atoms, end))
+    scale = SCALES.get(_get(atoms, end)) if len(digits) < MOST_DIGITS else None
     if scale and (Fraction(digits) * scale).denominator == 1:
         return str(int(Fraction(digits) * scale)), end + 1
     return digits, end
 
 
-def _with_half(atoms: Sequence[str], digits: str, end: int) -> Read | None:
-    """Two and a half; two and a half million; a million and a half."""
-    if list(atoms[end : end + 3]) != ["and", "a", "half"]:
+def _with_part(atoms: Sequence[str], digits: str, end: int) -> Read | None:
+    """Two and a half; two and a quarter million; a million and a half."""
+    part = PARTS.get(" ".join(atoms[end : end + 3]))
+    if part is None:
         return None
     last = SCALES.get(_get(atoms, end - 1), 1)
     if last > 1:
-        return str(int(digits) + last // 2), end + 3
-    return _scaled(atoms, f"{digits}.5", end + 3)
+        return str(int(digits) + last * part // 100), end + 3
+    return scaled(atoms, f"{digits}.{part}".removesuffix("0"), end + 3)
 
 
 def _cardinal(atoms: Sequence[str], at: int) -> Read | None:
@@ -182,7 +191,8 @@ def _cardinal(atoms: Sequence[str], at: int) -> Read | None:
             group_at = end
         else:
             break
-    if word == "hundred" and group > 100 and group % 100:
+    named = group % 100 < 10 and SMALL.get(word, 10) < 10  # eight hundred | five five five
+    if group > 100 and group % 100 and (word == "hundred" or named):
         group, end = group - group % 100, small_at
     elif word in SCALES and group >= 0 and total:
         group, end = -1, group_at
@@ -218,4 +228,4 @@ def _behind_figures(atoms: Sequence[str], at: int) -> Read:
     figures = "0" + atoms[at] if atoms[at][0] == "." else atoms[at]
     if _get(atoms, at + 1) == "second" and figures.isdecimal() and int(figures) >= 20 and int(figures) % 10 == 0:
         return f"{int(figures) + 2}nd", at + 2
-    return _scaled(atoms, figures, at + 1)
+    return scaled(atoms, figures, at + 1)

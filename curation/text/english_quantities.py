@@ -7,19 +7,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from curation.text.english_numbers import CLOCK, FIGURES, NUMBER_WORDS, SCALES, SMALL, read_number
+from curation.text.english_numbers import CLOCK, FIGURES, NUMBER_WORDS, SCALES, SMALL, read_number, scaled
 
 Tokens = tuple[str, ...]
 
 SYMBOLS = frozenset("$£€¥₹¢")
 CURRENCIES = {
     **dict.fromkeys(["dollar", "dollars", "bucks"], "$"),
-    **dict.fromkeys(["pound", "pounds", "quid"], "£"),
+    **dict.fromkeys(["pound", "pounds", "quid", "lb", "lbs"], "£"),  # what a text says does not tell which pounds
     **dict.fromkeys(["euro", "euros"], "€"),
-    **dict.fromkeys(["yen", "yuan"], "¥"),
+    "yen": "¥",
+    "yuan": "元",
     **dict.fromkeys(["rupee", "rupees"], "₹"),
-    **dict.fromkeys(["cent", "cents", "pence", "penny"], "¢"),
+    **dict.fromkeys(["cent", "cents", "penny"], "¢"),
+    "pence": "p",
 }
+CURRENCY_MARKS = SYMBOLS | frozenset(CURRENCIES.values())
+PARTS_OF = {"$": "¢", "€": "¢", "£": "p"}
+"""The hundredths of a currency."""
+CENTS_BEFORE = {""} | frozenset(
+    """
+    a an and apiece at but by each for from if in is it more on only or per plus please so than that the then to was
+    """.split()  # noqa: SIM905 - one word per line would take a page
+)
+"""What may follow cents that are not called so, in "five dollars fifty each"; other words are what is counted."""
 PERCENT = (("%",), ("percent",), ("per", "cent"), ("pct",))
 HALF_DAYS = {"am": "am", "a.m.": "am", "pm": "pm", "p.m.": "pm"}
 OCLOCK = (("o'clock",), ("o", "clock"), ("oclock",))
@@ -30,7 +41,11 @@ MONTHS = frozenset(
     """.split()  # noqa: SIM905 - one word per line would take a page
 )
 TIME_WORDS = frozenset({"at", "by", "until", "till", "from", "since", "before", "after"})
-FRACTIONS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "eighth": 8, "tenth": 10}
+FRACTIONS = {
+    "half": 2,
+    "quarter": 4,
+    **dict(zip("third fourth fifth sixth seventh eighth ninth tenth".split(), range(3, 11), strict=True)),  # noqa: SIM905
+}
 UNITS = {
     "°": "degrees",
     "km": "kilometers",
@@ -40,13 +55,12 @@ UNITS = {
     "mg": "milligrams",
     "ml": "milliliters",
     "ft": "feet",
-    "lb": "pounds",
-    "lbs": "pounds",
     "oz": "ounces",
     "mph": "miles per hour",
-    "hrs": "hours",
-    "mins": "minutes",
-    "secs": "seconds",
+    "kph": "kilometers per hour",
+    **dict.fromkeys(["hr", "hrs"], "hours"),
+    **dict.fromkeys(["min", "mins"], "minutes"),
+    **dict.fromkeys(["sec", "secs"], "seconds"),
     "khz": "kilohertz",
     "mhz": "megahertz",
     "ghz": "gigahertz",
@@ -56,6 +70,16 @@ UNITS = {
     "tb": "terabytes",
 }
 """Abbreviations behind a number."""
+MEASURES = UNITS.keys() | frozenset(
+    """
+    meter meters metre metres kilometer kilometers kilometre kilometres centimeters millimeters mile miles inch inches
+    foot feet yards acres gram grams kilo kilos kilogram kilograms pound ounces ton tons tonnes liter liters litre
+    litres gallons second seconds minute minutes hour hours days weeks months years degrees points times volts watts
+    """.split()  # noqa: SIM905 - one word per line would take a page
+)
+"""Behind these figures are a quantity and no time of day."""
+SIGN_WORDS = {"\u00d7": "times", "*": "times", "÷": "divided by", "^": "to the power of"}
+"""Between two numbers."""
 BEGINNINGS = NUMBER_WORDS | SYMBOLS | {"-", "\u2212", "minus", "negative"}
 SCALE_LETTERS = {"k": "thousand", "m": "million", "bn": "billion", "b": "billion"}
 """Behind an amount of money: $50K."""
@@ -89,7 +113,9 @@ class Reader:
         sign, start = self._sign(at)
         symbol = self._text(start) if self._text(start) in SYMBOLS else ""
         start += bool(symbol)
-        if not symbol and not sign and (fraction := self._part_of_percent(at) or self._fraction(at)):
+        if symbol and not sign:
+            sign, start = self._sign(start)
+        if not symbol and not sign and (fraction := self._part_of_percent(at) or self._part(at)):
             return fraction
         if not symbol and (clock := self._clock(start)):
             return clock
@@ -99,25 +125,32 @@ class Reader:
         digits, end = found
         digits, end = self._suffixed(digits, end)
         digits, end = self._with_fraction(digits, end)
-        named = CURRENCIES.get(self._text(end), "") or (self._text(end) if self._text(end) in SYMBOLS else "")
+        named = self._currency(digits, end)
         if named and digits[-1].isdecimal():
             end, symbol = end + 1, symbol or named
         if symbol:
-            digits, end = self._with_cents(symbol, digits, end)
+            digits, end = self._with_cents(symbol, digits.removesuffix(".00"), end)
         elif length := self._says(end, PERCENT):
             digits, end = digits + "%", end + length
         if self._text(at - 1) in MONTHS and digits[-2:] in SUFFIXES:
             digits = digits[:-2]  # May 5th is also written May 5
         return (tuple(digits) if digits.isdecimal() and not sign else (sign + digits,)), end
 
-    def beside_number(self, at: int, *, behind: bool) -> Tokens | None:
-        """What is written shorter beside a number: 5 km, No. 5, + 5; None where it is nothing of the kind."""
+    def beside_number(self, at: int, behind: Tokens | None) -> Tokens | None:
+        """What is written shorter beside a number: 5 km, No. 5, + 5; None where it is nothing of the kind.
+
+        `behind`: the number that it stands behind, or None.
+        """
         atom, following = self.atoms[at].text, self._text(at + 1)
         if behind and atom in UNITS:
-            return tuple(UNITS[atom].split())
-        if FIGURES.fullmatch(following) and atom in {"+", "#", "no"}:
-            return ("plus",) if atom == "+" else ("number",)
-        return None
+            first, *others = UNITS[atom].split()
+            singular = {"feet": "foot"}.get(first, first.removesuffix("s"))
+            return (singular if behind == ("1",) else first, *others)
+        if not FIGURES.fullmatch(following):
+            return None
+        if behind and atom in SIGN_WORDS:
+            return tuple(SIGN_WORDS[atom].split())
+        return {"+": ("plus",), "=": ("equals",), "#": ("number",), "no.": ("number",)}.get(atom)
 
     def _text(self, at: int) -> str:
         return self.texts[at] if 0 <= at < len(self.texts) else ""
@@ -129,9 +162,26 @@ class Reader:
     def _sign(self, at: int) -> tuple[str, int]:
         return ("-", at + 1) if self._text(at) in {"-", "\u2212", "minus", "negative"} else ("", at)
 
+    def _currency(self, digits: str, end: int) -> str:
+        """The mark of the currency that stands there; empty where none does."""
+        text = self._text(end)
+        if text == "p" and self.atoms[end].glued and len(digits) < 3:
+            return "p"  # 50p, but not 720p
+        return CURRENCIES.get(text, text if text in SYMBOLS else "")
+
+    def _part(self, at: int) -> tuple[Tokens, int] | None:
+        """A fraction, or half of, a third of."""
+        start = at + (self._text(at) == "a")
+        name = self._text(start)
+        if self._text(start + 1) == "of" and name in FRACTIONS and (start > at or name == "half"):
+            return (f"1/{FRACTIONS[name]}",), start + 1
+        return self._fraction(at)
+
     def _fraction(self, at: int) -> tuple[Tokens, int] | None:
-        """1/2 and one half, 2/3 and two thirds."""
-        if self._text(at + 1) == "/" and self._text(at).isdecimal() and self._text(at + 2).isdecimal():
+        """1/2 and one half, 2/3 and two thirds; no date (1/2/2026)."""
+        if self._text(at + 3) == "/" or self._text(at - 1) == "/":
+            return None
+        if self._text(at + 1) == "/" and re.fullmatch(r"\d/\d\d?", "".join(self.texts[at : at + 3])):
             over, under = int(self.texts[at]), int(self.texts[at + 2])
             end = at + 3
         else:
@@ -157,12 +207,12 @@ class Reader:
         return ((f"{over / under:.3f}".rstrip("0") + "%",), end + length) if length and under != 3 else None
 
     def _with_fraction(self, digits: str, end: int) -> tuple[str, int]:
-        """2 1/2 is 2.5."""
+        """2 1/2 is 2.5, 2 1/2 million 2500000."""
         over, slash, under = (self._text(end + ahead) for ahead in range(3))
         parts = {"1/2": ".5", "1/4": ".25", "3/4": ".75"}
         if slash != "/" or not digits.isdecimal() or over + slash + under not in parts:
             return digits, end
-        return digits + parts[over + slash + under], end + 3
+        return scaled(self.texts, digits + parts[over + slash + under], end + 3)
 
     def _clock(self, at: int) -> tuple[Tokens, int] | None:
         """10:30, 10.30, 10 o'clock, 10 pm: digits of hours and minutes; no minutes before am and pm on the hour."""
@@ -188,10 +238,10 @@ class Reader:
     def _is_time(self, at: int) -> bool:
         """Whether figures with a point, which could be a quantity, are a time by their form and neighbours."""
         text = self._text(at)
-        if not re.fullmatch(r"\d{1,2}\.[0-5]\d", text) or float(text) >= 24.6:
+        if not re.fullmatch(r"\d{1,2}\.[0-5]\d", text) or not 1 <= float(text) < 24.6:
             return False
         following = self._text(at + 1)
-        if following in SYMBOLS | CURRENCIES.keys() | SCALES.keys() or self._says(at + 1, PERCENT):
+        if following in SYMBOLS | CURRENCIES.keys() | SCALES.keys() | MEASURES or self._says(at + 1, PERCENT):
             return False
         told = self._half_day(at + 1)[0] or self._says(at + 1, OCLOCK) or self._text(at - 1) in TIME_WORDS
         return bool(told) or text.endswith("0")  # nobody says a zero at the end of a quantity
@@ -211,16 +261,18 @@ class Reader:
         return digits, end
 
     def _with_cents(self, symbol: str, digits: str, end: int) -> tuple[str, int]:
-        """Five dollars and fifty cents are $5.50; $0.50 are 50 cents."""
-        if symbol != "\u00a2" and digits.startswith("0.") and len(digits) == 4:
-            return f"\u00a2{int(digits[2:])}", end
-        found = read_number(self.texts, end + (self._text(end) == "and"))
-        if (
-            symbol in "$\u20ac\u00a3"
-            and digits.isdecimal()
-            and found
-            and CURRENCIES.get(self._text(found[1])) == "\u00a2"
-        ):
-            cents, end = found
-            return f"{symbol}{digits}.{cents:0>2}", end + 1
+        """Five dollars and fifty cents, and five dollars fifty, are $5.50; $0.50 are 50 cents."""
+        part = PARTS_OF.get(symbol, "")
+        if symbol in "$£" and re.fullmatch(r"0\.\d\d", digits):
+            return f"{part}{int(digits[2:])}", end
+        and_ = self._text(end) == "and"
+        found = read_number(self.texts, end + and_)
+        if not part or not digits.isdecimal() or not found or not re.fullmatch(r"\d\d?", found[0]):
+            return symbol + digits, end
+        cents, behind = found
+        if self._currency(cents, behind) == part:
+            return f"{symbol}{digits}.{cents:0>2}", behind + 1
+        said = self._text(end - 1) in CURRENCIES and len(cents) == 2 and not and_
+        if said and self._text(behind) in CENTS_BEFORE and not self._says(behind, PERCENT):
+            return f"{symbol}{digits}.{cents}", behind
         return symbol + digits, end

@@ -13,6 +13,8 @@ RANGE = re.compile(
     r"(?P<high>\d+(?:,\d{3})*(?:\.\d+)?)(?![\d:/]|[-–—]\d)"
 )
 ROMAN = re.compile(r"(?=.)(x{0,3})(ix|iv|v?i{0,3})")
+ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)|.*(?:first|second|third|fifth|eighth|ninth|twelfth|[nxr]th|ieth)")
+"""First, 42nd, twenty-fifth."""
 NUMBERED = frozenset("chapter part act scene war volume vol book type phase stage title section bowl grade".split())  # noqa: SIM905
 """Words that a Roman numeral numbers."""
 RULERS = frozenset(
@@ -30,9 +32,15 @@ def as_spoken(words: Sequence[str]) -> list[str]:
     cores = [word.strip(".,;:?!\"'()") for word in words]
     spoken = []
     for place, (word, core) in enumerate(zip(words, cores, strict=True)):
-        numeral = _numeral(core, cores[max(0, place - 2) : place])
+        before = cores[max(0, place - 2) : place]
+        numeral = "street" if core == "st" and _is_street(word, before, words[place + 1 :]) else _numeral(core, before)
         spoken.append(word.replace(core, numeral, 1) if numeral else RANGE.sub(_range, word))
     return spoken
+
+
+def _is_street(word: str, before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether "St." is no saint: behind an ordinal (5th St.), or at the end of a part (on Main St., ...)."""
+    return bool(before) and (ORDINAL.fullmatch(before[-1]) is not None or not after or word[-1] in ",;:?!")
 
 
 def _numeral(core: str, before: Sequence[str]) -> str:

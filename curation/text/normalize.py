@@ -7,7 +7,7 @@ written as a system wrote it. A number is one span, however many words it has: i
 English: see `curation.text.english`. Other languages: Unicode normalisation of our own, because Whisper's basic one
 deletes combining marks and so the vowels of Indic, Thai and Burmese (openai/whisper discussion 2849); numbers of
 Chinese and Japanese are values too (`curation.text.chinese_numbers`), and number words of German, French and Spanish
-are compared in digits (`curation.text.number_words`). Numbers of the others are not unified.
+are compared in digits (`curation.text.number_words`). Of the others, figures are read (`curation.text.figures`).
 
 A language with two scripts is compared in one. Chinese: a traditional character, its variants of Taiwan and Hong Kong,
 and the simplified one count as the same (OpenCC's tables, character by character). Serbian and Bosnian: Cyrillic as
@@ -18,7 +18,7 @@ Tags of what is not speech ("[MUSIC PLAYING]", "(laughs)") are no words in any l
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import chain, pairwise, zip_longest
@@ -26,6 +26,7 @@ from typing import Literal
 
 from curation.text.chinese_numbers import find_numbers
 from curation.text.english import read_english
+from curation.text.figures import APART, HAS_FIGURES, read_figures
 from curation.text.languages import writing_of
 from curation.text.number_words import number_words
 
@@ -39,10 +40,14 @@ FARSI = str.maketrans({"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9
 IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x323AF))
 """First and last character of the blocks of Unicode, without those that NFKC replaces."""
 TAG = re.compile(
-    r"\[[^\]\d]*\]|\([^)\d]*\)|<[^>\d]*>|\{[^}\d]*\}|\*[^*\d]+\*"
-    r"|\uff08[^\uff09\d]*\uff09|\u3010[^\u3011\d]*\u3011|\uff3b[^\uff3d\d]*\uff3d|[\u2669-\u266f]+"
+    r"\[[^\[\]\d]*\]|\([^()\d]*\)|<[^<>\d]*>|\{[^{}\d]*\}|\*[^*\d]+\*"
+    r"|\uff08[^\uff08\uff09\d]*\uff09|\u3010[^\u3010\u3011\d]*\u3011|\uff3b[^\uff3b\uff3d\d]*\uff3d|[\u2669-\u266f]+"
 )
 """Brackets with digits hold what was said, as in "(555) 1234"."""
+DEPTH = 3
+"""Of tags in tags."""
+MOST_MARKS = 30
+"""That compose with a character, by Unicode's stream-safe format."""
 
 
 LETTER = re.compile("[A-Za-zÀ-ɏͰ-ӿＡ-Ｚａ-ｚ]")
@@ -113,9 +118,7 @@ def normalizer_for(language: str) -> Normalizer:
     name = "unicode-one-script" if writing.script else "unicode"
     if writing.numerals:
         return Normalizer(name, writing.unit, partial(_with_numbers, clean=clean))
-    if numbers := number_words(language):
-        return by_piece(name, writing.unit, lambda text: numbers.get(clean(text), clean(text)))
-    return by_piece(name, writing.unit, clean)
+    return by_piece(name, writing.unit, clean, language)
 
 
 @cache
@@ -140,22 +143,44 @@ def _simplified() -> dict[int, str]:
     return {ord(one): form for one, form in zip(every, forms.split("\n"), strict=True) if one != form}
 
 
-def by_piece(name: str, unit: Unit, clean: Callable[[str], str]) -> Normalizer:
-    """A normaliser that cleans each word (or character) without regard to its neighbours."""
+def by_piece(name: str, unit: Unit, clean: Callable[[str], str], language: str | None = None) -> Normalizer:
+    """A normaliser that cleans each word (or character) without regard to its neighbours.
+
+    With a language, its numbers are read, which may be several words.
+    """
+    numbers = number_words(language) if language else {}
+    longest = max((len(words.split()) for words in numbers), default=1)
 
     def read(piece: str) -> _Piece:
-        tokens = _tokens(clean(piece), unit)
-        return piece, tokens, bool(tokens) and tokens[0][0].isdecimal()
+        if language is not None and unit == "word" and HAS_FIGURES.search(piece):
+            tokens = tuple(read_figures(piece, language, clean))
+        else:
+            tokens = _tokens(numbers.get(clean(piece), clean(piece)), unit)
+        return piece, tokens, any(token[0].isdecimal() for token in tokens)
+
+    def in_turn(pieces: Sequence[str]) -> Iterator[_Piece]:
+        cleaned = [clean(piece) for piece in pieces] if longest > 1 else []
+        at = 0
+        while at < len(pieces):
+            most = min(longest, len(cleaned) - at)
+            most = next((count for count in range(1, most) if not pieces[at + count - 1][-1].isalnum()), most)
+            count = next((count for count in range(most, 1, -1) if " ".join(cleaned[at : at + count]) in numbers), 1)
+            yield read(" ".join(pieces[at : at + count]))
+            at += count
 
     def spans(text: str) -> list[Span]:
-        return _with_marks(map(read, _pieces(without_tags(text), unit)), unit)
+        return _with_marks(in_turn(_pieces(without_tags(text), unit)), unit)
 
     return Normalizer(name, unit, spans)
 
 
 def without_tags(text: str) -> str:
     """The text without tags of what is not speech; as it is where there are none."""
-    return " ".join(TAG.sub(" ", text).split()) if TAG.search(text) else text
+    for _ in range(DEPTH):
+        if not TAG.search(text):
+            break
+        text = " ".join(TAG.sub(" ", text).split())
+    return text
 
 
 def clean_unicode(text: str) -> str:
@@ -209,7 +234,7 @@ def _with_numbers(text: str, clean: Callable[[str], str]) -> list[Span]:
 def _pieces(text: str, unit: Unit) -> list[str]:
     """Words at spaces; or characters, each with the marks that compose with it, and words of other scripts whole."""
     if unit == "word":
-        return text.split()
+        return APART.findall(text)
     pieces: list[str] = []
     for piece in FOREIGN_OR_ONE.findall(" ".join(text.split())):
         if pieces and unicodedata.combining(piece[0]) and _composes(pieces[-1], piece):
@@ -220,7 +245,7 @@ def _pieces(text: str, unit: Unit) -> list[str]:
 
 
 def _composes(one: str, other: str) -> bool:
-    return unicodedata.normalize("NFKC", one + other) != one + other
+    return len(one) <= MOST_MARKS and unicodedata.normalize("NFKC", one + other) != one + other
 
 
 def _tokens(cleaned: str, unit: Unit) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ language without lists has no phrases: there the pause decides.
 from dataclasses import dataclass
 from typing import Self
 
+from curation.text.chinese_numbers import DIGITS, MYRIADS, TENS
+from curation.text.english_numbers import SCALES, SMALL
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -33,6 +36,7 @@ class Closed:
         return cls(*(frozenset(lists.get(name, "").split()) for name in names))
 
 
+CHINESE_UNITS = TENS | MYRIADS
 NONE = Closed.of()
 LANGUAGES = {
     "en": Closed.of(
@@ -88,11 +92,23 @@ def closed(language: str) -> Closed:
 def inside_phrase(before: str, after: str, language: str) -> bool:
     """Whether a mark between two words would stand inside a phrase: `the | man`, `of | it`, `I | would`."""
     lists, left, right = closed(language), _key(before), _key(after)
+    if _inside_number(left, right, language.partition("-")[0].lower()):
+        return True
     if left in lists.binds or left in lists.pronouns or right in lists.follows:
         return True
     if left in lists.subjects:
         return right in lists.leans
     return left in lists.leans and right not in lists.opens
+
+
+def _inside_number(left: str, right: str, language: str) -> bool:
+    """Whether two words are of one number: two | hundred, sixty | five, 三 | 百."""
+    if language in {"zh", "yue", "ja"}:
+        return right in CHINESE_UNITS and left in DIGITS | CHINESE_UNITS
+    ones = SMALL.get(right, 10) < 10 and SMALL.get(left, 0) >= 20
+    return language == "en" and (
+        ones or (right in SCALES and (left in SMALL or left in SCALES or left[:1].isdecimal()))
+    )
 
 
 def opens_clause(word: str, language: str) -> bool:

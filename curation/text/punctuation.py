@@ -59,7 +59,7 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _LETTER = rf"(?:(?![{_CJK}_])[\w{_combining()}])"
 WORD = re.compile(
     r"(?:https?://|www\.)\S*[\w/]"  # addresses
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
     rf"|[{_CJK}]"  # a word of Chinese or Japanese is a character
     rf"|{_LETTER}+(?:[-'’.,:/&‐‑]{_LETTER}+)*"  # e.g, 3.14, 1,000, 10:30, cold-hearted, don't, R&B
 )

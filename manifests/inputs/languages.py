@@ -20,6 +20,12 @@ _AS_MODELS_SAY = {
 }
 """Standard codes of languages that the models of this field know by another one."""
 
+_IN_CHINESE = {
+    **dict.fromkeys(("汉语", "漢語", "华语", "華語", "国语", "國語"), "zh"),
+    **dict.fromkeys(("粤语", "粵語", "广东话", "廣東話"), "yue"),
+}
+"""Names that `langcodes` does not know."""
+
 _NEWER = frozenset({"tok"})
 """Codes that `langcodes` does not know yet: of Common Voice, Toki Pona."""
 
@@ -33,7 +39,7 @@ def language_code(written: str) -> str:
     text = written.strip()
     if text.lower() in UNKNOWN:
         return ""
-    tag = text if text.lower() in _NEWER else _from_tag(text) or _from_name(text)
+    tag = text if text.lower() in _NEWER else _IN_CHINESE.get(text) or _from_tag(text) or _from_name(text)
     if not tag:
         msg = f"{written!r} is no language"
         raise ValueError(msg)
@@ -57,6 +63,6 @@ def _is_private(text: str) -> bool:
 def _from_name(text: str) -> str:
     """The tag of a language by its name, in whatever language that is written; else empty."""
     try:
-        return langcodes.find(text).to_tag() if len(text) > 3 else ""
+        return langcodes.find(text).to_tag() if len(text) > 3 or not text.isascii() else ""
     except LookupError:
         return ""

@@ -16,7 +16,7 @@ weight, then that of the earlier system. Earlier: in the order of the configurat
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -34,6 +34,8 @@ Method = Literal["vote", "mbr"]
 Tokens = tuple[str, ...]
 Distances = npt.NDArray[np.int64]
 """(N, N) edit distances between the words of N hypotheses."""
+LONGEST_WORD = 40
+"""Letters of a word that another text may have in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,14 @@ def combine(
     support = sum(share for _, share in winners) / len(winners) if winners else 1.0
     voted = normalizer.joined(surface for surface, _ in winners)
     confidence = support * _mean_confidence(hypotheses, weights)
-    text = voted if method == "vote" else without_tags(hypotheses[best].text)
-    return Combined(text, confidence, support)
+    # Marks of one system beside a number of another can be another number: "ok -" and "5".
+    heard = {number for item in hypotheses for number in _numbers(normalizer.spans(item.text))}
+    kept = method == "vote" and _numbers(normalizer.spans(voted)) <= heard
+    return Combined(voted if kept else without_tags(hypotheses[best].text), confidence, support)
+
+
+def _numbers(spans: Sequence[Span]) -> set[Tokens]:
+    return {span.key for span in spans if span.number}
 
 
 def minimum_risk(distances: Distances, weights: Sequence[float]) -> int:
@@ -110,30 +118,38 @@ def _mean_confidence(hypotheses: Sequence[Hypothesis], weights: Sequence[float])
 def common_units(texts: Sequence[Sequence[Span]], normalizer: Normalizer) -> list[list[Span]]:
     """The spans of each text, where what another text writes as one word is one.
 
-    "Did not" is one unit where another has "didn't", and letters are a word where another has it: U S, U.S. and US.
+    "Did not" is one unit where another has "didn't", and parts are a word where another has it: U S, U.S. and US;
+    web site, e-mail and website, email.
     """
     every = [span for spans in texts for span in spans]
-    compounds: dict[tuple[str, ...], Tokens] = {span.key: span.key for span in every if len(span.key) > 1}
+    compounds = {span.key for span in every if len(span.key) > 1}
+    words: set[str] = set()
     if normalizer.unit == "word":
-        words = {span.key[0] for span in every if len(span.key) == 1 and len(span.key[0]) > 1}
-        compounds |= {tuple(word): (word,) for word in words if word.isalpha()}
-    return [_regrouped(spans, compounds, normalizer.join) for spans in texts]
+        words = {span.key[0] for span in every if len(span.key) == 1 and 1 < len(span.key[0]) <= LONGEST_WORD}
+        words = {word for word in words if word.isalpha()}
+    return [_regrouped(spans, compounds, words, normalizer.join) for spans in texts]
 
 
-def _regrouped(spans: Sequence[Span], compounds: Mapping[Tokens, Tokens], join: str) -> list[Span]:
-    """Spans that together have the key of a compound are one, the longest first; it is compared as the compound is."""
-    longest = max(map(len, compounds), default=0)
+def _regrouped(spans: Sequence[Span], compounds: Collection[Tokens], words: Collection[str], join: str) -> list[Span]:
+    """Spans that together have the key of a compound, or the letters of a word, are one, the longest first; it is
+    compared as the compound or word is.
+    """
+    longest, letters = max(map(len, compounds), default=0), max(map(len, words), default=0)
     units: list[Span] = []
     start = 0
     while start < len(spans):
-        key, best = spans[start].key, start + 1
-        found = compounds.get(key, key)
-        for end in range(start + 2, len(spans) + 1):
+        key: Tokens = ()
+        found, best, size = spans[start].key, start + 1, 0
+        for end in range(start + 1, len(spans) + 1):
             key += spans[end - 1].key
-            if len(key) > longest:
+            size += sum(map(len, spans[end - 1].key))
+            if len(key) > longest and size > letters:
                 break
-            if key in compounds:
-                best, found = end, compounds[key]
+            joined = "".join(key) if size <= letters else ""
+            if joined in words:
+                best, found = end, (joined,)
+            elif key in compounds:
+                best, found = end, key
         unit = spans[start] if best == start + 1 else merged(spans[start:best], join)
         units.append(unit if unit.key == found else Span(unit.written, found, found, unit.number))
         start = best

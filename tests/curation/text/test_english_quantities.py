@@ -44,6 +44,26 @@ def test_spellings_of_a_value_are_alike_and_values_differ(kind):
         ["No. 5", "number five", "#5"],
         ["30 seconds", "thirty seconds"],
         ["2+2", "two plus two"],
+        ["5 \u00d7 3 = 15", "five times three equals fifteen"],
+        ["5\u22123", "five minus three"],
+        ["5/6", "five sixths"],
+        ["2\u215d inches", "2 5/8 inches"],
+        ["2\u00bd million", "2 1/2 million", "two and a half million"],
+        ["2.25", "two and a quarter"],
+        ["6.75 million", "six and three quarters million"],
+        ["half of it", "1/2 of it", "one half of it", "a half of it"],
+        ["a third of it", "1/3 of it"],
+        ["$5.50", "five dollars fifty", "five dollars and fifty cents", "5 dollars 50 cents"],
+        ["$5, 20 years ago", "five dollars twenty years ago"],
+        ["\u00a35", "\u00a35.00", "five pounds"],
+        ["\u00a30.50", "50p", "fifty pence"],
+        ["-$5", "$-5", "minus five dollars"],
+        ["1 km", "one kilometer"],
+        ["60 km/h", "60 kph", "sixty kilometers per hour"],
+        ["20 \u00b0C", "20\u2103", "twenty degrees Celsius"],
+        ["10 lbs", "ten pounds"],
+        ["No, 5 people", "no, five people"],
+        ["1 800 555 0199", "one eight hundred five five five oh one nine nine"],
     ],
 )
 def test_other_ways_to_write_the_same(texts):
@@ -64,13 +84,28 @@ def test_other_ways_to_write_the_same(texts):
         ("2/3", "23"),
         ("one third", "three"),
         ("two third", "2/3"),  # the second third, say
+        ("\u215d", "58"),
+        ("2\u215d", "258"),
+        ("5\u00b2", "52"),
+        ("10\u2076", "106"),
+        ("5\u00d73", "53"),
+        ("5\u22123", "53"),
+        ("1/7", "17"),
+        ("$-5", "$5"),
+        ("50 pence", "50 cents"),
+        ("\u00a30.50", "$0.50"),
+        ("five yen", "five yuan"),
+        ("two dollars 150 cents", "$2.150"),
+        ("1.50 meters", "150 meters"),
+        ("0.50 seconds", "050 seconds"),
+        ("no five", "number five"),
     ],
 )
 def test_what_is_not_the_same_differs(one, other):
     assert UNITS(one) != UNITS(other)
 
 
-@pytest.mark.parametrize("text", ["3/2", "2/2", "0/2", "11/12", "1/7", "3/"])
+@pytest.mark.parametrize("text", ["3/2", "2/2", "0/2", "11/12", "1/11", "1/6/2026", "3/"])
 def test_what_is_no_fraction_of_speech_is_read_as_its_numbers(text):
     """Dates, scores and what nobody says as a fraction."""
     assert text not in UNITS(f"was {text} then")

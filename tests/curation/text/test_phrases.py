@@ -28,6 +28,11 @@ from curation.text.phrases import LANGUAGES, inside_phrase, is_subject, opens_cl
         ("el hombre", "es"),
         ("我 的", "zh"),
         ("把 它", "zh-TW"),
+        ("two hundred", "en"),
+        ("sixty five", "en"),
+        ("2.5 million", "en"),
+        ("三 百", "zh"),
+        ("十 万", "zh"),
     ],
 )
 def test_inside_a_phrase(words, language):

@@ -224,6 +224,25 @@ def test_spellings_of_the_same_are_agreement(texts, combination):
     assert segment.text in texts
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["my web site is", "my website is", "my web-site is"],
+        ["an e-mail", "an email", "an e mail"],
+        ["ice cream", "ice-cream", "icecream"],
+    ],
+)
+def test_a_word_and_its_parts_are_agreement(texts):
+    segment = agreed(texts)
+    assert segment.scores["pwer"] == 0
+    assert segment.text in texts
+
+
+def test_marks_of_one_system_make_no_number_of_another():
+    """Word by word it would be minus two, which none has heard."""
+    assert agreed(["点-", "点二", "点二"], language="zh").text == "点二"
+
+
 def test_letters_are_a_word_only_where_a_system_has_it():
     assert agreed(["vitamin a i think", "vitamin a i think"]).scores["text.words"] == 4
     assert agreed(["u s troops", "u k troops"]).scores["pwer"] > 0
