@@ -102,7 +102,7 @@ class Sizes:
     unseen ones.
     """
 
-    train: int = 2000
+    train: int = 1500
     test: int = 48
 
 

@@ -117,7 +117,7 @@ def report(work: Path) -> None:
     evaluate(work, "ceiling", "recording,codec", None, "--codec", work / "tokenizers")
     evaluate(work, "asr-alone", "asr", checkpoint(work / "runs" / "asr-alone"))
     evaluate(work, "joint", "asr,tts,vc", checkpoint(work / "runs" / "joint"))
-    lines = list(table_lines(work))
+    lines = list(table_lines(work, ("ceiling", "asr-alone", "joint")))
     (work / "report.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     draw_curves({name: work / "runs" / name for name in RUNS}, work / "learn.png")
@@ -134,10 +134,10 @@ def evaluate(work: Path, name: str, tasks: str, model: Path | None, *more: objec
     curation("evaluate", work / "corpus" / "test.jsonl", "--tasks", tasks, *given, *more, *results)
 
 
-def table_lines(work: Path) -> Iterable[str]:
+def table_lines(work: Path, names: Iterable[str]) -> Iterable[str]:
     yield "| model | task | unseen commands, voice | n | WER % | 95 % | similarity to target | to source |"
     yield "|---|---|---|---|---|---|---|---|"
-    for name in ("ceiling", "asr-alone", "joint"):
+    for name in names:
         summary = json.loads((work / "results" / name / "summary.json").read_text())
         for row in summary["rows"]:
             wer, near, far = row["wer"], row["similarity"], row["source_similarity"]

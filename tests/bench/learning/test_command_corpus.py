@@ -27,7 +27,7 @@ def test_each_training_command_is_spoken_by_two_voices_and_all_voices_meet():
     speakers = {}
     for one in train:
         speakers.setdefault(one.transcript, set()).add(one.speaker)
-    assert Counter(len(names) for names in speakers.values()) == {2: 2000}
+    assert Counter(len(names) for names in speakers.values()) == {2: 1500}
     pairs = {frozenset(names) for names in speakers.values() if len(names) == 2}
     assert pairs == {frozenset(two) for two in combinations([voice.name for voice in VOICES], 2)}
     assert len({one.id for one in train}) == len(train)

@@ -4,33 +4,27 @@ import shutil
 
 import pytest
 
-from tests.bench.learning.posttrain_commands import Sizes, make, plan, posttrain, report, train
+from tests.bench.learning import command_corpus
+from tests.bench.learning.learn_commands import curation
+from tests.bench.learning.posttrain_commands import posttrain, report
 
-FEW = Sizes(train=36, test=4, fitted=36, fit_steps=2, steps=2, posttrain_steps=1)
-
-
-def test_no_command_of_the_test_is_trained_on():
-    planned = [one for one, _ in plan(Sizes())]
-    parts = [{one.transcript for one in planned if one.condition == part} for part in ("test", "train")]
-    assert [len(part) for part in parts] == [96, 1200]
-    assert not parts[0] & parts[1]
-
-
-def test_each_command_of_training_is_spoken_by_two_voices():
-    speakers = {}
-    for one, _ in plan(Sizes()):
-        speakers.setdefault((one.condition, one.transcript), set()).add(one.speaker)
-    assert {(part, len(names)) for (part, _), names in speakers.items()} == {("test", 1), ("train", 2)}
+PROGRAMS = ("espeak-ng", "flite", "festival")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.skipif(not (shutil.which("espeak-ng") and shutil.which("flite")), reason="espeak-ng or flite is missing")
-def test_from_commands_to_a_report(tmp_path, capfd):
-    for phase in (make, train, posttrain, report):
-        phase(tmp_path, FEW)
+@pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason=f"one of {', '.join(PROGRAMS)} is missing")
+def test_from_a_trained_model_to_a_report(tmp_path, capfd):
+    command_corpus.make(tmp_path / "corpus", command_corpus.Sizes(train=12, test=2))
+    curation("build", tmp_path / "corpus" / "train.jsonl", "-o", tmp_path / "build", "--set", "consensus.max_pwer=0.5")
+    curation("train", tmp_path / "build", "-o", tmp_path / "runs" / "joint", "--set", "run.steps=2")
+    posttrain(tmp_path, steps=1)
+    report(tmp_path)
     table = [line for line in capfd.readouterr().out.splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[:2] for line in table[1:]] == [
-        [f"| {name}", task] for name in ("base", "grpo") for task in ("asr", "tts", "vc")
+    assert [line.split(" | ")[:3] for line in table[1:]] == [
+        [f"| {name}", task, condition]
+        for name in ("joint", "grpo")
+        for task in ("asr", "tts", "vc")
+        for condition in ("seen-voice", "unseen-voice")
     ]
     assert (tmp_path / "posttrain.png").stat().st_size > 1000
