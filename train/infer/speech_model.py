@@ -89,7 +89,7 @@ class SpeechModel:
         parts = find_parts(Path(folder).expanduser())
         vocabulary = parts.vocabulary()
         if engine and dtype:
-            msg = f"--engine {engine} has the weights, which cannot be {dtype} here: leave out one of both"
+            msg = f"--engine: the server has the weights, which cannot be {dtype} here: leave out one of both"
             raise ConfigError(msg)
         if engine:
             backend = connect(engine, vocabulary, slots, length)

@@ -207,9 +207,9 @@ $("keep").addEventListener("submit", (event) => {
   event.preventDefault();
   run("Kept", async () => {
     const name = $("name").value;
-    await ask("v1/voices", withRecording({ name }));
+    await ask("v1/voices", withRecording({ name, transcript: $("said").value }));
     await readVoices(name);
-    $("name").value = "";
+    $("name").value = $("said").value = "";
   });
 });
 $("key-form").addEventListener("submit", (event) => {

@@ -93,9 +93,11 @@ def test_a_voice_is_recorded_kept_used_and_deleted(browser, address):
     browser.click("#record")
     browser.until("!document.getElementById('heard').hidden")
     browser.driver.find_element(By.ID, "name").send_keys("beep")
+    browser.driver.find_element(By.ID, "said").send_keys("A beep.")
     browser.click("#add")
     done(browser, "Kept")
-    assert [voice["id"] for voice in httpx.get(f"{address}/v1/voices").json()["data"]] == ["beep", "default"]
+    kept = httpx.get(f"{address}/v1/voices").json()["data"]
+    assert [(voice["id"], voice["transcript"]) for voice in kept] == [("beep", "A beep."), ("default", "")]
     assert browser.run("return document.getElementById('voice').value") == "beep"
     browser.click("#convert")
     done(browser, "First sound after")

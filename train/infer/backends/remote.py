@@ -1,6 +1,7 @@
 """Finds the client of an engine that runs elsewhere; each kind needs a package of its own."""
 
 from curation.core.errors import ConfigError
+from curation.core.stores.urls import without_credentials
 from curation.tokenize.vocabulary import Vocabulary
 from curation.train.infer.backends.base import Backend
 
@@ -10,6 +11,6 @@ def connect(url: str, vocabulary: Vocabulary, slots: int, length: int) -> Backen
     try:
         from curation.train.infer.backends.vllm import Vllm
     except ModuleNotFoundError as error:
-        msg = f"--engine {url}: needs the package {error.name}: pip install 'curation[vllm]'"
+        msg = f"--engine {without_credentials(url)}: needs the package {error.name}: pip install 'curation[vllm]'"
         raise ConfigError(msg) from error
     return Vllm(url, vocabulary, slots, length)

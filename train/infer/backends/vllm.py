@@ -19,6 +19,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from curation.core.errors import ConfigError, ServiceError
+from curation.core.stores.urls import without_credentials
 from curation.tokenize.vocabulary import MARKERS, Vocabulary
 from curation.train.infer.backends.base import Answer, Request
 
@@ -275,7 +276,7 @@ def _address(url: str) -> str:
     except (httpx.InvalidURL, UnicodeError):
         found = httpx.URL()
     if found.scheme not in {"http", "https"} or not found.host or found.userinfo or found.query or found.fragment:
-        msg = f"--engine {url}: not an address of a server: give http://HOST:PORT, as `vllm serve` prints it"
+        msg = f"--engine {without_credentials(url)}: not an address of a server: give http://HOST:PORT alone"
         raise ConfigError(msg)
     return str(found)
 
