@@ -99,7 +99,7 @@ def label_row(name: str, table) -> str:
 def tokenize(work: Path) -> None:
     """The recordings of the test are encoded by the codec of the training voices."""
     folder = work.resolve() / "tokenizers"
-    curation("tokenizer", "fit", work / "build", "-o", folder, "--codes", CODES)
+    curation("tokenizer", "fit", work / "build", "-o", folder, "--codes", CODES, "--max-hours", 1)
     for output in ("build", "held-out"):
         curation("build", "-o", work / output, *settings({**BUILD, "tokenize.bicodec": folder}))
 

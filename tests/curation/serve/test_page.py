@@ -60,7 +60,8 @@ def give(browser, path):
 
 
 def done(browser, what):
-    browser.until(f"document.getElementById('state').textContent.startsWith({what!r})", 60)
+    state = "document.getElementById('state').textContent"
+    browser.until(f"{state}.startsWith({what!r}) && !{state}.endsWith('…')", 60)
     assert browser.text("#error") == ""
 
 
