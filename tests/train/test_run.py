@@ -21,11 +21,11 @@ from tests.train.model.test_qwen3 import padded
 FEW = ["data.token_budget=400", "speech.text_size=256", "run.threads=1", "optimizer.warmup_steps=2"]
 
 
-def shards(folder, fingerprint="f" * 64, count=60, splits=(None,), **index):
+def shards(folder, fingerprint="f" * 64, count=60, splits=(None,), first=0, **index):
     tokenizers = synthetic.tokenizers(fingerprint)
     for name in ("glm", "bicodec"):
         tokenizers[name] |= {"name": "toy", "reference": "compact", "fingerprint": name}
-    rows = [{**synthetic.utterance(i), "split": splits[i % len(splits)]} for i in range(count)]
+    rows = [{**synthetic.utterance(i), "split": splits[i % len(splits)]} for i in range(first, first + count)]
     return synthetic.write_shards(folder, rows, tokenizers=tokenizers, **index)
 
 
@@ -96,7 +96,7 @@ def test_fine_tuning_has_a_rate_that_does_not_forget(preset, pretraining, fine_t
 
 
 def test_validation_measures_and_changes_nothing(tmp_path):
-    corpus, other = shards(tmp_path / "build"), shards(tmp_path / "held-out", count=30)
+    corpus, other = shards(tmp_path / "build"), shards(tmp_path / "held-out", count=30, first=60)
     train(corpus, tmp_path / "plain", "run.steps=5")
     settings = [f"run.validation={other}", "run.validation_steps=2", "run.validation_rows=3"]
     train(corpus, tmp_path / "run", "run.steps=5", *settings)
@@ -128,6 +128,12 @@ def test_a_corpus_with_splits_is_measured_on_the_one_asked_for(tmp_path):
     other = load_training_config(overrides=[*overrides, "run.validation_split=test"])
     with pytest.raises(DataError, match=r"run\.validation_split: .* has no utterances of split test: choose another"):
         prepare(corpus, tmp_path / "other", other, World())
+
+
+def test_what_is_trained_on_is_no_validation(tmp_path):
+    corpus = shards(tmp_path / "build")
+    with pytest.raises(DataError, match=r"run\.validation: .*build.*is trained on too .*curation split"):
+        train(corpus, tmp_path / "run", "run.steps=1", f"run.validation={corpus}")
 
 
 def test_validation_of_other_tokenizers_is_refused_before_the_first_step(tmp_path):
@@ -173,6 +179,7 @@ def test_shards_of_other_tokenizers_are_refused(tmp_path):
         (["phase=sft", "model.start_from=nowhere"], "nowhere: no checkpoint there"),
         (["speech.glm=glm"], "speech.glm: glm needs a checkpoint: glm:FOLDER"),
         (["speech.bicodec=compct"], "speech.bicodec: unknown tokenizer 'compct': did you mean 'compact'?"),
+        (["optimizer.betas=[0.9, 1.0]"], "optimizer.betas.1: input should be less than 1"),
         (["speech.vocabulary=nowhere"], "nowhere: no tokenizer: expected"),
     ],
 )

@@ -10,9 +10,8 @@ writes `speech_tokenizers.json`:
 """
 
 import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,11 +79,20 @@ class TokenizerInfo:
 
 @dataclass(frozen=True)
 class SpeechInfo:
-    """`files` is the folder that the vocabulary was read from; None for a new one."""
+    """`files` are those that the vocabulary was read from, by their names; none of a new one. They are kept here, since
+    the checkpoint that they are from is deleted when there are newer ones.
+    """
 
     vocabulary: Vocabulary
     tokenizers: TokenizerInfo
-    files: Path | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def with_files(cls, folder: Path, tokenizers: TokenizerInfo) -> Self:
+        """With the vocabulary in a folder. Raises DataError where there is none."""
+        found = (folder / name for name in TOKENIZER_FILES)
+        files = {path.name: path.read_bytes() for path in found if path.is_file()}
+        return cls(load_vocabulary(folder), tokenizers, files)
 
     @classmethod
     def load(cls, checkpoint: Path) -> Self:
@@ -96,18 +104,21 @@ class SpeechInfo:
                 "checkpoints that `curation train` wrote"
             )
             raise ConfigError(msg)
-        return cls(load_vocabulary(checkpoint), tokenizers, checkpoint)
+        return cls.with_files(checkpoint, tokenizers)
+
+    def named(self, given: Mapping[str, str | None]) -> Self:
+        """With the references (glm, bicodec) that are given: the tokenizers may have moved since."""
+        moved: dict[str, Any] = {name: absolute(reference) for name, reference in given.items() if reference}
+        return replace(self, tokenizers=replace(self.tokenizers, **moved))
 
     def save(self, folder: Path) -> None:
         """Write tokenizer files that transformers reads as well, and the references."""
-        if self.files is None:
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+        if not self.files:
             self.vocabulary.save(folder)
             config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}
             _write(folder / "tokenizer_config.json", config)
-        else:
-            for name in TOKENIZER_FILES:
-                if (self.files / name).is_file():
-                    shutil.copyfile(self.files / name, folder / name)
         self.tokenizers.write(folder)
 
     def check(self, tokenizers: Mapping[str, Any], shards: str) -> None:

@@ -21,7 +21,8 @@ from curation.train.model.qwen3 import open_model
 from curation.train.posttrain.loop import OnStep, PostTrainer, PosttrainMetrics
 from curation.train.posttrain.prompts import Prompts
 from curation.train.posttrain.rewards import AnswerJudge, Judge
-from curation.train.run import Trained, open_parts, start_from, write_settings
+from curation.train.run import Trained, write_settings
+from curation.train.start import open_parts, start_from
 
 SLOTS = 64
 """Answers that are drawn at once, at most."""
@@ -64,6 +65,8 @@ def check(config: TrainConfig) -> None:
         "data.code_noise": config.data.code_noise > 0,
         "lora.dropout": config.lora.dropout > 0,
         "model.compile": config.model.compile,
+        "model.code_embeddings": config.model.code_embeddings != "random",
+        "run.data_workers": config.run.data_workers > 0,
     }
     for name, is_set in ignored.items():
         if is_set:

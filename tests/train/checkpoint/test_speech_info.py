@@ -1,6 +1,7 @@
 """speech_tokenizers.json: written, read, and what is done where it says too little."""
 
 import json
+import shutil
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_a_checkpoint_carries_its_vocabulary(tmp_path):
     speech.save(tmp_path / "first")
     first = SpeechInfo.load(tmp_path / "first")
     (tmp_path / "second").mkdir()
+    shutil.rmtree(tmp_path / "first")  # as older checkpoints are
     first.save(tmp_path / "second")  # from files, not from a vocabulary that is made
     second = SpeechInfo.load(tmp_path / "second")
     assert speech.vocabulary.fingerprint == first.vocabulary.fingerprint == second.vocabulary.fingerprint

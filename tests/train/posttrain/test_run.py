@@ -39,6 +39,7 @@ def test_from_an_official_checkpoint_to_one_of_ours(corpus, tmp_path):
         ("model.start_from=null", "set model.start_from"),
         ("run.validation=corpus", "run.validation is a setting of curation train"),
         ("data.code_noise=0.1", "data.code_noise is a setting of curation train"),
+        ("run.data_workers=1", "run.data_workers is a setting of curation train"),
         ("phase=sft", "phase=sft"),
         ("data.split=test", "data.split=test"),
         ("posttrain.temperature=0", "posttrain.temperature"),
