@@ -50,11 +50,10 @@ def is_spread(tensors: Mapping[str, torch.Tensor]) -> bool:
 
 
 def write(file: Path, tensors: Mapping[str, torch.Tensor], world: World) -> None:
-    """One plain file, as other programs read it. All processes take part."""
+    """One plain file, as other programs read it. All processes take part. Raises StorageError."""
     if not is_spread(tensors):
         if world.first:
-            whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(whole, file, metadata={"format": "pt"})
+            _save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, file)
         return
     parts = file.with_suffix(".parts")
     write_parts(parts, tensors, world)
@@ -62,8 +61,15 @@ def write(file: Path, tensors: Mapping[str, torch.Tensor], world: World) -> None
         with ExitStack() as stack:
             opened = [stack.enter_context(safe_open(part, "pt")) for part in sorted(parts.glob(PARTS))]
             rows = {name: [one.get_tensor(name) for one in opened if name in one.keys()] for name in tensors}  # noqa: SIM118
-            save_file({name: torch.cat(own) for name, own in rows.items()}, file, metadata={"format": "pt"})
+            _save({name: torch.cat(own) for name, own in rows.items()}, file)
         shutil.rmtree(parts)
+
+
+def _save(tensors: Tensors, file: Path) -> None:
+    try:
+        save_file(tensors, file, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise _unwritten(file, str(error)) from error
 
 
 def write_parts(folder: Path, tensors: Mapping[str, torch.Tensor], world: World) -> None:
@@ -72,10 +78,11 @@ def write_parts(folder: Path, tensors: Mapping[str, torch.Tensor], world: World)
     try:
         save(dict(tensors), storage_writer=writer, process_group=world.host)
     except CheckpointException as error:
-        msg = (
-            f"{folder}: the checkpoint cannot be written ({_reason(error)}): make room, then run the same command again"
-        )
-        raise StorageError(msg) from error
+        raise _unwritten(folder, _reason(error)) from error
+
+
+def _unwritten(place: Path, reason: str) -> StorageError:
+    return StorageError(f"{place}: the checkpoint cannot be written ({reason}): make room, then run it again")
 
 
 def shapes(files: Sequence[Path]) -> Tensors:

@@ -28,6 +28,7 @@ from torch import nn
 from curation.core.errors import ConfigError, DataError
 from curation.core.records import Count, Finite, typed
 from curation.core.storage import Storage
+from curation.core.stores.naming import writing
 from curation.tokenize.files import key_problems, read_tensors
 from curation.train.checkpoint import random_states
 from curation.train.checkpoint import tensors as files
@@ -119,30 +120,39 @@ def resolve_checkpoint(where: str) -> Path:
 def save(
     learned: Learned, state: dict[str, Any], speech: SpeechInfo, run: Path, world: World, *, keep_last: int
 ) -> Path:
-    """Write a checkpoint and delete older ones. All processes take part; `state` holds plain values."""
+    """Write a checkpoint and delete older ones. All processes take part; `state` holds plain values. Raises
+    StorageError.
+    """
     root = run / FOLDER
     folder, temporary = root / f"step-{state['step']:08d}", root / f".step-{state['step']:08d}"
-    if world.first:
-        root.mkdir(parents=True, exist_ok=True)
-        for left in root.glob(".*"):
-            shutil.rmtree(left)  # of a run that was killed while saving
-        temporary.mkdir()
-    world.wait()
-    _write_learned(learned, temporary, world)
-    states = world.gather(random_states.torch_states())
-    if world.first:
-        rng = {f"{name}/{rank}": value for rank, own in enumerate(states) for name, value in own.items()}
-        files.write(temporary / RNG_FILE, rng, World())
-        _write_config(learned.model, temporary)
-        speech.save(temporary)
-        whole = state | {"world": world.size, "rng": random_states.plain_states()}
-        (temporary / STATE).write_text(json.dumps(whole, indent=1), encoding="utf-8")
-        _publish(temporary, folder)
-        for old in complete(run)[:-keep_last]:
-            (old / MARKER).unlink()
-            shutil.rmtree(old)
-    world.wait()
+    with writing(str(folder)):
+        if world.first:
+            root.mkdir(parents=True, exist_ok=True)
+            for left in _unfinished(root):
+                shutil.rmtree(left)
+            temporary.mkdir()
+        world.wait()
+        _write_learned(learned, temporary, world)
+        states = world.gather(random_states.torch_states())
+        if world.first:
+            rng = {f"{name}/{rank}": value for rank, own in enumerate(states) for name, value in own.items()}
+            files.write(temporary / RNG_FILE, rng, World())
+            _write_config(learned.model, temporary)
+            speech.save(temporary)
+            whole = state | {"world": world.size, "rng": random_states.plain_states()}
+            (temporary / STATE).write_text(json.dumps(whole, indent=1), encoding="utf-8")
+            _publish(temporary, folder)
+            for old in complete(run)[:-keep_last]:
+                (old / MARKER).unlink()
+                shutil.rmtree(old)
+        world.wait()
     return folder
+
+
+def _unfinished(root: Path) -> list[Path]:
+    """Folders that a run left which was killed while it wrote or deleted a checkpoint."""
+    deleted = [path for path in root.glob("step-*") if path.is_dir() and not (path / MARKER).is_file()]
+    return [*root.glob(".step-*"), *deleted]
 
 
 def _write_learned(learned: Learned, folder: Path, world: World) -> None:
@@ -163,10 +173,9 @@ def _publish(temporary: Path, folder: Path) -> None:
     for path in temporary.rglob("*"):
         if path.is_file():
             path.chmod(0o644)  # safetensors writes for the owner only, and others may serve the model
-            _sync(path)
+        _sync(path)
     (temporary / MARKER).touch()
-    if folder.exists():
-        shutil.rmtree(folder)  # incomplete, else training would have resumed from it
+    _sync(temporary)
     temporary.rename(folder)
     _sync(folder.parent)
 
@@ -178,8 +187,7 @@ def restore(folder: Path, learned: Learned, world: World) -> TrainingState:
     """
     state, parameters = read_state(folder), learned.parameters()
     if any(".lora_" in name for name in parameters):
-        _check_base(folder, learned.model, world)
-        load_weights(folder / ADAPTERS_FILE, parameters, world)
+        _load_adapters(folder, learned, world)
     elif (folder / ADAPTERS_FILE).is_file():
         msg = (
             f"{folder}: this run trains adapters: set lora.rank as it was, or start a new run from its last checkpoint"
@@ -221,30 +229,45 @@ def load_weights(file: Path, parameters: Mapping[str, nn.Parameter], world: Worl
     for name, parameter in parameters.items():
         if name not in saved or saved[name].shape != parameter.shape:
             found = tuple(saved[name].shape) if name in saved else "nothing"
-            other = "another lora.rank" if file.name == ADAPTERS_FILE else "another preset or vocabulary"
-            msg = f"{file.parent}: {name} should be {tuple(parameter.shape)}, found {found}: {other}"
+            other = "lora.rank" if file.name == ADAPTERS_FILE else "preset or vocabulary"
+            msg = (
+                f"{file.parent}: {name} should be {tuple(parameter.shape)}, found {found}: another {other}: set it as "
+                "it was, or start a new run"
+            )
             raise ConfigError(msg)
     files.read([file], parameters, world)
 
 
-def _check_base(folder: Path, model: nn.Module, world: World) -> None:
-    """Raise ConfigError where adapters of the checkpoint were learned beside other weights than the model has."""
+def _load_adapters(folder: Path, learned: Learned, world: World) -> None:
+    """Put the adapters back. Raises ConfigError where those of the run have been merged into other weights than they
+    would be now, or it has none.
+    """
+    if not (folder / ADAPTERS_FILE).is_file():
+        msg = (
+            f"{folder}: this run trains all weights, not adapters: leave lora.rank out, or start a new run with "
+            "model.start_from set to this one"
+        )
+        raise ConfigError(msg)
+    load_weights(folder / ADAPTERS_FILE, learned.parameters(), world)
+    own = merged({name: one.detach() for name, one in learned.model.named_parameters()}, learned.scale)
     saved = files.shapes([folder / WEIGHTS_FILE])
-    own = {  # matrices with an adapter have other names
-        name: one.detach() for name, one in model.named_parameters() if not one.requires_grad and name in saved
-    }
-    same = all(saved[name].shape == weight.shape for name, weight in own.items())
+    same = all(name in saved and saved[name].shape == weight.shape for name, weight in own.items())
     if same:
         before = {name: torch.empty_like(weight) for name, weight in own.items()}
         files.read([folder / WEIGHTS_FILE], before, world)
-        other = sum(not torch.equal(local(before[name]), local(weight)) for name, weight in own.items())
+        other = sum(not _are_near(local(before[name]), local(weight)) for name, weight in own.items())
         same = not int(world.sum(torch.tensor(other)))
     if not same:
         msg = (
-            f"{folder}: its adapters were learned beside other weights than model.start_from has now: set it "
-            "to those, or start a new run"
+            f"{folder}: its adapters were learned beside other weights than model.start_from has now, or count "
+            "otherwise: set it and lora.alpha as they were, or start a new run"
         )
         raise ConfigError(msg)
+
+
+def _are_near(before: torch.Tensor, now: torch.Tensor) -> bool:
+    """But for the rounding of a product of adapters on another device."""
+    return torch.allclose(before, now, rtol=1e-4, atol=1e-6)
 
 
 def read_state(folder: Path) -> TrainingState:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 
 import torch
 
+from curation.core.stores.naming import writing
 from curation.train.data.batch import Task
 from curation.train.model.qwen3 import Config
 
@@ -117,7 +118,7 @@ class SpikeWatch:
 
 
 class Recorder:
-    """Writes metrics; lines of steps that are repeated after an interruption are dropped first."""
+    """Writes metrics; lines of steps that are repeated after an interruption are dropped first. Raises StorageError."""
 
     def __init__(self, run: Path, *, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -126,22 +127,25 @@ class Recorder:
         path = run / FILE
         kept = [line for line in _lines(path) if line["step"] < first_step]
         temporary = run / f".{FILE}"
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        temporary.replace(path)
-        self._file = path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
+        self._path = str(path)
+        with writing(self._path):
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            temporary.replace(path)
+            self._file = path.open("a", encoding="utf-8")
+            self._board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
 
     def write(self, metrics: Metrics) -> None:
         """Append a step."""
         line = metrics.as_line()
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        for name, value in line.items():
-            if isinstance(value, dict):
-                for task, one in value.items():
-                    self._board.add_scalar(f"{CURVES.get(name, name)}/{task}", one, metrics.step)
-            elif name != "step":
-                self._board.add_scalar("loss/all" if name == "loss" else f"train/{name}", value, metrics.step)
+        with writing(self._path):
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+            for name, value in line.items():
+                if isinstance(value, dict):
+                    for task, one in value.items():
+                        self._board.add_scalar(f"{CURVES.get(name, name)}/{task}", one, metrics.step)
+                elif name != "step":
+                    self._board.add_scalar("loss/all" if name == "loss" else f"train/{name}", value, metrics.step)
 
     def __enter__(self) -> Self:
         return self
@@ -149,8 +153,9 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._board.close()
+        with writing(self._path):
+            self._file.close()
+            self._board.close()
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:

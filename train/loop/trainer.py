@@ -86,10 +86,10 @@ class Trainer(Learner):
             if self.step == self.config.run.steps or self.step % self.config.run.validation_steps == 0:
                 report.validation = self._validated()
             on_step(report)
-            begin = time.perf_counter()
             if self.step % self.config.run.save_steps == 0:
                 self.save()
                 saved = self.step
+            begin = time.perf_counter()
         if saved != self.step:
             self.save()
 

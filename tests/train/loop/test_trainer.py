@@ -1,11 +1,14 @@
+import itertools
 import json
 import logging
 import math
 import random
+import resource
 
 import pytest
 import torch
 
+from curation.core.errors import StorageError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import SpikeWatch, read_metrics
@@ -124,11 +127,14 @@ def test_old_checkpoints_go_and_half_written_ones_do_not_count(tmp_path):
     assert [folder.name for folder in checkpoint.complete(tmp_path)] == ["step-00000005", "step-00000006"]
     (tmp_path / "checkpoints/step-00000006" / checkpoint.MARKER).unlink()
     (tmp_path / "checkpoints/.step-00000007").mkdir()
+    (tmp_path / "checkpoints/step-00000003").mkdir()  # killed while it was deleted
+    (tmp_path / "checkpoints/.DS_Store").touch()  # not ours
     trainer = train_toy(tmp_path, "run.steps=6", "run.save_steps=1", "run.keep_last=2")
     assert trainer.step == 6
     assert losses(tmp_path) == sorted(losses(tmp_path), key=losses(tmp_path).index)
     assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2, 3, 4, 5, 6]
-    assert not list((tmp_path / "checkpoints").glob(".*"))
+    found = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert found == {"step-00000005", "step-00000006", ".DS_Store"}
 
 
 def test_a_loss_that_is_not_a_number_names_the_samples(tmp_path):
@@ -195,6 +201,32 @@ def test_metrics_go_to_json_and_tensorboard(tmp_path):
     assert [event.step for event in board.Scalars("loss/asr")] == [1, 2, 3]
     assert board.Scalars("loss/all")[2].value == pytest.approx(lines[2]["loss"])
     json.dumps(lines)
+
+
+def test_a_checkpoint_that_is_written_is_no_wait_for_data(tmp_path, monkeypatch):
+    clock, seen = itertools.count(), []
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    trainer = toy_trainer(tmp_path, "run.steps=3", "run.save_steps=1")
+    save = trainer.save
+    trainer.save = lambda: (save(), next(itertools.islice(clock, 1000, None)))
+    trainer.train(seen.append)
+    assert max(metrics.wait for metrics in seen) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("size", "place"), [(20_000, r"model\.safetensors: the check"), (100, r"metrics\.jsonl cannot")]
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of TensorBoard
+def test_a_full_disk_is_named_with_the_remedy(tmp_path, size, place):
+    """A limit on the size of files stands for it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=rf"{place}.*run it again"):
+            train_toy(tmp_path, "run.steps=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoint.latest(tmp_path) is None
 
 
 def test_training_ends_with_the_data(tmp_path):

@@ -97,17 +97,22 @@ def test_a_run_resumes_exactly(corpus, base, whole, tmp_path):
     ("changed", "message"),
     [
         ("lora.rank=8", "another lora.rank"),
+        ("lora.alpha=5", "learned beside other weights .* set it and lora.alpha as they were"),
         ("lora.rank=null", "this run trains adapters: set lora.rank as it was"),
         ("model.start_from={whole}", "learned beside other weights"),
     ],
 )
 def test_resuming_beside_other_weights_is_refused(corpus, whole, changed, message, tmp_path):
-    if "start_from" in changed:  # other embeddings
-        other = train(corpus, tmp_path / "other", "run.steps=1").checkpoint
-        changed = f"model.start_from={other}"
+    changed = changed.format(whole=checkpoint.latest(whole))  # only matrices are others
     with pytest.raises(ConfigError, match=message):
         train(corpus, whole, changed)
     assert json.loads((checkpoint.latest(whole) / checkpoint.STATE).read_text())["step"] == 8
+
+
+def test_a_run_of_all_weights_does_not_go_on_with_adapters(corpus, base, tmp_path):
+    train(corpus, tmp_path, "run.steps=1")
+    with pytest.raises(ConfigError, match=r"trains all weights, not adapters: leave lora\.rank out"):
+        train(corpus, tmp_path, "lora.rank=4", f"model.start_from={base}")
 
 
 def test_adapters_need_a_model(corpus, tmp_path):
