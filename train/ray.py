@@ -5,7 +5,6 @@ the last checkpoint; so RUN must be on storage that all nodes share. SIGTERM to 
 them as a file there.
 """
 
-import json
 import logging
 import os
 import threading
@@ -18,7 +17,8 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from curation.core.errors import ConfigError, DataError, ModelError
+from curation.core.errors import ConfigError, DataError, ModelError, StorageError
+from curation.core.records import json_bytes
 from curation.core.storage import Storage
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import absolute
@@ -33,7 +33,7 @@ RESTARTS = 3
 ERROR_FILE = ".error.json"
 STOP_FILE = ".stop"
 """Workers that see it end after the step at work."""
-ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError, ModelError)}
+ERRORS = {kind.__name__: kind for kind in (BadBatchError, ConfigError, DataError, ModelError, StorageError)}
 """Errors of users: a restart would not help."""
 FOLLOW_SECONDS = 1.0
 PATHS = (
@@ -58,7 +58,7 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
     ray.init(address=address, include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR)
     try:
         with on_sigterm() as told, _followed(run, on_step, told):
-            _trainer(shards, run, config).fit()
+            result = _trainer(shards, run, config).fit()
     finally:
         ray.shutdown()
     if (run / ERROR_FILE).is_file():
@@ -67,7 +67,8 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
         )
     last = checkpoint.latest(run)
     step = checkpoint.read_state(last).step if last else 0
-    return Trained(step, last, {}, stopped=told() and step < config.run.steps)
+    counted = getattr(result, "return_value", None) or {}  # of later versions of Ray than 2.50
+    return Trained(step, last, counted, stopped=told() and step < config.run.steps)
 
 
 def _for_workers(config: TrainConfig) -> dict[str, Any]:
@@ -96,15 +97,20 @@ def _trainer(shards: str, run: Path, config: TrainConfig) -> Any:
     )
 
 
-def _work(job: dict[str, Any]) -> None:
-    """What a worker does: Ray Train has set its rank and joined the processes."""
+def _work(job: dict[str, Any]) -> dict[str, Any]:
+    """What a worker does: Ray Train has set its rank and joined the processes. Gives what all loaders counted.
+
+    After an error Ray ends the other workers, which may wait for this one, and starts all anew: these see the note.
+    """
     run = Path(job["run"])
+    if (run / ERROR_FILE).is_file():
+        return {}
     try:
         config = TrainConfig.model_validate(job["config"])
-        train_run(job["shards"], run, config, lambda _: None, (run / STOP_FILE).exists)
+        return train_run(job["shards"], run, config, lambda _: None, (run / STOP_FILE).exists).data
     except tuple(ERRORS.values()) as error:
-        note = json.dumps([type(error).__name__, str(error)])
-        (run / ERROR_FILE).write_text(note, encoding="utf-8")  # every process has the same
+        Storage(str(run)).write_bytes(ERROR_FILE, json_bytes([type(error).__name__, str(error)]))
+        raise
 
 
 @contextmanager

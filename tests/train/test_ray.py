@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.core.errors import DataError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
 from curation.train.loop.learner import BadBatchError
@@ -26,7 +27,7 @@ def on_ray(corpus, run, workers, *overrides):
 def test_workers_are_one_process_with_as_many_times_the_accumulation(cluster, tmp_path, monkeypatch, workers):
     """Also where paths are relative: workers start in another folder."""
     corpus = shards(tmp_path / "build")
-    shards(tmp_path / "held-out", count=30)
+    shards(tmp_path / "held-out", count=30, first=60)
     monkeypatch.chdir(tmp_path)
     settings = [f"ray.address={cluster.address}", "run.validation=held-out", "run.validation_rows=1"]
     done, seen = on_ray("build", Path("ray"), workers, "run.steps=3", *settings)
@@ -34,6 +35,7 @@ def test_workers_are_one_process_with_as_many_times_the_accumulation(cluster, tm
     assert "validation" in read_metrics(tmp_path / "ray")[-1]
     assert losses(tmp_path / "ray") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     assert done.step == 3
+    assert done.data["rows"] == 3 * workers
     assert done.checkpoint == checkpoint.latest(tmp_path / "ray")
     assert [metrics.step for metrics in seen] == [1, 2, 3]
 
@@ -44,6 +46,16 @@ def test_a_bad_batch_ends_training_with_its_message(tmp_path):
     corpus = shards(tmp_path / "build")
     with pytest.raises(BadBatchError, match=r"jumped to(.|\n)*utt-"):
         on_ray(corpus, tmp_path / "run", 2, "run.steps=400", "optimizer.learning_rate=5.0", "run.spike_factor=1.01")
+
+
+@pytest.mark.slow
+def test_an_error_of_one_worker_does_not_keep_the_other_waiting(tmp_path):
+    """Each has its own blocks, and one comes to the damaged shard first."""
+    corpus = shards(tmp_path / "build")
+    damaged = max((tmp_path / "build/shards").glob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    with pytest.raises(DataError, match=rf"{damaged.name} is damaged"):
+        on_ray(corpus, tmp_path / "run", 2, "run.steps=400", "data.block_rows=4", "data.lanes=2")
 
 
 @pytest.mark.slow
