@@ -5,7 +5,7 @@ config = load_training_config("train.yaml", overrides=["model.preset=gpa-0.3b", 
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,6 +13,9 @@ from curation.core.settings import Section, load_sections
 from curation.tokenize.registry import check_reference
 from curation.train.data.config import DataConfig, Phase
 from curation.train.model.qwen3 import ADAPTERS, FINE_TUNING, LEARNING_RATES, Preset
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+"""What is kept of a running mean at each step."""
 
 
 class ModelConfig(Section):
@@ -59,7 +62,7 @@ class OptimizerConfig(Section):
     )
     final_fraction: float = Field(0.1, description="share of the peak at the last step", ge=0, le=1)
     warmup_steps: int = Field(100, description="steps of linear warm-up", ge=0)
-    betas: tuple[float, float] = Field((0.9, 0.95), description="decay of the two moments of the gradient")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.95), description="decay of the two moments of the gradient")
     epsilon: float = Field(1e-8, description="added to the root of the second moment", gt=0)
     weight_decay: float = Field(0.1, description="decay of matrices; norms and embeddings have none", ge=0)
     clip_norm: float = Field(1.0, description="norm that the gradient is scaled down to", gt=0)

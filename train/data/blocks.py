@@ -4,6 +4,7 @@ Blocks are numbered through all epochs. They share no state, so any block can be
 hence the position in the data is a few small numbers.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -26,6 +27,8 @@ from curation.train.data.utterances import COLUMNS, Utterances, utterances_of
 
 ORDER, CONTENT, NOISE = 1, 2, 3
 """The purpose of a random generator, so that two never give the same numbers."""
+MOST_EPOCHS = 100
+"""Epochs that are searched for a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ class Blocks:
     def total(self) -> int | None:
         """Blocks of all epochs; None without end."""
         return self.config.epochs * self.per_epoch if self.config.epochs else None
+
+    @property
+    def most_empty(self) -> int:
+        """Blocks without a sample in a row, of which it follows that none has any: with weights below 1 an utterance
+        has samples in some epochs only.
+        """
+        weights = self.config.weights(self.phase)
+        most = max(getattr(weights, task) for task in TASKS)
+        return self.per_epoch * min(max(1, math.ceil(1 / most)), MOST_EPOCHS)
 
     @property
     def lanes(self) -> int:

@@ -134,6 +134,7 @@ class PackedLoader:
             prefetch_factor=max(self._blocks.config.prefetch, 1),
             multiprocessing_context="spawn",  # forked processes would inherit the locks of Arrow's threads
             worker_init_fn=_deaf_to_sigterm,
+            generator=torch.Generator(),  # else it draws a seed from that of dropout, in a resumed run once more
         )
 
     def state_dict(self) -> State:

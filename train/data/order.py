@@ -88,7 +88,7 @@ def lane_rows(blocks: Blocks, lane: int, position: LanePosition, pool: ThreadPoo
             yield LaneRow(block, row - 1, (at, row), left_out)
             left_out, empty = RowCounts(), 0
         empty += not block.rows
-        if empty > blocks.per_epoch:
+        if empty > blocks.most_empty:
             raise DataError(_nothing_fits(blocks, left_out))
         at, row = at + blocks.lanes, 0
     while True:

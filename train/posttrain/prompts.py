@@ -63,7 +63,7 @@ class Prompts:
             prompts = self._block()
             if self._sample == len(prompts):
                 self._at, self._sample, empty = self._at + 1, 0, empty + 1
-                if empty > self._blocks.per_epoch:
+                if empty > self._blocks.most_empty:
                     msg = (
                         f"{self._blocks.corpus.where}: no prompt with words fits: raise data.token_budget, or see to "
                         "data.posttrain and the texts"

@@ -4,6 +4,7 @@ import itertools
 import json
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +80,9 @@ def test_worker_processes_change_nothing(corpus, uninterrupted):
         PackedLoader(open_corpus(corpus), VOCABULARY, CONFIG, rank=rank, world=2, num_workers=2 * rank)
         for rank in range(2)
     ]
+    before = torch.get_rng_state()
     assert take(loaders, 15) == uninterrupted[:30]
+    assert torch.equal(torch.get_rng_state(), before)  # dropout's
     state = merge_states([loader.state_dict() for loader in loaders])
     assert take(ranks(corpus, 1, state=state), 20) == uninterrupted[30:50]
 
@@ -113,6 +116,12 @@ def test_fractional_weights_are_met_exactly_over_the_epochs(corpus):
     keys = [key for batch in loader for key in batch.keys]
     expected = [("asr", f"utt-{i:05d}") for i in range(ROWS)] * 2 + [("tts", f"utt-{i:05d}") for i in range(ROWS)]
     assert sorted(tasks_and_targets(keys)) == sorted(expected)
+
+
+def test_one_utterance_waits_for_its_epoch(tmp_path):
+    """With a weight of 0.3 it has a sample in three or four epochs."""
+    config = CONFIG.model_copy(update={"pretrain": TaskWeights(asr=0.3, tts=0, vc=0)})
+    assert len(take(ranks(write_shards(tmp_path, [utterance(0)]), 1, config), 3)) == 3
 
 
 def test_seed_and_epoch_change_the_order(corpus, uninterrupted):
