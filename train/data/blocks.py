@@ -84,7 +84,7 @@ class Blocks:
         has samples in some epochs only.
         """
         weights = self.config.weights(self.phase)
-        most = max(getattr(weights, task) for task in TASKS)
+        most: float = max(getattr(weights, task) for task in TASKS)
         return self.per_epoch * min(max(1, math.ceil(1 / most)), MOST_EPOCHS)
 
     @property

@@ -99,7 +99,8 @@ class PostTrainer(Learner):
     def __post_init__(self) -> None:
         """Make the optimizer."""
         super().__post_init__()
-        self.module.eval()
+        # Layers heed it in training mode alone, in which they do the same: dropout is refused.
+        self.module.train(self.config.model.activation_checkpointing)
         self.policy = AnswerModel(self.model)
 
     def train(self, on_step: OnStep = lambda _: None) -> None:

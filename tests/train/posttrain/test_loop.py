@@ -9,11 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from curation.train.checkpoint import training as checkpoint
+from curation.train.config import load_training_config
+from curation.train.distributed import World
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import read_metrics
 from curation.train.posttrain.rewards import Verdict
-from tests.train.posttrain.conftest import posttrain
+from curation.train.posttrain.run import prepare
+from tests.train.posttrain.conftest import FEW, low_bytes, posttrain
 
 
 def weights(folder):
@@ -72,6 +75,15 @@ def test_adapters_learn_beside_the_model_that_is_their_reference(corpus, start, 
     before, after = weights(start), weights(done.checkpoint)
     assert torch.equal(before["model.embed_tokens.weight"], after["model.embed_tokens.weight"])
     assert not torch.equal(*(one["model.layers.0.mlp.up_proj.weight"] for one in (before, after)))
+
+
+def test_activation_checkpointing_computes_layers_again(corpus, start, tmp_path):
+    settings = [*FEW, f"model.start_from={start}", "model.activation_checkpointing=true"]
+    trainer = prepare(corpus, tmp_path, load_training_config(overrides=settings), World(), low_bytes)
+    calls = []
+    trainer.model.model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(torch.is_grad_enabled()))
+    trainer.train_step()
+    assert sum(calls) == 2 * calls.count(False) > 0  # without a gradient: the log-probabilities before the update
 
 
 def test_a_group_of_equal_rewards_teaches_nothing(corpus, start, tmp_path):
