@@ -145,8 +145,8 @@ def _validation(config: TrainConfig, trained: Corpus, speech: SpeechInfo, world:
     data = config.data.model_copy(update=once_through)
     settings = config.run.model_copy(update={"data_workers": 0})
     once = config.model_copy(update={"data": data, "run": settings})
-    _check_apart(Choice.of(trained, config.data), Choice.of(corpus, data))
     _loader(corpus, once, speech, world)  # refuses shards of other tokenizers now, not after 500 steps
+    _check_apart(Choice.of(trained, config.data), Choice.of(corpus, data))
     return Validation(lambda: iter(_loader(corpus, once, speech, world)), config.run.validation_rows)
 
 
