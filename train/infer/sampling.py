@@ -34,8 +34,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Check the ranges. Raises ConfigError."""
-        if not (self.temperature >= 0 and 0 < self.top_p <= 1 and self.repetition_penalty > 0):
-            msg = f"{self}: temperature must be 0 or more, top_p within 0..1 (not 0), repetition_penalty above 0"
+        if not (self.temperature >= 0 and 0 < self.top_p <= 1 and self.repetition_penalty > 0 and self.seed >= 0):
+            ranges = "temperature must be 0 or more, top_p within 0..1 (not 0), repetition_penalty above 0"
+            msg = f"{self}: {ranges}, seed 0 or more"
             raise ConfigError(msg)
 
 
@@ -43,6 +44,10 @@ GREEDY = Sampling()
 PAPER = Sampling(temperature=0.2, repetition_penalty=1.2)
 """TTS and VC in the paper, with BiCodec's `PAPER_CODES` semantic codes."""
 PAPER_CODES = 8192
+COLDEST = 1e-5
+"""Least temperature that logits are divided by: the likeliest is certain by then, and a quotient that is infinite would
+choose nothing, and fail the step of all requests.
+"""
 
 
 def speech_sampling(codes: int) -> Sampling:
@@ -210,8 +215,7 @@ def choose(logits: Tensor, chooser: Chooser, needs: Needs) -> Tensor:
 
 def probabilities(logits: Tensor, chooser: Chooser, needs: Needs) -> Tensor:
     """What each row is drawn from, up to a factor: (rows, choices), in the logits' precision."""
-    temperature = chooser.temperature
-    spread = torch.softmax(logits / temperature.where(temperature > 0, 1.0), dim=1)
+    spread = torch.softmax(logits / chooser.temperature.clamp_min(COLDEST), dim=1)
     return _nucleus(spread, chooser.top_p) if needs.nucleus else spread
 
 

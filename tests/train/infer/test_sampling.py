@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.core.errors import ConfigError
 from curation.models.torch_compat import import_torchaudio
 from curation.train.infer.sampling import (
     GREEDY,
@@ -75,6 +76,15 @@ def test_speech_is_sampled_as_in_the_paper_and_few_codes_are_not_penalised(codes
     assert speech_sampling(codes) == Sampling(temperature=0.2, top_p=1.0, repetition_penalty=penalty)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"temperature": float("nan")}, {"temperature": -1}, {"top_p": 0}, {"repetition_penalty": 0}, {"seed": -1}],
+)
+def test_settings_that_draw_nothing_are_refused(odd):
+    with pytest.raises(ConfigError, match="seed 0 or more"):
+        Sampling(**odd)
+
+
 def chosen(logits, samplings, uniforms=None, seen=None):
     uniforms = uniforms or [0.5] * len(samplings)
     draws = [Draw(0, ALLOWED, *pair) for pair in zip(samplings, uniforms, strict=True)]
@@ -99,6 +109,13 @@ def test_draws_follow_the_probabilities(top_p):
 def test_the_ends_of_the_interval_choose_something_possible(uniform):
     logits = torch.tensor([[-200.0, 1.0, 0.5, -200.0]])
     assert chosen(logits, [Sampling(0.5)], [uniform]) == [1 if uniform == 0 else 2]
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-40, 1e-300])
+def test_the_coldest_requests_choose_the_likeliest_beside_others(temperature):
+    """Logits that are divided by as little are infinite in float32."""
+    logits = torch.tensor([[20.0, -3.0, 7.0], [5.0, 0.0, 1.0]])
+    assert chosen(logits, [Sampling(temperature), Sampling(0.01)], [0.3, 0.3]) == [0, 0]
 
 
 def test_greedy_and_sampled_requests_share_a_batch():
