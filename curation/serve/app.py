@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 SoundFormat = Literal["wav", "pcm", "opus", "flac", "mp3", "aac"]
 TextFormat = Literal["json", "text", "verbose_json"]
+Hearing = Callable[[Wave], Iterator[Any]]
 FORM_BYTES = 64 * 1024
 """Of a request besides its recording."""
 MAX_TRANSCRIPT = 1000
@@ -94,20 +95,20 @@ class Service:
 
     async def begin(self, request: Request, make: Callable[[], Iterator[Any]]) -> Work[Any]:
         """Work of the model, once there is a place for it."""
-        place = await while_connected(request, self.admission.enter())
-        return Work(make, place, self.executor)
+        return Work(make, await while_connected(request, self.admission.enter()), self.executor)
 
-    async def upload(self, request: Request, file: UploadFile, max_seconds: float) -> Wave:
-        """The recording of a request, decoded in a thread."""
+    async def begin_with(self, request: Request, file: UploadFile, max_seconds: float, make: Hearing) -> Work[Any]:
+        """Work of the model on a recording, which is decoded in the same place: who has one is not sent away."""
         data = await file.read()
         if not data:
             raise ApiError(400, "file: it is empty", param="file", code="invalid_audio")
-        work = await self.begin(request, lambda: iter([decoded(data, max_seconds, "file")]))
-        try:
-            wave: Wave = (await while_connected(request, work.next()))[0]
-        finally:
-            work.close()
-        return wave
+
+        def heard() -> Iterator[Any]:
+            wave = decoded(data, max_seconds, "file")
+            self.figures.audio.labels("heard").inc(len(wave) / SAMPLE_RATE)
+            yield from make(wave)
+
+        return await self.begin(request, heard)
 
 
 async def only_known_fields(request: Request) -> None:
@@ -177,12 +178,9 @@ def _add_speech(app: FastAPI, service: Service) -> None:
         seed: Annotated[int, Form(ge=0, lt=2**32)] = 0,
     ) -> Response:
         service.check_model(model)
-        sample = service.voices.sample(voice)
-        wave = await service.upload(request, file, service.settings.max_audio_seconds)
-        service.figures.audio.labels("heard").inc(len(wave) / SAMPLE_RATE)
-        sampling = service.sampling(temperature, seed)
-        chunking = service.settings.chunking
-        work = await service.begin(request, lambda: service.model.convert_stream(wave, sample, sampling, chunking))
+        how = service.voices.sample(voice), service.sampling(temperature, seed), service.settings.chunking
+        longest = service.settings.max_audio_seconds
+        work = await service.begin_with(request, file, longest, lambda wave: service.model.convert_stream(wave, *how))
         return await answering.sound(request, work, response_format, "conversion")
 
 
@@ -200,11 +198,14 @@ def _add_transcriptions(app: FastAPI, service: Service) -> None:
         stream: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
     ) -> Response:
         service.check_model(model)
-        wave = await service.upload(request, file, service.settings.max_audio_seconds)
-        seconds = len(wave) / SAMPLE_RATE
-        service.figures.audio.labels("heard").inc(seconds)
-        sampling = Sampling(temperature)
-        work = await service.begin(request, lambda: service.model.transcribe_stream(wave, sampling))
+        seconds = 0.0
+
+        def hear(wave: Wave) -> Iterator[str]:
+            nonlocal seconds
+            seconds = len(wave) / SAMPLE_RATE
+            return service.model.transcribe_stream(wave, Sampling(temperature))
+
+        work = await service.begin_with(request, file, service.settings.max_audio_seconds, hear)
         if stream:
             return await answering.events(request, work)
         text = await answering.text(request, work)
@@ -230,8 +231,8 @@ def _add_voices(app: FastAPI, service: Service) -> None:
         file: Annotated[UploadFile, File()],
         transcript: Annotated[str, Form(max_length=MAX_TRANSCRIPT)] = "",
     ) -> dict[str, Any]:
-        wave = await service.upload(request, file, service.settings.max_voice_seconds)
-        work = await service.begin(request, lambda: iter([service.model.voice_sample(wave, transcript)]))
+        longest, sample_of = service.settings.max_voice_seconds, service.model.voice_sample
+        work = await service.begin_with(request, file, longest, lambda wave: iter([sample_of(wave, transcript)]))
         try:
             sample = (await while_connected(request, work.next()))[0]
         finally:
