@@ -51,6 +51,7 @@ class Gate:
         exchange = _Exchange(receive, send, self._most, self._patience)
         with_body = scope["method"] not in {"GET", "HEAD"}
         self._bodies += with_body
+        status = 499  # the client left, unless it got its whole answer
         try:
             error = self._refusal(scope)
             if error is None and self._bodies > self._admission.places:
@@ -59,21 +60,23 @@ class Gate:
                 await exchange.refuse(error)
             else:
                 await self._app(scope, exchange.receive, exchange.send)
+            if exchange.answered:
+                status = exchange.status
         except ClientDisconnect:
             log.info("%s: the client left, or read nothing for %g s", scope["path"], self._patience)
-        except Exception:  # which is answered outside of this gate
-            exchange.status = exchange.status or 500
+        except Exception:  # which is answered outside of this gate, or breaks the answer off
+            status = 500
             raise
         finally:
             self._bodies -= with_body
             path = getattr(scope.get("route"), "path", "other")
-            self._figures.requests.labels(path, str(exchange.status or 499)).inc()
+            self._figures.requests.labels(path, str(status)).inc()
 
     def _refusal(self, scope: Scope) -> ApiError | None:
         headers = dict(scope["headers"])
-        given = headers.get(b"authorization", b"")
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         # All keys are compared, so that the time of an answer says nothing.
-        known = [hmac.compare_digest(given, b"Bearer " + key.encode()) for key in self._keys]
+        known = [hmac.compare_digest(given.strip(), key.encode()) for key in self._keys if scheme.lower() == b"bearer"]
         if self._keys and not any(known) and scope["path"] not in OPEN:
             error = ApiError(401, "a key is needed: Authorization: Bearer KEY", code="invalid_api_key")
             error.headers = {"WWW-Authenticate": "Bearer"}
@@ -95,6 +98,8 @@ class _Exchange:
         self._error: ApiError | None = None
         self._refused = False
         self.status = 0
+        self.answered = False
+        """Whether all of the answer was sent."""
 
     async def receive(self) -> Message:
         if self._error is not None:
@@ -116,13 +121,17 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """What the application says of a body that it could not read is replaced by the reason.
 
-        Raises TimeoutError where the client does not read.
+        Raises ClientDisconnect where the client does not read.
         """
         if self._error is not None and not self.status:
             await self.refuse(self._error)
         if not self._refused:
             self.status = message.get("status", self.status)
-            await asyncio.wait_for(self._send(message), self._patience)
+            try:
+                await asyncio.wait_for(self._send(message), self._patience)
+            except TimeoutError as error:
+                raise ClientDisconnect from error
+            self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     async def refuse(self, error: ApiError) -> None:
         self.status, self._refused = error.status, True
@@ -131,6 +140,7 @@ class _Exchange:
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": error.status, "headers": encoded})
         await self._send({"type": "http.response.body", "body": body})
+        self.answered = True
 
 
 def too_large(most: int) -> ApiError:
