@@ -64,6 +64,7 @@ class Encoder:
         )
         self._stream = cast("av.AudioStream", self._container.add_stream(self._format.codec, rate=self._format.rate))
         self._stream.layout = "mono"
+        self._container.start_encoding()  # writes the header, which speech of no length has too
         self._time = 0
 
     def feed(self, wave: Wave) -> bytes:

@@ -107,6 +107,16 @@ def test_every_format_is_playable_and_as_long(client, spoken, name):
     assert {frame.layout.nb_channels for frame in frames} == {1}
 
 
+@pytest.mark.parametrize("name", ["wav", "flac"])
+def test_speech_of_no_length_is_a_file_too(address, name):
+    """What is shorter than a token has none."""
+    data, files = {"model": "tiny", "response_format": name}, {"file": wav(SPEECH[:100])}
+    answer = httpx.post(f"{address}/v1/audio/conversions", data=data, files=files, timeout=60)
+    assert answer.status_code == 200
+    with av.open(io.BytesIO(answer.content)) as container:
+        assert not list(container.decode(audio=0))
+
+
 def test_a_seed_decides_what_is_said(client):
     first, again, other = (say(client, extra_body={"seed": seed, "temperature": 1}).content for seed in (1, 1, 2))
     assert first == again != other
@@ -263,6 +273,20 @@ def test_requests_without_place_are_told_to_come_again(model):
         assert ask(0).status_code == 200
 
 
+def test_a_recording_is_decoded_in_the_place_that_its_request_has(model):
+    """One place, no queue: nobody else is there to be sent away for."""
+    with served(model, ServeSettings(name="tiny", slots=1, queue=0)) as (address, app):
+        for route, data in (
+            ("audio/transcriptions", {"model": "tiny"}),
+            ("audio/conversions", {"model": "tiny"}),
+            ("voices", {"name": "one"}),
+        ):
+            files = {"file": wav(SPEECH[:8000])}
+            answer = httpx.post(f"{address}/v1/{route}", data=data, files=files, timeout=60)
+            assert answer.status_code in {200, 201}, answer.text
+            assert settled(app)
+
+
 def test_a_format_that_cannot_be_encoded_keeps_no_place(model, monkeypatch):
     monkeypatch.setitem(FORMATS, "aac", replace(FORMATS["aac"], codec="lacking"))  # as in another build of FFmpeg
     with served(model, ServeSettings(name="tiny", slots=1, queue=0)) as (address, app):
@@ -333,14 +357,26 @@ def test_a_client_that_stops_sending_or_reading_loses_its_place(model):
         assert httpx.post(f"{address}/v1/audio/speech", json=say, timeout=60).status_code == 200
 
 
-def test_figures_count_requests_and_seconds(address, client):
-    def figures():
-        lines = httpx.get(f"{address}/metrics").text.splitlines()
-        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+def figures(address):
+    lines = httpx.get(f"{address}/metrics").text.splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
-    before = figures()
+
+def test_a_client_that_leaves_in_the_middle_is_not_counted_as_answered(server):
+    address, app = server
+    counts = [f'curation_serve_requests_total{{endpoint="/v1/audio/speech",status="{code}"}}' for code in (200, 499)]
+    before = figures(address)
+    body = {"model": "tiny", "input": "A long story, and so on. " * 8, "response_format": "pcm"}
+    leave(address, body, after=64)
+    assert settled(app)
+    after = figures(address)
+    assert [after.get(name, 0) - before.get(name, 0) for name in counts] == [0, 1]
+
+
+def test_figures_count_requests_and_seconds(address, client):
+    before = figures(address)
     hear(client)
-    after = figures()
+    after = figures(address)
     grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
     assert grown['curation_serve_requests_total{endpoint="/v1/audio/transcriptions",status="200"}'] == 1
     assert grown['curation_serve_audio_seconds_total{direction="heard"}'] == 1.5
@@ -371,7 +407,7 @@ def test_a_key_opens_all_but_health(model, tmp_path):
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "other"}):
             for path in ("/v1/models", "/metrics", "/v1/voices", "/docs", "/openapi.json"):
                 assert httpx.get(f"{address}{path}", headers=headers).status_code == 401
-        good = {"authorization": "Bearer other"}
+        good = {"authorization": "bearer other"}  # RFC 9110: the scheme has no case
         assert httpx.get(f"{address}/v1/models", headers=good).status_code == 200
         assert "secret" not in repr(settings)
         files, data = {"file": wav(SPEECH)}, {"name": "kept"}
