@@ -1,9 +1,9 @@
 # ruff: noqa: RUF001 - the marks of many scripts
 """Splits long text and audio into pieces that a model can process; joins their speech and their texts.
 
-Text is cut at sentence ends, sentences that are too long at clauses, and what is still too long at words. Joins are
-crossfades of 10 ms with weights that add up to 1: both sides are audible at a join, and neither starts or ends
-abruptly.
+Text is cut at sentence ends, sentences that are too long at clauses, what is still too long at words, and a word that
+is (scripts without spaces have such) between letters. Joins are crossfades of 10 ms with weights that add up to 1: both
+sides are audible at a join, and neither starts or ends abruptly.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,7 @@ def size_of(text: str) -> int:
 
 
 def split_text(text: str, max_size: int = MAX_CHARS) -> list[str]:
-    """Cut a text into pieces of at most `max_size` letters (a longer word stays whole), each without outer space.
+    """Cut a text into pieces of at most `max_size` letters, or of one that is wider, each without outer space.
 
     Sentences are kept together as far as they fit. Joined by spaces where there was space, the pieces are the text.
     """
@@ -73,7 +73,14 @@ def split_audio(wave: Wave) -> list[Wave]:
 def _short_enough(clause: str, max_size: int) -> list[str]:
     if size_of(clause.strip()) <= max_size:
         return [clause]
-    return _packed(_cut(clause, lambda *_: True), max_size)
+    words = _cut(clause, lambda *_: True)
+    return _packed((part for word in words for part in _letters(word, max_size)), max_size)
+
+
+def _letters(word: str, max_size: int) -> Iterable[str]:
+    """A word that fits, else parts of it that do, to be packed again."""
+    step = len(word) if size_of(word.strip()) <= max_size else max(1, max_size // WIDE)
+    return (word[start : start + step] for start in range(0, len(word), step))
 
 
 def _cut(text: str, is_end: _Ends) -> list[str]:
