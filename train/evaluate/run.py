@@ -8,15 +8,16 @@ the ceilings of the others: `recording` judges the recordings themselves, `codec
 tokens.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, DataError, UserError
 from curation.tokenize.base import CodecTokenizer
 from curation.train.evaluate.judges import Recogniser, SpeakerJudge, similarities
 from curation.train.evaluate.scores import Comparison, Normalization, compare, normalizer_of
@@ -77,7 +78,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The function that processes a batch of items; references are empty waves for ASR."""
+    """What a batch of items gives to a system; references are empty waves for ASR."""
 
     items: list[Item]
     waves: list[Wave]
@@ -143,19 +144,43 @@ def _evaluate_batch(
     whole, inputs = _read(results)
     if not whole:
         return results
-    begun = time.perf_counter()
+    try:
+        _answer(whole, inputs, system, judges, normalization, sampling)
+    except Exception as error:  # whatever a model or a judge raises
+        if isinstance(error, UserError) and not isinstance(error, DataError):
+            raise  # a setting, a model or a server, which is no utterance's failure
+        if len(items) > 1:  # one after another where they fail together, so that one failure is one
+            return [
+                result
+                for item in items
+                for result in _evaluate_batch([item], task, system, judges, normalization, sampling)
+            ]
+        said = str(error) if isinstance(error, UserError) else repr(error)
+        return [replace(results[0], error=said, similarity=math.nan, source_similarity=math.nan, speech=None)]
+    return results
+
+
+def _answer(
+    results: list[Result],
+    inputs: _Inputs,
+    system: SpeechSystem | None,
+    judges: Judges,
+    normalization: Normalization,
+    sampling: Sampling | None,
+) -> None:
+    """Let the system answer to the inputs of these results, and compare."""
+    begun, task = time.perf_counter(), results[0].task
     if task == "asr":
         texts, speech = _needed(system).transcribe(inputs.waves), None
     else:
         texts, speech = [], _speech(task, inputs, system, judges.codec, sampling)
-    share = (time.perf_counter() - begun) / len(whole)
+    share = (time.perf_counter() - begun) / len(results)
     if speech is not None:
-        texts = _judge(whole, speech, inputs, judges)
-    for result, text, wave in zip(whole, texts, inputs.waves, strict=True):
+        texts = _judge(results, speech, inputs, judges)
+    for result, text, wave in zip(results, texts, inputs.waves, strict=True):
         result.hypothesis, result.compute_seconds = text, share
         result.seconds = len(wave if result.speech is None else result.speech) / SAMPLE_RATE
         result.comparison = compare(result.item.text, text, normalizer_of(result.item.language, normalization))
-    return results
 
 
 def _speech(

@@ -114,6 +114,7 @@ def _estimate(figure: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
 def _ratio(
     over: npt.NDArray[np.float64], under: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    with np.errstate(invalid="ignore", divide="ignore"):  # a resample of empty references only
-        quotient: npt.NDArray[np.float64] = over[rows].sum(axis=1) / under[rows].sum(axis=1)
+    """(resamples,); NaN for one of empty references only, which has no rate, whatever is inserted."""
+    lengths = under[rows].sum(axis=1)
+    quotient: npt.NDArray[np.float64] = over[rows].sum(axis=1) / np.where(lengths > 0, lengths, np.nan)
     return quotient

@@ -59,17 +59,17 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Mean and percentiles of one quantity."""
+    """Mean and percentiles of one quantity; None where no request has it."""
 
-    mean: float
-    p50: float
-    p99: float
+    mean: float | None = None
+    p50: float | None = None
+    p99: float | None = None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Figure":
-        """Over all requests; NaN without any."""
+        """Over all requests."""
         if not values:
-            return cls(np.nan, np.nan, np.nan)
+            return cls()
         return cls(float(np.mean(values)), float(np.percentile(values, 50)), float(np.percentile(values, 99)))
 
 
@@ -99,7 +99,8 @@ class Column:
 
     def of(self, load: Load) -> str:
         """The value of a line, as it is shown."""
-        return f"{getattr(load.figures[self.figure], self.part):.{self.digits}f}"
+        value: float | None = getattr(load.figures[self.figure], self.part)
+        return "-" if value is None else f"{value:.{self.digits}f}"
 
 
 TABLE_1 = (

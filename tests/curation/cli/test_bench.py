@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -62,6 +63,17 @@ def test_requests_in_which_a_player_runs_dry_are_counted():
     assert load.dry_seconds >= 2 * 0.01
     assert load.figures["audio_seconds"].mean == pytest.approx(500.015)
     assert all(given is voice for given in late.voices)  # encoded in each request
+
+
+def test_a_model_that_says_nothing_has_no_figures():
+    class Silent:
+        def transcribe_stream(self, wave):  # noqa: ARG002 - the model's name for it
+            return iter(())
+
+    load = serving.serve_transcription(Silent(), [np.zeros(9, np.float32)], 1, 2)
+    assert (load.requests, load.empty) == (2, 2)
+    assert json.loads(json.dumps(asdict(load), allow_nan=False))["figures"]["total_ms"]["mean"] is None
+    assert {column.of(load) for column in serving.TABLE_2} == {"-"}
 
 
 def test_a_failing_client_raises(model):

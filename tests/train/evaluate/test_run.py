@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from curation.cli import app
-from curation.core.errors import ConfigError
+from curation.core.errors import ConfigError, ServiceError
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import EncoderJudge, WhisperRecogniser
-from curation.train.evaluate.report import report
+from curation.train.evaluate.report import report, utterance_row
 from curation.train.evaluate.run import Judges, evaluate
 from curation.train.evaluate.sets import Item, read_set
 from curation.train.infer.files import read_recording
@@ -67,6 +67,28 @@ def test_what_cannot_be_read_fails_by_itself(clips):
     assert [bool(result.error) for result in results] == [False, True, False]
     english = next(row for row in report(results, Judges()).rows if row.language == "en")
     assert (english.utterances, english.failed, english.wer.value) == (2, 1, 0.0)
+
+
+def test_where_the_model_breaks_that_utterance_alone_fails(clips):
+    """It has no words for the second text."""
+    judges = Judges(WrittenSpeech(), FirstSample())
+    spoken = {"one two three": written("one two three"), "ja": written("ja")}
+    results = list(evaluate(clips[:3], ["tts"], Parrot(recordings=spoken), judges))
+    assert [result.error for result in results] == ["", "KeyError('go home')", ""]
+    english = next(row for row in report(results, judges).rows if row.language == "en")
+    assert (english.utterances, english.failed, english.wer.value) == (2, 1, 0.0)
+    row = utterance_row(results[1])
+    unknown = ("hypothesis", "normalized_hypothesis", "word_deletions", "similarity", "seconds", "compute_seconds")
+    assert {row[name] for name in unknown} == {None}
+
+
+def test_a_server_that_does_not_answer_is_no_failure_of_an_utterance(clips):
+    class Alone(Parrot):
+        def transcribe(self, waves):  # noqa: ARG002 - the protocol's name for it
+            raise ServiceError("nobody is there")  # noqa: EM101
+
+    with pytest.raises(ServiceError, match="nobody"):
+        list(evaluate(clips, ["asr"], Alone(), Judges()))
 
 
 def test_a_task_says_what_it_lacks(clips):

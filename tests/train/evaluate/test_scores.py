@@ -56,6 +56,11 @@ def test_no_reference_no_rate():
     assert mean([float("nan")]) is None
 
 
+def test_resamples_without_a_reference_leave_the_interval_finite():
+    found = rate([Edits(0, 0, 3, 0), Edits(0, 0, 0, 5)])
+    assert (found.value, found.low, found.high) == (0.6, 0.0, 0.6)
+
+
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     """Of 60 sets of 100 utterances, each word wrong with probability 0.2, 95 % of the intervals should hold 0.2;
     fewer than 49 would be a chance of 1 in 10,000.
