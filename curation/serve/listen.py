@@ -12,7 +12,10 @@ GRACE_SECONDS = 30
 
 
 def listen(model: SpeechModel, settings: ServeSettings, host: str, port: int) -> None:
-    """Serve until the process is told to end. Raises ConfigError where the address cannot be used."""
+    """Serve until the process is told to end. Raises ConfigError where the address cannot be used, UserError where a
+    tokenizer of the model cannot: its requests would be answered with an error each.
+    """
+    model.tokenizers.open()
     config = uvicorn.Config(
         create_app(model, settings),
         host=host,

@@ -57,6 +57,10 @@ class Tokenizers:
         self._check_size("global_", codec.global_size, codec.name)
         return codec
 
+    def open(self) -> None:
+        """Open both now, so that what is wrong with one is not found by a request."""
+        _ = self.content, self.codec
+
     def prepared(self, wave: npt.ArrayLike) -> Wave:
         """A wave (samples,) as the tokenizers get it. Raises DataError for what is none."""
         return self.prepare(checked_wave(wave))

@@ -1,6 +1,8 @@
 """The command `curation serve` (`curation/cli/serve.py`) as a process: it answers, and ends when it is told to."""
 
+import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,6 +52,16 @@ def test_an_address_that_is_taken_is_named(checkpoint):
         taken.listen()
         told = message(curation("serve", checkpoint, "--port", taken.getsockname()[1], code=2))
     assert "cannot be listened on" in told
+
+
+def test_a_tokenizer_that_is_missing_is_named_before_anything_is_served(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "lacking")
+    (folder / "speech_tokenizers.json").write_text(json.dumps({"glm": str(tmp_path / "glm"), "bicodec": "compact"}))
+    with socket.socket() as taken:  # a server that began would end here
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        told = message(curation("serve", folder, "--port", taken.getsockname()[1], code=1))
+    assert str(tmp_path / "glm") in told
 
 
 def test_wrong_options_are_refused_before_the_model_is_opened(tmp_path):
