@@ -21,6 +21,9 @@ CEILING = 0.995
 CORNER_HZ = 20.0
 """Lower than any voice."""
 
+CONSTANT = 0.03
+"""Of the peak. A smaller constant part changes neither pauses nor edges; ordinary recordings stay as they are."""
+
 ENERGY_WINDOW = SAMPLE_RATE // 20
 """Samples (50 ms) over which the energy is summed to find a quiet place."""
 ENERGY_HOP = SAMPLE_RATE // 100
@@ -49,6 +52,18 @@ def quietest(audio: Wave, search: int) -> int:
     starts = np.arange(0, len(tail) - ENERGY_WINDOW + 1, ENERGY_HOP)
     energy = total[starts + ENERGY_WINDOW] - total[starts]
     return len(audio) - len(tail) + int(starts[np.argmin(energy)]) + ENERGY_WINDOW // 2
+
+
+def centred(wave: Wave) -> Wave:
+    """Without its constant part, where that is more than `CONSTANT` of its peak; (samples,) float32 -> the same.
+
+    A cheap sound card adds one, which would count as a level that no pause goes below. In less than a second the mean
+    is no evidence of one: that stays as it is.
+    """
+    constant = float(wave.mean(dtype=np.float64)) if len(wave) >= SAMPLE_RATE else 0.0
+    if not abs(constant) > CONSTANT * float(np.abs(wave).max(initial=0.0)):
+        return wave
+    return np.asarray(wave - np.float32(constant), dtype=np.float32)
 
 
 def peak_normalize(wave: Wave, peak: float = PEAK) -> Wave:

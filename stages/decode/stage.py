@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from curation.audio.levels import quietest
+from curation.audio.levels import centred, quietest
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Declared, Resources
 from curation.core.errors import StorageError
@@ -241,7 +241,7 @@ class _Spans:
         return row
 
     def _row(self, audio: Wave, *, last: bool) -> Recording:
-        row = self._next_row(len(audio), last=last)
+        row, audio = self._next_row(len(audio), last=last), centred(audio)
         row.verdict = _judge(audio, self.config.min_peak)
         if row.verdict is None:
             row.audio = row.original = audio  # later stages replace `audio`, and never write into it

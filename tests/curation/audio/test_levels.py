@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.audio.levels import CEILING, frame_energy, levelled, peak_normalize, quietest
+from curation.audio.levels import CEILING, centred, frame_energy, levelled, peak_normalize, quietest
 from curation.audio.wave import SAMPLE_RATE
 from tests.support.real_speech import librivox
 
@@ -90,3 +90,13 @@ def test_nothing_leaves_the_ceiling():
     out = next(levelled([loud]))
     assert np.abs(out).max() == np.float32(CEILING)
     assert len(next(levelled([loud[:0]]))) == 0
+
+
+def test_a_constant_part_goes_and_what_has_none_stays_as_it_is():
+    wave = librivox()[0]
+    np.testing.assert_allclose(centred(wave + np.float32(0.2)), wave - wave.mean(), atol=1e-6)
+    assert centred(wave) is wave
+    assert centred(wave[:0]).shape == (0,)
+    short = np.full(SAMPLE_RATE - 1, 0.5, np.float32)
+    assert centred(short) is short
+    assert np.isnan(centred(np.full(SAMPLE_RATE, np.nan, np.float32))).all()

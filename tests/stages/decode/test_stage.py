@@ -98,3 +98,13 @@ def test_a_span_that_is_cut_begins_where_the_one_before_ends(tmp_path):
     rows = decode(path, max_span_seconds=1.3, span_search_seconds=0.4)
     np.testing.assert_array_equal(np.concatenate([row.audio for row in rows]), whole)
     assert [row.original is row.audio for row in rows] == [True] * len(rows)
+
+
+def test_a_constant_part_of_the_recording_is_no_sound(tmp_path):
+    """With it no pause is quiet, and every edge of an utterance seems to cut a word."""
+    wave = 0.25 * SPEECH / np.abs(SPEECH).max()
+    row = only(decode(write_wav(tmp_path / "a.wav", wave + np.float32(0.3), subtype="FLOAT")))
+    np.testing.assert_allclose(row.audio, wave - wave.mean(), atol=1e-5)
+    silence = np.full(SAMPLE_RATE, 0.3, np.float32)
+    row = only(decode(write_wav(tmp_path / "b.wav", silence, subtype="FLOAT")))
+    assert row.verdict.reason == "decode.min_peak"
