@@ -171,6 +171,8 @@ class Recording:
     num_samples: int = 0
     last: bool = True
     """True for the final span of the recording."""
+    complete: bool = False
+    """Whether it has all the audio of the recording, and only rows of other audio tracks follow."""
     verdict: Verdict | None = None
     """A verdict on the whole row; then it has no segments and no audio."""
     segments: list[Segment] = field(default_factory=list)

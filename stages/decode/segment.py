@@ -29,6 +29,13 @@ class Part:
             return self.end - self.begin
         return max(0, round((info.seconds or 0.0) * SAMPLE_RATE) - self.begin)
 
+    def samples_of(self, seconds: float | None) -> int | None:
+        """Samples of another track of the file, so long, in the part; None where its length is not known."""
+        if seconds is None:
+            return None
+        end = round(seconds * SAMPLE_RATE)
+        return max(0, (end if self.end is None else min(self.end, end)) - self.begin)
+
     def pieces(self, media: Media) -> Iterator[Wave | Gap]:
         """The pieces of the file, without what lies outside of the part. Raises as `Media.pieces` does."""
         pieces = media.pieces(self.begin)

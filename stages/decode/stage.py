@@ -81,10 +81,11 @@ class Decode(Declared):
 def decode_spans(source: Source, config: DecodeConfig, *, open_file: OpenFile | None = None) -> Iterator[Recording]:
     """Yield the spans of one source in order: contiguous, numbered from 0, exactly one of them `last`.
 
-    A span carries audio, or a verdict: `failed` with reason `decode` (not decodable, no audio stream, nothing in
-    it, samples that are not numbers, the part of a broken or truncated file that is missing), or `rejected` with
-    reason `decode.min_peak` (silent) or `decode.track` (other audio tracks of the file, behind its end). Never raises
-    for faults of the media; raises StorageError where the storage does not answer.
+    A span carries audio, without its constant part, or a verdict: `failed` with reason `decode` (not decodable, no
+    audio stream, nothing in it, samples that are not numbers, the part of a broken or truncated file that is missing),
+    or `rejected` with reason `decode.min_peak` (silent) or `decode.track` (other audio tracks of the file, of a segment
+    as much of them as of the track that is read, behind its end). Never raises for faults of the media; raises
+    StorageError where the storage does not answer.
     """
     spans = _Spans(source, config)
     track = config.track if source.track is None else source.track
@@ -159,7 +160,8 @@ def _end(media: Media, spans: "_Spans", broken: str, gap: Gap) -> Iterator[Recor
             f"sox --ignore-length"
         )
     accounted = spans.source.track is not None or bool(spans.source.channel)  # by another recording of the file
-    yield from spans.finish(broken, max(missing, 0), {} if accounted else media.other_tracks)
+    others = {track: part.samples_of(seconds) for track, seconds in media.other_tracks.items()}
+    yield from spans.finish(broken, max(missing, 0), {} if accounted else others)
 
 
 def _too_short(part: Part) -> str:
@@ -213,9 +215,9 @@ class _Spans:
         row.verdict = fail("decode", gap.error)
         yield row
 
-    def finish(self, broken: str, missing: int, other_tracks: Mapping[int, float | None]) -> Iterator[Recording]:
+    def finish(self, broken: str, missing: int, other_tracks: Mapping[int, int | None]) -> Iterator[Recording]:
         """Yield the final rows: the rest, where the file is `broken` a failed row of `missing` samples, and a rejected
-        row for each track that is not read (as long as the one that is, where it does not declare its seconds).
+        row for each track that is not read: of so many samples, or as many as the one that is (None).
         """
         audio = np.concatenate([*self._blocks, np.zeros(0, np.float32)])
         self._blocks = []
@@ -225,8 +227,10 @@ class _Spans:
             rows.append(self.failure(broken, missing))
         elif not len(audio):
             rows.append(self.failure("the audio stream holds no samples; remove the file or fetch it again", missing=0))
-        for track, seconds in other_tracks.items():
-            rows.append(self._next_row(length if seconds is None else round(seconds * SAMPLE_RATE), last=False))
+        elif self._next == 1:
+            rows[0].complete = True
+        for track, samples in other_tracks.items():
+            rows.append(self._next_row(length if samples is None else samples, last=False))
             rows[-1].verdict = Verdict("rejected", "decode.track", detail=f"audio track {track}: {_NAME_TRACKS}")
         for row in rows:
             row.last = row is rows[-1]

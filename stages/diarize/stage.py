@@ -15,7 +15,7 @@ from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Note, Resources, Score, Use
 from curation.core.kinds import make, section_for
 from curation.core.timing import inside_model
-from curation.manifests.records import Recording, Segment, Verdict
+from curation.manifests.records import Recording, Segment, Verdict, fail
 from curation.models.threads import cpu_threads
 from curation.stages.base import Stage
 from curation.stages.diarize.base import Heard
@@ -27,6 +27,10 @@ from curation.stages.diarize.turns import Piece, TurnRules, cut_turns, whole_tur
 MIN_EMBEDDED_SECONDS = 0.4
 BEYOND = 12
 """Frames (120 ms) beyond an edge in which speech is looked for."""
+BESIDE = (
+    "the transcript is of the whole recording, of which a part was not decoded or is another span: fetch the file "
+    "again, or raise decode.max_span_seconds"
+)
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -140,10 +144,11 @@ class Diarize(Stage):
         """Why the speech of a recording is no utterance with its transcript; None where it is one."""
         if not recording.source.transcript:
             return Verdict("rejected", "consensus.reference")
-        seconds = piece.seconds if recording.last and not recording.span else recording.end / SAMPLE_RATE
-        if seconds > self.config.max_seconds or recording.span or not recording.last:
+        complete = (recording.last and not recording.span) or recording.complete
+        seconds = piece.seconds if complete else recording.end / SAMPLE_RATE
+        if seconds > self.config.max_seconds:
             return Verdict("rejected", "diarize.max_seconds", seconds, self.config.max_seconds)
-        return None
+        return None if complete else fail(self.name, BESIDE)
 
     def measure(self, recording: Recording, wave: Wave, heard: Heard) -> None:
         """Set the speaker embedding (192,), unit norm, of every stretch of one speaker from 0.4 s, and the scores of

@@ -142,6 +142,14 @@ def test_each_track_can_be_named(two_tracks):
     assert "no audio track 2: the file has 2" in row.verdict.detail
 
 
+def test_of_a_segment_other_tracks_count_as_much_as_the_one_that_is_read(two_tracks):
+    """A file whose segments are rows of a manifest does not count once for each of them."""
+    parts = [cut(two_tracks, 0.0, 1.0), cut(two_tracks, 1.0, 1.0), cut(two_tracks, 2.0)]
+    (_, whole), others = cut(two_tracks), [rows[1] for rows in parts]
+    assert {row.verdict.reason for row in others} == {"decode.track"}
+    assert sum(row.num_samples for row in others) == whole.num_samples
+
+
 def test_tracks_that_are_not_read_are_accounted_for(two_tracks, caplog):
     first, other = cut(two_tracks)
     assert f"{two_tracks} has 1 more audio tracks, which are not read" in caplog.text
@@ -149,6 +157,7 @@ def test_tracks_that_are_not_read_are_accounted_for(two_tracks, caplog):
     assert (other.verdict.status, other.verdict.reason) == ("rejected", "decode.track")
     assert "audio track 1: to read it, name it in a manifest" in other.verdict.detail
     assert other.num_samples / SAMPLE_RATE == pytest.approx(2.0, abs=1.1)  # of the file, where the track says nothing
+    assert first.complete
     rows = list(decode_spans(Source("talk", str(two_tracks)), DecodeConfig(track=1)))
     assert_accounted(rows)
     assert rows[0].num_samples == 2 * SAMPLE_RATE

@@ -408,3 +408,17 @@ def test_what_has_no_transcript_of_its_own_is_refused_with_a_reason(whole):
     assert [verdicts(whole, row) for row in (first, second)] == [
         [("diarize.max_seconds", end, 8)] for end in (9.0, 309.0)
     ]
+
+
+def test_what_stands_beside_all_of_its_audio_is_whole_and_beside_a_part_is_tried_again(whole):
+    samples = wave(TWO_CITIES)[: 6 * 16_000]
+    whole.diarizer = known((1, 3, "a"))
+    row = recording(samples)
+    row.last, row.complete = False, True  # another audio track of its file follows
+    assert verdicts(whole, row) == [None]
+    row = recording(samples)
+    row.last = False  # what follows could not be decoded
+    assert verdicts(whole, row) == [("diarize", None, None)]
+    (segment,) = row.segments
+    assert segment.verdict.status == "failed"
+    assert "a part was not decoded" in segment.verdict.detail
