@@ -2,7 +2,8 @@
 
 import zlib
 
-DECIMALS = 4
+DECIMALS = 9
+"""The scores have thresholds: only the noise of floating point may not decide."""
 
 
 def repetition(text: str) -> dict[str, float]:

@@ -19,7 +19,7 @@ from curation.core.declarations import Resources, Score
 from curation.core.settings import Section, model_field, threshold
 from curation.core.timing import inside_model
 from curation.manifests.records import Recording, Segment
-from curation.stages.base import DECIMALS, Stage
+from curation.stages.base import NOISE_DECIMALS, Stage
 from curation.stages.quality.dnsmos import WINDOW, Dnsmos
 
 MEASURES = {"snr_db": snr_db, "bandwidth_hz": bandwidth_hz, "clipped_share": clipped_share}
@@ -93,7 +93,7 @@ class Quality(Stage):
                 listening = self.listen(np.concatenate(waves))
                 for segment, wave in zip(group, waves, strict=True):
                     scores = {f"quality.{name}": measure(wave) for name, measure in MEASURES.items()} | listening
-                    segment.scores |= {name: round(value, DECIMALS) for name, value in scores.items()}
+                    segment.scores |= {name: round(value, NOISE_DECIMALS) for name, value in scores.items()}
 
     def listen(self, wave: Wave) -> dict[str, float]:
         """DNSMOS of (samples,), of the 9 s in the middle where it is longer."""
