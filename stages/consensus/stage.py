@@ -103,7 +103,6 @@ class ConsensusConfig(Section):
         "(scores `confidence`), at least; 0: off",
         score="confidence",
         rejects="<",
-        required=False,
         unless="pwer",
         only=("consensus.reference", "systems"),
         off=0.0,
@@ -241,8 +240,9 @@ class Consensus(Stage):
     def _agree(self, segment: Segment, loaded: Loaded, transcript: str) -> None:
         normalizer = normalizer_for(segment.language)
         answered = [hypothesis for hypothesis in segment.hypotheses if not hypothesis.error]
+        heard = at_all_speeds(answered)
         found = agree(
-            at_all_speeds(answered),
+            heard,
             normalizer,
             segment.num_samples / SAMPLE_RATE,
             self.config.combination,
@@ -252,7 +252,8 @@ class Consensus(Stage):
             segment.notes[GIVEN] = self.config.reference
             segment.scores |= reference_scores(transcript, answered, normalizer)
         segment.text = transcript or self._in_script(found.combined.text, segment.language)
-        segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
+        if len(heard) > 1 or any(item.confidence is not None for item in heard):  # a lone text agrees with itself
+            segment.scores["confidence"] = round(found.combined.confidence, NOISE_DECIMALS)
         segment.scores["confidence.calibrated"] = loaded.calibration.of(found.words, found.evidence)
         segment.scores["text.words"] = len(normalizer.units(transcript)) if transcript else found.words
         found_text = plausibility(segment.text, segment.num_samples / SAMPLE_RATE)

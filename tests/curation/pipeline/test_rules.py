@@ -32,7 +32,6 @@ def test_thresholds_by_default():
     assert optional == {
         "diarize.max_homogeneity_distance",
         "transcribe.min_language_probability",
-        "consensus.min_self_confidence",
         *(name for name in ORDER if name.startswith("consensus.max_") and name != "consensus.max_self_inconsistency"),
     }
 
@@ -67,6 +66,7 @@ def test_what_is_switched_off_has_no_rule():
 def test_an_utterance_has_one_of_the_two_error_rates_and_two_systems_have_that_of_pairs():
     for field in ("consensus.max_self_inconsistency", "consensus.min_self_confidence"):
         assert rules()[field].unless == "pwer"
+        assert rules()[field].required
     assert rules("transcribe.min_independent=2")["consensus.max_pwer"].required
 
 

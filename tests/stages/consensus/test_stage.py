@@ -79,7 +79,14 @@ def test_no_hypotheses():
     segment = agreed([])
     assert segment.text == ""
     assert segment.scores["text.words"] == 0
-    assert segment.scores["confidence"] == 0
+    assert "confidence" not in segment.scores
+
+
+def test_a_lone_text_of_a_system_without_confidence_is_not_sure_of_itself():
+    """Nothing is measured: the score is null, and the utterance is not kept for want of evidence against it."""
+    assert "confidence" not in agreed(["Hello there."], confidences=[None]).scores
+    assert agreed(["Hello there."], confidences=[0.5]).scores["confidence"] == 0.5
+    assert agreed(["Hello there."] * 2, confidences=[None, None]).scores["confidence"] == 1
 
 
 def test_failed_systems_do_not_vote():
