@@ -22,7 +22,7 @@ from curation.core.declarations import Note, Score, Use
 from curation.core.settings import Section, threshold
 from curation.core.timing import inside_model
 from curation.manifests.records import Hypothesis, Recording, Segment, fail
-from curation.stages.base import DECIMALS, Branched
+from curation.stages.base import NOISE_DECIMALS, Branched
 from curation.stages.transcribe.base import AsrSystem, LanguageIdentifier, SystemConfig
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.registry import SYSTEMS, AnySystemConfig, build_system
@@ -185,7 +185,7 @@ class Transcribe(Branched):
             segment.notes["transcribe.language"] = "manifest" if given else self.config.language_system
             segment.scores.pop("language.probability", None)
             if not given:
-                segment.scores["language.probability"] = round(probabilities[language], DECIMALS)
+                segment.scores["language.probability"] = round(probabilities[language], NOISE_DECIMALS)
 
     def _identify(self, recording: Recording) -> dict[str, float]:
         """Probability of each language in this row."""

@@ -27,6 +27,14 @@ from curation.stages.transcribe.base import TEXT_SCORES, AsrSystem, SystemConfig
 HOP = 160
 MAX_FRAMES = 3000
 """30 s, the training window of Whisper, in log-mel frames of 10 ms."""
+LANGUAGES = frozenset(
+    """
+    af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy
+    id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru
+    sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh
+    """.split()  # noqa: SIM905 - one code per line would take pages
+)
+"""Of every multilingual model; that of a large-v3 has Cantonese too."""
 TOKENS_PER_SECOND = 20
 MAX_TOKENS = 224
 """Half of the decoder's context, as in the official decoder."""
@@ -71,8 +79,9 @@ class Whisper(AsrSystem):
     def __init__(self, config: WhisperConfig) -> None:
         self.config: WhisperConfig = config
         english = config.model.partition("@")[0].endswith(".en")
-        asked = ["en"] if config.languages is None and english else config.languages
-        self.languages = None if asked is None else frozenset(asked)
+        self._asked = ["en"] if config.languages is None and english else config.languages
+        cantonese: frozenset[str] = frozenset({"yue"}) if "large-v3" in config.model else frozenset()
+        self.languages = LANGUAGES | cantonese if self._asked is None else frozenset(self._asked)
         self._model: Any = None
         self._tokenizers: dict[str, Any] = {}
 
@@ -93,10 +102,10 @@ class Whisper(AsrSystem):
         known = self._model.hf_tokenizer.token_to_id
         # faster-whisper lists Cantonese for all multilingual models; only large-v3 has it.
         speaks = {code for code in self._model.supported_languages if code == "en" or known(f"<|{code}|>") is not None}
-        if self.languages is None and speaks == {"en"}:
+        if self._asked is None and speaks == {"en"}:
             msg = f"{config.name}: {config.model} speaks English only: add `languages: [en]` to its section"
             raise ModelError(msg)
-        self.languages = frozenset(speaks if self.languages is None else speaks & self.languages)
+        self.languages = frozenset(speaks if self._asked is None else speaks & set(self._asked))
 
     def _match_mels(self) -> None:
         """Set the mel bands of the features to those of the model (large-v3: 128, others: 80), which faster-whisper

@@ -17,7 +17,7 @@ from curation.stages.transcribe.base import AsrSystem
 from curation.stages.transcribe.moonshine import MoonshineConfig
 from curation.stages.transcribe.pocketsphinx import PocketSphinxConfig
 from curation.stages.transcribe.stage import Transcribe, TranscribeConfig, cut_batches
-from curation.stages.transcribe.whisper import WhisperConfig
+from curation.stages.transcribe.whisper import Whisper, WhisperConfig
 from curation.text.normalize import normalizer_for
 from tests.support.real_speech import LIBRIVOX, librivox_as_read
 
@@ -256,6 +256,38 @@ def test_a_system_that_alone_speaks_a_language_listens_at_other_speeds(seconds, 
     assert [item.text for item in segment.hypotheses] == [f"{1000 * seconds:g}"] * (1 + (language == "fr"))
     assert [item.variants for item in segment.hypotheses] == [variants] * (1 + (language == "fr"))
     assert ("transcribe.alone" in segment.notes) == bool(variants)
+
+
+class Guesser(Ruler):
+    """Is hardly sure of the language."""
+
+    def identify_language(self, waves):
+        return [{"zh": 0.49996, "de": 0.3}] * len(waves)
+
+
+def test_a_language_less_likely_than_the_threshold_is_not_rounded_up_to_it():
+    systems = [MoonshineConfig(name="all")]
+    stage = Transcribe(TranscribeConfig(systems=systems, language_system="all"))
+    stage.systems = [Guesser("all")]
+    item = recording([np.zeros(SAMPLE_RATE, np.float32)], language="")
+    run_stage(stage, [item])
+    assert item.segments[0].scores["language.probability"] == 0.49996
+
+
+def test_whisper_is_no_second_system_of_a_language_that_it_does_not_know():
+    """Kinyarwanda: what only another system speaks is heard at other speeds, before Whisper is loaded, too."""
+    systems = [WhisperConfig(name="whisper", model="whisper-base"), MoonshineConfig(name="alone")]
+    stage = Transcribe(TranscribeConfig(systems=systems, language_system=""))
+    stage.systems[1] = Ruler("alone", "rw")
+    stage._languages[1] = stage.systems[1].languages
+    item = recording([np.zeros(SAMPLE_RATE, np.float32)], language="rw")
+    item.segments[0].language = "rw"
+    ((hypothesis,),) = stage.branch("alone", [item])
+    assert len(hypothesis.variants) == 2
+
+
+def test_whisper_knows_its_languages_before_it_is_loaded(transcriber):
+    assert Whisper(transcriber.config.systems[0]).languages == transcriber.systems[0].languages
 
 
 def test_a_system_that_breaks_at_another_speed_is_tried_again_later():
