@@ -41,14 +41,14 @@ NONE = Closed.of()
 LANGUAGES = {
     "en": Closed.of(
         binds="a an the my your our their its every whose of into onto toward towards among between beneath during "
-        "upon than and or nor but because although whereas unless whether if",
+        "upon than and or nor but because although whereas unless whether if mr mrs ms dr",
         leans="is are was were am be been being have has had do does did will would shall should can could may might "
         "must isn't aren't wasn't weren't haven't hasn't hadn't don't doesn't didn't won't wouldn't shouldn't can't "
         "couldn't to in on by for with from at about over under through against around without within behind very his "
         "i'm you're he's she's it's we're they're i've you've we've they've i'll you'll he'll she'll it'll we'll "
         "they'll i'd you'd he'd she'd we'd they'd there's",
         subjects="it you there who which that this what",
-        follows="of than",
+        follows="of than percent km kg mph a.m p.m",
         opens="and but or nor so yet because if when whenever while although though unless until since whereas where "
         "who which whom whose as before after then",
         pronouns="i he she we they",
@@ -102,12 +102,13 @@ def inside_phrase(before: str, after: str, language: str) -> bool:
 
 
 def _inside_number(left: str, right: str, language: str) -> bool:
-    """Whether two words are of one number: two | hundred, sixty | five, 三 | 百."""
+    """Whether two words are of one number: two | hundred, sixty | five, five | point | two, 三 | 百."""
     if language in {"zh", "yue", "ja"}:
         return right in CHINESE_UNITS and left in DIGITS | CHINESE_UNITS
     ones = SMALL.get(right, 10) < 10 and SMALL.get(left, 0) >= 20
+    point = (left in SMALL and right == "point") or (left == "point" and right in SMALL)
     return language == "en" and (
-        ones or (right in SCALES and (left in SMALL or left in SCALES or left[:1].isdecimal()))
+        ones or point or (right in SCALES and (left in SMALL or left in SCALES or left[:1].isdecimal()))
     )
 
 

@@ -28,6 +28,10 @@ DASHES = "-–—―‒〜～"
 CLOSERS = "\"'”’»)]}」』）】》"
 BRACKETS = "()[]{}（）【】《》"
 QUOTES = "\"'“”‘’„«»「」『』¿¡"
+SYMBOLS_AFTER = re.compile(rf"(?:[%％‰°]|\s?[%％‰°€$£¥](?=\s)|[^\s{re.escape(BRACKETS + QUOTES)}]+(?=\s))+")
+"""What belongs to the word before in a gap: a unit, apart from it or not, and what touches it and nothing else."""
+WIDE_COMMAS = "，、"
+"""They are as wide as a character, and have their space in them."""
 ABBREVIATIONS = frozenset(
     """
     mr mrs ms dr prof capt lt sgt maj sen st mt jr sr esq inc ltd corp dept univ ave blvd rd nos vol vols figs
@@ -183,13 +187,20 @@ def _apply(text: str, changes: Sequence[tuple[Edit, str, str]]) -> str:
 
 
 def with_comma(gap: str, comma: str) -> str:
-    """The gap with a comma after quotes and brackets that close; unchanged where a mark, dash or bracket is."""
+    """The gap with a comma after what belongs to the word before: quotes and brackets that close, symbols (5 %, C++).
+
+    Unchanged where a mark, dash or bracket is, and where the symbol of a unit or an operation joins both words: 20 °C.
+    """
     if any(char in MARKS or char in DASHES for char in gap):
         return gap
-    at = len(gap) - len(gap.lstrip(CLOSERS + "%°"))
-    if any(char in BRACKETS for char in gap[at:]):
+    at = len(gap) - len(gap.lstrip(CLOSERS))
+    if after := SYMBOLS_AFTER.match(gap, at):
+        at = after.end()
+    rest = gap[at:]
+    joins = gap.endswith("°") or (rest and not any(char.isspace() or char in QUOTES for char in rest))
+    if joins or any(char in BRACKETS for char in rest):
         return gap
-    return gap[:at] + comma + gap[at:]
+    return gap[:at] + comma + (rest.lstrip(" ") if comma in WIDE_COMMAS else rest)
 
 
 def without_marks(pieces: Pieces, index: int) -> str:
@@ -206,8 +217,9 @@ def without_marks(pieces: Pieces, index: int) -> str:
     kept = "?!" if any("¿" in text or "¡" in text for text in pieces.gaps) else ""
     stop = "." if gap.startswith(".") and not gap.startswith("..") and is_abbreviation(before, after) else ""
     rest = stop + "".join(char for char in gap[len(stop) :] if char not in MARKS or char in kept)
-    written_apart = not (CJK_WORD.match(before) and CJK_WORD.match(after))
-    return " " if gap and not rest and written_apart else rest
+    if rest == gap or rest.strip():
+        return rest
+    return "" if CJK_WORD.match(before) and CJK_WORD.match(after) else " "
 
 
 def is_abbreviation(word: str, following: str) -> bool:
