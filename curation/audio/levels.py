@@ -21,7 +21,7 @@ CEILING = 0.995
 CORNER_HZ = 20.0
 """Lower than any voice."""
 
-CONSTANT = 0.03
+CONSTANT = 0.05
 """Of the peak. A smaller constant part changes neither pauses nor edges; ordinary recordings stay as they are."""
 
 ENERGY_WINDOW = SAMPLE_RATE // 20
