@@ -21,8 +21,8 @@ CEILING = 0.995
 CORNER_HZ = 20.0
 """Lower than any voice."""
 
-CONSTANT = 0.05
-"""Of the peak. A smaller constant part changes neither pauses nor edges; ordinary recordings stay as they are."""
+CONSTANT = 0.08
+"""Of the peak. A smaller constant part (8 bits are rounded downwards) rejects nothing, and stays."""
 
 ENERGY_WINDOW = SAMPLE_RATE // 20
 """Samples (50 ms) over which the energy is summed to find a quiet place."""
