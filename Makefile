@@ -99,7 +99,7 @@ $(VENV)/servers: pyproject.toml
 
 test-slow: $(VENV)/servers system
 	$(BIN)/curation models fetch >/dev/null
-	$(BIN)/pytest -m "slow or not slow" --timeout 3600
+	$(BIN)/pytest -m "slow or not slow" --hypothesis-profile thorough --timeout 3600
 
 # The page of the demo, with its voices, is part of the site.
 docs: export NO_MKDOCS_2_WARNING := 1

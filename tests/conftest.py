@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "curation",
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+settings.register_profile("thorough", settings.get_profile("curation"), max_examples=200)  # of `make test-slow`
 settings.load_profile("curation")
 
 

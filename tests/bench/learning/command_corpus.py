@@ -2,7 +2,7 @@
 
     python -m tests.bench.learning.command_corpus FOLDER
 
-Writes FOLDER/wav/*.wav and two manifests: train.jsonl (commands by training voices, each by two of them, so that voice
+Writes FOLDER/wav/*.wav and two manifests: train.jsonl (commands by training voices, half of them by two, so that voice
 conversion has parallel pairs) and test.jsonl (commands that training does not hold, by training voices and by voices
 that it does not hold; column `condition`).
 
@@ -98,12 +98,17 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many different commands; one of training is spoken by two voices, one of the test by one of these and by all
-    unseen ones.
+    """How many different commands: of training by two voices and by one, of the test by one of these and by all unseen
+    ones.
     """
 
-    train: int = 1500
+    pairs: int = 1500
+    singles: int = 1500
     test: int = 48
+
+    @property
+    def train(self) -> int:
+        return self.pairs + self.singles
 
 
 def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
@@ -114,8 +119,9 @@ def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
         msg = f"{len(found)} commands are too few for {sizes.train} of training and {sizes.test} of the test"
         raise ValueError(msg)
     rng.shuffle(found)
+    trained = list(enumerate(found[sizes.test :][: sizes.train]))
     planned = []
-    for place, words in enumerate(found[sizes.test :][: sizes.train]):
+    for place, words in trained[: sizes.pairs]:
         turn, first = divmod(place, len(VOICES))
         second = (first + 1 + turn % (len(VOICES) - 1)) % len(VOICES)  # each with each other
         chosen = [VOICES[first], VOICES[second]]
@@ -123,6 +129,9 @@ def plan(sizes: Sizes) -> list[tuple[Utterance, Voice]]:
     for place, words in enumerate(found[: sizes.test]):
         for condition, voice in [("seen-voice", VOICES[place % len(VOICES)]), *(("unseen-voice", v) for v in UNSEEN)]:
             planned.append((utterance(f"test-{place:04d}", words, voice, condition, rng), voice))
+    for place, words in trained[sizes.pairs :]:
+        voice = VOICES[place % len(VOICES)]
+        planned.append((utterance(f"train-{place:04d}", words, voice, "train", rng), voice))
     return planned
 
 

@@ -36,8 +36,8 @@ def test_a_player_waits_for_what_comes_too_late():
 
 def test_many_clients_are_served_at_once(model):
     voice, chunking, waves = librivox()[0][:32_000], Chunking(look_ahead=4), [librivox()[0][:9_000]]
-    loads = [serving.serve_speech(model, voice, count, 2, chunking, ["Hi.", "Yes."]) for count in (1, 3)]
-    check(loads, [(1, 2), (3, 6)], ["first_chunk_ms", "real_time_factor", "audio_seconds"])
+    loads = [serving.serve_speech(model, voice, 2, 2, chunking, ["Hi.", "Yes."])]
+    check(loads, [(2, 4)], ["first_chunk_ms", "real_time_factor", "audio_seconds"])
     loads = [serving.serve_transcription(model, waves, count, 2) for count in (1, 3)]
     check(loads, [(1, 2), (3, 6)], ["first_text_ms", "total_ms"])
     assert all(load.figures["first_text_ms"].p50 <= load.figures["total_ms"].p50 for load in loads)

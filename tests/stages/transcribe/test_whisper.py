@@ -28,9 +28,9 @@ def test_threads_do_not_matter(tiny):
 
 def test_language_probabilities_add_up_and_do_not_depend_on_the_batch(transcriber):
     system = transcriber.systems[0]
-    together = system.identify_language(CLIPS)
+    together = system.identify_language(CLIPS[1:4])
     assert all(sum(item.values()) == pytest.approx(1, abs=1e-3) for item in together)
-    assert system.identify_language(CLIPS[2:3]) == [together[2]]
+    assert system.identify_language(CLIPS[3:4]) == [together[2]]
 
 
 def test_a_model_of_one_language_identifies_none(tiny):
