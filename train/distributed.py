@@ -4,6 +4,7 @@ Under `torchrun` (or Ray Train) the environment names the process; alone there i
 """
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,12 @@ class World:
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """Join the processes that `torchrun` or Ray Train started; leaves the group that it made itself."""
+    """Join the processes that `torchrun` or Ray Train started; leaves the group that it made itself.
+
+    No model that was distributed may live behind it. DDP's C++ part holds the group too. Where that is the last to do
+    so, the group ends with Python's lock held, and waits for ever for a thread of its own that needs the lock to free
+    a tensor (https://github.com/pytorch/pytorch/issues/56297).
+    """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = _device(device)
     ours = size > 1 and not distributed.is_initialized()
@@ -66,6 +72,9 @@ def join_world(device: str) -> Iterator[World]:
     host = distributed.new_group(backend="gloo") if size > 1 and place.type == "cuda" else None
     try:
         yield World(rank, size, place, host)
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # they hold the model
+        raise
     finally:
         if ours:
             distributed.destroy_process_group()

@@ -70,23 +70,35 @@ def train_run(
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     with join_world(config.run.device) as world:
-        trainer = prepare(shards, run, config, world)
-        if world.first:
-            _warn_of_slow_paths(config, world)
-            write_settings(run, config)
-        with Recorder(run, first_step=trainer.step + 1) if world.first else nullcontext() as recorder:
+        return _train(shards, run, config, world, on_step, told)
 
-            def record(metrics: StepMetrics) -> None:
-                if recorder is not None:
-                    recorder.write(metrics)
-                    on_step(metrics)
 
-            with on_sigterm() as signalled:
-                trainer.told = lambda: signalled() or told()
-                trainer.train(record)
-        own = trainer.loader.counts if isinstance(trainer.loader, PackedLoader) else RowCounts()
-        counts = sum(world.gather(own), RowCounts()).as_dict()
-        return Trained(trainer.step, checkpoint.latest(run), counts, trainer.stopped)
+def _train(
+    shards: str,
+    run: Path,
+    config: TrainConfig,
+    world: World,
+    on_step: Callable[[StepMetrics], None],
+    told: Told,
+) -> Trained:
+    """A function of its own, so that the model is gone when the processes part (`join_world`)."""
+    trainer = prepare(shards, run, config, world)
+    if world.first:
+        _warn_of_slow_paths(config, world)
+        write_settings(run, config)
+    with Recorder(run, first_step=trainer.step + 1) if world.first else nullcontext() as recorder:
+
+        def record(metrics: StepMetrics) -> None:
+            if recorder is not None:
+                recorder.write(metrics)
+                on_step(metrics)
+
+        with on_sigterm() as signalled:
+            trainer.told = lambda: signalled() or told()
+            trainer.train(record)
+    own = trainer.loader.counts if isinstance(trainer.loader, PackedLoader) else RowCounts()
+    counts = sum(world.gather(own), RowCounts()).as_dict()
+    return Trained(trainer.step, checkpoint.latest(run), counts, trainer.stopped)
 
 
 def cpu_has_bfloat16() -> bool:

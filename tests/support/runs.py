@@ -73,15 +73,20 @@ def train_toy(run, *overrides, world=ALONE, told=lambda: False):
 def main(plan):
     """The runs of a plan; the exit code."""
     with join_world("cpu") as joined, on_sigterm() as told:
-        while plan:
-            cut = plan.index("--") if "--" in plan else len(plan)
-            settings, plan = plan[:cut], plan[cut + 1 :]
-            if settings[0] != "alone":
-                trainer = train_toy(*settings, world=joined, told=told)
-            elif joined.first:
-                train_toy(*settings[1:])
-            joined.wait()
-    return EXIT_CODE if trainer.stopped else 0
+        return EXIT_CODE if train_all(plan, joined, told) else 0
+
+
+def train_all(plan, joined, told):
+    """Whether the last run was told to end. No model may be left where the processes part."""
+    while plan:
+        cut = plan.index("--") if "--" in plan else len(plan)
+        settings, plan = plan[:cut], plan[cut + 1 :]
+        if settings[0] != "alone":
+            trainer = train_toy(*settings, world=joined, told=told)
+        elif joined.first:
+            train_toy(*settings[1:])
+        joined.wait()
+    return trainer.stopped
 
 
 if __name__ == "__main__":

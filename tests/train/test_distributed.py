@@ -1,5 +1,10 @@
 """A process alone needs no group; `test_kill` trains with several."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -35,3 +40,46 @@ def test_a_gpu_that_is_not_there_is_a_mistake_of_the_user():
         pass
     with join_world("auto") as world:
         assert world.device.type == "cpu"
+
+
+PARTING = """
+import sys
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from curation.core.errors import DataError
+from curation.train.distributed import distribute, join_world
+
+destroy = distributed.destroy_process_group
+made = []
+
+def parted():
+    print("models left:", sum(one() is not None for one in made), flush=True)
+    destroy()
+
+distributed.destroy_process_group = parted
+
+def train(world):
+    import weakref
+    model = distribute(nn.Linear(2, 2), nn.ModuleList(), "ddp", world)
+    made.append(weakref.ref(model))
+    raise DataError("a row")
+
+try:
+    with join_world("cpu") as world:
+        train(world)
+except DataError as error:
+    print(error)
+"""
+
+
+def test_no_model_is_left_where_processes_part_after_an_error(tmp_path):
+    """Its C++ part would be the last to hold the group, and end it with Python's lock held."""
+    program = tmp_path / "parting.py"
+    program.write_text(PARTING)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    world = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    command = [sys.executable, str(program)]
+    both = [subprocess.Popen(command, env={**world, "RANK": rank}, stdout=subprocess.PIPE, text=True) for rank in "01"]
+    assert [one.communicate(timeout=120)[0] for one in both] == ["models left: 0\na row\n"] * 2
