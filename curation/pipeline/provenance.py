@@ -28,7 +28,7 @@ from curation.stages.consensus.recalibrate import Recalibration
 log = logging.getLogger(__name__)
 
 HUB_MODEL = re.compile(r"(?P<kind>(?:[\w-]+:)?)(?P<model>hf:[\w.-]+(?:/[\w.-]+)?(?:@[\w./-]+)?)")
-LABEL_FORMAT = 11
+LABEL_FORMAT = 12
 """Raised when what the label pass writes changes, by its files or by what the stages make of the same input."""
 CONFIG_FILE = "build.yaml"
 LABEL_FILE = "plan/settings.json"
