@@ -43,9 +43,8 @@ def test_a_gpu_that_is_not_there_is_a_mistake_of_the_user():
 
 
 PARTING = """
-import sys
+import weakref
 from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
 from curation.core.errors import DataError
 from curation.train.distributed import distribute, join_world
 
@@ -59,7 +58,6 @@ def parted():
 distributed.destroy_process_group = parted
 
 def train(world):
-    import weakref
     model = distribute(nn.Linear(2, 2), nn.ModuleList(), "ddp", world)
     made.append(weakref.ref(model))
     raise DataError("a row")

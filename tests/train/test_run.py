@@ -1,5 +1,7 @@
+import gc
 import json
 import logging
+from contextlib import contextmanager
 from itertools import islice
 
 import pytest
@@ -12,8 +14,9 @@ from curation.tokenize.vocabulary import load_vocabulary
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED
-from curation.train.distributed import World
+from curation.train.distributed import World, join_world
 from curation.train.loop.metrics import read_metrics
+from curation.train.loop.trainer import Trainer
 from curation.train.run import prepare, settings_of, train_run
 from tests.support import synthetic
 from tests.train.model.test_qwen3 import padded
@@ -50,6 +53,21 @@ def test_from_the_command_line_to_a_checkpoint_and_on(tmp_path):
     assert listed["glm"] == listed["bicodec"] == "compact"
     assert listed["tokenizers"]["fingerprint"] == "f" * 64
     assert load_vocabulary(checkpoint.latest(run)).streams == synthetic.vocabulary().streams
+
+
+def test_the_model_is_gone_where_the_processes_part(tmp_path, monkeypatch):
+    """Else copies of it (DDP) would be the last to hold the group: `join_world`."""
+    left = []
+
+    @contextmanager
+    def watched(device):
+        with join_world(device) as world:
+            yield world
+        left.extend(one for one in gc.get_objects() if type(one) is Trainer and one.run == tmp_path / "run")
+
+    monkeypatch.setattr("curation.train.run.join_world", watched)
+    assert train(shards(tmp_path / "build"), tmp_path / "run", "run.steps=1").step == 1
+    assert left == []
 
 
 def test_the_loader_resumes_at_its_position(tmp_path):
