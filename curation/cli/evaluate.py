@@ -88,6 +88,13 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     top_p: TopP = 1.0,
     repetition_penalty: Penalty = None,
     seed: Seed = 0,
+    reference_text: Annotated[
+        bool,
+        typer.Option(
+            "--reference-text",
+            help="Tell the model what the reference says, from which its speech goes on (tts).",
+        ),
+    ] = False,
     save_audio: Annotated[bool, typer.Option("--save-audio", help="Keep speech as OUTPUT/TASK/ID.wav.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,6 +127,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
             normalization=normalization,
             batch=batch,
             sampling=sampling,
+            reference_texts=reference_text,
             on_step=lambda task, done, _: progress.update(bars[task], completed=done),
         )
         for result in steps:

@@ -79,6 +79,8 @@ def report(
         about["recogniser"] = judges.recogniser.name
     if judges.speakers is not None:
         about["similarity"] = f"cosine of {judges.speakers.name} embeddings"
+    if any(result.item.reference_text for result in results):
+        about["references"] = "the model was told what they say (tts)"
     if sampling is not None:
         penalty = f"repetition penalty {sampling.repetition_penalty:g}"
         about["sampling"] = (
@@ -124,6 +126,7 @@ def utterance_row(result: Result) -> dict[str, Any]:
         "speaker": result.item.speaker,
         "path": result.item.path,
         "reference": result.item.reference,
+        "reference_text": result.item.reference_text or None,
         "text": result.item.text,
         "hypothesis": result.hypothesis if found else None,
         "normalizer": result.normalizer,

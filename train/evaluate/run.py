@@ -36,9 +36,14 @@ class SpeechSystem(Protocol):
         """Text of each wave."""
 
     def speak(
-        self, texts: Sequence[str], references: Sequence[Wave], sampling: Sampling | None, languages: Sequence[str]
+        self,
+        texts: Sequence[str],
+        references: Sequence[Wave],
+        sampling: Sampling | None,
+        languages: Sequence[str],
+        transcripts: Sequence[str],
     ) -> list[Wave]:
-        """Speech of each text, which is of its language, in the voice of its reference."""
+        """Speech of each text, in its language, in the voice of its reference; unknown transcripts are empty."""
 
     def convert(self, sources: Sequence[Wave], references: Sequence[Wave], sampling: Sampling | None) -> list[Wave]:
         """Each source in the voice of its reference."""
@@ -85,7 +90,7 @@ class _Inputs:
     references: list[Wave]
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - what an evaluation can be asked
     items: Sequence[Item],
     tasks: Sequence[EvaluationTask],
     system: SpeechSystem | None,
@@ -94,17 +99,19 @@ def evaluate(
     normalization: Normalization = "auto",
     batch: int = 16,
     sampling: Sampling | None = None,
+    reference_texts: bool = False,
     on_step: Callable[[EvaluationTask, int, int], None] | None = None,
 ) -> Iterator[Result]:
     """Yield results task by task, in the order of the items.
 
-    `sampling` is that of speech; None: the system's own. `on_step` gets the task, how many items are done, and how many
-    there are. Raises ConfigError where the set lacks what a task needs (recordings, a second speaker), ValueError
-    where a task needs a missing system or judge.
+    `sampling` is that of speech; None: the system's own. `reference_texts`: TTS is told what its references say.
+    `on_step` gets the task, how many items are done, and how many there are. Raises ConfigError where the set lacks
+    what a task needs (recordings, a second speaker, those words), ValueError where a task needs a missing system or
+    judge.
     """
     for task in tasks:
         _check(task, system, judges)
-        listed = _suited(list(items), task)
+        listed = _suited(list(items), task, reference_texts=reference_texts)
         for start in range(0, len(listed), batch):
             yield from _evaluate_batch(listed[start : start + batch], task, system, judges, normalization, sampling)
             if on_step is not None:
@@ -122,13 +129,25 @@ def _check(task: EvaluationTask, system: SpeechSystem | None, judges: Judges) ->
         raise ValueError(msg)
 
 
-def _suited(items: list[Item], task: EvaluationTask) -> list[Item]:
-    """The items with the recordings and references that the task needs."""
+def _suited(items: list[Item], task: EvaluationTask, *, reference_texts: bool) -> list[Item]:
+    """The items with the recordings and references that the task needs, and what the system may know of them."""
     silent = [item.id for item in items if not item.path]
     if silent and task != "tts":
         msg = f"the task {task} needs a recording of each text, {len(silent)} items have none, e.g. {silent[0]}"
         raise ConfigError(msg)
-    return items if task == "asr" else with_references(items, same_speaker=task != "vc")
+    if task == "asr":
+        return items
+    referred = with_references(items, same_speaker=task != "vc")
+    if task != "tts" or not reference_texts:
+        return [replace(item, reference_text="") for item in referred]
+    silent = [item.id for item in referred if not item.reference_text]
+    if silent:
+        msg = (
+            f"{len(silent)} items do not tell what their reference says, e.g. {silent[0]}: add a column "
+            "`reference_text`, or evaluate without it"
+        )
+        raise ConfigError(msg)
+    return referred
 
 
 def _evaluate_batch(
@@ -192,7 +211,8 @@ def _speech(
 ) -> list[Wave]:
     if task == "tts":
         texts, languages = [item.text for item in inputs.items], [item.language for item in inputs.items]
-        return _needed(system).speak(texts, inputs.references, how, languages)
+        said = [item.reference_text for item in inputs.items]
+        return _needed(system).speak(texts, inputs.references, how, languages, said)
     if task == "vc":
         return _needed(system).convert(inputs.waves, inputs.references, how)
     return inputs.waves if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))

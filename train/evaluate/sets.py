@@ -6,9 +6,9 @@
     items = read_set("test.jsonl")                 # any manifest of manifests/inputs.py
     items = read_set("corpus", subset="dev")       # a split of a published build, whose shards hold audio
 
-A manifest has `path` and `transcript`, and may have `id`, `language`, `speaker` and `reference`: a recording of the
-target voice. Without it TTS takes another utterance of the speaker (else the utterance itself) and VC one of the next
-speaker, the same choice every time.
+A manifest has `path` and `transcript`, and may have `id`, `language`, `speaker`, `reference`, a recording of the target
+voice, and `reference_text`, what it says. Without `reference` TTS takes another utterance of the speaker (else the
+utterance itself) and VC one of the next speaker, the same choice every time.
 """
 
 import posixpath
@@ -39,7 +39,8 @@ CORPUS_COLUMNS = ["id", "text", "language", "speaker", "split"]
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing to evaluate: `path` is the recording of `text` (empty where the set has none), `reference` a recording
-    of the target voice for TTS and VC (empty: to be chosen). Paths are local or fsspec URLs.
+    of the target voice for TTS and VC (empty: to be chosen), which says `reference_text` (empty: not known). Paths are
+    local or fsspec URLs.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Item:
     path: str = ""
     speaker: str = ""
     reference: str = ""
+    reference_text: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further columns of the manifest, to group results by."""
 
@@ -105,10 +107,13 @@ def manifest(place: str) -> Iterator[Item]:
             msg = f"{place}: {source.id} has no transcript to compare with"
             raise ConfigError(msg)
         extra = dict(source.extra)
-        reference = str(extra.pop("reference", "") or "")
+        reference, said = (str(extra.pop(name, "") or "") for name in ("reference", "reference_text"))
+        if said and not reference:
+            msg = f"{place}: {source.id} has a `reference_text` without a `reference`, the recording that says it"
+            raise ConfigError(msg)
         if reference and "://" not in reference:
             reference = posixpath.join(folder, reference)
-        yield Item(source.id, source.transcript, source.language, source.path, source.speaker, reference, extra)
+        yield Item(source.id, source.transcript, source.language, source.path, source.speaker, reference, said, extra)
 
 
 def corpus(place: str, split: str) -> Iterator[Item]:
@@ -187,8 +192,7 @@ def seed_tts(place: str) -> Iterator[Item]:
         truth = str(listing.parent / fields[SEED_FIELDS]) if fields[SEED_FIELDS:] and fields[SEED_FIELDS] else ""
         language = listing.resolve().parent.name
         known = language if language in {"zh", "en"} else ""
-        extra = {"prompt_text": prompt_text}
-        yield Item(name, text, known, truth, reference=str(listing.parent / prompt), extra=extra)
+        yield Item(name, text, known, truth, reference=str(listing.parent / prompt), reference_text=prompt_text)
 
 
 def with_references(items: list[Item], *, same_speaker: bool) -> list[Item]:
@@ -196,19 +200,16 @@ def with_references(items: list[Item], *, same_speaker: bool) -> list[Item]:
     the same speaker (TTS) or by another one (VC), wrapping around. Where there is none: its own recording for TTS,
     ConfigError for VC.
     """
-    return [
-        item if item.reference else replace(item, reference=_chosen(items, at, same_speaker))
-        for at, item in enumerate(items)
-    ]
+    return [item if item.reference else _referred(items, at, same_speaker) for at, item in enumerate(items)]
 
 
-def _chosen(items: list[Item], at: int, same_speaker: bool) -> str:  # noqa: FBT001
+def _referred(items: list[Item], at: int, same_speaker: bool) -> Item:  # noqa: FBT001
     item = items[at]
     for other in (*items[at + 1 :], *items[:at]):
         if other.path and (other.speaker == item.speaker) is same_speaker and (item.speaker or not same_speaker):
-            return other.path
+            return replace(item, reference=other.path, reference_text=other.text)
     if same_speaker and item.path:
-        return item.path
+        return replace(item, reference=item.path, reference_text=item.text)
     msg = f"{item.id}: no recording to take the voice from; add a column `reference`, or `speaker` for several speakers"
     raise ConfigError(msg)
 

@@ -34,6 +34,19 @@ def test_a_model_is_measured_by_group_and_what_failed_is_named(items, checkpoint
     assert "similarity" not in table  # a column that says nothing of ASR
 
 
+def test_the_words_of_a_reference_reach_the_model_by_an_option_alone(items, clips, checkpoint, tmp_path):
+    row = json.loads(items.read_text().splitlines()[0])
+    file = tmp_path / "set.jsonl"
+    file.write_text(json.dumps(row | {"reference": str(clips / "b.ogg"), "reference_text": "what b says"}))
+    asked = [file, "-m", checkpoint, "--tasks", "tts", "--json"]
+    spoken = {}
+    for name, options in {"with": ["--reference-text"], "without": []}.items():
+        done = curation("evaluate", *asked, *options, "-o", tmp_path / name, "--save-audio")
+        spoken[name] = (tmp_path / name / "tts" / "one.wav").read_bytes()
+        assert ("references" in json.loads(done.stdout)["about"]) is (name == "with")
+    assert spoken["with"] != spoken["without"]
+
+
 def test_a_limit_takes_items_from_all_of_the_set(items, checkpoint):
     done = curation("evaluate", items, "-m", checkpoint, "--tasks", "asr", "--limit", 2, "--json")
     assert json.loads(done.stdout)["rows"][0]["utterances"] == 2

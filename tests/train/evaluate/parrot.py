@@ -14,9 +14,9 @@ class Parrot:
         self.batches.append(len(waves))
         return [next(self.texts) for _ in waves]
 
-    def speak(self, texts, references, sampling, languages):  # noqa: ARG002
+    def speak(self, texts, references, sampling, languages, transcripts):  # noqa: ARG002
         self.samplings.add(sampling)
-        self.languages = languages
+        self.languages, self.transcripts = languages, transcripts
         return [self.recordings[text] for text in texts]
 
     def convert(self, sources, references, sampling):  # noqa: ARG002

@@ -1,6 +1,7 @@
 """Evaluation with speech models that answer from a list, with known errors, and the real judges."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,27 @@ def test_tts_is_transcribed_and_compared_with_the_reference(clips):
     assert [result.similarity for result in results] == signs
     rows = report(results, judges).rows
     assert [row.wer.value for row in rows] == [0.0, pytest.approx(1 / 5)]
+
+
+def test_tts_is_told_what_its_references_say_where_that_is_asked_for(clips):
+    judges = Judges(WrittenSpeech(), FirstSample())
+    parrot = Parrot(recordings={clip.text: written("x") for clip in clips})
+    results = list(evaluate(clips[:3], ["tts"], parrot, judges, reference_texts=True))
+    assert parrot.transcripts == ["ja", "go home", "one two three"]  # by the same speaker, else itself
+    assert utterance_row(results[0])["reference_text"] == "ja"
+    assert report(results, judges).about["references"] == "the model was told what they say (tts)"
+    results = list(evaluate(clips[:3], ["tts"], parrot, judges))
+    assert parrot.transcripts == ["", "", ""]
+    assert utterance_row(results[0])["reference_text"] is None
+    assert "references" not in report(results, judges).about
+
+
+def test_references_whose_words_are_not_known_are_named(clips):
+    known = [replace(clip, reference=clip.path, reference_text="words") for clip in clips]
+    silent = [*known[:2], replace(known[2], reference_text="")]
+    judges = Judges(WrittenSpeech(), FirstSample())
+    with pytest.raises(ConfigError, match=r"1 items do not tell what their reference says, e\.g\. u2: add a column"):
+        next(evaluate(silent, ["tts"], Parrot(), judges, reference_texts=True))
 
 
 def test_vc_is_compared_with_both_voices(clips):

@@ -89,7 +89,7 @@ def test_seed_tts(tmp_path):
     ]
     assert [item.path for item in items] == [str(folder / "wavs" / "a.wav"), ""]
     assert [item.reference for item in items] == [str(folder / "prompt-wavs" / f"{name}.wav") for name in "ab"]
-    assert items[0].extra == {"prompt_text": "The\u2028words"}
+    assert [item.reference_text for item in items] == ["The\u2028words", "We asked"]
     assert read_set(str(folder / "hardcase.lst")) == items
 
 
@@ -107,7 +107,15 @@ def test_no_id_of_a_list_leads_out_of_the_folder_of_speech(tmp_path, name):
 
 
 ROWS = [
-    {"id": "u1", "path": "one.wav", "transcript": "one", "language": "en", "speaker": "A", "reference": "ref.wav"},
+    {
+        "id": "u1",
+        "path": "one.wav",
+        "transcript": "one",
+        "language": "en",
+        "speaker": "A",
+        "reference": "ref.wav",
+        "reference_text": "the words",
+    },
     {"id": "u2", "path": "two.wav", "transcript": "two", "language": "en", "speaker": "A", "noise": "car"},
 ]
 
@@ -115,7 +123,7 @@ ROWS = [
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
 def test_manifest(tmp_path, suffix):
     file = tmp_path / f"set.{suffix}"
-    columns = ["id", "path", "transcript", "language", "speaker", "reference", "noise"]
+    columns = ["id", "path", "transcript", "language", "speaker", "reference", "reference_text", "noise"]
     table = [{name: row.get(name, "") for name in columns} for row in ROWS]
     if suffix == "parquet":
         pq.write_table(pa.Table.from_pylist(table), file)
@@ -125,6 +133,7 @@ def test_manifest(tmp_path, suffix):
         file.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     one, two = read_set(str(file))
     assert (one.text, one.path, one.reference) == ("one", str(tmp_path / "one.wav"), str(tmp_path / "ref.wav"))
+    assert (one.reference_text, two.reference_text, one.extra.get("reference_text")) == ("the words", "", None)
     assert (two.speaker, two.reference, two.extra["noise"]) == ("A", "", "car")
 
 
@@ -139,18 +148,27 @@ def test_a_manifest_must_say_what_is_said_and_in_which_language(tmp_path):
     assert read_set(str(file), language="de")[0].language == "de"
 
 
+def test_what_a_reference_says_needs_the_reference(tmp_path):
+    file = tmp_path / "set.jsonl"
+    row = {"id": "u1", "path": "one.wav", "transcript": "one", "language": "en", "reference_text": "what?"}
+    file.write_text(json.dumps(row))
+    with pytest.raises(ConfigError, match="u1 has a `reference_text` without a `reference`"):
+        read_set(str(file))
+
+
 def test_a_folder_that_is_no_test_set(tmp_path):
     with pytest.raises(ConfigError, match="LibriSpeech"):
         read_set(str(tmp_path))
 
 
 def items(*speakers):
-    return [Item(f"u{at}", "x", "en", f"{at}.wav", speaker) for at, speaker in enumerate(speakers)]
+    return [Item(f"u{at}", f"text {at}", "en", f"{at}.wav", speaker) for at, speaker in enumerate(speakers)]
 
 
 def test_references_of_the_same_speaker_are_other_utterances_where_there_are_some():
     chosen = with_references(items("A", "B", "A", "A"), same_speaker=True)
     assert [item.reference for item in chosen] == ["2.wav", "1.wav", "3.wav", "0.wav"]
+    assert [item.reference_text for item in chosen] == ["text 2", "text 1", "text 3", "text 0"]
 
 
 def test_references_of_another_speaker():
@@ -161,7 +179,7 @@ def test_references_of_another_speaker():
 
 
 def test_given_references_stay():
-    given = [Item("u", "x", "en", reference="r.wav")]
+    given = [Item("u", "x", "en", reference="r.wav", reference_text="words")]
     assert with_references(given, same_speaker=False) == given
 
 
