@@ -114,9 +114,8 @@ def check_device(device: str) -> None:
 
 
 def _preparation(*, prepare: bool | None) -> "Prepare | None":
-    from curation.audio.levels import peak_normalize
-    from curation.train.infer.preparation import Preparation
+    from curation.train.infer.preparation import Preparation, scaled
 
     if prepare is None:
         return None
-    return Preparation() if prepare else peak_normalize
+    return Preparation() if prepare else scaled

@@ -57,13 +57,13 @@ def training_utterance(build: str) -> tuple[dict[str, Any], Wave]:
 
 def show(build: str, checkpoint: Path, folder: Path) -> None:
     """Print the text, the model's transcript, and Whisper's transcript of the model's speech; write both waves."""
-    from curation.audio.levels import peak_normalize
     from curation.cli.options import PlainConsole
     from curation.train.evaluate.judges import WhisperRecogniser
+    from curation.train.infer.preparation import scaled
     from curation.train.infer.speech_model import SpeechModel
 
     row, wave = training_utterance(build)
-    model = SpeechModel.open(checkpoint, prepare=peak_normalize)  # waves of the corpus are prepared already
+    model = SpeechModel.open(checkpoint, prepare=scaled)  # waves of the corpus are prepared already
     heard = model.transcribe([wave])[0]
     spoken = model.speak([row["text"]], [wave])[0]
     understood = WhisperRecogniser().hear([spoken], ["en"])[0]

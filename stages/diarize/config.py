@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from curation.core.kinds import KindOf, Options, OptionsOf, section_for
 from curation.core.settings import Section, later_field, model_field, threshold
 from curation.stages.diarize.registry import DIARIZERS
+from curation.stages.diarize.turns import TurnRules, samples
 
 
 class PyannoteConfig(Section):
@@ -105,6 +106,18 @@ class DiarizeConfig(PyannoteConfig):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def rules(self) -> TurnRules:
+        """The rules for the cuts."""
+        return TurnRules(
+            min_length=samples(self.min_seconds),
+            max_length=samples(self.max_seconds),
+            max_pause=samples(self.max_pause_seconds),
+            overlap_margin=samples(self.overlap_margin_seconds),
+            max_edge=samples(self.max_edge_seconds),
+            exclude_overlap=self.exclude_overlap,
+        )
 
     @property
     def settings(self) -> dict[str, Section | None]:

@@ -22,7 +22,7 @@ from curation.stages.diarize.base import Heard
 from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.diarize.pauses import FRAME, Pauses, stretches
 from curation.stages.diarize.registry import DIARIZERS
-from curation.stages.diarize.turns import Piece, TurnRules, cut_turns, whole_turn
+from curation.stages.diarize.turns import Piece, cut_turns, samples, whole_turn
 
 MIN_EMBEDDED_SECONDS = 0.4
 BEYOND = 12
@@ -73,14 +73,7 @@ class Diarize(Stage):
 
     def __init__(self, config: DiarizeConfig = DiarizeConfig()) -> None:  # noqa: B008 - it is frozen
         self.config = config
-        self.rules = TurnRules(
-            min_length=samples(config.min_seconds),
-            max_length=samples(config.max_seconds),
-            max_pause=samples(config.max_pause_seconds),
-            overlap_margin=samples(config.overlap_margin_seconds),
-            max_edge=samples(config.max_edge_seconds),
-            exclude_overlap=config.exclude_overlap,
-        )
+        self.rules = config.rules
 
     def setup(self) -> None:
         """Load the diarizer and the speaker encoder."""
@@ -185,11 +178,6 @@ def beyond(speech: npt.NDArray[np.float32], start: int, end: int) -> dict[str, f
     """The scores of speech beyond the edges of start..end (frames); none where the recording ends before."""
     sides = {"before": speech[max(start - BEYOND, 0) : start], "after": speech[end : end + BEYOND]}
     return {f"diarize.speech_{side}": float(part.mean()) for side, part in sides.items() if len(part) == BEYOND}
-
-
-def samples(seconds: float) -> int:
-    """Seconds as a multiple of 10 ms, in samples."""
-    return round(seconds * 100) * (SAMPLE_RATE // 100)
 
 
 def speaker_labels(pieces: Sequence[Piece]) -> dict[str, str]:

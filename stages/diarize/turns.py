@@ -240,3 +240,8 @@ def room_before(after: Piece, end: int) -> int:
 def whole_frames(length: int) -> int:
     """`length` rounded down to whole frames of 10 ms."""
     return length // FRAME * FRAME
+
+
+def samples(seconds: float) -> int:
+    """Seconds as a multiple of 10 ms, in samples."""
+    return round(seconds * 100) * FRAME

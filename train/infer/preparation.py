@@ -5,7 +5,7 @@
     model.transcribe([read_recording("talk.mp3")])
 
 A model trained on a few hours of speech has never seen a raw recording: noise at -60 dB alone changes half of the
-codec's codes, and no utterance of a corpus starts with silence.
+codec's codes, and no utterance of a corpus has half a second of noise around it, or a long pause in it.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,39 +15,44 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from curation.audio.levels import HOP, frame_energy, peak_normalize
+from curation.audio.levels import peak_normalize
 from curation.audio.quality import snr_db
-from curation.audio.wave import SAMPLE_RATE, Wave
+from curation.audio.wave import Wave
 from curation.core.errors import DataError
 from curation.stages.denoise.stage import Denoise, DenoiseConfig
+from curation.stages.diarize.utterances import Utterances
 
-Prepare = Callable[[Wave], Wave]
+Prepare = Callable[[Wave], list[Wave]]
+"""The utterances of a recording, (samples,) float32 at 16 kHz, mono: one or more, in order."""
 
-QUIET_DB = 40.0
-"""Audio this far below the loudest 10 ms, at either end, is not speech."""
-MARGIN_SECONDS = 0.03
-"""Kept at either end, about what the diarization of the pipeline leaves."""
+
+def scaled(wave: Wave) -> list[Wave]:
+    """The recording itself, scaled to the peak of training: for what is cut and prepared already."""
+    return [peak_normalize(wave)]
 
 
 class Preparation:
-    """Denoises where the pipeline would, trims silence at both ends and scales to the peak of training.
+    """Denoises where the pipeline would, leaves out what is no speech, cuts at longer pauses, and scales each utterance
+    to the peak of training.
 
     For waves that went through the loudness stage, as those of `read_recording` did.
     """
 
     def __init__(self, denoise: DenoiseConfig = DenoiseConfig()) -> None:  # noqa: B008 - it is frozen
         """With the settings of a build's denoise stage."""
-        self._stage = Denoise(denoise)
+        self._stage, self._speech = Denoise(denoise), Utterances()
         if denoise.choose != "never":
             self._stage.setup()
 
-    def __call__(self, wave: Wave) -> Wave:
-        """(samples,) float32 at 16 kHz, mono -> the same, not longer; silence stays as it is."""
+    def __call__(self, wave: Wave) -> list[Wave]:
+        """The utterances, as `Prepare`; where nobody speaks, the whole."""
         wave = np.asarray(wave, np.float32)
         if not np.any(wave):
-            return wave
+            return [wave]
         wave = peak_normalize(wave)
-        return peak_normalize(trim(self._stage.denoised(wave) if self._stage.chosen(snr_db(wave)) else wave))
+        places = self._speech.find(wave) or [(0, len(wave))]
+        heard = self._stage.denoised(wave) if self._stage.chosen(snr_db(wave)) else wave
+        return [peak_normalize(heard[start:end]) for start, end in places]
 
 
 def checked_wave(wave: npt.ArrayLike) -> Wave:
@@ -65,12 +70,12 @@ def checked_wave(wave: npt.ArrayLike) -> Wave:
 
 
 def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
-    """How a model's waves are prepared whose corpus had a denoise stage with such settings; None: scaled to the peak.
+    """How a model's waves are prepared whose corpus had a denoise stage with such settings; None: as `scaled` does.
 
     Raises DataError where the settings are not those of the denoise stage.
     """
     if settings is None:
-        return peak_normalize
+        return scaled
     try:
         config = DenoiseConfig(**settings)
     except ValidationError as error:
@@ -82,11 +87,3 @@ def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
         )
         raise DataError(msg) from error
     return Preparation(config)
-
-
-def trim(wave: Wave) -> Wave:
-    """Without the silence at both ends, except for a margin."""
-    levels = frame_energy(wave)
-    loud = np.flatnonzero(levels > levels.max(initial=-np.inf) - QUIET_DB)
-    margin = round(MARGIN_SECONDS * SAMPLE_RATE)
-    return wave[max(0, loud[0] * HOP - margin) : (loud[-1] + 1) * HOP + margin] if len(loud) else wave

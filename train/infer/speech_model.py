@@ -81,10 +81,10 @@ class SpeechModel:
         """Open a checkpoint folder, the trainer's or an official one.
 
         `dtype`: float32 (on a CPU), bfloat16 (elsewhere), float64, or int8: float32 with matrices in 8 bits, on an
-        x86 CPU only. `slots` requests of at most `length` tokens run at once. `prepare` is done to all waves; None:
-        what the checkpoint says. `engine`: address of a `vllm serve` of this checkpoint, which then generates instead
-        of this process. Raises DataError where something is missing or does not fit, ConfigError for int8 elsewhere
-        and for an engine that cannot be asked, ServiceError for one that does not answer.
+        x86 CPU only. `slots` requests of at most `length` tokens run at once. `prepare` makes utterances of waves;
+        None: as the checkpoint says. `engine`: address of a `vllm serve` of this checkpoint, which then generates
+        instead of this process. Raises DataError where something is missing or does not fit, ConfigError for int8
+        elsewhere and for an engine that cannot be asked, ServiceError for one that does not answer.
         """
         parts = find_parts(Path(folder).expanduser())
         vocabulary = parts.vocabulary()
@@ -212,7 +212,7 @@ class SpeechModel:
         return self.tokenizers.sample(reference, transcript)
 
     def _pieces(self, wave: Wave) -> list[Wave]:
-        return split_audio(self.tokenizers.prepared(wave))
+        return [piece for utterance in self.tokenizers.utterances(wave) for piece in split_audio(utterance)]
 
     def _hearing(self, pieces: Sequence[Wave], sampling: Sampling) -> list[Request]:
         content, codec = self.content.encode(pieces), self.codec.encode(pieces)

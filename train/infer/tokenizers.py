@@ -34,7 +34,7 @@ Reference = Wave | Ids | VoiceSample
 
 
 class Tokenizers:
-    """Both tokenizers of a checkpoint. `prepare` is done to all waves first."""
+    """Both tokenizers of a checkpoint. `prepare` makes utterances of all waves first."""
 
     def __init__(self, parts: CheckpointFolder, vocabulary: Vocabulary, device: str, prepare: Prepare) -> None:
         self.vocabulary, self.prepare = vocabulary, prepare
@@ -61,9 +61,13 @@ class Tokenizers:
         """Open both now, so that what is wrong with one is not found by a request."""
         _ = self.content, self.codec
 
-    def prepared(self, wave: npt.ArrayLike) -> Wave:
-        """A wave (samples,) as the tokenizers get it. Raises DataError for what is none."""
+    def utterances(self, wave: npt.ArrayLike) -> list[Wave]:
+        """Those of a wave (samples,), as the tokenizers get them. Raises DataError for what is none."""
         return self.prepare(checked_wave(wave))
+
+    def prepared(self, wave: npt.ArrayLike) -> Wave:
+        """All utterances of a reference as one. Raises DataError as `utterances` does."""
+        return np.concatenate(self.utterances(wave))
 
     def voice(self, reference: Reference) -> Ids:
         """Global ids of a reference, which may be those already.

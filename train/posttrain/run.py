@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from curation.audio.levels import peak_normalize
 from curation.core.errors import ConfigError
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import TrainConfig
@@ -13,6 +12,7 @@ from curation.train.data.blocks import Blocks
 from curation.train.data.corpus import check_tokenizers
 from curation.train.distributed import World, join_world
 from curation.train.evaluate.run import Judges
+from curation.train.infer.preparation import scaled
 from curation.train.infer.speech_model import SpeechModel
 from curation.train.loop.metrics import Recorder
 from curation.train.loop.stopping import on_sigterm
@@ -88,7 +88,7 @@ def prepare(shards: str, run: Path, config: TrainConfig, world: World, judge: Ju
         device=str(world.device),
         slots=min(SLOTS, config.posttrain.prompts * config.posttrain.group),
         length=config.data.token_budget,
-        prepare=peak_normalize,  # it hears no recordings
+        prepare=scaled,  # it hears no recordings
     )
     trainer = PostTrainer(
         config,

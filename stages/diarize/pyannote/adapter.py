@@ -6,7 +6,7 @@ the sets of speakers; code in pyannote/audio, version 4.0.7.
 
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.declarations import Resources
@@ -17,6 +17,9 @@ from curation.stages.diarize.base import Diarizer, Heard
 from curation.stages.diarize.config import PyannoteConfig
 from curation.stages.diarize.turns import Turn
 
+if TYPE_CHECKING:
+    from curation.stages.diarize.pyannote.segmentation import Segmentation
+
 
 def prepare_import() -> None:
     """Make pyannote.audio importable: torchaudio on CPU torch, and its telemetry off."""
@@ -26,6 +29,22 @@ def prepare_import() -> None:
         # torchcodec would only be needed to read files; the models get waveforms.
         warnings.filterwarnings("ignore", message="(?s).*torchcodec is not installed correctly")
         import pyannote.audio  # noqa: F401
+
+
+def trust_of(config: PyannoteConfig) -> Trust:
+    """Which checkpoints the settings allow to be loaded."""
+    return Trust(allow_pickle=config.allow_pickle, setting="diarize")
+
+
+def load_segmentation(config: PyannoteConfig) -> "Segmentation":
+    """The segmentation model of these settings. Raises ModelError where it is missing, gated, or not to be trusted."""
+    prepare_import()
+    from curation.stages.diarize.pyannote.pretrained import load_model
+    from curation.stages.diarize.pyannote.segmentation import Segmentation
+
+    weights = resolve(config.segmentation)
+    model = load_model(weights / "pytorch_model.bin" if weights.is_dir() else weights, trust_of(config))
+    return Segmentation(model.to(config.device), config.segmentation_step_seconds)
 
 
 class PyannoteDiarizer(Diarizer):
@@ -49,17 +68,14 @@ class PyannoteDiarizer(Diarizer):
         """Load the models. Raises ModelError where one is missing, gated, or not to be trusted."""
         prepare_import()
         from curation.stages.diarize.campplus.encoder import load_encoder
-        from curation.stages.diarize.pyannote.pretrained import load_model, load_pipeline
+        from curation.stages.diarize.pyannote.pretrained import load_pipeline
         from curation.stages.diarize.pyannote.whole_turns import WholeTurns
 
         config = self.config
-        trust = Trust(allow_pickle=config.allow_pickle, setting="diarize")
         if config.pipeline:
-            self.pipeline = load_pipeline(config.pipeline, trust, config.sha256, config.device)
+            self.pipeline = load_pipeline(config.pipeline, trust_of(config), config.sha256, config.device)
         else:
-            weights = resolve(config.segmentation)
-            model = load_model(weights / "pytorch_model.bin" if weights.is_dir() else weights, trust)
-            self.whole_turns = WholeTurns(model.to(config.device), load_encoder(config.embedding), config)
+            self.whole_turns = WholeTurns(load_segmentation(config), load_encoder(config.embedding), config)
 
     def diarize(self, wave: Wave) -> list[Turn]:
         """Turns (start, end in samples of `wave`, speaker)."""

@@ -8,7 +8,6 @@ one goes to the nearest voice.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +39,8 @@ class Local:
 class WholeTurns:
     """Segmentation, and clustering of whole turns."""
 
-    def __init__(self, model: Any, encoder: SpeakerEncoder, config: PyannoteConfig) -> None:
-        self.segmentation = Segmentation(model, config.segmentation_step_seconds)
+    def __init__(self, segmentation: Segmentation, encoder: SpeakerEncoder, config: PyannoteConfig) -> None:
+        self.segmentation = segmentation
         self.encoder, self.config = encoder, config
 
     def hear(self, wave: Wave) -> Heard:

@@ -14,9 +14,9 @@ import pyarrow.dataset
 import torch
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from curation.audio.levels import peak_normalize
 from curation.tokenize.layouts import Asr, Tts, encode
 from curation.train.infer.attention import NextTokens
+from curation.train.infer.preparation import scaled
 from curation.train.infer.sampling import Head
 from curation.train.infer.speech_model import SpeechModel
 
@@ -44,9 +44,7 @@ def main():
     parser.add_argument("--rows", type=int, default=100)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    models = {
-        kind: SpeechModel.open(arguments.checkpoint, dtype=kind, slots=1, prepare=peak_normalize) for kind in KINDS
-    }
+    models = {kind: SpeechModel.open(arguments.checkpoint, dtype=kind, slots=1, prepare=scaled) for kind in KINDS}
     one = models["float32"]
     table = pyarrow.dataset.dataset(arguments.corpus / "shards", format="parquet").head(arguments.rows, columns=COLUMNS)
     found = defaultdict(list)

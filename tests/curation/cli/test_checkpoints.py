@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from curation.audio.levels import peak_normalize
 from curation.cli.checkpoints import check_device, open_model, sampling_of
 from curation.core.errors import ConfigError
-from curation.train.infer.preparation import Preparation
+from curation.train.infer.preparation import Preparation, scaled
 from curation.train.infer.sampling import Sampling
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
@@ -35,7 +34,7 @@ def test_wrong_sampling_is_refused_before_anything_is_opened(command, options, t
     assert "none" not in told
 
 
-@pytest.mark.parametrize(("prepare", "kind"), [(True, Preparation), (False, type(peak_normalize))])
+@pytest.mark.parametrize(("prepare", "kind"), [(True, Preparation), (False, type(scaled))])
 def test_recordings_are_prepared_as_asked(checkpoint, prepare, kind):
     assert isinstance(open_model(checkpoint, "cpu", prepare=prepare).tokenizers.prepare, kind)
 
