@@ -42,12 +42,12 @@ def evaluate(  # noqa: PLR0913 - the options of a command
             "--checkpoint",
             "-m",
             metavar="FOLDER",
-            help="Checkpoint folder, training run or official model; the tasks recording and codec need none.",
+            help="Checkpoint folder, training run or official model; the tasks recording, codec and swap need none.",
             show_default=False,
         ),
     ] = None,
     tasks: Annotated[
-        str, typer.Option(metavar="LIST", help="Tasks, separated by commas: asr, tts, vc, recording, codec.")
+        str, typer.Option(metavar="LIST", help="Tasks, separated by commas: asr, tts, vc, recording, codec, swap.")
     ] = "asr,tts,vc",
     output: Annotated[
         Path | None,
@@ -78,7 +78,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         str, typer.Option(metavar="NAME", help="Whisper model that transcribes synthesized speech.")
     ] = "whisper-base",
     codec: Annotated[
-        str, typer.Option(metavar="NAME", help="Codec of the task codec: compact, or a folder.")
+        str, typer.Option(metavar="NAME", help="Codec of the tasks codec and swap: compact, or a folder.")
     ] = "compact",
     device: Device = "cpu",
     int8: Int8 = False,
@@ -189,8 +189,9 @@ def _judges(tasks: "list[EvaluationTask]", recogniser: str, codec: str) -> "Judg
         return Judges()
     from curation.tokenize.registry import load_codec
     from curation.train.evaluate.judges import EncoderJudge, WhisperRecogniser
+    from curation.train.evaluate.run import OF_CODEC
 
-    return Judges(WhisperRecogniser(recogniser), EncoderJudge(), load_codec(codec) if "codec" in tasks else None)
+    return Judges(WhisperRecogniser(recogniser), EncoderJudge(), load_codec(codec) if OF_CODEC & set(tasks) else None)
 
 
 def _model(
@@ -206,7 +207,7 @@ def _model(
     if not wanted:
         return None
     if checkpoint is None:
-        _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec")
+        _usage(f"the tasks {', '.join(wanted)} need a model: give --checkpoint, or --tasks recording,codec,swap")
     return open_model(checkpoint, device, prepare=prepare, int8=int8, engine=engine)
 
 

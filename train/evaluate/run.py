@@ -3,30 +3,33 @@
     results = evaluate(read_set("test.jsonl"), ["asr", "tts"], model, Judges(WhisperRecogniser(), EncoderJudge()))
 
 ASR is compared with the transcript. The speech of TTS and VC is transcribed by a recogniser and compared with the text,
-and its voice with the reference's by a speaker encoder (VC: with the source's as well). Two tasks need no model and are
-the ceilings of the others: `recording` judges the recordings themselves, `codec` their reconstruction from the codec's
-tokens.
+and its voice with the reference's by a speaker encoder (VC: with the source's as well). Three tasks need no model:
+`recording` judges the recordings themselves and `codec` their reconstruction from the codec's tokens, the ceilings of
+the others; `swap` is conversion without a model, the source's semantic codes with the reference's voice.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from curation.audio.wave import SAMPLE_RATE, Wave
 from curation.core.errors import ConfigError, DataError, UserError
-from curation.tokenize.base import CodecTokenizer
+from curation.tokenize.base import CodecTokenizer, CodecTokens
 from curation.train.evaluate.judges import Recogniser, SpeakerJudge, similarities
 from curation.train.evaluate.scores import Comparison, Normalization, compare, normalizer_of
 from curation.train.evaluate.sets import Item, with_references
 from curation.train.infer.files import read_recording
 from curation.train.infer.sampling import Sampling
 
-EvaluationTask = Literal["asr", "tts", "vc", "recording", "codec"]
-EVALUATION_TASKS: tuple[EvaluationTask, ...] = ("asr", "tts", "vc", "recording", "codec")
+EvaluationTask = Literal["asr", "tts", "vc", "recording", "codec", "swap"]
+EVALUATION_TASKS: tuple[EvaluationTask, ...] = get_args(EvaluationTask)
+CONVERSIONS: frozenset[EvaluationTask] = frozenset({"vc", "swap"})
+"""From one voice into another."""
+OF_CODEC: frozenset[EvaluationTask] = frozenset({"codec", "swap"})
 
 
 class SpeechSystem(Protocol):
@@ -56,7 +59,7 @@ class Judges:
     recogniser: Recogniser | None = None
     speakers: SpeakerJudge | None = None
     codec: CodecTokenizer | None = None
-    """For the task `codec`."""
+    """For the tasks `codec` and `swap`."""
 
 
 @dataclass(slots=True)
@@ -121,7 +124,7 @@ def evaluate(  # noqa: PLR0913 - what an evaluation can be asked
 def _check(task: EvaluationTask, system: SpeechSystem | None, judges: Judges) -> None:
     missing = {
         "a model": system is None and task in {"asr", "tts", "vc"},
-        "a codec": judges.codec is None and task == "codec",
+        "a codec": judges.codec is None and task in OF_CODEC,
         "a recogniser and a speaker encoder": task != "asr" and None in {judges.recogniser, judges.speakers},
     }
     if any(missing.values()):
@@ -137,7 +140,7 @@ def _suited(items: list[Item], task: EvaluationTask, *, reference_texts: bool) -
         raise ConfigError(msg)
     if task == "asr":
         return items
-    referred = with_references(items, same_speaker=task != "vc")
+    referred = with_references(items, same_speaker=task not in CONVERSIONS)
     if task != "tts" or not reference_texts:
         return [replace(item, reference_text="") for item in referred]
     silent = [item.id for item in referred if not item.reference_text]
@@ -215,7 +218,13 @@ def _speech(
         return _needed(system).speak(texts, inputs.references, how, languages, said)
     if task == "vc":
         return _needed(system).convert(inputs.waves, inputs.references, how)
-    return inputs.waves if codec is None or task == "recording" else list(codec.decode(codec.encode(inputs.waves)))
+    if codec is None or task == "recording":
+        return inputs.waves
+    tokens = codec.encode(inputs.waves)
+    if task == "swap":
+        voices = codec.voices(inputs.references)
+        tokens = [CodecTokens(own.semantic, voice) for own, voice in zip(tokens, voices, strict=True)]
+    return list(codec.decode(tokens))
 
 
 def _needed(system: SpeechSystem | None) -> SpeechSystem:
@@ -231,8 +240,8 @@ def _judge(results: list[Result], speech: list[Wave], inputs: _Inputs, judges: J
         msg = "speech needs a recogniser and a speaker encoder to be judged"
         raise ValueError(msg)
     near = similarities(judges.speakers, speech, inputs.references)
-    is_vc = results[0].task == "vc"
-    far = similarities(judges.speakers, speech, inputs.waves) if is_vc else [float("nan")] * len(near)
+    converted = results[0].task in CONVERSIONS
+    far = similarities(judges.speakers, speech, inputs.waves) if converted else [float("nan")] * len(near)
     for result, wave, to_reference, to_source in zip(results, speech, near, far, strict=True):
         result.speech, result.similarity, result.source_similarity = wave, to_reference, to_source
     return judges.recogniser.hear(speech, [result.item.language for result in results])

@@ -114,7 +114,7 @@ def train(work: Path) -> None:
 
 
 def report(work: Path) -> None:
-    evaluate(work, "ceiling", "recording,codec", None, "--codec", work / "tokenizers")
+    evaluate(work, "ceiling", "recording,codec,swap", None, "--codec", work / "tokenizers")
     evaluate(work, "asr-alone", "asr", checkpoint(work / "runs" / "asr-alone"))
     evaluate(work, "joint", "asr,tts,vc", checkpoint(work / "runs" / "joint"))
     lines = list(table_lines(work, ("ceiling", "asr-alone", "joint")))

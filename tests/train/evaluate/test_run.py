@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from curation.cli import app
 from curation.core.errors import ConfigError, ServiceError
+from curation.tokenize.base import CodecTokens
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import EncoderJudge, WhisperRecogniser
 from curation.train.evaluate.report import report, utterance_row
@@ -148,6 +149,19 @@ def test_the_real_judges_hear_the_text_and_know_the_voice(sentences):
     assert tts[1].similarity < 0.14  # another voice, 0.10; through the compact codec a voice keeps 0.35 and 0.19
     assert all(result.comparison.words.total <= 2 for result in recording)
     assert all(0.14 < result.similarity < own.similarity for result, own in zip(codec, recording, strict=True))
+
+
+def test_a_swap_is_the_source_with_the_voice_of_its_reference(sentences):
+    codec = CompactCodec()
+    items = [replace(item, speaker=f"reader {at}") for at, item in enumerate(read_set(str(sentences)))]
+    results = list(evaluate(items, ["swap"], None, Judges(WrittenSpeech(), FirstSample(), codec)))
+    one, other = codec.encode([read_recording(item.path) for item in items])
+    for result, own, voice in zip(results, (one, other), (other, one), strict=True):
+        (expected,) = codec.decode([CodecTokens(own.semantic, voice.global_)])
+        np.testing.assert_allclose(result.speech, expected, atol=1e-5)
+        assert not np.isnan([result.similarity, result.source_similarity]).any()
+    with pytest.raises(ConfigError, match="no recording to take the voice from"):
+        list(evaluate(read_set(str(sentences)), ["swap"], None, Judges(WrittenSpeech(), FirstSample(), codec)))
 
 
 def test_speech_of_any_length_can_be_judged():
