@@ -109,7 +109,7 @@ def manifest(place: str) -> Iterator[Item]:
         extra = dict(source.extra)
         reference, said = (str(extra.pop(name, "") or "") for name in ("reference", "reference_text"))
         if said and not reference:
-            msg = f"{place}: {source.id} has a `reference_text` without a `reference`, the recording that says it"
+            msg = f"{place}: {source.id} has a `reference_text` without a `reference`: name the recording that says it"
             raise ConfigError(msg)
         if reference and "://" not in reference:
             reference = posixpath.join(folder, reference)

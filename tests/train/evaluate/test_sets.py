@@ -152,7 +152,7 @@ def test_what_a_reference_says_needs_the_reference(tmp_path):
     file = tmp_path / "set.jsonl"
     row = {"id": "u1", "path": "one.wav", "transcript": "one", "language": "en", "reference_text": "what?"}
     file.write_text(json.dumps(row))
-    with pytest.raises(ConfigError, match="u1 has a `reference_text` without a `reference`"):
+    with pytest.raises(ConfigError, match="u1 has a `reference_text` without a `reference`: name the recording"):
         read_set(str(file))
 
 
