@@ -15,7 +15,7 @@ PROGRAMS = ("espeak-ng", "flite", "festival")
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason=f"one of {', '.join(PROGRAMS)} is missing")
 def test_from_a_trained_model_to_a_report(tmp_path, capfd):
-    command_corpus.make(tmp_path / "corpus", command_corpus.Sizes(train=12, test=2))
+    command_corpus.make(tmp_path / "corpus", command_corpus.Sizes(pairs=6, singles=6, test=2))
     curation("build", tmp_path / "corpus" / "train.jsonl", "-o", tmp_path / "build", "--set", "consensus.max_pwer=0.5")
     curation("train", tmp_path / "build", "-o", tmp_path / "runs" / "joint", "--set", "run.steps=2")
     posttrain(tmp_path, steps=1)
