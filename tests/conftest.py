@@ -29,14 +29,18 @@ def own_loggers_are_on():
     """Some libraries configure logging when they are imported: they disable the loggers that exist by then, or set the
     level of every handler, pytest's among them (NeMo).
     """
-    logging.disable(logging.NOTSET)
-    logging.root.setLevel(logging.WARNING)
+    # To set a level, even the same one, empties the caches of all loggers, which takes longer than most tests.
+    if logging.root.manager.disable:
+        logging.disable(logging.NOTSET)
+    if logging.root.level != logging.WARNING:
+        logging.root.setLevel(logging.WARNING)
     for handler in logging.root.handlers:
         handler.setLevel(logging.NOTSET)
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if name.partition(".")[0] == "curation" and isinstance(logger, logging.Logger):
             logger.disabled, logger.propagate = False, True
-            logger.setLevel(logging.NOTSET)
+            if logger.level:
+                logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from ray.train.torch import TorchTrainer
 from curation.core.errors import ConfigError, DataError, ModelError, StorageError
 from curation.core.records import json_bytes
 from curation.core.storage import Storage
+from curation.train.checkpoint import places
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import absolute
 from curation.train.config import TrainConfig
@@ -65,7 +66,7 @@ def train_on_ray(shards: str, run: Path, config: TrainConfig, on_step: Callable[
         raise Storage(str(run)).read_record(
             ERROR_FILE, lambda note: ERRORS[note[0]](note[1]), "a worker failed; run the same command again"
         )
-    last = checkpoint.latest(run)
+    last = places.latest(run)
     step = checkpoint.read_state(last).step if last else 0
     counted = getattr(result, "return_value", None) or {}  # of later versions of Ray than 2.50
     return Trained(step, last, counted, stopped=told() and step < config.run.steps)

@@ -20,7 +20,7 @@ import torch
 from curation.core.errors import ConfigError, DataError
 from curation.core.settings import read_yaml, to_yaml
 from curation.core.stores.naming import writing
-from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint import places
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
 from curation.train.data.batch import RowCounts
@@ -98,7 +98,7 @@ def _train(
             trainer.train(record)
     own = trainer.loader.counts if isinstance(trainer.loader, PackedLoader) else RowCounts()
     counts = sum(world.gather(own), RowCounts()).as_dict()
-    return Trained(trainer.step, checkpoint.latest(run), counts, trainer.stopped)
+    return Trained(trainer.step, places.latest(run), counts, trainer.stopped)
 
 
 def cpu_has_bfloat16() -> bool:

@@ -10,6 +10,7 @@ from curation.core.errors import ConfigError
 from curation.tokenize.base import Vectors
 from curation.tokenize.registry import load_codec, load_content
 from curation.tokenize.vocabulary import Stream
+from curation.train.checkpoint import places
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import FILE, SpeechInfo, TokenizerInfo, absolute, references
 from curation.train.config import TrainConfig
@@ -34,11 +35,11 @@ BEGINNING = (
 def open_parts(shards: str, run: Path, config: TrainConfig, world: World) -> tuple[Corpus, SpeechInfo, Qwen3]:
     """What a run learns from, and the model that learns, on the world's device: of its last checkpoint, or new."""
     run.mkdir(parents=True, exist_ok=True)
-    begun = checkpoint.latest(run)
+    begun = places.latest(run)
     corpus = open_corpus(shards)
     if begun is not None:
         state = checkpoint.read_state(begun)
-        _check_beginning(config, state.config)
+        _check_beginning(config, state.config, begun)
         corpus = _as_it_was(corpus, state.data)
     # Adapters are put beside the weights that the run began with, those of a checkpoint are merged.
     start = start_from(config) if config.lora.rank else begun or start_from(config)
@@ -53,7 +54,7 @@ def open_parts(shards: str, run: Path, config: TrainConfig, world: World) -> tup
     return corpus, speech, model.to(world.device)
 
 
-def _check_beginning(config: TrainConfig, begun: Mapping[str, Any]) -> None:
+def _check_beginning(config: TrainConfig, begun: Mapping[str, Any], folder: Path) -> None:
     """Raise ConfigError for a setting that counts where a run begins, and is another one now.
 
     Weights that adapters or a reference stand beside are compared themselves, as they may have moved.
@@ -67,7 +68,7 @@ def _check_beginning(config: TrainConfig, begun: Mapping[str, Any]) -> None:
         if was != is_now:
             msg = (
                 f"{section}.{name} was {before[name]!r} where this run began, and is {now!r}: the run goes on from its "
-                "own checkpoint, so leave it as it was, or begin another run in another folder"
+                f"own checkpoint {folder}, so leave it as it was, or begin another run in another folder"
             )
             raise ConfigError(msg)
 
@@ -87,7 +88,7 @@ def _as_it_was(corpus: Corpus, position: Mapping[str, Any]) -> Corpus:
 def start_from(config: TrainConfig) -> Path | None:
     """The checkpoint that a run begins with. Raises ConfigError where it must have one, and has none."""
     if config.model.start_from is not None:
-        return checkpoint.resolve_checkpoint(config.model.start_from)
+        return places.resolve_checkpoint(config.model.start_from)
     if config.phase != "pretrain" or config.lora.rank:
         setting = f"lora.rank={config.lora.rank}" if config.phase == "pretrain" else f"phase={config.phase}"
         msg = f"{setting} trains a model further: set model.start_from to a checkpoint or to the run that made it"

@@ -54,6 +54,11 @@ def test_every_name_is_there_and_no_other():
             "from curation.pipeline.config import load_config; load_config()",
             {"ray", "scipy", "sklearn", "torch", "transformers"},
         ),
+        pytest.param(
+            "from curation.train.infer.speech_model import SpeechModel",
+            {"pandas", "pyannote", "sympy", "torch.distributed.tensor", "transformers"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(does, without):

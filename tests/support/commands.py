@@ -1,10 +1,15 @@
 """The command line in this process."""
 
+import functools
 from typing import Any
 
+import typer.main
+import typer.testing
 from typer.testing import CliRunner
 
 from curation.cli import app
+
+typer.testing._get_command = functools.cache(typer.main.get_command)  # else all commands are made anew for each call
 
 
 def curation(*arguments: object, code: int = 0) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from curation.models.torch_compat import import_torchaudio
-from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint import places
 from curation.train.loop.metrics import read_metrics
 from curation.train.loop.stopping import EXIT_CODE
 from tests.support.runs import train_toy
@@ -56,7 +56,7 @@ def test_killed_and_resumed_gives_identical_losses(tmp_path):
     before = wait_for_step(process, log, killed, 13)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    last = int(checkpoint.latest(killed).name.removeprefix("step-"))
+    last = int(places.latest(killed).name.removeprefix("step-"))
     train_toy(killed, *settings)
     train_toy(tmp_path / "whole", *settings)
     assert losses(killed) == losses(tmp_path / "whole")
@@ -80,7 +80,7 @@ def test_told_to_end_a_run_saves_the_step_at_work_and_goes_on_with_identical_los
     assert process.wait(60) == EXIT_CODE == 143, log.read_text()
     last = max(losses(run))
     assert seen <= last < 5000
-    assert checkpoint.latest(run).name == f"step-{last:08d}"
+    assert places.latest(run).name == f"step-{last:08d}"
     assert "told to end (SIGTERM) and is saved: the same command goes on" in " ".join(log.read_text().split())
     train(corpus, run, f"run.steps={last + 2}")
     train(corpus, tmp_path / "whole", *settings, f"run.steps={last + 2}")
@@ -166,5 +166,5 @@ def test_in_bfloat16_they_are_near(spread, tmp_path):
 def test_a_signal_to_one_of_them_ends_both_after_the_same_step(spread):
     last = max(losses(spread / "told"))
     assert int((spread / "before").read_text()) <= last < 100000
-    assert checkpoint.latest(spread / "told").name == f"step-{last:08d}"
+    assert places.latest(spread / "told").name == f"step-{last:08d}"
     assert f"exitcode  : {EXIT_CODE}" in (spread / "log").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from curation.core.errors import DataError
-from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint import places
 from curation.train.config import load_training_config
 from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import read_metrics
@@ -36,7 +36,7 @@ def test_workers_are_one_process_with_as_many_times_the_accumulation(cluster, tm
     assert losses(tmp_path / "ray") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     assert done.step == 3
     assert done.data["rows"] == 3 * workers
-    assert done.checkpoint == checkpoint.latest(tmp_path / "ray")
+    assert done.checkpoint == places.latest(tmp_path / "ray")
     assert [metrics.step for metrics in seen] == [1, 2, 3]
 
 
@@ -72,4 +72,4 @@ def test_a_signal_to_the_command_ends_the_workers_with_a_checkpoint(tmp_path):
     done = train_on_ray(corpus, run, load_training_config(overrides=endless), tell)
     assert done.stopped
     assert told[0] <= done.step == read_metrics(run)[-1]["step"] < 5000
-    assert done.checkpoint == checkpoint.latest(run)
+    assert done.checkpoint == places.latest(run)

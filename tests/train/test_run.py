@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from curation.cli import app
 from curation.core.errors import ConfigError, DataError, UserError
 from curation.tokenize.vocabulary import load_vocabulary
+from curation.train.checkpoint import places
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import load_training_config
 from curation.train.data.batch import IGNORED
@@ -49,10 +50,10 @@ def test_from_the_command_line_to_a_checkpoint_and_on(tmp_path):
     assert "step-00000004" in result.output
     assert CliRunner().invoke(app, ["train", corpus, "-o", str(run), "-s", "run.steps=6"]).exit_code == 0
     assert [line["step"] for line in read_metrics(run)] == [1, 2, 3, 4, 5, 6]
-    listed = json.loads((checkpoint.latest(run) / "speech_tokenizers.json").read_text())
+    listed = json.loads((places.latest(run) / "speech_tokenizers.json").read_text())
     assert listed["glm"] == listed["bicodec"] == "compact"
     assert listed["tokenizers"]["fingerprint"] == "f" * 64
-    assert load_vocabulary(checkpoint.latest(run)).streams == synthetic.vocabulary().streams
+    assert load_vocabulary(places.latest(run)).streams == synthetic.vocabulary().streams
 
 
 def test_the_model_is_gone_where_the_processes_part(tmp_path, monkeypatch):
@@ -74,8 +75,8 @@ def test_the_loader_resumes_at_its_position(tmp_path):
     corpus = shards(tmp_path / "build")
     train(corpus, tmp_path / "whole", "run.steps=6", "run.save_steps=3")
     train(corpus, tmp_path / "parts", "run.steps=6", "run.save_steps=3")
-    last = checkpoint.latest(tmp_path / "parts")
-    (last / checkpoint.MARKER).unlink()
+    last = places.latest(tmp_path / "parts")
+    (last / places.MARKER).unlink()
     train(corpus, tmp_path / "parts")
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 

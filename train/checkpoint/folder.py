@@ -14,8 +14,8 @@ from pathlib import Path
 from curation.core.errors import DataError
 from curation.tokenize.files import read_config
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary
+from curation.train.checkpoint.places import latest
 from curation.train.checkpoint.speech_info import FILE, TokenizerInfo
-from curation.train.checkpoint.training import latest
 
 DEPTH = 2
 """Levels of folders below the checkpoint that are searched."""

@@ -32,14 +32,13 @@ from curation.core.stores.naming import writing
 from curation.tokenize.files import key_problems, read_tensors
 from curation.train.checkpoint import random_states
 from curation.train.checkpoint import tensors as files
+from curation.train.checkpoint.places import FOLDER, MARKER, complete
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.checkpoint.tensors import REMEDY, Tensors
 from curation.train.distributed import World, local
 from curation.train.model.lora import merged
 from curation.train.model.qwen3 import Qwen3
 
-FOLDER = "checkpoints"
-MARKER = "complete"
 STATE = "training.json"
 WEIGHTS_FILE = "model.safetensors"
 MOMENTS_FILE = "optimizer.safetensors"
@@ -92,29 +91,6 @@ class Learned:
         """The state of the optimizer, by the names in its file; empty before the first step."""
         states = self.optimizer.state
         return {f"{key}/{name}": value for name, one in self.parameters().items() for key, value in states[one].items()}
-
-
-def latest(run: Path) -> Path | None:
-    """The newest complete checkpoint of a run."""
-    found = complete(run)
-    return found[-1] if found else None
-
-
-def complete(run: Path) -> list[Path]:
-    """All complete checkpoints, oldest first."""
-    return [path.parent for path in sorted((run / FOLDER).glob(f"step-*/{MARKER}"))]
-
-
-def resolve_checkpoint(where: str) -> Path:
-    """A checkpoint folder, or the last one of a run. Raises ConfigError where there is none."""
-    folder = Path(where).expanduser()
-    if (folder / "config.json").is_file():
-        return folder
-    found = latest(folder)
-    if found is None:
-        msg = f"{where}: no checkpoint there: give a folder with config.json, or a run that has saved one"
-        raise ConfigError(msg)
-    return found
 
 
 def save(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from curation.core.errors import DataError, UserError
+from curation.train.checkpoint import places
 from curation.train.checkpoint import training as checkpoint
 from curation.train.checkpoint.speech_info import SpeechInfo
 from curation.train.config import TrainConfig
@@ -80,7 +81,7 @@ class Learner:
 
     def resume(self) -> bool:
         """Restore the last checkpoint of the run, if there is one. Raises DataError where it is damaged."""
-        folder = checkpoint.latest(self.run)
+        folder = places.latest(self.run)
         if folder is None:
             return False
         state = checkpoint.restore(folder, self._learned, self.world)

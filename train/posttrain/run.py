@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from curation.core.errors import ConfigError
+from curation.train.checkpoint import places
 from curation.train.checkpoint import training as checkpoint
 from curation.train.config import TrainConfig
 from curation.train.data.blocks import Blocks
@@ -47,7 +48,7 @@ def posttrain_run(shards: str, run: Path, config: TrainConfig, on_step: OnStep, 
 
             with on_sigterm() as trainer.told:
                 trainer.train(record)
-        return Trained(trainer.step, checkpoint.latest(run), {}, trainer.stopped)
+        return Trained(trainer.step, places.latest(run), {}, trainer.stopped)
 
 
 def check(config: TrainConfig) -> None:

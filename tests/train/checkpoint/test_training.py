@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from curation.core.errors import DataError, UserError
-from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint import places
 from curation.train.config import load_training_config
 from curation.train.distributed import World
 from curation.train.run import prepare
@@ -61,7 +61,7 @@ def problem_of(corpus, run):
 @given(data=st.data())
 @pytest.mark.parametrize("name", JSON_FILES)
 def test_any_value_in_a_file_of_a_checkpoint_resumes_or_is_a_user_error(corpus, run, name, data):
-    file = checkpoint.latest(run) / name
+    file = places.latest(run) / name
     content = file.read_text()
     file.write_text(json.dumps(data.draw(damaged(json.loads(content)))))
     try:
@@ -86,7 +86,7 @@ def test_any_value_in_the_index_of_the_shards_trains_or_is_a_user_error(corpus, 
 @pytest.mark.parametrize("damage", ["cut off", "missing", "other keys", "other shapes", "other types"])
 def test_damaged_tensors_are_named(corpus, run, tmp_path, name, damage):
     shutil.copytree(run, tmp_path / "run")
-    file = checkpoint.latest(tmp_path / "run") / name
+    file = places.latest(tmp_path / "run") / name
     tensors = load_file(file)
     if damage == "cut off":
         file.write_bytes(file.read_bytes()[:1000])
@@ -104,7 +104,7 @@ def test_damaged_tensors_are_named(corpus, run, tmp_path, name, damage):
 
 def test_the_field_of_a_damaged_position_is_named_with_the_remedy(corpus, run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
-    file = checkpoint.latest(tmp_path / "run") / "training.json"
+    file = places.latest(tmp_path / "run") / "training.json"
     state = json.loads(file.read_text())
     state["data"]["lanes"][0] = [0, "x"]
     file.write_text(json.dumps(state))

@@ -15,7 +15,7 @@ from curation.audio.wave import SAMPLE_RATE
 from curation.core.errors import ConfigError, DataError
 from curation.tokenize.base import CodecTokens
 from curation.train.checkpoint.folder import find_parts
-from curation.train.checkpoint.training import MARKER
+from curation.train.checkpoint.places import MARKER
 from curation.train.evaluate.serving import describe
 from curation.train.infer import long_text
 from curation.train.infer.sampling import PAPER, Sampling

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from curation.core.errors import StorageError
-from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint import places
 from curation.train.loop.learner import BadBatchError
 from curation.train.loop.metrics import SpikeWatch, read_metrics
 from curation.train.loop.optimizer import learning_rate, make_optimizer
@@ -107,7 +107,7 @@ def test_a_checkpoint_opens_with_transformers(tmp_path):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     trainer = train_toy(tmp_path, "run.steps=2")
-    folder = checkpoint.latest(tmp_path)
+    folder = places.latest(tmp_path)
     model, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
@@ -124,8 +124,8 @@ def test_a_checkpoint_opens_with_transformers(tmp_path):
 
 def test_old_checkpoints_go_and_half_written_ones_do_not_count(tmp_path):
     train_toy(tmp_path, "run.steps=6", "run.save_steps=1", "run.keep_last=2")
-    assert [folder.name for folder in checkpoint.complete(tmp_path)] == ["step-00000005", "step-00000006"]
-    (tmp_path / "checkpoints/step-00000006" / checkpoint.MARKER).unlink()
+    assert [folder.name for folder in places.complete(tmp_path)] == ["step-00000005", "step-00000006"]
+    (tmp_path / "checkpoints/step-00000006" / places.MARKER).unlink()
     (tmp_path / "checkpoints/.step-00000007").mkdir()
     (tmp_path / "checkpoints/step-00000003").mkdir()  # killed while it was deleted
     (tmp_path / "checkpoints/.DS_Store").touch()  # not ours
@@ -226,7 +226,7 @@ def test_a_full_disk_is_named_with_the_remedy(tmp_path, size, place):
             train_toy(tmp_path, "run.steps=1")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert checkpoint.latest(tmp_path) is None
+    assert places.latest(tmp_path) is None
 
 
 def test_training_ends_with_the_data(tmp_path):
@@ -234,7 +234,7 @@ def test_training_ends_with_the_data(tmp_path):
     trainer.loader.rows = 5
     trainer.train()
     assert trainer.step == 2
-    assert checkpoint.latest(tmp_path).name == "step-00000002"
+    assert places.latest(tmp_path).name == "step-00000002"
 
 
 def test_the_rate_rises_and_falls():

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from curation.core.errors import ConfigError
+from curation.train.checkpoint import places
 from curation.train.checkpoint import training as checkpoint
 from curation.train.loop.metrics import read_metrics
 from curation.train.model.lora import MATRICES, add_adapters, merged
@@ -73,24 +74,24 @@ def test_what_is_merged_is_what_peft_merges():
 
 
 def test_a_checkpoint_is_plain_and_only_matrices_have_changed(base, whole):
-    before, after = weights(base), weights(checkpoint.latest(whole))
+    before, after = weights(base), weights(places.latest(whole))
     assert before.keys() == after.keys()
     changed = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
     assert changed == {name for name in after if name.split(".")[-2] in MATRICES}
-    assert dict(open_model(str(checkpoint.latest(whole))).named_parameters()).keys() == after.keys()
+    assert dict(open_model(str(places.latest(whole))).named_parameters()).keys() == after.keys()
     losses = [line["loss"] for line in read_metrics(whole)]
     assert losses[-1] < losses[0] - 0.15  # codes are drawn at random, and embeddings stay
-    moments = load_file(checkpoint.latest(whole) / checkpoint.MOMENTS_FILE)
+    moments = load_file(places.latest(whole) / checkpoint.MOMENTS_FILE)
     assert all(".lora_" in name for name in moments)
 
 
 def test_a_run_resumes_exactly(corpus, base, whole, tmp_path):
     settings = (*LORA, f"model.start_from={base}", "run.steps=8", "run.save_steps=4")
     train(corpus, tmp_path, *settings)
-    (checkpoint.latest(tmp_path) / checkpoint.MARKER).unlink()
+    (places.latest(tmp_path) / places.MARKER).unlink()
     train(corpus, tmp_path)
-    for name, weight in weights(checkpoint.latest(whole)).items():
-        assert torch.equal(weight, weights(checkpoint.latest(tmp_path))[name]), name
+    for name, weight in weights(places.latest(whole)).items():
+        assert torch.equal(weight, weights(places.latest(tmp_path))[name]), name
 
 
 @pytest.mark.parametrize(
@@ -103,10 +104,10 @@ def test_a_run_resumes_exactly(corpus, base, whole, tmp_path):
     ],
 )
 def test_resuming_beside_other_weights_is_refused(corpus, whole, changed, message, tmp_path):
-    changed = changed.format(whole=checkpoint.latest(whole))  # only matrices are others
+    changed = changed.format(whole=places.latest(whole))  # only matrices are others
     with pytest.raises(ConfigError, match=message):
         train(corpus, whole, changed)
-    assert json.loads((checkpoint.latest(whole) / checkpoint.STATE).read_text())["step"] == 8
+    assert json.loads((places.latest(whole) / checkpoint.STATE).read_text())["step"] == 8
 
 
 def test_a_run_of_all_weights_does_not_go_on_with_adapters(corpus, base, tmp_path):

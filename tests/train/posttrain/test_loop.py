@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from curation.train.checkpoint import training as checkpoint
+from curation.train.checkpoint import places
 from curation.train.config import load_training_config
 from curation.train.distributed import World
 from curation.train.infer.speech_model import SpeechModel
@@ -49,7 +49,7 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(corpus, start, tmp_
     with pytest.raises(KeyboardInterrupt):
         posttrain(corpus, start, tmp_path / "parts", *settings, on_step=stop)
     posttrain(corpus, start, tmp_path / "parts", *settings)
-    whole, parts = (weights(checkpoint.latest(tmp_path / name)) for name in ("whole", "parts"))
+    whole, parts = (weights(places.latest(tmp_path / name)) for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     apart = {"tokens_per_second", "rolling", "judging"}
     first, second = (
