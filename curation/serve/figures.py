@@ -10,12 +10,17 @@ from curation.serve.admission import Admission
 
 BUCKETS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds."""
+MOST_ERRORS = 5
+"""Errors of the server in a row, without an answer between them, after which it is no longer healthy."""
+FORGOTTEN = 60.0
+"""Seconds after the last of them in which it stays so: who asks it no more never learns that it has recovered."""
 
 
 class Figures:
     """Figures of one server."""
 
     def __init__(self, admission: Admission) -> None:
+        self._errors, self._last_error = 0, 0.0
         registry = self._registry = CollectorRegistry()
 
         def histogram(name: str, meaning: str) -> Histogram:
@@ -33,6 +38,19 @@ class Figures:
         self.whole = histogram("whole_seconds", "Until the whole text")
         gauge("held", "Requests at work or waiting").set_function(lambda: admission.held)
         gauge("waiting", "Requests that wait").set_function(lambda: admission.waiting)
+
+    def count(self, path: str, status: int, *, asks: bool) -> None:
+        """Count a request; one that `asks` the model something says whether the server is healthy."""
+        self.requests.labels(path, str(status)).inc()
+        if status >= 500:
+            self._errors, self._last_error = self._errors + 1, time.monotonic()
+        elif status < 300 and asks:
+            self._errors = 0
+
+    @property
+    def healthy(self) -> bool:
+        """False where the last requests all ended with an error of the server."""
+        return self._errors < MOST_ERRORS or time.monotonic() - self._last_error > FORGOTTEN
 
     def text(self) -> bytes:
         """All of them."""

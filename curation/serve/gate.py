@@ -70,7 +70,7 @@ class Gate:
         finally:
             self._bodies -= with_body
             path = getattr(scope.get("route"), "path", "other")
-            self._figures.requests.labels(path, str(status)).inc()
+            self._figures.count(path, status, asks=scope["method"] == "POST")
 
     def _refusal(self, scope: Scope) -> ApiError | None:
         headers = dict(scope["headers"])

@@ -287,7 +287,7 @@ def test_a_recording_is_decoded_in_the_place_that_its_request_has(model):
             assert settled(app)
 
 
-def test_a_format_that_cannot_be_encoded_keeps_no_place(model, monkeypatch):
+def test_a_format_that_cannot_be_encoded_keeps_no_place_and_a_server_that_only_fails_is_not_healthy(model, monkeypatch):
     monkeypatch.setitem(FORMATS, "aac", replace(FORMATS["aac"], codec="lacking"))  # as in another build of FFmpeg
     with served(model, ServeSettings(name="tiny", slots=1, queue=0)) as (address, app):
         body = {"model": "tiny", "input": "A word.", "response_format": "aac"}
@@ -295,6 +295,11 @@ def test_a_format_that_cannot_be_encoded_keeps_no_place(model, monkeypatch):
         counted = 'curation_serve_requests_total{endpoint="/v1/audio/speech",status="500"} 1.0'
         assert counted in httpx.get(f"{address}/metrics").text.splitlines()
         assert settled(app, 5)
+        assert httpx.get(f"{address}/health").status_code == 200
+        for _ in range(4):
+            httpx.post(f"{address}/v1/audio/speech", json=body, timeout=60)
+        health = httpx.get(f"{address}/health")
+        assert (health.status_code, health.json()["status"][:30]) == (503, "the last requests all failed: ")
 
 
 def leave(address, body, after):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from curation.serve import figures as module
 from curation.serve.admission import Admission
-from curation.serve.figures import Figures
+from curation.serve.figures import MOST_ERRORS, Figures
 
 
 def values(figures):
@@ -25,7 +26,25 @@ def test_times_of_blocks_that_failed_are_not_observed():
 
 def test_two_servers_of_a_process_have_figures_of_their_own():
     one, other = (Figures(Admission(2, 3)) for _ in range(2))
-    one.requests.labels("speech", "200").inc()
+    one.count("speech", 200, asks=True)
     assert 'curation_serve_requests_total{endpoint="speech",status="200"}' in values(one)
     assert not [name for name in values(other) if "requests_total" in name]
     assert values(one)["curation_serve_held"] == "0.0"
+
+
+def test_a_server_that_only_fails_is_not_healthy_until_it_answers_or_is_left_alone(monkeypatch):
+    figures = Figures(Admission(2, 3))
+    for _ in range(MOST_ERRORS):
+        assert figures.healthy
+        figures.count("speech", 422, asks=True)  # a mistake of the client
+        figures.count("speech", 500, asks=True)
+    assert not figures.healthy
+    figures.count("models", 200, asks=False)
+    assert not figures.healthy
+    figures.count("speech", 200, asks=True)
+    assert figures.healthy
+    for _ in range(MOST_ERRORS):
+        figures.count("speech", 502, asks=True)
+    assert not figures.healthy
+    monkeypatch.setattr(module, "FORGOTTEN", 0.0)
+    assert figures.healthy
