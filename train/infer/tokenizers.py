@@ -63,7 +63,12 @@ class Tokenizers:
 
     def utterances(self, wave: npt.ArrayLike) -> list[Wave]:
         """Those of a wave (samples,), as the tokenizers get them. Raises DataError for what is none."""
-        return self.prepare(checked_wave(wave))
+        utterances = self.prepare(checked_wave(wave))
+        if not isinstance(utterances, list) or not utterances:
+            found = type(utterances).__name__ if not isinstance(utterances, list) else "none"
+            msg = f"prepare= must give a list of utterances, one or more, not {found}: return [wave] for the whole"
+            raise DataError(msg)
+        return [checked_wave(one) for one in utterances]
 
     def prepared(self, wave: npt.ArrayLike) -> Wave:
         """All utterances of a reference as one. Raises DataError as `utterances` does."""

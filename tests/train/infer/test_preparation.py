@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from curation.core.errors import DataError
 from curation.manifests.records import Recording, Source
 from curation.stages.denoise.stage import Denoise, DenoiseConfig
 from curation.stages.loudness import Loudness
@@ -110,3 +111,17 @@ def test_a_checkpoint_says_how_its_inputs_are_prepared(checkpoint, speech, tmp_p
 def test_a_blip_is_prepared_too(prepare, speech, samples):
     (kept,) = prepare(speech[20_000 : 20_000 + samples])
     assert 1 <= len(kept) <= samples
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda wave: wave, r"prepare= must give a list of utterances, one or more, not ndarray: return \[wave\]"),
+        (lambda _: [], "not none"),
+        (lambda wave: [wave * np.nan], "NaN"),
+    ],
+)
+def test_a_preparation_that_gives_no_utterances_is_named(checkpoint, prepare, message):
+    model = SpeechModel.open(checkpoint, prepare=prepare)
+    with pytest.raises(DataError, match=message):
+        model.transcribe([np.full(16000, 0.1, np.float32)])
