@@ -93,6 +93,8 @@ class ShardIndex:
     """Names, fingerprints and sizes of the tokenizers; None where nothing was tokenized."""
     denoise: dict[str, Any] | None = None
     """Settings of the denoise stage; None where it was switched off."""
+    cuts: dict[str, Any] | None = None
+    """Settings of the diarize stage that say where utterances end; None of a corpus of a version that did not say."""
     software: str = ""
     edition: int = 1
     """Counts the publish passes of the build."""

@@ -132,7 +132,8 @@ def _continued(start: Path, corpus: Corpus, shards: str, config: TrainConfig) ->
 
 
 def _tokenizers(corpus: Corpus, shards: str, config: TrainConfig) -> TokenizerInfo:
-    return TokenizerInfo(*references(shards, _given(config), corpus.tokenizers), corpus.tokenizers, corpus.denoise)
+    found = references(shards, _given(config), corpus.tokenizers)
+    return TokenizerInfo(*found, corpus.tokenizers, corpus.denoise, corpus.cuts)
 
 
 def _given(config: TrainConfig) -> dict[str, str | None]:

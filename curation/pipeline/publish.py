@@ -91,6 +91,7 @@ def publish(job: Job, runtime: Runtime, monitor: Monitor, *, compact: bool = Fal
         row_group_rows=config.publish.row_group_rows,
         tokenizers=tokenizers,
         denoise=config.denoise.model_dump(mode="json") if config.denoise else None,
+        cuts=config.diarize.cuts,
         software=__version__,
         edition=edition.number,
         ledger=[*left.ledger, *parts],

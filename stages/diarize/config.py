@@ -1,6 +1,6 @@
 """Settings of the diarize stage: its own, and those of pyannote, which are in this section for compatibility."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,9 @@ class PyannoteConfig(Section):
         "hold a pickle",
     )
     allow_pickle: bool = Field(default=False, description="load checkpoints that could run code")
+
+
+CUTS = ("min_seconds", "max_seconds", "max_pause_seconds", "max_edge_seconds", "whole")
 
 
 class DiarizeConfig(PyannoteConfig):
@@ -106,6 +109,11 @@ class DiarizeConfig(PyannoteConfig):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def cuts(self) -> dict[str, Any]:
+        """The settings that say how long utterances are and where they end, for whoever cuts recordings likewise."""
+        return {name: getattr(self, name) for name in CUTS}
 
     @property
     def rules(self) -> TurnRules:

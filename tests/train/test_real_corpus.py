@@ -70,12 +70,14 @@ def test_the_index_says_where_the_tokenizers_come_from(built):
     assert index["row_group_rows"] == 512
 
 
-def test_the_checkpoint_says_how_its_corpus_was_denoised(built, tmp_path):
+def test_the_checkpoint_says_how_its_corpus_was_denoised_and_cut(built, tmp_path):
     config = load_training_config(overrides=["speech.text_size=300", "data.token_budget=1000"])
     with torch.random.fork_rng():
         trainer = prepare(str(built), tmp_path / "run", config, World())
     trainer.speech.save(tmp_path)
-    assert DenoiseConfig(**TokenizerInfo.read(tmp_path).denoise) == DENOISE
+    found = TokenizerInfo.read(tmp_path)
+    assert DenoiseConfig(**found.denoise) == DENOISE
+    assert found.cuts == toy_config().diarize.cuts
 
 
 def test_a_fitted_codec_with_fewer_codes_goes_all_the_way(built, tmp_path):

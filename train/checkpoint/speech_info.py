@@ -1,5 +1,5 @@
 """What a model needs besides its weights: the vocabulary, which speech tokenizers its codes come from, and how the
-recordings of its corpus were denoised.
+recordings of its corpus were denoised and cut.
 
 Every checkpoint carries it, so that a folder is enough to transcribe, speak and convert. Only this module reads and
 writes `speech_tokenizers.json`:
@@ -7,6 +7,7 @@ writes `speech_tokenizers.json`:
     glm, bicodec   references for tokenize/registry.py
     tokenizers     their description in the index of the shards: fingerprints, sizes
     denoise        settings of the build's denoise stage, null where there was none
+    cuts           those of its diarize stage that say where utterances end, null where the index does not say
 """
 
 import json
@@ -41,6 +42,7 @@ class TokenizerInfo:
     bicodec: str = ""
     described: dict[str, Any] = field(default_factory=dict)
     denoise: dict[str, Any] | None = None
+    cuts: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -61,8 +63,8 @@ class TokenizerInfo:
 
     def write(self, folder: Path) -> None:
         """Write the file of a checkpoint."""
-        named = {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.described, "denoise": self.denoise}
-        _write(folder / FILE, named)
+        tokenizers = {"glm": self.glm, "bicodec": self.bicodec, "tokenizers": self.described}
+        _write(folder / FILE, tokenizers | {"denoise": self.denoise, "cuts": self.cuts})
 
     @property
     def fingerprint(self) -> str:

@@ -61,6 +61,11 @@ class Corpus:
         """Settings of the build's denoise stage, None where the index names none."""
         return self.index.denoise
 
+    @property
+    def cuts(self) -> dict[str, Any] | None:
+        """Where the build's utterances end (`DiarizeConfig.cuts`), None where the index does not say."""
+        return self.index.cuts
+
     @cached_property
     def identity(self) -> str:
         """Hex SHA-256 of the content of the shards, whatever their location."""

@@ -9,7 +9,7 @@ codec's codes, and no utterance of a corpus has half a second of noise around it
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,12 @@ from curation.audio.levels import peak_normalize
 from curation.audio.quality import snr_db
 from curation.audio.wave import Wave
 from curation.core.errors import DataError
+from curation.core.settings import Section
 from curation.stages.denoise.stage import Denoise, DenoiseConfig
+from curation.stages.diarize.config import DiarizeConfig
 from curation.stages.diarize.utterances import Utterances
+
+S = TypeVar("S", bound=Section)
 
 Prepare = Callable[[Wave], list[Wave]]
 """The utterances of a recording, (samples,) float32 at 16 kHz, mono: one or more, in order."""
@@ -38,9 +42,13 @@ class Preparation:
     For waves that went through the loudness stage, as those of `read_recording` did.
     """
 
-    def __init__(self, denoise: DenoiseConfig = DenoiseConfig()) -> None:  # noqa: B008 - it is frozen
-        """With the settings of a build's denoise stage."""
-        self._stage, self._speech = Denoise(denoise), Utterances()
+    def __init__(
+        self,
+        denoise: DenoiseConfig = DenoiseConfig(),  # noqa: B008 - it is frozen
+        diarize: DiarizeConfig = DiarizeConfig(),  # noqa: B008 - it is frozen
+    ) -> None:
+        """With the settings of a build's denoise and diarize stages."""
+        self._stage, self._speech = Denoise(denoise), Utterances(diarize)
         if denoise.choose != "never":
             self._stage.setup()
 
@@ -69,21 +77,25 @@ def checked_wave(wave: npt.ArrayLike) -> Wave:
     return given.astype(np.float32)
 
 
-def preparation_for(settings: Mapping[str, Any] | None) -> Prepare:
-    """How a model's waves are prepared whose corpus had a denoise stage with such settings; None: as `scaled` does.
+def preparation_for(denoise: Mapping[str, Any] | None, cuts: Mapping[str, Any] | None = None) -> Prepare:
+    """How a model's waves are prepared whose corpus was denoised and cut so; as `scaled` does where nothing is known.
 
-    Raises DataError where the settings are not those of the denoise stage.
+    Raises DataError where the settings are not those of the denoise and the diarize stage.
     """
-    if settings is None:
+    if denoise is None and cuts is None:
         return scaled
+    stage = _settings("denoise", DenoiseConfig, denoise or {"choose": "never"})
+    return Preparation(stage, _settings("cuts", DiarizeConfig, cuts or {}))
+
+
+def _settings(name: str, kind: type[S], values: Mapping[str, Any]) -> S:
     try:
-        config = DenoiseConfig(**settings)
+        return kind(**values)
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))
         msg = (
-            f"speech_tokenizers.json: denoise: {field}: {problem['msg']}; fix it, or say what is done to "
+            f"speech_tokenizers.json: {name}: {field}: {problem['msg']}; fix it, or say what is done to "
             "recordings (--prepare or --raw, prepare= in Python)"
         )
         raise DataError(msg) from error
-    return Preparation(config)

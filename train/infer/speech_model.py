@@ -95,7 +95,7 @@ class SpeechModel:
             backend = connect(engine, vocabulary, slots, length)
         else:
             backend = _local(parts.model, vocabulary, slots, length, dtype, device)
-        how = prepare or preparation_for(parts.tokenizers.denoise)
+        how = prepare or preparation_for(parts.tokenizers.denoise, parts.tokenizers.cuts)
         return cls(Tokenizers(parts, vocabulary, device, how), backend)
 
     @property

@@ -10,12 +10,12 @@ from curation.train.checkpoint.speech_info import FILE, SpeechInfo, TokenizerInf
 from tests.support.streams import TOKENIZERS, toy_speech
 
 
-@pytest.mark.parametrize("denoise", [None, {"choose": "never"}])
-def test_what_is_written_is_read_back(tmp_path, denoise):
-    info = TokenizerInfo("hf:some/content@abc", "compact", TOKENIZERS, denoise)
+@pytest.mark.parametrize(("denoise", "cuts"), [(None, None), ({"choose": "never"}, {"max_seconds": 8.0})])
+def test_what_is_written_is_read_back(tmp_path, denoise, cuts):
+    info = TokenizerInfo("hf:some/content@abc", "compact", TOKENIZERS, denoise, cuts)
     info.write(tmp_path)
     assert TokenizerInfo.read(tmp_path) == info
-    assert json.loads((tmp_path / FILE).read_text()).keys() == {"glm", "bicodec", "tokenizers", "denoise"}
+    assert json.loads((tmp_path / FILE).read_text()).keys() == {"glm", "bicodec", "tokenizers", "denoise", "cuts"}
 
 
 def test_a_folder_without_the_file_says_nothing(tmp_path):

@@ -12,7 +12,7 @@ from curation.stages.denoise.stage import Denoise, DenoiseConfig
 from curation.stages.loudness import Loudness
 from curation.train.checkpoint.speech_info import FILE
 from curation.train.infer.long_text import join_texts
-from curation.train.infer.preparation import Preparation
+from curation.train.infer.preparation import Preparation, preparation_for
 from curation.train.infer.speech_model import SpeechModel
 from tests.support.real_speech import librivox
 
@@ -105,6 +105,20 @@ def test_a_checkpoint_says_how_its_inputs_are_prepared(checkpoint, speech, tmp_p
     (folder / FILE).write_text(json.dumps(listed | {"denoise": {"denoiser": "magic"}}))
     with pytest.raises(ValueError, match=r"speech_tokenizers\.json: denoise: denoiser: .*magic"):
         SpeechModel.open(folder)
+
+
+@pytest.mark.parametrize("denoise", [None, {"choose": "never"}])
+def test_utterances_are_cut_as_those_of_the_corpus(speech, denoise):
+    """Of one whose recordings were not denoised too."""
+    pause = np.zeros(24_000, np.float32)
+    wave = np.concatenate([speech[:48_000], pause, speech[:48_000]])
+    assert len(preparation_for(denoise, {"whole": False})(wave)) == 2
+    (whole,) = preparation_for(denoise, {"whole": True})(wave)
+    assert len(whole) > len(wave) - 16_000
+    short = preparation_for(denoise, {"max_seconds": 1.5, "whole": True})(wave)
+    assert max(map(len, short)) <= 1.5 * 16_000
+    with pytest.raises(DataError, match=r"speech_tokenizers\.json: cuts: max_seconds: "):
+        preparation_for(denoise, {"max_seconds": "long"})
 
 
 @pytest.mark.parametrize("samples", [1, 100, 1000])
