@@ -2,6 +2,8 @@
 
 import ast
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from generators.tables import table
@@ -12,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def modules_page() -> str:
     """Every module with the first sentence of its documentation."""
     parts = ["# Modules\n", "Every module with the first line of its documentation.\n"]
-    for package in sorted({module.parent for module in modules()}):
-        rows = [(f"`{path.name}`", first_line(path)) for path in modules() if path.parent == package]
+    for package, paths in groupby(sorted(modules(), key=attrgetter("parent", "name")), attrgetter("parent")):
+        rows = [(f"`{path.name}`", first_line(path)) for path in paths]
         parts += [f"## `{package.relative_to(ROOT)}`\n", table(["module", "what it is"], rows)]
     return "\n".join(parts)
 
