@@ -9,7 +9,7 @@ from pathlib import Path
 from generators.tables import table
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
+DOCSTRING = re.compile(r'(?:#[^\n]*\n|\n)*r?"""(.*?)"""', re.DOTALL)
 
 
 def modules_page() -> str:
