@@ -17,7 +17,7 @@ from curation.core.timing import StageTimes
 from curation.manifests.records import Edit, Hypothesis, MediaInfo, Recording, Segment, Source, Verdict, Word
 from curation.manifests.schemas import SPEECH, STAGING
 from curation.manifests.staging import BatchName, commit, committed, read, read_speech, speech_rows, to_row
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 text = st.text(ANY, max_size=12)
 names = st.text("abcdefgh.", min_size=1, max_size=8)

@@ -4,7 +4,7 @@ import copy
 
 from hypothesis import strategies as st
 
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(ANY, max_size=8),

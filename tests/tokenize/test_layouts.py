@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from curation.tokenize.layouts import STREAMS, Asr, Clone, Tts, Vc, decode, encode, lay_out
 from curation.tokenize.vocabulary import MARKERS, OFFICIAL, Vocabulary, load_vocabulary, make_vocabulary
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 CORPUS = ["the north wind and the sun", "a quick brown fox", "they disagreed, and the wind blew"] * 20
 MARKER_IDS = {name: 180_399 + i for i, name in enumerate(MARKERS)} | {"im_end": 151_645}

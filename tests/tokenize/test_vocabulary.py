@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 from curation.tokenize.vocabulary import Vocabulary, load_vocabulary, make_vocabulary
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 from tests.tokenize.test_layouts import write_official
 
 SIZES = {"glm": 5, "global_": 4, "semantic": 6}

@@ -12,7 +12,7 @@ from curation.core.errors import ConfigError
 from curation.manifests.index import ShardIndex
 from curation.manifests.schemas import SHARD_HYPOTHESIS
 from curation.manifests.verdicts import Rule
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 RULE = Rule("consensus.max_pwer", "pwer", ">=", 0.15)
 

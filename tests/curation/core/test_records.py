@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.core.records import Count, Finite, typed
-from tests.support.characters import ANY
 from tests.support.damage import JSON, damaged
+from tests.support.texts.characters import ANY
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from curation.dedup.words import numbers_and_times, plain
 from curation.manifests.schemas import SHARDS
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 TEXTS = st.lists(st.none() | st.lists(st.text(ANY, max_size=6), max_size=5), max_size=6)
 

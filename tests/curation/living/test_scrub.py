@@ -11,8 +11,8 @@ from curation.manifests.inputs import ids, skipped
 from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
 from curation.manifests.records import Recording, Segment, Source
 from curation.manifests.staging import BatchName, commit, segment_id
-from tests.support.characters import ANY
 from tests.support.faults.search import found_in
+from tests.support.texts.characters import ANY
 
 
 @given(st.text(ANY, max_size=20), st.integers(0, 10**9), st.integers(0, 10**9))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opencc import OpenCC
 
 from curation.text.normalize import clean_unicode, cleaner_for, normalizer_for, without_tags
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 
 @pytest.mark.parametrize(

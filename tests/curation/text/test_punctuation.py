@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curation.text.phrases import LANGUAGES, inside_phrase
 from curation.text.punctuation import Limits, refine, replay, revert, split
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
 FLUENT, PAUSE, BETWEEN = 10.0, 400.0, 150.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curation.manifests.inputs import spill
 from curation.manifests.inputs.spill import SortedOnDisk, joined
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 keys = st.text("ab\u00e9\U0001f600", max_size=3)
 

@@ -12,7 +12,7 @@ from curation.stages.consensus.agreement import edit_distances
 from curation.stages.consensus.vote import combine, minimum_risk
 from curation.text.normalize import normalizer_for, without_tags
 from tests.support.agreement import agreed
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 from tests.support.texts.spelled import CHINESE, ENGLISH
 
 ENGLISH_TEXT = normalizer_for("en")

@@ -42,12 +42,12 @@ def take(loaders, steps):
 
 @pytest.fixture(scope="module")
 def uninterrupted(corpus):
-    return take(ranks(corpus, 1), 180)
+    return take(ranks(corpus, 1), 160)
 
 
 @settings(max_examples=settings.default.max_examples // 2)  # each opens up to a dozen loaders
 @given(
-    legs=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 9)), min_size=1, max_size=3),
+    legs=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 8)), min_size=1, max_size=3),
     prefetch=st.sampled_from([0, 3]),
 )
 def test_stopping_anywhere_and_going_on_with_other_ranks_changes_nothing(corpus, uninterrupted, legs, prefetch):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from curation.core.errors import ConfigError
 from curation.tokenize.vocabulary import make_vocabulary
 from curation.train.infer.streaming import Chunking, text_pieces, token_chunks
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 BYTES = make_vocabulary(glm=1, global_=1, semantic=1)
 MERGED = make_vocabulary(glm=1, global_=1, semantic=1, texts=["grüße 你好 grüße 你好"] * 5, text_size=300)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.audit.page import chunks
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 VALUES = st.recursive(
     st.none()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.core.stores.urls import without_credentials
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 SIGNED = [
     # Amazon, Google, Azure

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from curation.manifests.records import Recording, Source
 from curation.pipeline.runtime.transfer import packed, unpacked
-from tests.support.characters import ANY
+from tests.support.texts.characters import ANY
 
 waves = arrays(np.float32, st.integers(0, 50), elements=st.floats(-1, 1, width=32))
 
