@@ -206,7 +206,8 @@ def load_vocabulary(folder: Path) -> Vocabulary:
 
 
 def _stream_ids(stream: Stream, added: Mapping[str, int], folder: Path) -> range:
-    matches = ((re.fullmatch(FORMS[stream], token), number) for token, number in added.items())
+    form = re.compile(FORMS[stream])
+    matches = ((form.fullmatch(token), number) for token, number in added.items())
     codes = {int(match[1]): number for match, number in matches if match}
     if not codes:
         return OFFICIAL[stream]

@@ -129,7 +129,8 @@ class Case:
     distances: Distances
     disputed: bool
     """False where all systems say the same, so that no weight matters."""
-    cached: dict[str, int] = field(default_factory=dict)
+    cached: dict[tuple[Method, tuple[float, ...]], int] = field(default_factory=dict)
+    """Errors by the weights of its systems: the searches of all folds begin with the same ones."""
 
     @classmethod
     def of(cls, item: ReferenceUtterance) -> "Case":
@@ -141,11 +142,12 @@ class Case:
 
     def errors(self, weights: Mapping[str, float], method: Method) -> int:
         """Word errors of the combined text."""
-        normalizer = _normalizer(self.item.language)
-        text = combine(self.item.hypotheses, self.distances, normalizer, method, weights).text
-        if text not in self.cached:
-            self.cached[text] = Levenshtein.distance(self.reference, normalizer.units(text))
-        return self.cached[text]
+        key = method, tuple(weights.get(item.system, 1.0) for item in self.item.hypotheses)
+        if key not in self.cached:
+            normalizer = _normalizer(self.item.language)
+            text = combine(self.item.hypotheses, self.distances, normalizer, method, weights).text
+            self.cached[key] = Levenshtein.distance(self.reference, normalizer.units(text))
+        return self.cached[key]
 
     def cost(self, weights: Mapping[str, float], method: Method) -> float:
         """The errors, as often as the utterance stands for."""

@@ -1,19 +1,22 @@
 """The page of modules, from their files."""
 
-import ast
+import re
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from generators.tables import table
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCSTRING = re.compile(r'(?:#[^\n]*\n|\n)*r?"""(.*?)"""', re.DOTALL)
 
 
 def modules_page() -> str:
     """Every module with the first sentence of its documentation."""
     parts = ["# Modules\n", "Every module with the first line of its documentation.\n"]
-    for package in sorted({module.parent for module in modules()}):
-        rows = [(f"`{path.name}`", first_line(path)) for path in modules() if path.parent == package]
+    for package, paths in groupby(sorted(modules(), key=attrgetter("parent", "name")), attrgetter("parent")):
+        rows = [(f"`{path.name}`", first_line(path)) for path in paths]
         parts += [f"## `{package.relative_to(ROOT)}`\n", table(["module", "what it is"], rows)]
     return "\n".join(parts)
 
@@ -28,5 +31,5 @@ def modules() -> list[Path]:
 @cache
 def first_line(path: Path) -> str:
     """The first paragraph of a module's docstring."""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(text.partition("\n\n")[0].split())
+    found = DOCSTRING.match(path.read_text(encoding="utf-8"))  # to parse all modules takes seconds
+    return " ".join(found[1].partition("\n\n")[0].split()) if found else ""

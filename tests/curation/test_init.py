@@ -24,7 +24,9 @@ engine: {runtime: in-process}
 denoise: null
 punctuate: null
 tokenize: null
-transcribe: {systems: [{name: whisper-base, kind: whisper, model: whisper-base}]}
+transcribe:
+  language_system: ''
+  systems: [{name: moonshine-tiny, kind: moonshine, model: moonshine-tiny.en}]
 """
 
 

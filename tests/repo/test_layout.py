@@ -23,7 +23,7 @@ def test_tokenize_is_no_regular_package():
     assert not (ROOT / "tokenize/__init__.py").exists()
 
 
-@pytest.mark.parametrize("module", ["torch", "ray"])
+@pytest.mark.parametrize("module", [pytest.param("torch", marks=pytest.mark.slow), "ray"])
 def test_standard_library_is_found_from_the_root(module):
     code = f"import tokenize, {module}; print(tokenize.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

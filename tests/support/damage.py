@@ -4,9 +4,11 @@ import copy
 
 from hypothesis import strategies as st
 
+from tests.support.texts.characters import ANY
+
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(ANY, max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(ANY, max_size=4), inner, max_size=3),
     max_leaves=4,
 )
 WHOLE = ()

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from curation.tokenize.layouts import STREAMS, Asr, Clone, Tts, Vc, decode, encode, lay_out
 from curation.tokenize.vocabulary import MARKERS, OFFICIAL, Vocabulary, load_vocabulary, make_vocabulary
+from tests.support.texts.characters import ANY
 
 CORPUS = ["the north wind and the sun", "a quick brown fox", "they disagreed, and the wind blew"] * 20
 MARKER_IDS = {name: 180_399 + i for i, name in enumerate(MARKERS)} | {"im_end": 151_645}
@@ -47,7 +48,9 @@ def codes(size):
     return st.lists(st.integers(0, size - 1), max_size=12).map(lambda ids: np.array(ids, dtype=np.int32))
 
 
-TEXT = st.text(max_size=30).filter(lambda text: "\0" not in text and text == text.encode("utf-8", "ignore").decode())
+TEXT = st.text(ANY, max_size=30).filter(
+    lambda text: "\0" not in text and text == text.encode("utf-8", "ignore").decode()
+)
 EXAMPLES = st.one_of(
     st.builds(Asr, codes(20), codes(30), TEXT),
     st.builds(Tts, codes(9), TEXT, codes(30)),

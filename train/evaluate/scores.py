@@ -19,6 +19,8 @@ Normalization = Literal["auto", "unicode", "none"]
 RESAMPLES = 1000
 LEVEL = 0.95
 SEED = 20_260_110
+AT_ONCE = 100_000
+"""Utterances that are drawn in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,10 @@ def mean(values: Sequence[float]) -> Estimate | None:
 def _estimate(figure: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]], count: int) -> Estimate:
     """`figure` takes rows of indices, (resamples, count), and gives one number for each."""
     generator = np.random.default_rng(SEED)
-    # One resample at a time: a thousand copies of a large set at once would not fit into memory.
-    drawn = [float(figure(generator.integers(0, count, (1, count)))[0]) for _ in range(RESAMPLES)]
+    # Not all resamples at once: a thousand copies of a large set would not fit into memory.
+    step = max(1, AT_ONCE // count)
+    sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
+    drawn = np.concatenate([figure(generator.integers(0, count, (size, count))) for size in sizes])
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(float(figure(np.arange(count)[None])[0]), float(low), float(high))
 

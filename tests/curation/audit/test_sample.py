@@ -12,6 +12,7 @@ from curation.core.errors import ConfigError
 from curation.manifests.index import ShardIndex
 from curation.manifests.schemas import SHARD_HYPOTHESIS
 from curation.manifests.verdicts import Rule
+from tests.support.texts.characters import ANY
 
 RULE = Rule("consensus.max_pwer", "pwer", ">=", 0.15)
 
@@ -85,7 +86,7 @@ def test_the_largest_disagreement_first_is_no_random_sample():
     assert {row["weight"] for row in found} == {None}
 
 
-@given(st.dictionaries(st.text(max_size=3), st.integers(1, 50), min_size=1, max_size=9), st.integers(1, 60))
+@given(st.dictionaries(st.text(ANY, max_size=3), st.integers(1, 50), min_size=1, max_size=9), st.integers(1, 60))
 def test_strata_share_equally_as_far_as_they_have_as_many(sizes, count):
     shares = allocated(sizes, count)
     assert sum(shares.values()) == min(count, sum(sizes[name] for name in sizes if shares[name] or count >= len(sizes)))

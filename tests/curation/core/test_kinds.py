@@ -148,7 +148,7 @@ def test_a_diarizer_and_an_aligner_of_a_package_are_used():
         overrides=["diarize.diarizer=halves", "diarize.options={halves: {speakers: 3}}", "punctuate.aligner=even"]
     )
     stages = {stage.name: stage for stage in build_stages(config)}
-    row = recording(wave(TWO_CITIES)[: 15 * SAMPLE_RATE])
+    row = recording(wave(TWO_CITIES)[: 6 * SAMPLE_RATE])
     for name in ("diarize", "punctuate"):
         stages[name].setup()
     stages["diarize"].process([row])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from curation.core.records import Count, Finite, typed
 from tests.support.damage import JSON, damaged
+from tests.support.texts.characters import ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def test_other_values_are_a_value_error_or_a_record_of_the_declared_types(values
     assert all(type(number) is int for part in found.parts for number in part)
 
 
-@given(values=st.dictionaries(st.text(max_size=3), st.integers(-3, 3), max_size=4))
+@given(values=st.dictionaries(st.text(ANY, max_size=3), st.integers(-3, 3), max_size=4))
 def test_annotations_are_kinds_too(values):
     if any(value < 0 for value in values.values()):
         with pytest.raises(ValueError, match="greater than or equal to 0"):

@@ -58,9 +58,9 @@ def test_candidates_with_other_voices_are_left_out_and_those_without_stay():
     voices = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [], None]
     with Search(Sketching()) as search:
         search.add(rows([drawn(0)] * 5, voices=voices))
-        alike = {pair for pair in found(search, -1.0) if pair[1] < 3}
-        assert found(search, 0.5) == found(search, -1.0) - {(0, 2)}
-        assert found(search, 0.9) == found(search, -1.0) - alike
+        every = found(search, -1.0)
+        assert found(search, 0.5) == every - {(0, 2)}
+        assert found(search, 0.9) == every - {pair for pair in every if pair[1] < 3}
 
 
 def test_of_a_sentence_of_many_voices_each_meets_those_like_it():

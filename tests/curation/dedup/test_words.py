@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from curation.dedup.words import numbers_and_times, plain
 from curation.manifests.schemas import SHARDS
+from tests.support.texts.characters import ANY
 
-TEXTS = st.lists(st.none() | st.lists(st.text(max_size=6), max_size=5), max_size=6)
+TEXTS = st.lists(st.none() | st.lists(st.text(ANY, max_size=6), max_size=5), max_size=6)
 
 
 def column(lists):

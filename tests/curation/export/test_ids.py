@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from curation.export.ids import safe
 from tests.support.audit.exported import HOSTILE
+from tests.support.texts.characters import ANY
 
-NAMES = st.text() | st.from_regex(r"[a-z.-]{0,6}(-sub1|-x[0-9a-f]{32})?", fullmatch=True)
+NAMES = st.text(ANY) | st.from_regex(r"[a-z.-]{0,6}(-sub1|-x[0-9a-f]{32})?", fullmatch=True, alphabet=ANY)
 
 
 @given(NAMES)

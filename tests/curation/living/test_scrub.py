@@ -12,9 +12,10 @@ from curation.manifests.plan import Plan, Todo, extend_plan, read_plan
 from curation.manifests.records import Recording, Segment, Source
 from curation.manifests.staging import BatchName, commit, segment_id
 from tests.support.faults.search import found_in
+from tests.support.texts.characters import ANY
 
 
-@given(st.text(max_size=20), st.integers(0, 10**9), st.integers(0, 10**9))
+@given(st.text(ANY, max_size=20), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_an_utterance_says_its_recording(identifier, start, end):
     assert recording_of(segment_id(identifier, start, end)) == identifier
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from curation.text.phrases import LANGUAGES, inside_phrase
 from curation.text.punctuation import Limits, refine, replay, revert, split
+from tests.support.texts.characters import ANY
 
 MFA = Path(__file__).parents[2] / "data" / "mfa"
 FLUENT, PAUSE, BETWEEN = 10.0, 400.0, 150.0
@@ -154,7 +155,7 @@ TEXTS = st.one_of(
         ),
         max_size=12,
     ).map(" ".join),
-    st.text(max_size=30),
+    st.text(ANY, max_size=30),
 )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from curation.manifests.inputs import spill
 from curation.manifests.inputs.spill import SortedOnDisk, joined
+from tests.support.texts.characters import ANY
 
 keys = st.text("ab\u00e9\U0001f600", max_size=3)
 
@@ -20,7 +21,7 @@ def on_disk():
     return SortedOnDisk(by_first, list, tuple)
 
 
-@given(items=st.lists(st.tuples(keys, st.text(max_size=40))), run=st.integers(1, 900), chunk=st.integers(1, 400))
+@given(items=st.lists(st.tuples(keys, st.text(ANY, max_size=40))), run=st.integers(1, 900), chunk=st.integers(1, 400))
 def test_items_come_sorted_and_equal_ones_as_they_were_added(items, run, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill, "RUN_BYTES", run)

@@ -57,7 +57,7 @@ def problem_of(corpus, run):
     return ""
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)  # each opens a run
 @given(data=st.data())
 @pytest.mark.parametrize("name", JSON_FILES)
 def test_any_value_in_a_file_of_a_checkpoint_resumes_or_is_a_user_error(corpus, run, name, data):
@@ -71,7 +71,6 @@ def test_any_value_in_a_file_of_a_checkpoint_resumes_or_is_a_user_error(corpus, 
     assert not problem or str(file.parent) in problem
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_value_in_the_index_of_the_shards_trains_or_is_a_user_error(corpus, tmp_path_factory, data):
     build = tmp_path_factory.mktemp("damaged")

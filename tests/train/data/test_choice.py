@@ -16,6 +16,7 @@ from tests.support.synthetic import grown, utterance, vocabulary, write_shards
 SPLITS = ["train", "train", "dev", "train", "test"]
 TIERS = ["gold", "silver", None]
 SPLIT = {"dev": 0.2, "test": 0.2, "by": [], "salt": 0}
+CHOSEN = {"split": SPLIT, "tiers": ["gold", "silver"]}
 
 
 def row(number):
@@ -33,7 +34,7 @@ ROWS = [row(number) for number in range(120)]
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    return write_shards(tmp_path_factory.mktemp("chosen"), ROWS, split=SPLIT, tiers=["gold", "silver"])
+    return write_shards(tmp_path_factory.mktemp("chosen"), ROWS, **CHOSEN)
 
 
 def used(corpus, epochs=1, **options):
@@ -90,8 +91,8 @@ def test_shards_without_any_of_it_are_not_read(corpus):
 
 
 @pytest.mark.parametrize(("temperature", "balance", "split"), [(3.0, "language", "train"), (1000.0, "tier", "all")])
-def test_shares_follow_the_temperature_and_an_epoch_stays_as_long(corpus, temperature, balance, split):
-    epochs = 20
+def test_shares_follow_the_temperature_and_an_epoch_stays_as_long(tmp_path, temperature, balance, split):
+    corpus, epochs = write_shards(tmp_path, ROWS, shard_rows=60, group_rows=60, **CHOSEN), 20
     config = DataConfig(block_rows=120, temperature=temperature, balance=balance, split=split)
     blocks = Blocks(open_corpus(corpus), vocabulary(), config, "pretrain")
     seconds, of = {one["id"]: one["seconds"] for one in ROWS}, {one["id"]: one[balance] for one in ROWS}

@@ -76,7 +76,7 @@ def assert_is(example, task, key):
         np.testing.assert_array_equal(example.target, target["semantic"])
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(seed=st.integers(0, 1000), budget=st.integers(90, 400))
 def test_rows_hold_whole_samples_of_the_named_utterances(corpus, seed, budget):
     loader, batches = epoch_of(corpus, seed=seed, token_budget=budget)
@@ -102,7 +102,7 @@ def test_the_loss_covers_the_answer_and_nothing_else(corpus):
     assert seen == {"asr", "tts", "vc"}
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(seed=st.integers(0, 99), number=st.integers(0, 20))
 def test_lengths_of_drafts_are_those_of_the_encoded_samples(corpus, seed, number):
     """Else rows would be packed too full."""

@@ -42,12 +42,12 @@ def take(loaders, steps):
 
 @pytest.fixture(scope="module")
 def uninterrupted(corpus):
-    return take(ranks(corpus, 1), 400)
+    return take(ranks(corpus, 1), 160)
 
 
-@settings(max_examples=15)  # each opens a dozen loaders
+@settings(max_examples=settings.default.max_examples // 2)  # each opens up to a dozen loaders
 @given(
-    legs=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 12)), min_size=1, max_size=4),
+    legs=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 8)), min_size=1, max_size=3),
     prefetch=st.sampled_from([0, 3]),
 )
 def test_stopping_anywhere_and_going_on_with_other_ranks_changes_nothing(corpus, uninterrupted, legs, prefetch):
@@ -75,9 +75,10 @@ def test_iterating_again_continues(corpus, uninterrupted):
     assert take([loader], 5) + take([loader], 6) == uninterrupted[:11]
 
 
-def test_worker_processes_change_nothing(corpus, uninterrupted):
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_worker_processes_change_nothing(corpus, uninterrupted, workers):
     loaders = [
-        PackedLoader(open_corpus(corpus), VOCABULARY, CONFIG, rank=rank, world=2, num_workers=2 * rank)
+        PackedLoader(open_corpus(corpus), VOCABULARY, CONFIG, rank=rank, world=2, num_workers=workers * rank)
         for rank in range(2)
     ]
     before = torch.get_rng_state()
@@ -170,8 +171,9 @@ def test_states_that_do_not_belong_together_are_refused(corpus):
 
 
 @pytest.mark.parametrize("world", [2, 3, 4])
-def test_ranks_of_bounded_epochs_can_save_at_every_step_until_the_end(corpus, world):
-    config = CONFIG.model_copy(update={"epochs": 1})
+def test_ranks_of_bounded_epochs_can_save_at_every_step_until_the_end(tmp_path, world):
+    corpus = write_shards(tmp_path, [utterance(i) for i in range(ROWS // 2)])
+    config = CONFIG.model_copy(update={"epochs": 1, "block_rows": 4})
     whole = [key for batch in ranks(corpus, 1, config)[0] for key in batch.keys]
     loaders = ranks(corpus, world, config)
     seen, streams = [], [iter(loader) for loader in loaders]

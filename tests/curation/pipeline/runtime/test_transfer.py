@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from curation.manifests.records import Recording, Source
 from curation.pipeline.runtime.transfer import packed, unpacked
+from tests.support.texts.characters import ANY
 
 waves = arrays(np.float32, st.integers(0, 50), elements=st.floats(-1, 1, width=32))
 
@@ -20,7 +21,7 @@ def sent(item):
     return pickle.loads(body, buffers=[bytes(buffer) for buffer in buffers])  # noqa: S301 - our own
 
 
-@given(st.tuples(st.text(), st.lists(waves, max_size=3)))
+@given(st.tuples(st.text(ANY), st.lists(waves, max_size=3)))
 def test_round_trip(item):
     name, arrived = unpacked(sent(item))
     assert name == item[0]
