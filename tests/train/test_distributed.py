@@ -70,6 +70,7 @@ except DataError as error:
 """
 
 
+@pytest.mark.slow  # two processes; that of one is in test_run.py
 def test_no_model_is_left_where_processes_part_after_an_error(tmp_path):
     """Its C++ part would be the last to hold the group, and end it with Python's lock held."""
     program = tmp_path / "parting.py"
