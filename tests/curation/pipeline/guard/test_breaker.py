@@ -74,7 +74,7 @@ def test_the_summary_names_the_system_and_its_error(recordings, tmp_path, broken
 
 def test_a_build_stops_where_a_system_breaks_on_most(tmp_path, broken):
     broken.add("c")
-    folder = write_recordings(tmp_path / "in", [f"r{number}" for number in range(8)], seconds=30)
+    folder = write_recordings(tmp_path / "in", [f"r{number}" for number in range(8)], seconds=14)
     with pytest.raises(ModelError, match=r"transcribe\.c broke on (\d+) of \1 utterances.*CUDA out of memory"):
         toy_build(folder, tmp_path / "out", toy_config(unit_files=1), make_stages=transcribing_stages)
     assert not (tmp_path / "out/ledger").exists()
