@@ -14,9 +14,8 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +24,9 @@ from curation.manifests import plan
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates.twins import Twin
 from curation.manifests.groups import labelled_again
+
+if TYPE_CHECKING:
+    import duckdb
 
 REASON = "dedup.exact"
 """Of the segments of a recording that does not count. The detail is the id of the one that does."""
@@ -75,8 +77,10 @@ class Contents:
         self._stack.close()
 
     @cached_property
-    def _database(self) -> duckdb.DuckDBPyConnection:
-        """Opened for what is asked of it: to open one takes as long as a sixth of a build of four short recordings."""
+    def _database(self) -> "duckdb.DuckDBPyConnection":
+        """Opened where it is needed: to open one takes as long as a sixth of a build of four short recordings."""
+        import duckdb
+
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         database = duckdb.connect(config={**LIMITS, "temp_directory": folder})
         self._stack.callback(database.close)
