@@ -44,7 +44,8 @@ class Loudness(Stage):
 
     def setup(self) -> None:
         """Load the filters: that takes seconds on a busy machine, which are not those of the first recording."""
-        import scipy.signal  # noqa: F401
+        if self.config.ratio != 1.0:
+            import scipy.signal  # noqa: F401
 
     def process(self, batch: Sequence[Recording]) -> None:
         """Replace the `audio` of each recording that has any."""

@@ -146,7 +146,7 @@ def validate_inside(section: type[Model], value: Any, at: tuple[str, ...] = ()) 
 
 def to_yaml(config: BaseModel) -> str:
     """The configuration fully resolved, every default included."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.dump(config.model_dump(mode="json"), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
 
 
 def label_fields(value: Any) -> Any:

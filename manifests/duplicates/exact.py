@@ -9,11 +9,13 @@ The oldest is what is published already, else what an earlier unit of the plan l
 generation of the plan, and within one the lower id. So what counts goes on counting when the corpus grows.
 """
 
+import itertools
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +24,9 @@ from curation.manifests import plan
 from curation.manifests.columns.maps import one_chunk
 from curation.manifests.duplicates.twins import Twin
 from curation.manifests.groups import labelled_again
+
+if TYPE_CHECKING:
+    import duckdb
 
 REASON = "dedup.exact"
 """Of the segments of a recording that does not count. The detail is the id of the one that does."""
@@ -59,25 +64,34 @@ class Contents:
     """The samples of recordings, by their hashes: on disk but for some 256 MB, however many they are."""
 
     def __init__(self, planned: plan.Plan) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self._database = duckdb.connect(config={**LIMITS, "temp_directory": self._folder.name})
-        self._database.execute("CREATE TABLE seen(id VARCHAR, unit INTEGER, pcm VARCHAR)")
-        self._database.execute("CREATE TABLE published(id VARCHAR, pcm VARCHAR, twin BOOLEAN)")
+        self._stack = ExitStack()
+        self._stored = False
         self._waiting: list[Content] = []
+        self._standing: list[pa.Table] = []
         self._planned = planned
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._database.close()
-        self._folder.cleanup()
+        self._stack.close()
+
+    @cached_property
+    def _database(self) -> "duckdb.DuckDBPyConnection":
+        """Opened where it is needed: to open one takes as long as a sixth of a build of four short recordings."""
+        import duckdb
+
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        database = duckdb.connect(config={**LIMITS, "temp_directory": folder})
+        self._stack.callback(database.close)
+        database.execute("CREATE TABLE seen(id VARCHAR, unit INTEGER, pcm VARCHAR)")
+        database.execute("CREATE TABLE published(id VARCHAR, pcm VARCHAR, twin BOOLEAN)")
+        return database
 
     def add(self, seen: Iterable[Content]) -> None:
         """Add what staging files say of recordings that are to be published."""
         self._waiting.extend(seen)
-        if len(self._waiting) >= ROWS_AT_ONCE:
-            self._store()
+        self._store_many()
 
     def add_published(self, out: Storage, ledger: Sequence[str], without: Sequence[str] = ()) -> None:
         """Add what files of the ledger say of the recordings that stay as they are: all but those `without`."""
@@ -88,10 +102,13 @@ class Contents:
             first = pc.equal(rows["start_sample"], 0)
             known = pc.and_(pc.is_valid(rows["pcm"]), pc.invert(pc.is_in(rows["recording_id"], value_set=gone)))
             table = pa.table([rows["recording_id"], rows["pcm"], twin], names=["id", "pcm", "twin"])
-            self._insert("published", table.filter(pc.and_(known, pc.or_(first, twin))))
+            self._standing.append(table.filter(pc.and_(known, pc.or_(first, twin))))
+            self._store_many()
 
     def duplicates(self) -> Iterator[Twin]:
         """Each recording to be published that does not count, with the id of the one that does; sorted by id."""
+        if not self._stored and not self._has_equal():
+            return
         self._store()
         self._database.execute("CREATE OR REPLACE TABLE homes AS SELECT id, unit FROM seen LIMIT 0")
         for table in labelled_again(self._planned):
@@ -101,12 +118,27 @@ class Contents:
         while rows := found.fetchmany(ROWS_AT_ONCE):
             yield from (Twin(one, "", REASON, survivor) for one, survivor in rows)
 
+    def _has_equal(self) -> bool:
+        """Whether any two of the recordings that are in memory have the same samples, or may have."""
+        names: dict[str, str] = {}
+        seen = ((one.pcm, one.id) for one in self._waiting)
+        published = (zip(rows["pcm"].to_pylist(), rows["id"].to_pylist(), strict=True) for rows in self._standing)
+        return any(names.setdefault(pcm, name) != name for pcm, name in itertools.chain(seen, *published))
+
+    def _store_many(self) -> None:
+        if len(self._waiting) + sum(rows.num_rows for rows in self._standing) >= ROWS_AT_ONCE:
+            self._store()
+
     def _store(self) -> None:
+        self._stored = True
         columns = list(zip(*self._waiting, strict=True)) or [(), (), ()]
         types = pa.string(), pa.int32(), pa.string()
         arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
         self._insert("seen", pa.table(arrays, names=Content._fields))
+        for rows in self._standing:
+            self._insert("published", rows)
         self._waiting.clear()
+        self._standing.clear()
 
     def _insert(self, name: str, table: pa.Table) -> None:
         self._database.register("rows", table)

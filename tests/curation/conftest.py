@@ -58,6 +58,29 @@ def corpus(tmp_path_factory):
     return Corpus(manifest, settings, folder / "out", built.stdout, built.stderr)
 
 
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """One of a single layer: a step takes half as long."""
+    from tests.support.checkpoints.speech import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"), num_hidden_layers=1, seed=1)
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint):
+    from curation.train.infer.speech_model import SpeechModel
+
+    return SpeechModel.open(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def short_speech():
+    """A model with random weights speaks until it may not go on: let that be after a second or two for a few words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("curation.train.infer.speech_model.TOKENS_PER_SECOND", 15)
+        yield
+
+
 @pytest.fixture
 def small_tasks(monkeypatch):
     """A task for each unit and file, a lock that is taken at once, and a file system that lives again afterwards."""

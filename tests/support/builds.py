@@ -17,12 +17,15 @@ from tests.support.toy import toy_stages
 
 
 def toy_config(runtime: str = "in-process", **engine: Any) -> BuildConfig:
-    """The offline preset without tokenizers, in small batches."""
+    """The offline preset without tokenizers, in small batches; without compression, whose filters take two seconds to
+    load in each process.
+    """
     settings = {"runtime": runtime, "batch_seconds": 8, "unit_files": 3, **engine}
     overrides = [f"engine.{key}={value}" for key, value in settings.items()]
     return load_config(
         overrides=[
             "tokenize=null",
+            "loudness.ratio=1",
             "decode.max_span_seconds=5",
             "decode.span_search_seconds=1",
             *overrides,

@@ -64,7 +64,7 @@ class Hear(Stage):
                     "boundary.cut": (code % 7) / 14,
                     "transcribe.systems": 2.0,
                     "text.words": 2.0,
-                    "pwer": (code % 11) / 40,
+                    "pwer": (code % 11) / 60,
                     "confidence": 0.9,
                 }
 

@@ -13,6 +13,8 @@ from curation.train.infer.streaming import Chunking
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
 
+pytestmark = pytest.mark.usefixtures("short_speech")
+
 QUICK = ("bench", "serve", "--concurrency", 1, "--rounds", 1)
 
 

@@ -16,7 +16,19 @@ from tests.support.builds import rows, toy_build, write_recordings
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
 
-IN_PROCESS = ("--set", "engine.runtime=in-process", "--set", "tokenize=null")
+ONE = "transcribe.systems=[{name: moonshine-tiny, kind: moonshine, model: moonshine-tiny.en}]"
+LEFT_OUT = ("denoise", "quality", "boundary", "punctuate", "tokenize")
+IN_PROCESS = [
+    part
+    for setting in (
+        "engine.runtime=in-process",
+        ONE,
+        "transcribe.language_system=''",
+        *(f"{name}=null" for name in LEFT_OUT),
+    )
+    for part in ("--set", setting)
+]
+"""Settings of a build with as few models as it can have."""
 
 
 def republish(corpus, out, *options, code=0):
@@ -93,7 +105,9 @@ def test_spans_share_a_speaker_below_the_join_threshold_only(corpus, tmp_path):
 def test_sections_that_are_null_are_left_out(corpus, tmp_path):
     out = tmp_path / "out"
     without = [part for name in ("boundary", "punctuate", "tokenize") for part in ("--set", f"{name}=null")]
-    curation("build", corpus.manifest, "-o", out, "-c", corpus.settings, *without)
+    manifest = tmp_path / "one.jsonl"
+    manifest.write_text(json.dumps({"path": str(corpus.manifest.parent / "one.wav"), "language": "en"}))
+    curation("build", manifest, "-o", out, "-c", corpus.settings, *without)
     for build, expected in ((out, set()), (corpus.out, {"boundary.cut", "boundary.start", "boundary.end"})):
         for row in rows(build, "staging"):
             for segment in row["segments"]:

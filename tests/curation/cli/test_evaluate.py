@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.commands import curation, message
 
+pytestmark = pytest.mark.usefixtures("short_speech")
+
 
 @pytest.fixture(scope="module")
 def items(clips, tmp_path_factory):

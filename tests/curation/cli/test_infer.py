@@ -15,6 +15,8 @@ from curation.train.infer.speech_model import SpeechModel
 from tests.support.commands import curation, message
 from tests.support.real_speech import librivox
 
+pytestmark = pytest.mark.usefixtures("short_speech")
+
 
 def run(*arguments):
     return curation(*arguments).stdout

@@ -23,7 +23,7 @@ def test_the_longest_utterance_below_the_limit_is_shown(corpus, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def few_steps():
+def few_steps(short_speech):
     """The settings of the demo, but three steps, and a short utterance to show."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "OVERRIDES", ("run.steps=3", *training.OVERRIDES[1:], "run.threads=1"))

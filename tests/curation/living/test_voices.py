@@ -92,7 +92,7 @@ def test_the_voice_is_a_column_once_it_is_written(grown, other, caplog):
 def test_new_speakers_get_theirs_in_the_next_edition(grown, other, tmp_path, caplog):
     curation("compact", other)
     before, known = hashes(other), members_of(other)
-    toy_build(write_recordings(tmp_path / "more", ["kl"]), other)
+    toy_build(write_recordings(tmp_path / "more", ["kl"], seconds=6), other)
     assert before.items() < hashes(other).items()
     new = [row for row in rows(other, "shards") if "kl" in row["recording_id"]]
     assert {row["voice_id"] for row in new} == {None}

@@ -11,15 +11,17 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from curation.core.errors import DataError
 from curation.core.storage import Storage
+from curation.manifests import plan
 from curation.manifests.plan import read_plan
 from curation.manifests.staging import committed
+from curation.pipeline import publish
 from curation.pipeline.run import build, build_state
 from tests.support.builds import rows, seconds_by_recording, table
 from tests.support.scripted import noise, scripted_stages, utterance, write_corpus
 from tests.support.story import story_config
 
-MANY = 260
-"""More recordings in units of their own than the 256 that one part of the ledger holds."""
+IN_A_PART, MANY = 40, 44
+"""More recordings in units of their own than one part of the ledger holds."""
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +46,15 @@ def many(tmp_path_factory):
         for number in range(MANY)
     }
     manifest = write_corpus(folder / "in", recordings)
-    config = story_config("tokenize=null", "engine.unit_files=1", f"publish.shard_hours={8 / 3600}")
-    return build(config, [str(manifest)], str(folder / "out"), make_stages=scripted_stages), folder / "out"
+    config = story_config("tokenize=null", "engine.unit_files=1", f"publish.shard_hours={SHARD_SECONDS / 3600}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "UNITS_PER_PART", IN_A_PART)
+        patch.setattr(publish, "FILES_PER_TASK", IN_A_PART)
+        return build(config, [str(manifest)], str(folder / "out"), make_stages=scripted_stages), folder / "out"
 
 
 KEPT = [number for number in range(MANY) if number % 6 != 5]
+SHARD_SECONDS = 1.85
 KEPT_SECONDS = sum(0.25 if number >= MANY - 10 else 0.125 for number in KEPT)
 
 
@@ -74,7 +80,7 @@ def test_utterances_of_all_parts_are_spread_over_the_shards(many):
     _, out = many
     assert [row["recording_id"] for row in rows(out, "shards")] == [f"r{number:03d}" for number in KEPT]
     shards = json.loads((out / "shards/_index.json").read_text())["shards"]
-    assert len(shards) == -(-KEPT_SECONDS // 8) == 4
+    assert len(shards) == -(-KEPT_SECONDS // SHARD_SECONDS) == 4
     assert all(abs(shard["seconds"] - KEPT_SECONDS / 4) <= 0.25 for shard in shards)
 
 

@@ -27,6 +27,8 @@ from curation.train.infer.streaming import Chunking
 from tests.curation.serve.served import served, settled
 from tests.support.real_speech import BECKETT, librivox, wave
 
+pytestmark = pytest.mark.usefixtures("short_speech")
+
 SPEECH = librivox()[0][:24_000]
 SETTINGS = ServeSettings(name="tiny", slots=4, queue=8, max_upload_bytes=200_000, max_audio_seconds=8)
 

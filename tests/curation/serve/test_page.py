@@ -18,6 +18,8 @@ from tests.curation.serve.served import served
 from tests.support.audit.browser import Browser
 from tests.support.real_speech import librivox
 
+pytestmark = pytest.mark.usefixtures("short_speech")
+
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 SETTINGS = ServeSettings(name="tiny", slots=4, max_audio_seconds=8)

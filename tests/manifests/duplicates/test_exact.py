@@ -17,6 +17,7 @@ from curation.core.storage import Storage
 from curation.living.remove import Wanted, remove
 from curation.living.verify import verify
 from curation.manifests import plan
+from curation.manifests.duplicates import exact
 from curation.manifests.duplicates.exact import Content, Contents
 from curation.manifests.index import read_index
 from curation.manifests.records import Source
@@ -170,9 +171,11 @@ GENERATIONS = st.lists(
 
 
 @settings(max_examples=10)
-@given(GENERATIONS)
-def test_of_each_content_one_counts_and_goes_on_counting(tmp_path_factory, generations):
-    """Generations of recordings, of which some are labelled again with another content."""
+@given(GENERATIONS, st.sampled_from([exact.ROWS_AT_ONCE, 3]))
+def test_of_each_content_one_counts_and_goes_on_counting(tmp_path_factory, generations, rows_at_once):
+    """Generations of recordings, of which some are labelled again with another content; what the samples are is in
+    memory, or some of it in the database.
+    """
     out = Storage(str(tmp_path_factory.mktemp("plan")))
     planned, contents, seen = plan.Plan(out), {}, []
     for found in generations:
@@ -181,8 +184,10 @@ def test_of_each_content_one_counts_and_goes_on_counting(tmp_path_factory, gener
         units = {source.id: unit.number for unit in planned.units(range(99)) for source in unit.sources}
         seen += [Content(one, units[one], pcm) for one, pcm in found.items() if pcm]
         contents |= found
-    with Contents(planned) as asked:
-        asked.add(seen)
+    with pytest.MonkeyPatch.context() as patch, Contents(planned) as asked:
+        patch.setattr(exact, "ROWS_AT_ONCE", rows_at_once)
+        for one in seen:
+            asked.add([one])
         duplicates = {twin.recording: twin.detail for twin in asked.duplicates()}
     groups: dict[str, list[str]] = {}
     for one, pcm in contents.items():

@@ -55,21 +55,24 @@ def judged(tmp_path_factory):
             }
         )
     write_segments(folder, rows)
-    return rows, cube(Corpus.open(str(folder))), Corpus.open(str(folder))
+    tried = [row for row in rows if row["rules_broken"] is not None]
+    names = [(rule["score"], rule["column"]) for rule in RULES]
+    maps = pa.array([[(score, row[name]) for score, name in names if name in row] for row in tried], SCORE_MAP)
+    return (tried, maps), cube(Corpus.open(str(folder))), Corpus.open(str(folder))
 
 
-def by_judging(rows, thresholds):
-    """Count and samples by language, status and reason, from the rules of the publish pass."""
+def by_judging(tried, thresholds):
+    """Count and samples by language, status and reason, from the rules of the publish pass; `tried`: segments that they
+    are applied to, and their scores.
+    """
     rules = [
         Rule(rule["field"], rule["score"], rule["breaks"], threshold, rule["required"], rule["unless"])
         for rule, threshold in zip(RULES, thresholds, strict=True)
     ]
-    tried = [row for row in rows if row["rules_broken"] is not None]
-    names = [(rule["score"], rule["column"]) for rule in RULES]
-    maps = pa.array([[(score, row[name]) for score, name in names if name in row] for row in tried], SCORE_MAP)
-    verdicts = judge(maps, pa.nulls(len(tried), VERDICT), rules)
+    rows, maps = tried
+    verdicts = judge(maps, pa.nulls(len(rows), VERDICT), rules)
     found = {}
-    for row, verdict in zip(tried, verdicts.to_pylist(), strict=True):
+    for row, verdict in zip(rows, verdicts.to_pylist(), strict=True):
         now = verdict
         if row["marked"] == "accept" and verdict["status"] == "rejected":
             now = {"status": "kept", "reason": None}
@@ -109,22 +112,22 @@ def by_cube(made, stops):
 
 
 def test_every_stop_of_every_slider_is_exact(judged):
-    rows, made, _ = judged
+    tried, made, _ = judged
     start = [edges.index(threshold) for edges, threshold in zip(made["edges"], START, strict=True)]
     for dim, edges in enumerate(made["edges"]):
         for stop in range(len(edges)):
             stops = [stop if at == dim else edge for at, edge in enumerate(start)]
             thresholds = [made["edges"][at][edge] for at, edge in enumerate(stops)]
-            assert by_cube(made, stops) == by_judging(rows, thresholds)
+            assert by_cube(made, stops) == by_judging(tried, thresholds)
 
 
 def test_combinations_are_exact_too(judged):
-    rows, made, _ = judged
+    tried, made, _ = judged
     noise = np.random.default_rng(3)
     for _ in range(30):
         stops = [int(noise.integers(len(edges))) for edges in made["edges"]]
         thresholds = [made["edges"][at][edge] for at, edge in enumerate(stops)]
-        assert by_cube(made, stops) == by_judging(rows, thresholds)
+        assert by_cube(made, stops) == by_judging(tried, thresholds)
 
 
 def test_one_end_of_each_slider_rejects_nothing(judged):
@@ -135,11 +138,11 @@ def test_one_end_of_each_slider_rejects_nothing(judged):
 
 
 def test_what_stages_have_decided_stands_apart(judged):
-    rows, made, _ = judged
-    fixed = [row for row in rows if row["rules_broken"] is None]
-    assert sum(row[3] for row in made["fixed"]) == len(fixed)
+    (rows, _), made, _ = judged
+    fixed = COUNT - len(rows)
+    assert sum(row[3] for row in made["fixed"]) == fixed
     assert {tuple(row[1:3]) for row in made["fixed"]} == {("rejected", "diarize.exclude_overlap")}
-    assert sum(made["cells"]["count"]) == COUNT - len(fixed)
+    assert sum(made["cells"]["count"]) == len(rows)
 
 
 def test_edges_are_few_sorted_and_hold_the_threshold(judged):
@@ -161,7 +164,7 @@ def all_stops(made):
 
 @pytest.mark.parametrize("most", [350, 100, 20, 1])
 def test_fewer_cells_have_fewer_edges_and_the_same_sums(judged, most):
-    rows, whole, corpus = judged
+    tried, whole, corpus = judged
     made = cube(corpus, most, at_once=50)
     assert len(made["cells"]["count"]) < len(whole["cells"]["count"])
     assert len(made["cells"]["count"]) <= most or max(map(len, made["edges"])) == 1
@@ -169,7 +172,7 @@ def test_fewer_cells_have_fewer_edges_and_the_same_sums(judged, most):
         assert {threshold} <= {*edges} <= {*fine}
     for stops in all_stops(made):
         thresholds = [edges[stop] for edges, stop in zip(made["edges"], stops, strict=True)]
-        assert by_cube(made, stops) == by_judging(rows, thresholds)
+        assert by_cube(made, stops) == by_judging(tried, thresholds)
 
 
 def test_where_not_all_thresholds_can_be_moved_those_that_reject_most_can(judged):

@@ -33,10 +33,9 @@ def outcome(out):
     return found
 
 
-@pytest.mark.parametrize("names", [{"a"}, {"a", "b"}, {"a", "b", "c"}])
-def test_utterances_of_a_broken_system_fail_and_a_retry_mends_them(recordings, tmp_path, broken, names):
+@pytest.mark.parametrize("names", [{"a"}, pytest.param({"a", "b"}, marks=pytest.mark.slow), {"a", "b", "c"}])
+def test_utterances_of_a_broken_system_fail_and_a_retry_mends_them(recordings, sound, tmp_path, broken, names):
     out = tmp_path / "out"
-    sound = outcome_of_sound_build(recordings, tmp_path)
     broken |= names
     summary = toy_build(recordings, out, make_stages=transcribing_stages)
     kept = sound["kept", ""]
@@ -54,9 +53,12 @@ def test_utterances_of_a_broken_system_fail_and_a_retry_mends_them(recordings, t
     assert outcome(out) == sound
 
 
-def outcome_of_sound_build(recordings, tmp_path):
-    toy_build(recordings, tmp_path / "sound", make_stages=transcribing_stages)
-    found = outcome(tmp_path / "sound")
+@pytest.fixture(scope="module")
+def sound(recordings, tmp_path_factory):
+    """The outcome of a build with sound systems."""
+    out = tmp_path_factory.mktemp("sound") / "out"
+    toy_build(recordings, out, make_stages=transcribing_stages)
+    found = outcome(out)
     assert found["kept", ""] > 0
     assert all(status != "failed" for status, _ in found)
     return found
@@ -72,9 +74,10 @@ def test_the_summary_names_the_system_and_its_error(recordings, tmp_path, broken
     assert "transcribe.a" not in shown
 
 
-def test_a_build_stops_where_a_system_breaks_on_most(tmp_path, broken):
+def test_a_build_stops_where_a_system_breaks_on_most(tmp_path, broken, monkeypatch):
+    monkeypatch.setattr("curation.pipeline.guard.breaker.MIN_CALLS", 10)
     broken.add("c")
-    folder = write_recordings(tmp_path / "in", [f"r{number}" for number in range(8)], seconds=30)
+    folder = write_recordings(tmp_path / "in", [f"r{number}" for number in range(5)])
     with pytest.raises(ModelError, match=r"transcribe\.c broke on (\d+) of \1 utterances.*CUDA out of memory"):
         toy_build(folder, tmp_path / "out", toy_config(unit_files=1), make_stages=transcribing_stages)
     assert not (tmp_path / "out/ledger").exists()

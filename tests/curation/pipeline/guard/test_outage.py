@@ -27,6 +27,14 @@ def recordings(tmp_path_factory):
     return write_recordings(tmp_path_factory.mktemp("in"), NAMES)
 
 
+@pytest.fixture(scope="module")
+def expected(recordings, tmp_path_factory):
+    """A build of them without an outage."""
+    out = tmp_path_factory.mktemp("expected") / "out"
+    toy_build(recordings, out)
+    return out
+
+
 @pytest.fixture
 def remote(recordings):
     for path in recordings.iterdir():
@@ -46,24 +54,24 @@ def at(step, act):
     return on_progress
 
 
-def test_a_write_that_is_refused_is_tried_again(recordings, tmp_path):
-    toy_build(recordings, tmp_path / "expected")
+def test_a_write_that_is_refused_is_tried_again(recordings, expected):
     refuse = at("label", lambda: OutageFileSystem.refuse(2, only="staging"))
     toy_build(recordings, "outage:///out", on_progress=refuse)
     assert OutageFileSystem.refused == 2
-    assert same("outage:///out", tmp_path / "expected")
+    assert same("outage:///out", expected)
 
 
-@pytest.mark.parametrize("step", ["label", "judge", "ledger", "shards"])
-def test_an_output_that_stays_away_ends_the_build_which_then_resumes(recordings, tmp_path, step):
+@pytest.mark.parametrize(
+    "step", ["label", "ledger", *(pytest.param(step, marks=pytest.mark.slow) for step in ("judge", "shards"))]
+)
+def test_an_output_that_stays_away_ends_the_build_which_then_resumes(recordings, expected, step):
     folder = {"label": "staging", "judge": "judged"}.get(step, step)
     refuse = at(step, lambda: OutageFileSystem.refuse(-1, only=f"out/{folder}"))
     with pytest.raises(StorageError, match="outage:///out cannot be read or written"):
         toy_build(recordings, "outage:///out", on_progress=refuse)
     OutageFileSystem.refuse(0)
     toy_build(recordings, "outage:///out", force_unlock=True)
-    toy_build(recordings, tmp_path / "expected")
-    assert same("outage:///out", tmp_path / "expected")
+    assert same("outage:///out", expected)
     assert all(row["status"] != "failed" for row in rows("outage:///out", "ledger"))
 
 

@@ -20,7 +20,7 @@ from tests.support.commands import curation, message
 NAMES = ["alpha", "beta", "gamma", "delta"]  # two units
 FIRST = ["out/staging 2"]
 SECOND = ["out/shards/_index.json"]
-"""What a request of a build, and of its second publish pass, has to contain to be the last one, and of how many."""
+"""What a request of a build, and of its publish pass, has to contain to be the last one, and of how many."""
 
 
 @pytest.fixture(autouse=True)
@@ -102,9 +102,8 @@ def torture(s3, remote, out, tmp_path, stops, settings):
     assert out.names("publish") == out.names("judged") == []
 
 
-def test_killed_at_requests_of_both_passes(s3, remote, out, tmp_path):
-    torture(s3, remote, out, tmp_path / "a", FIRST, config(0.15))
-    torture(s3, remote, out, tmp_path / "b", SECOND, config(0.05))
+def test_killed_while_it_labels_and_at_its_last_write(s3, remote, out, tmp_path):
+    torture(s3, remote, out, tmp_path, [*FIRST, *SECOND], config(0.15))
 
 
 @pytest.mark.slow
