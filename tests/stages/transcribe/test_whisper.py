@@ -12,7 +12,7 @@ from curation.stages.transcribe.whisper import WhisperConfig, _words
 from tests.support.real_speech import LIBRIVOX, librivox_as_read
 
 WAVES = librivox_as_read()
-CLIPS = [*WAVES, WAVES[0][8000:40000], WAVES[2][:20000], WAVES[3][16000:33000]]
+CLIPS = [WAVES[0], WAVES[1], WAVES[4]]
 
 
 def loaded(**settings):
@@ -22,15 +22,15 @@ def loaded(**settings):
 
 
 def test_threads_do_not_matter(tiny):
-    clips, languages = CLIPS[1:5], ["en"] * 4
+    clips, languages = CLIPS[1:3], ["en"] * 2
     assert loaded(threads=2).transcribe(clips, languages) == tiny.transcribe(clips, languages)
 
 
 def test_language_probabilities_add_up_and_do_not_depend_on_the_batch(transcriber):
     system = transcriber.systems[0]
-    together = system.identify_language(CLIPS[1:4])
+    together = system.identify_language(CLIPS[1:3])
     assert all(sum(item.values()) == pytest.approx(1, abs=1e-3) for item in together)
-    assert system.identify_language(CLIPS[3:4]) == [together[2]]
+    assert system.identify_language(CLIPS[2:3]) == [together[1]]
 
 
 def test_a_model_of_one_language_identifies_none(tiny):

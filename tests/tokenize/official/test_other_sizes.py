@@ -33,6 +33,8 @@ WAV2VEC2 = official.WAV2VEC2 | {
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 4,
 }
+SHORT_VOICE = official.BICODEC_SETTINGS | {"ref_segment_duration": 1}
+"""Six seconds, to which every wave is repeated, take six times as long."""
 
 
 def changed(**sections):
@@ -62,7 +64,7 @@ OTHER_CONFIGURATIONS = {
 @pytest.mark.parametrize("name", OTHER_CONFIGURATIONS)
 def test_bicodec_of_other_sizes(tmp_path, name):
     config = OTHER_CONFIGURATIONS[name]
-    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, config, WAV2VEC2))
+    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, config, WAV2VEC2, SHORT_VOICE))
     waves = [noise(samples, samples) for samples in (1500, 4000, 9000)]
     down, up = (int(np.prod(config[part]["sample_ratios"])) for part in ("encoder", "prenet"))
     together = [tokens for tokens, _ in tokenizer._encode_batch(list(map(tokenizer.volume_normalized, waves)))]
