@@ -58,7 +58,7 @@ def test_none_is_longer_than_the_rules_allow(utterances):
     assert sum(end - start for start, end in found) > 0.8 * len(speech)
 
 
-@pytest.mark.parametrize("samples", [0, 1, 100, 16_000, 400_001])
+@pytest.mark.parametrize("samples", [0, 1, 100, 16_000, 160_001])
 @pytest.mark.parametrize("level", [0.0, 0.01])
 def test_where_nobody_speaks_there_is_none(utterances, samples, level):
     assert utterances.find(noisy(level, samples)) == []

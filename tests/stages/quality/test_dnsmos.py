@@ -28,7 +28,17 @@ def test_scores_are_those_of_speechmos(dnsmos, wave, expected, near):
     assert (quality.ovrl, quality.sig, quality.bak) == pytest.approx(expected, abs=near)
 
 
-@pytest.mark.parametrize("samples", [1, 159, 160, 1600, 15_999, WINDOW - 16_000, WINDOW - 1, WINDOW, WINDOW + 1])
+@pytest.mark.parametrize(
+    "samples",
+    [
+        1,
+        159,
+        160,
+        15_999,
+        WINDOW - 1,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in (WINDOW - 16_000, WINDOW, WINDOW + 1)),
+    ],
+)
 def test_any_length_has_scores_between_1_and_5(dnsmos, samples):
     """Down to a single sample, which is heard as a second."""
     quality = dnsmos.score(peak_normalize(speech(10.0)[:samples]), max_windows=1)

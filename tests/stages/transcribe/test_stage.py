@@ -23,7 +23,6 @@ from tests.support.real_speech import LIBRIVOX, librivox_as_read
 
 WAVES = librivox_as_read()
 CHOSEN = (1, 2, 4)
-TINY = WhisperConfig(name="whisper-tiny.en", model="whisper-tiny.en", beam_size=2)
 
 
 @pytest.fixture
@@ -72,11 +71,10 @@ def test_the_final_text_is_right_and_written_with_casing_and_punctuation(transcr
     assert all(segment.text[0].isupper() and segment.text[-1] in ".," for segment in transcribed.segments)
 
 
-def test_word_times_are_in_the_recording():
-    config = TranscribeConfig(systems=[TINY.model_copy(update={"word_times": True})], language_system="")
-    stage = Transcribe(config)
-    stage.setup()
-    item = recording(WAVES[:2])
+def test_word_times_are_in_the_recording(tiny_with_times):
+    stage = Transcribe(TranscribeConfig(systems=[tiny_with_times.config], language_system=""))
+    stage.systems = [tiny_with_times]
+    item = recording([WAVES[1], WAVES[4]])
     run_stage(stage, [item])
     for segment in item.segments:
         words = segment.hypotheses[0].words

@@ -82,7 +82,7 @@ def test_bicodec_of_other_sizes(tmp_path, name):
 
 
 def test_wav2vec2_keys_without_prefix_and_with_the_names_of_newer_torch(tmp_path):
-    folder = official.write_bicodec(tmp_path, SMALL, WAV2VEC2)
+    folder = official.write_bicodec(tmp_path, SMALL, WAV2VEC2, SHORT_VOICE)
     wave = noise(3000, 1)
     before = BiCodecTokenizer(folder).encode([wave])[0]
     path = folder / "BiCodec/wav2vec2-large-xlsr-53/model.safetensors"
@@ -129,7 +129,7 @@ def test_too_few_wav2vec2_layers_are_an_error(tmp_path):
 
 def test_wav2vec2_whose_norm_sees_the_padding_is_run_clip_by_clip(tmp_path):
     group = WAV2VEC2 | {"feat_extract_norm": "group", "conv_bias": False}
-    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, SMALL, group))
+    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, SMALL, group, SHORT_VOICE))
     waves = [noise(4000, 1), noise(4300, 2)]
     for wave, tokens in zip(waves, tokenizer.encode(waves), strict=True):
         np.testing.assert_array_equal(tokens.semantic, tokenizer.encode([wave])[0].semantic)
