@@ -148,9 +148,7 @@ def write_bicodec(folder, config=BICODEC, wav2vec2=WAV2VEC2, settings=BICODEC_SE
     """A BiCodec folder in GPA's layout."""
     home, features = folder / "BiCodec", folder / "BiCodec" / "wav2vec2-large-xlsr-53"
     features.mkdir(parents=True, exist_ok=True)
-    with torch.device("meta"):
-        codec = BiCodec(config, folder)
-    tensors = random_tensors(codec, seed)
+    tensors = random_tensors(BiCodec(config, folder), seed)
     tensors = {key: value for key, value in tensors.items() if not key.startswith("mel_transformer.")}
     save_file(tensors, home / "model.safetensors")
     (home / "config.yaml").write_text(yaml.safe_dump({"audio_tokenizer": config, **settings}))
