@@ -148,7 +148,7 @@ def test_a_segment_on_which_all_systems_break_is_failed_and_not_rejected(moonshi
 
 def test_several_recordings_at_once_give_what_each_gives_alone(moonshine_stage):
     several = [WAVES[1], WAVES[0][8000:40000]]
-    together = [recording(WAVES[4:]), recording([], language=""), recording(several)]
+    together = [recording([WAVES[4][:32000]]), recording([], language=""), recording(several)]
     run_stage(moonshine_stage, together)
     run_stage(moonshine_stage, together)
     alone = recording(several)

@@ -163,7 +163,11 @@ def test_gain_of_the_whole_clip(bicodec, bicodec_cases, case):
 
 @pytest.mark.parametrize(
     ("layout", "wav2vec2_file"),
-    [("spark", "model.safetensors"), ("gpa", "pytorch_model.bin"), ("gpa", "model.safetensors")],
+    [
+        ("spark", "model.safetensors"),
+        ("gpa", "pytorch_model.bin"),
+        pytest.param("gpa", "model.safetensors", marks=pytest.mark.slow),
+    ],
 )
 def test_every_disk_layout_gives_the_same_tokens(write_bicodec, bicodec_cases, tmp_path, layout, wav2vec2_file):
     golden = bicodec_cases["quiet_chirps"]
