@@ -34,6 +34,7 @@ def test_scores_are_those_of_speechmos(dnsmos, wave, expected, near):
         1,
         159,
         160,
+        1600,
         15_999,
         WINDOW - 1,
         *(pytest.param(n, marks=pytest.mark.slow) for n in (WINDOW - 16_000, WINDOW, WINDOW + 1)),
