@@ -59,6 +59,17 @@ def tiny():
 
 
 @pytest.fixture(scope="session")
+def tiny_with_times():
+    """The same with the times of words."""
+    from curation.stages.transcribe.registry import build_system
+    from curation.stages.transcribe.whisper import WhisperConfig
+
+    system = build_system(WhisperConfig(name="whisper-tiny.en", model="whisper-tiny.en", beam_size=2, word_times=True))
+    system.load()
+    return system
+
+
+@pytest.fixture(scope="session")
 def punctuator():
     """PocketSphinx's aligner alone."""
     from curation.stages.punctuate.stage import Punctuate, PunctuateConfig

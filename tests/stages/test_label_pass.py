@@ -25,7 +25,7 @@ from curation.text.punctuation import revert, split
 from tests.support.dummies import write_wav
 from tests.support.real_speech import LIBRIVOX, librivox_as_read
 
-CHOSEN = (1, 2, 4)
+CHOSEN = (1, 2)
 BEFORE = 20
 """Seconds of silence, one span, before the span with the reader."""
 

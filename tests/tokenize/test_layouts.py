@@ -64,7 +64,7 @@ def assert_equal(example, expected):
         np.testing.assert_array_equal(getattr(example, name), getattr(expected, name))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(example=EXAMPLES)
 def test_decode_is_the_inverse_of_encode(small, official, example):
     for vocabulary in (small, official):

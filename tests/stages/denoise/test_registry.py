@@ -9,7 +9,7 @@ from curation.audio.levels import peak_normalize
 from curation.stages.denoise.registry import DENOISERS
 from tests.support.dummies import mix, noise, speech, tone
 
-NOISY = peak_normalize(mix(speech(10.0), noise(10.0), 5.0))
+NOISY = peak_normalize(mix(speech(2.0), noise(2.0), 5.0))
 
 
 @pytest.fixture(scope="module", params=DENOISERS)
@@ -28,9 +28,9 @@ def lag(reference, wave) -> float:
     return (place - 3 * size if place > 1.5 * size else place) / 3
 
 
-@pytest.mark.parametrize("start", [0.0, 12.0, 30.0])
+@pytest.mark.parametrize("start", [0.0, 30.0, pytest.param(12.0, marks=pytest.mark.slow)])
 def test_output_is_aligned(denoiser, start):
-    wave = peak_normalize(speech(6.0, start))
+    wave = peak_normalize(speech(3.0, start))
     out = denoiser.denoise(wave)
     assert out.shape == wave.shape
     assert lag(wave, out) == 0
@@ -55,7 +55,7 @@ def test_noise_goes_and_speech_stays(denoiser):
 
 def test_each_wave_starts_afresh(denoiser):
     first = denoiser.denoise(NOISY)
-    denoiser.denoise(tone(2.0))
+    denoiser.denoise(tone(1.0))
     np.testing.assert_array_equal(denoiser.denoise(NOISY), first)
 
 

@@ -84,7 +84,7 @@ def test_silence_is_published_as_silence():
 def test_result_does_not_depend_on_the_batch():
     stage = Denoise(DenoiseConfig(denoiser="rnnoise", choose="always"))
     stage.setup()
-    waves = [NOISY, speech(4.0), tone(1.0)]
+    waves = [NOISY[:40_000], speech(2.0), tone(0.5)]
     together, alone = [recording(wave) for wave in waves], [recording(wave) for wave in waves]
     run_stage(stage, together)
     for row in reversed(alone):

@@ -63,6 +63,22 @@ def assert_sound(row: Recording) -> None:
         assert np.linalg.norm(s.speaker_embedding) == pytest.approx(1, abs=1e-5)
 
 
+class Voiceless:
+    """A speaker encoder to which all voices are one, where only the cuts are looked at: they are made before it."""
+
+    def embed(self, waves):
+        return np.full((len(waves), 192), 192**-0.5, np.float32)
+
+    def windows(self, wave):  # noqa: ARG002 - of the encoder
+        return self.embed([])
+
+
+def voiceless(stage) -> Diarize:
+    other = Diarize()
+    other.encoder, other.diarizer = Voiceless(), stage.diarizer
+    return other
+
+
 def test_two_speakers_with_crosstalk(sample):
     assert_sound(sample)
     assert sample.notes["diarize.speakers"] == "2"
@@ -120,7 +136,7 @@ def test_edges_lie_in_pauses(stage):
     parts = [books[0], cities[18_000:75_000], books[1], cities[78_000:136_000], books[2]]
     row = recording(np.concatenate([x for part in parts for x in (part, silence)]))
     whole = row.audio
-    stage.process([row])
+    voiceless(stage).process([row])
     assert_sound(row)
     assert len(row.live_segments) >= 5
     assert {s.speaker for s in row.live_segments} >= {"S0", "S1"}
@@ -134,18 +150,23 @@ def level_db(samples) -> float:
     return float(10 * np.log10(np.mean(np.square(samples)) + 1e-10))
 
 
-def test_same_result_again_after_other_recordings_and_as_a_later_span(stage, sample):
-    stage.process([recording(wave(BECKETT))])
-    again = recording(wave(SAMPLE), offset=1_600_000, span=2)
+def test_same_result_again_after_other_recordings_and_as_a_later_span(stage):
+    samples = wave(SAMPLE)[12 * 16_000 : 22 * 16_000]
+    first, again = recording(samples), recording(samples, offset=1_600_000, span=2)
+    stage.process([first])
+    stage.process([recording(wave(BECKETT)[:48_000])])
     stage.process([again])
     moved = [(start - 1_600_000, end - 1_600_000, *rest) for start, end, *rest in times(again)]
-    assert [tuple(item) for item in moved] == times(sample)
-    for one, two in zip(again.live_segments, sample.live_segments, strict=True):
+    assert moved == times(first)
+    assert {s.speaker for s in first.live_segments} == {"S0", "S1"}
+    for one, two in zip(again.live_segments, first.live_segments, strict=True):
         np.testing.assert_array_equal(one.audio, two.audio)
         np.testing.assert_array_equal(one.speaker_embedding, two.speaker_embedding)
 
 
-@pytest.mark.parametrize("samples", [0, 1, 159, 800, 16_000, 79_999, 80_001])
+@pytest.mark.parametrize(
+    "samples", [0, 1, 159, 16_000, 80_001, *(pytest.param(n, marks=pytest.mark.slow) for n in (800, 79_999))]
+)
 def test_any_length_works(stage, samples):
     for x in (np.zeros(samples, np.float32), wave(BECKETT)[8_000 : 8_000 + samples]):
         row = recording(x)
@@ -163,7 +184,7 @@ def test_no_speech_gives_no_segments(stage, noise):
 def test_long_turns_are_cut_to_the_limit(stage):
     row = recording(wave(TWO_CITIES)[: 24 * 16_000])
     short = Diarize(DiarizeConfig(max_seconds=6.0, min_seconds=1.5))
-    short.diarizer, short.encoder = stage.diarizer, stage.encoder
+    short.diarizer, short.encoder = stage.diarizer, Voiceless()
     short.process([row])
     lengths = [s.num_samples / 16_000 for s in row.live_segments]
     assert {s.speaker for s in row.live_segments} == {"S0"}
@@ -174,7 +195,7 @@ def test_long_turns_are_cut_to_the_limit(stage):
 
 def test_it_diarizes_the_original_and_cuts_from_the_processed_audio(stage):
     """Compression and denoising bring voices so near to one another that two speakers become one."""
-    samples = wave(BECKETT)
+    samples = wave(BECKETT)[:96_000]
     alone = recording(samples)
     stage.process([alone])
     both = recording(samples)
@@ -201,13 +222,13 @@ class Known(Diarizer):
         return self.turns
 
 
-def test_every_setting_of_the_cuts_does_something(stage, crosstalk):
+def test_every_setting_of_the_cuts_does_something(crosstalk):
     """With the turns of one recording, as the pipeline found them."""
     samples, turns = crosstalk
 
     def cut(found=turns, **settings) -> Recording:
         other = Diarize(DiarizeConfig(**settings))
-        other.encoder, other.diarizer = stage.encoder, Known(found)
+        other.encoder, other.diarizer = Voiceless(), Known(found)
         row = recording(samples)
         other.process([row])
         assert_within(row, other.config)
@@ -276,7 +297,7 @@ class Doubtful(Known):
 
 
 def test_a_second_voice_that_is_not_certain_is_a_score_and_a_likely_one_is_cut_out(stage):
-    samples = wave(TWO_CITIES)[16_000:96_000]
+    samples = wave(TWO_CITIES)[16_000:72_000]
     whole = [Turn(0, len(samples), "x")]
     assert alone(stage, samples, Doubtful(whole, 0.19)).scores["diarize.overlap"] == pytest.approx(0.19)
     assert "diarize.overlap" not in alone(stage, samples).scores  # a diarizer without probabilities
@@ -373,7 +394,7 @@ def known(*turns):
 @pytest.fixture
 def whole(diarizer) -> Diarize:
     stage = Diarize(DiarizeConfig(whole=True, max_seconds=8))
-    stage.encoder, stage.diarizer = diarizer.encoder, diarizer.diarizer
+    stage.encoder, stage.diarizer = Voiceless(), diarizer.diarizer
     return stage
 
 
@@ -389,7 +410,7 @@ def test_a_recording_with_a_transcript_stays_whole(whole, diarizer):
     row, cut = recording(samples), recording(samples)
     assert verdicts(whole, row) == [None]
     assert_sound(row)
-    diarizer.process([cut])
+    voiceless(diarizer).process([cut])
     assert len(cut.live_segments) == 2
     assert (row.segments[0].start, row.segments[0].end) == (cut.segments[0].start, cut.segments[-1].end)
     assert row.segments[0].speaker == "S0"

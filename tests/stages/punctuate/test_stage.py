@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - full-width marks
 
 import copy
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -137,11 +138,19 @@ READING = (
 """The first 11 s of Two Cities; the marks are wrong in places."""
 
 
+@cache
+def aligners():
+    """Loaded once."""
+    stage = Punctuate(PunctuateConfig(fallback="none"))
+    stage.setup()
+    return stage.aligners
+
+
 def read(**settings):
     """The segment of `READING` after a stage with these settings; it begins 1 s into the recording."""
     hypotheses = settings.pop("hypotheses", [])
     stage = Punctuate(PunctuateConfig(fallback="none", **settings))
-    stage.setup()
+    stage.aligners = aligners()
     start = SAMPLE_RATE
     samples = np.concatenate([np.zeros(start, np.float32), wave(TWO_CITIES)[4800 : round(11.3 * SAMPLE_RATE)]])
     made = spoken(samples, READING, start=start)

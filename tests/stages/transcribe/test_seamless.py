@@ -21,7 +21,7 @@ WAVES = [*librivox()[:3], librivox()[0][:9000], librivox()[0][:50]]
 @pytest.fixture(autouse=True)
 def few_tokens(monkeypatch):
     """The random model never ends."""
-    monkeypatch.setattr(seamless, "MAX_TOKENS", 48)
+    monkeypatch.setattr(seamless, "MAX_TOKENS", 24)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def same(a, b):
     return np.array_equal(a.semantic, b.semantic) and np.array_equal(a.global_, b.global_)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(samples=st.integers(0, 40_000), seed=st.integers(0, 1000))
 def test_counts_and_ranges_for_any_length(codec, content, samples, seed):
     wave = speech_like(samples, seed)
@@ -54,7 +54,7 @@ def test_counts_and_ranges_for_any_length(codec, content, samples, seed):
     assert 0 <= tokens.global_.min() <= tokens.global_.max() < codec.global_size
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(st.integers(1, 30_000), min_size=2, max_size=4), st.randoms(use_true_random=False))
 def test_ids_do_not_depend_on_the_batch(codec, content, lengths, random):
     waves = [speech_like(samples, seed) for seed, samples in enumerate(lengths)]
@@ -99,7 +99,7 @@ def test_any_tokens_decode_to_320_finite_samples_each(codec, ids, speaker):
 
 
 def test_content_of_a_long_clip_is_that_of_its_30_s_chunks(codec, content):
-    wave = speech_like(31 * SAMPLE_RATE, 3)
+    wave = speech_like(30 * SAMPLE_RATE + 4_000, 3)
     cut = 30 * SAMPLE_RATE
     whole = content.encode([wave])[0]
     assert np.array_equal(whole, np.concatenate(content.encode([wave[:cut], wave[cut:]])))

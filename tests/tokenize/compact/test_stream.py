@@ -23,7 +23,7 @@ def random_tokens(codec, count, seed):
     return CodecTokens(semantic.astype(np.int32), rng.integers(100, 156, codec.num_global).astype(np.int32))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(sizes=st.lists(st.integers(0, 70), min_size=1, max_size=8), seed=st.integers(0, 2**16))
 def test_pieces_join_to_the_offline_wave(codec, sizes, seed):
     item = random_tokens(codec, sum(sizes) + 1, seed)

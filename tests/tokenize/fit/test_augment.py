@@ -20,7 +20,7 @@ def noise(samples, seed=0):
     return np.random.default_rng(seed).standard_normal(samples).astype(np.float32)
 
 
-@settings(max_examples=12)  # each makes up to a minute of audio
+@settings(max_examples=6)  # each makes up to a minute of audio
 @given(seconds=st.floats(0.6, 20), copies=st.integers(0, 2), channels=st.integers(0, 2))
 def test_every_piece_gives_each_of_its_versions(seconds, copies, channels):
     wave = noise(round(seconds * SAMPLE_RATE))

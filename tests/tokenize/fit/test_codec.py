@@ -73,7 +73,7 @@ def test_a_few_steps_make_the_loss_smaller():
         )
 
     clips = [features(30) for _ in range(4)]
-    settings = FitSettings(codes=256, steps=30, batch=4, crop=20, learning_rate=5e-3, consistency=0.0)
+    settings = FitSettings(codes=256, steps=8, batch=4, crop=20, learning_rate=5e-3, consistency=0.0)
     seen = []
     tensors = codec_tensors(
         [ClipPair(clip, clip) for clip in clips], settings, lambda what, share: seen.append((what, share))

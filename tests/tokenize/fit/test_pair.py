@@ -35,7 +35,7 @@ def test_the_same_speech_gives_the_same_files_and_they_work(monologue, tmp_path)
     assert len(codec.decode(tokens)[0]) == 320 * len(tokens[0].semantic)
 
 
-@pytest.mark.parametrize("codes", LEVELS)
+@pytest.mark.parametrize("codes", [pytest.param(codes, marks=[pytest.mark.slow] * (codes == 1024)) for codes in LEVELS])
 def test_any_offered_number_of_codes(codes, monologue, tmp_path):
     fit([monologue[:96_000]], tmp_path, replace(TINY, codes=codes))
     codec = CompactCodec(tmp_path)

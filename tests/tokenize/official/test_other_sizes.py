@@ -33,6 +33,8 @@ WAV2VEC2 = official.WAV2VEC2 | {
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 4,
 }
+SHORT_VOICE = official.BICODEC_SETTINGS | {"ref_segment_duration": 1}
+"""Six seconds, to which every wave is repeated, take six times as long."""
 
 
 def changed(**sections):
@@ -62,7 +64,7 @@ OTHER_CONFIGURATIONS = {
 @pytest.mark.parametrize("name", OTHER_CONFIGURATIONS)
 def test_bicodec_of_other_sizes(tmp_path, name):
     config = OTHER_CONFIGURATIONS[name]
-    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, config, WAV2VEC2))
+    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, config, WAV2VEC2, SHORT_VOICE))
     waves = [noise(samples, samples) for samples in (1500, 4000, 9000)]
     down, up = (int(np.prod(config[part]["sample_ratios"])) for part in ("encoder", "prenet"))
     together = [tokens for tokens, _ in tokenizer._encode_batch(list(map(tokenizer.volume_normalized, waves)))]
@@ -80,7 +82,7 @@ def test_bicodec_of_other_sizes(tmp_path, name):
 
 
 def test_wav2vec2_keys_without_prefix_and_with_the_names_of_newer_torch(tmp_path):
-    folder = official.write_bicodec(tmp_path, SMALL, WAV2VEC2)
+    folder = official.write_bicodec(tmp_path, SMALL, WAV2VEC2, SHORT_VOICE)
     wave = noise(3000, 1)
     before = BiCodecTokenizer(folder).encode([wave])[0]
     path = folder / "BiCodec/wav2vec2-large-xlsr-53/model.safetensors"
@@ -127,7 +129,7 @@ def test_too_few_wav2vec2_layers_are_an_error(tmp_path):
 
 def test_wav2vec2_whose_norm_sees_the_padding_is_run_clip_by_clip(tmp_path):
     group = WAV2VEC2 | {"feat_extract_norm": "group", "conv_bias": False}
-    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, SMALL, group))
+    tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, SMALL, group, SHORT_VOICE))
     waves = [noise(4000, 1), noise(4300, 2)]
     for wave, tokens in zip(waves, tokenizer.encode(waves), strict=True):
         np.testing.assert_array_equal(tokens.semantic, tokenizer.encode([wave])[0].semantic)

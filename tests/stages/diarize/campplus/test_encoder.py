@@ -40,8 +40,8 @@ def test_too_little_has_no_embedding(encoder):
 
 
 def test_a_long_wave_is_embedded_in_pieces(encoder):
-    long = part(TWO_CITIES, 0, 2 * PIECE / 16_000)
-    halves = encoder.embed([long[:PIECE], long[PIECE:]])
+    long = wave(TWO_CITIES)[: PIECE + 16_000]
+    halves = encoder.embed(np.array_split(long, 2))
     mean = halves.mean(axis=0)
     np.testing.assert_allclose(encoder.embed([long])[0], mean / np.linalg.norm(mean), atol=1e-6)
 

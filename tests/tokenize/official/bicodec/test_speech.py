@@ -77,7 +77,7 @@ def test_speech_streamed_in_several_threads_is_each_ones_own(bicodec):
             np.testing.assert_allclose(wave, bicodec.decode([item])[0], rtol=0, atol=2e-5)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=8), seed=st.integers(0, 2**16))
 def test_streaming_with_the_whole_reach_is_exact(double, sizes, seed):
     item = random_tokens(double, sum(sizes) + 1, seed)
