@@ -23,7 +23,7 @@ def test_an_id_is_the_files_name_and_a_digest_of_its_path():
 
 
 def test_many_paths_have_many_ids():
-    """32 bits gave 8 equal ids for 400,000 names."""
+    """32 bits gave 4 equal ids for 200,000 names."""
     paths = [f"{hour:06d}/audio.wav" for hour in range(200_000)]
     assert len(set(map(make_id, paths))) == len(paths)
 

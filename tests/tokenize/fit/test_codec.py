@@ -59,8 +59,8 @@ def test_pitch_counts_only_where_there_is_voice(network):
         assert float(training_loss(network, one, 0.0)) < wrong
 
 
-def test_a_few_steps_make_the_loss_smaller():
-    """And what is saved is what the tokenizer needs: without the head that only training has."""
+def test_a_fit_gives_what_the_tokenizer_needs_and_the_same_again():
+    """Without the head that only training has."""
     random = np.random.default_rng(0)
 
     def features(tokens):
