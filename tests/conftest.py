@@ -110,6 +110,7 @@ PLACES = {
     "tests/": REST,
     **dict.fromkeys((f"tests/curation/{name}/" for name in BUILDS), ENGINE),
     **dict.fromkeys((f"tests/{name}/" for name in ("manifests", "stages", "tokenize")), SPEECH),
+    "tests/curation/living/test_split.py": REST,
     "tests/curation/pipeline/test_real_build.py": SPEECH,
     "tests/curation/core/test_plugins.py": RAY,
     **dict.fromkeys((f"tests/curation/pipeline/{name}.py" for name in PIPELINE), RAY),

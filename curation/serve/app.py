@@ -258,11 +258,8 @@ def _add_about(app: FastAPI, service: Service) -> None:
         return about
 
     @app.get("/health")
-    async def health(response: Response) -> dict[str, Any]:
-        healthy = service.figures.healthy
-        response.status_code = 200 if healthy else 503
-        status = "ok" if healthy else "the last requests all failed: see the log, or restart the server"
-        return {"status": status, "version": __version__, "waiting": service.admission.waiting}
+    async def health() -> Response:
+        return JSONResponse(*service.figures.health)
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from curation.core.version import __version__
 from curation.serve.admission import Admission
 
 BUCKETS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -20,7 +22,7 @@ class Figures:
     """Figures of one server."""
 
     def __init__(self, admission: Admission) -> None:
-        self._errors, self._last_error = 0, 0.0
+        self._admission, self._errors, self._last_error = admission, 0, 0.0
         registry = self._registry = CollectorRegistry()
 
         def histogram(name: str, meaning: str) -> Histogram:
@@ -48,9 +50,11 @@ class Figures:
             self._errors = 0
 
     @property
-    def healthy(self) -> bool:
-        """False where the last requests all ended with an error of the server."""
-        return self._errors < MOST_ERRORS or time.monotonic() - self._last_error > FORGOTTEN
+    def health(self) -> tuple[dict[str, Any], int]:
+        """What /health answers, and its status: 503 where the last requests all ended with an error of the server."""
+        ok = self._errors < MOST_ERRORS or time.monotonic() - self._last_error > FORGOTTEN
+        status = "ok" if ok else "the last requests all failed: see the log, or restart the server"
+        return {"status": status, "version": __version__, "waiting": self._admission.waiting}, 200 if ok else 503
 
     def text(self) -> bytes:
         """All of them."""

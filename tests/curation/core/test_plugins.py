@@ -79,26 +79,24 @@ def quick_stages(config):
     return [Cut() if stage.name == "diarize" else stage for stage in build_stages(config)]
 
 
-def test_a_build_with_both_on_ray_and_in_this_process(installed, file, manifest, tmp_path):
-    made = {}
-    for runtime in ("ray", "in-process"):
-        out = tmp_path / runtime
-        config = load_config(file, overrides=["boundary=null", f"engine.runtime={runtime}"])
-        build(config, [str(manifest)], str(out), make_stages=quick_stages)
-        made[runtime] = rows(out, "shards")
-        assert made[runtime]
-    assert made["ray"] == made["in-process"]
-    for row in made["ray"]:
+@pytest.mark.parametrize("runtime", ["in-process", pytest.param("ray", marks=pytest.mark.slow)])
+def test_a_build_with_both(installed, file, manifest, tmp_path, runtime):
+    out = tmp_path / runtime
+    config = load_config(file, overrides=["boundary=null", f"engine.runtime={runtime}"])
+    build(config, [str(manifest)], str(out), make_stages=quick_stages)
+    made = rows(out, "shards")
+    assert made
+    for row in made:
         assert row["text"].endswith("a truth")
         assert [item["system"] for item in row["hypotheses"]] == ["a", "b"]
         scores = {item["name"]: item["value"] for item in row["scores"]}
         assert 100 < scores["crossings.rate"] < 8000
     # Its threshold is a rule: publishing again needs no model, and the reason is in the ledger.
     strict = load_config(file, overrides=["boundary=null", "engine.runtime=in-process", "crossings.max_rate=1"])
-    build(strict, [], str(tmp_path / "ray"))
-    reasons = {row["reason"] for row in rows(tmp_path / "ray", "ledger") if row["status"] == "rejected"}
+    build(strict, [], str(out))
+    reasons = {row["reason"] for row in rows(out, "ledger") if row["status"] == "rejected"}
     assert "crossings.max_rate" in reasons
-    assert rows(tmp_path / "ray", "shards") == []
+    assert rows(out, "shards") == []
 
 
 def test_the_stage_has_its_place_in_the_order(installed, file):

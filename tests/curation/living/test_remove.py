@@ -244,6 +244,7 @@ def test_who_asks_after_an_interrupted_removal_gets_both(corpus, tmp_path, monke
     assert verify(Storage(str(out))) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_left_in_an_object_store(tmp_path, s3_bucket):
     folder, out = write_recordings(tmp_path / "in", [*"ab"], seconds=1), Storage(s3_bucket)
     build(toy_config(), [str(folder)], out.root, make_stages=toy_stages)

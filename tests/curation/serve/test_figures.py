@@ -35,16 +35,16 @@ def test_two_servers_of_a_process_have_figures_of_their_own():
 def test_a_server_that_only_fails_is_not_healthy_until_it_answers_or_is_left_alone(monkeypatch):
     figures = Figures(Admission(2, 3))
     for _ in range(MOST_ERRORS):
-        assert figures.healthy
+        assert figures.health[1] == 200
         figures.count("speech", 422, asks=True)  # a mistake of the client
         figures.count("speech", 500, asks=True)
-    assert not figures.healthy
+    assert figures.health[1] == 503
     figures.count("models", 200, asks=False)
-    assert not figures.healthy
+    assert figures.health[1] == 503
     figures.count("speech", 200, asks=True)
-    assert figures.healthy
+    assert figures.health[1] == 200
     for _ in range(MOST_ERRORS):
         figures.count("speech", 502, asks=True)
-    assert not figures.healthy
+    assert figures.health[1] == 503
     monkeypatch.setattr(module, "FORGOTTEN", 0.0)
-    assert figures.healthy
+    assert figures.health[1] == 200

@@ -164,6 +164,7 @@ def test_a_swap_is_the_source_with_the_voice_of_its_reference(sentences):
         list(evaluate(read_set(str(sentences)), ["swap"], None, Judges(Deaf(), FirstSample(), codec)))
 
 
+@pytest.mark.slow
 def test_speech_of_any_length_can_be_judged():
     recogniser, speakers = WhisperRecogniser("whisper-tiny.en"), EncoderJudge()
     sentence = real_speech.librivox()[0]

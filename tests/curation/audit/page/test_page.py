@@ -409,7 +409,7 @@ def test_what_is_downloaded_can_be_imported_and_the_page_of_what_is_published_th
         assert browser.text(".effect .tile small") == f"{kept} utterances"
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (400, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (400, "dark")])
 def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser, page, width, theme):
     browser.open(page, width=width)
     browser.run("document.documentElement.dataset.theme = arguments[0]", theme)

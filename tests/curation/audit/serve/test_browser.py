@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_question_is_said(browser, place):
     assert browser.run("return globalThis.hit ?? null") is None
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (400, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), pytest.param(400, "dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser, place, width, theme):
     browser.visit(f"{place}#/ask", width)
     browser.run("document.documentElement.dataset.theme = arguments[0]", theme)
