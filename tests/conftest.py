@@ -104,7 +104,7 @@ def s3_bucket(s3):
 
 RAY, ENGINE, SPEECH, REST = "ray", "engine", "speech", "rest"
 PIPELINE = ("guard/test_poison", *(f"test_{name}" for name in ("gpu", "kill", "metrics", "run")))
-BUILDS = ("audit", "cli", "demo", "living", "pipeline", "serve")
+BUILDS = ("audit", "cli", "living", "pipeline", "serve")
 RUNTIME = ("joining", "nodes", "ray", "separate", "spares")
 PLACES = {
     "tests/": REST,
@@ -115,11 +115,11 @@ PLACES = {
     "tests/curation/core/test_plugins.py": RAY,
     **dict.fromkeys((f"tests/curation/pipeline/{name}.py" for name in PIPELINE), RAY),
     **dict.fromkeys((f"tests/curation/pipeline/runtime/test_{name}.py" for name in RUNTIME), RAY),
-    "tests/train/test_ray.py": RAY,
 }
 """Parts of the tests, by place, that `make test` runs side by side (TESTS_PART), each in a process that collects and
-imports no more than its part. All tests that start Ray are in one, since two clusters would have every core twice, and
-wait more than they compute. Each part takes about as long as the others: docs/results/2026-11-27-test-time.md.
+imports no more than its part. All that start Ray are in one (but for slow ones, which have no parts), since two clusters
+would have every core twice, and wait more than they compute. The others take about as long as one another:
+docs/results/2026-11-27-test-time.md.
 """
 
 
@@ -138,5 +138,6 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
-    strays = [item.nodeid for item in items if "cluster" in item.fixturenames and part_of(item.nodeid) != RAY]
+    starting = [item.nodeid for item in items if "cluster" in item.fixturenames and not item.get_closest_marker("slow")]
+    strays = [name for name in starting if part_of(name) != RAY]
     assert not strays, f"{strays[0]} starts Ray: name its file in PLACES"

@@ -49,6 +49,7 @@ def wait_for_step(process, log, run, step):
     pytest.fail(f"the run ended too early:\n{log.read_text()}")
 
 
+@pytest.mark.slow  # those that share a model go on below
 def test_killed_and_resumed_gives_identical_losses(tmp_path):
     settings = ["run.steps=30", "run.save_steps=5", "run.keep_last=3"]
     killed, log = tmp_path / "killed", tmp_path / "log"
