@@ -117,8 +117,8 @@ PLACES = {
     **dict.fromkeys((f"tests/curation/pipeline/runtime/test_{name}.py" for name in RUNTIME), RAY),
 }
 """Parts of the tests, by place, that `make test` runs side by side (TESTS_PART), each in a process that collects and
-imports no more than its part. All that start Ray are in one (but for slow ones, which have no parts): two clusters would
-have every core twice, and they wait more than they compute. The others take about as long as one another:
+imports no more than its part. All that start Ray are in one (but for slow ones, which have no parts): two clusters
+would have every core twice, and they wait more than they compute. The others take about as long as one another:
 docs/results/2026-11-27-test-time.md.
 """
 
