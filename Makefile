@@ -28,7 +28,7 @@ INSTALL = { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && \
 	  $(PIP) install --quiet --progress-bar off --no-compile $(TORCH) --editable '$(PROJECT)'; }
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install extras system demo train-demo test pytest compiled test-slow lint format docs clean
+.PHONY: help install extras system demo train-demo test pytest test-slow lint format docs clean
 
 help:
 	@echo "make demo       build a corpus from real recordings with real models, and say where it is"
@@ -84,14 +84,10 @@ lint: extras
 test:
 	@$(MAKE) --no-print-directory -j3 lint pytest
 
-# Models, and what several parts of the tests import: in a new environment each part would compile it, all at once.
-compiled: extras
-	$(BIN)/curation models fetch >/dev/null
-	$(BIN)/python -c "from curation.stages.diarize.utterances import Utterances; import curation.train.run; Utterances()"
-
 # The parts of the tests in processes of their own, four for two cores: those with Ray, browsers and clients wait more
 # than they compute (tests/conftest.py).
-pytest: extras system compiled
+pytest: extras system
+	$(BIN)/curation models fetch >/dev/null
 	$(BIN)/pytest --dist each $(foreach part,ray engine speech rest,--tx popen//env:TESTS_PART=$(part))
 
 # The servers of object stores that only slow tests need.

@@ -104,7 +104,7 @@ def s3_bucket(s3):
 
 RAY, ENGINE, SPEECH, REST = "ray", "engine", "speech", "rest"
 PIPELINE = ("guard/test_poison", *(f"test_{name}" for name in ("gpu", "kill", "metrics", "run")))
-BUILDS = ("audit", "cli", "living", "pipeline", "serve")
+BUILDS = ("audit", "cli", "demo", "living", "pipeline", "serve")
 RUNTIME = ("joining", "nodes", "ray", "separate", "spares")
 PLACES = {
     "tests/": REST,
