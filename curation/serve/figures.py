@@ -42,11 +42,13 @@ class Figures:
         gauge("waiting", "Requests that wait").set_function(lambda: admission.waiting)
 
     def count(self, path: str, status: int, *, asks: bool) -> None:
-        """Count a request; one that `asks` the model something says whether the server is healthy."""
+        """Count a request. One that `asks` the model something says whether the server is healthy: not /health itself,
+        whose 503 would keep it unhealthy for as long as anybody looks.
+        """
         self.requests.labels(path, str(status)).inc()
-        if status >= 500:
+        if asks and status >= 500:
             self._errors, self._last_error = self._errors + 1, time.monotonic()
-        elif status < 300 and asks:
+        elif asks and status < 300:
             self._errors = 0
 
     @property

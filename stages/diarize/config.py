@@ -39,6 +39,7 @@ class PyannoteConfig(Section):
 
 
 CUTS = ("min_seconds", "max_seconds", "max_pause_seconds", "max_edge_seconds", "whole")
+"""Settings that whoever cuts recordings as a build does must share: the index and checkpoints keep them."""
 
 
 class DiarizeConfig(PyannoteConfig):
@@ -112,7 +113,7 @@ class DiarizeConfig(PyannoteConfig):
 
     @property
     def cuts(self) -> dict[str, Any]:
-        """The settings that say how long utterances are and where they end, for whoever cuts recordings likewise."""
+        """Those of `CUTS`, as plain values."""
         return {name: getattr(self, name) for name in CUTS}
 
     @property

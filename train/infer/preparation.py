@@ -84,7 +84,7 @@ def preparation_for(denoise: Mapping[str, Any] | None, cuts: Mapping[str, Any] |
     """
     if denoise is None and cuts is None:
         return scaled
-    stage = _settings("denoise", DenoiseConfig, denoise or {"choose": "never"})
+    stage = _settings("denoise", DenoiseConfig, {"choose": "never"} if denoise is None else denoise)
     return Preparation(stage, _settings("cuts", DiarizeConfig, cuts or {}))
 
 

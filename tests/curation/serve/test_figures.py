@@ -44,6 +44,9 @@ def test_a_server_that_only_fails_is_not_healthy_until_it_answers_or_is_left_alo
     figures.count("speech", 200, asks=True)
     assert figures.health[1] == 200
     for _ in range(MOST_ERRORS):
+        figures.count("/health", 503, asks=False)  # what it said itself keeps it in no state
+    assert figures.health[1] == 200
+    for _ in range(MOST_ERRORS):
         figures.count("speech", 502, asks=True)
     assert figures.health[1] == 503
     monkeypatch.setattr(module, "FORGOTTEN", 0.0)

@@ -117,6 +117,7 @@ def test_utterances_are_cut_as_those_of_the_corpus(speech, denoise):
     assert len(whole) > len(wave) - 16_000
     short = preparation_for(denoise, {"max_seconds": 1.5, "whole": True})(wave)
     assert max(map(len, short)) <= 1.5 * 16_000
+    assert preparation_for({})._stage.config == DenoiseConfig()  # as the stage is where nothing is set
     with pytest.raises(DataError, match=r"speech_tokenizers\.json: cuts: max_seconds: "):
         preparation_for(denoise, {"max_seconds": "long"})
 
