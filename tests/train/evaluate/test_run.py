@@ -164,6 +164,15 @@ def test_a_swap_is_the_source_with_the_voice_of_its_reference(sentences):
         list(evaluate(read_set(str(sentences)), ["swap"], None, Judges(Deaf(), FirstSample(), codec)))
 
 
+def test_copies_of_a_recogniser_hear_what_one_hears(monkeypatch):
+    waves = [wave[:16_000] for wave in real_speech.librivox()[:3]]
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    two = WhisperRecogniser("whisper-tiny.en").hear(waves, ["en"] * 3)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    assert two == WhisperRecogniser("whisper-tiny.en").hear(waves, ["en"] * 3)
+    assert len(set(two)) == 3
+
+
 @pytest.mark.slow
 def test_speech_of_any_length_can_be_judged():
     recogniser, speakers = WhisperRecogniser("whisper-tiny.en"), EncoderJudge()
