@@ -1,5 +1,6 @@
 """Settings for all tests: reproducible property tests, one thread for each model; a checkpoint with random weights."""
 
+import gc
 import logging
 import os
 import uuid
@@ -22,6 +23,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("curation"), max_examples=200)  # of `make test-slow`
 settings.load_profile("curation")
+
+# What is imported stays: to look for cycles in it again and again would take each process seconds.
+gc.disable()
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +139,11 @@ def pytest_ignore_collect(collection_path, config):
     path = collection_path.relative_to(config.rootpath).as_posix() + "/" * collection_path.is_dir()
     within = {part for place, part in PLACES.items() if place.startswith(path)}
     return None if wanted in {part_of(path), *within} else True
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

@@ -22,7 +22,7 @@ from curation.train.run import prepare, settings_of, train_run
 from tests.support import synthetic
 from tests.train.model.test_qwen3 import padded
 
-FEW = ["data.token_budget=400", "speech.text_size=256", "run.threads=1", "optimizer.warmup_steps=2"]
+FEW = ["data.token_budget=200", "speech.text_size=256", "run.threads=1", "optimizer.warmup_steps=2"]
 
 
 def shards(folder, fingerprint="f" * 64, count=60, splits=(None,), first=0, **index):
@@ -73,8 +73,8 @@ def test_the_model_is_gone_where_the_processes_part(tmp_path, monkeypatch):
 
 def test_the_loader_resumes_at_its_position(tmp_path):
     corpus = shards(tmp_path / "build")
-    train(corpus, tmp_path / "whole", "run.steps=6", "run.save_steps=3")
-    train(corpus, tmp_path / "parts", "run.steps=6", "run.save_steps=3")
+    train(corpus, tmp_path / "whole", "run.steps=4", "run.save_steps=2")
+    train(corpus, tmp_path / "parts", "run.steps=4", "run.save_steps=2")
     last = places.latest(tmp_path / "parts")
     (last / places.MARKER).unlink()
     train(corpus, tmp_path / "parts")
@@ -83,13 +83,13 @@ def test_the_loader_resumes_at_its_position(tmp_path):
 
 def test_a_run_goes_on_with_the_generation_that_it_began_with(tmp_path):
     corpus = shards(tmp_path / "build")
-    train(corpus, tmp_path / "whole", "run.steps=6", "run.save_steps=3")
-    train(corpus, tmp_path / "parts", "run.steps=3", "run.save_steps=3")
+    train(corpus, tmp_path / "whole", "run.steps=4", "run.save_steps=2")
+    train(corpus, tmp_path / "parts", "run.steps=2", "run.save_steps=2")
     synthetic.grown(corpus, [synthetic.utterance(i) for i in range(60, 90)])
-    train(corpus, tmp_path / "parts", "run.steps=6")
-    train(f"{corpus}@1", tmp_path / "first", "run.steps=6")
+    train(corpus, tmp_path / "parts", "run.steps=4")
+    train(f"{corpus}@1", tmp_path / "first", "run.steps=4")
     assert losses(tmp_path / "parts") == losses(tmp_path / "first") == losses(tmp_path / "whole")
-    train(corpus, tmp_path / "latest", "run.steps=6")
+    train(corpus, tmp_path / "latest", "run.steps=4")
     assert losses(tmp_path / "latest") != losses(tmp_path / "whole")
 
 

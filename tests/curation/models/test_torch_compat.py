@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 from curation.models.torch_compat import import_torchaudio
@@ -18,5 +20,6 @@ assert stand_in is False or torch.version.cuda is None
 """
 
 
+@pytest.mark.slow  # other tests import it too, in processes that have imported more
 def test_import_in_a_fresh_process():
     subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], check=True, timeout=200)

@@ -91,7 +91,7 @@ LABELLED = st.fixed_dictionaries(
 RULES = [Rule("consensus.min_words", "text.words", "<", 1), Rule("consensus.max_pwer", "pwer", ">=", 0.15)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.lists(st.none() | LABELLED, max_size=5), min_size=1, max_size=4), st.integers(1, 4))
 def test_the_segments_add_up_to_the_ledger_whatever_the_labels_are(tmp_path_factory, labels, per_file):
     """By status, reason and language; None is a span with a verdict of its own."""

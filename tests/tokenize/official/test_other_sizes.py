@@ -61,7 +61,13 @@ OTHER_CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER_CONFIGURATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in {"halved rate", "other rates"} else pytest.param(name, marks=pytest.mark.slow)
+        for name in OTHER_CONFIGURATIONS
+    ],
+)
 def test_bicodec_of_other_sizes(tmp_path, name):
     config = OTHER_CONFIGURATIONS[name]
     tokenizer = BiCodecTokenizer(official.write_bicodec(tmp_path, config, WAV2VEC2, SHORT_VOICE))

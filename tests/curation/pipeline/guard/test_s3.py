@@ -102,6 +102,7 @@ def torture(s3, remote, out, tmp_path, stops, settings):
     assert out.names("publish") == out.names("judged") == []
 
 
+@pytest.mark.slow
 def test_killed_while_it_labels_and_at_its_last_write(s3, remote, out, tmp_path):
     torture(s3, remote, out, tmp_path, [*FIRST, *SECOND], config(0.15))
 

@@ -147,7 +147,7 @@ def groupings(draw):
     return [*levels, [Operator("last", tuple(parts[-1]), joins=joins, commits=True)]]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=settings.default.max_examples // 6, deadline=None)
 @given(groupings(), st.lists(st.sampled_from(["", "node", "lost"]), max_size=9))
 def test_rows_do_not_depend_on_the_grouping(units, expected, levels, lost):
     with tempfile.TemporaryDirectory() as folder:
