@@ -56,7 +56,7 @@ def scored(tmp_path_factory):
 
 
 @given(THRESHOLDS)
-@settings(max_examples=settings.default.max_examples // 8)
+@settings(max_examples=settings.default.max_examples // 5)
 def test_a_later_publish_pass_gives_what_was_promised(scored, thresholds):
     overrides = [f"{name}={value}" for name, value in thresholds.items()]
     promised = what_if(str(scored), overrides)

@@ -130,6 +130,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow  # to import its library takes five seconds
 def test_croissant(request):
     """In a process of its own: it loads absl, which replaces Python's loggers; grimp's Rust does not survive that."""
     every = list(corpora(request, "croissant"))

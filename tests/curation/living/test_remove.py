@@ -187,7 +187,7 @@ def test_a_corpus_grows_after_a_removal_as_if_it_had_never_had_the_recording(tmp
     assert [step.kind for step in read_index(Storage(str(out))).generations] == ["build", "remove", "append"]
 
 
-@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [12, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_anywhere_there_is_one_receipt_and_the_old_or_the_new_corpus(tmp_path, every):
     folder, out = write_recordings(tmp_path / "in", [*"abc"]), Storage("killing:///removed")
     KillingFileSystem.store.clear()

@@ -58,7 +58,7 @@ def same(one, other):
     return all(a.equals(b) if isinstance(a, pa.Table) else a == b for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [12, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_anywhere_the_corpus_is_the_old_or_the_new_one(recordings, every):
     out = Storage("killing:///out")
     toy_build(recordings, out.root, config(0.15))

@@ -42,6 +42,7 @@ def test_a_language_that_the_model_does_not_speak_is_an_error(tiny):
         tiny.transcribe(WAVES[:1], ["fr"])
 
 
+@pytest.mark.slow  # tests/stages/punctuate/test_whisper.py compares them too
 def test_word_times_are_those_of_montreal_forced_aligner(tiny_with_times):
     """Cross-attention places words to 0.1 or 0.2 s; a wrong unit or offset is seconds away."""
     heard = tiny_with_times.transcribe(WAVES, ["en"] * len(WAVES))

@@ -57,7 +57,7 @@ def problem_of(corpus, run):
     return ""
 
 
-@settings(max_examples=settings.default.max_examples // 3)  # each opens a run
+@settings(max_examples=settings.default.max_examples // 2)  # each opens a run
 @given(data=st.data())
 @pytest.mark.parametrize("name", JSON_FILES)
 def test_any_value_in_a_file_of_a_checkpoint_resumes_or_is_a_user_error(corpus, run, name, data):

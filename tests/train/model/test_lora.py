@@ -15,7 +15,8 @@ from curation.train.model.lora import MATRICES, add_adapters, merged
 from curation.train.model.qwen3 import build_model, open_model
 from tests.train.test_run import shards, train
 
-LORA = ("phase=sft", "lora.rank=4", "optimizer.learning_rate=0.01")
+BUDGET = "data.token_budget=400"
+LORA = ("phase=sft", BUDGET, "lora.rank=4", "optimizer.learning_rate=0.01")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_a_run_resumes_exactly(corpus, base, whole, tmp_path):
     settings = (*LORA, f"model.start_from={base}", "run.steps=8", "run.save_steps=4")
     train(corpus, tmp_path, *settings)
     (places.latest(tmp_path) / places.MARKER).unlink()
-    train(corpus, tmp_path)
+    train(corpus, tmp_path, BUDGET)
     for name, weight in weights(places.latest(whole)).items():
         assert torch.equal(weight, weights(places.latest(tmp_path))[name]), name
 

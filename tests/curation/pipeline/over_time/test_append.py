@@ -201,7 +201,7 @@ def test_the_indexes_are_a_chain(recordings, tmp_path):
         check_seal(one, "")
 
 
-@pytest.mark.parametrize("every", [12, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_anywhere_an_append_leaves_the_old_or_the_new_corpus(recordings, every):
     out = Storage("killing:///append")
     KillingFileSystem.store.clear()

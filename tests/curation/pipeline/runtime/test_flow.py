@@ -120,7 +120,7 @@ def test_a_unit_is_shared_as_soon_as_another_worker_has_nothing_to_do(units, exp
 fates = st.lists(st.sampled_from(["", "", "node", "lost", "memory"]), max_size=12)
 
 
-@settings(max_examples=settings.default.max_examples // 5, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4, deadline=None)
 @given(fates, st.integers(1, 3), st.integers(1, 2), st.sampled_from([1, 10**6, 10**9]), st.booleans())
 def test_each_batch_comes_once_whatever_is_lost(units, expected, lost, nodes, workers, window, alone):
     machines = {"nodes": nodes, "workers": workers}
@@ -147,7 +147,7 @@ def groupings(draw):
     return [*levels, [Operator("last", tuple(parts[-1]), joins=joins, commits=True)]]
 
 
-@settings(max_examples=settings.default.max_examples // 6, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4, deadline=None)
 @given(groupings(), st.lists(st.sampled_from(["", "node", "lost"]), max_size=9))
 def test_rows_do_not_depend_on_the_grouping(units, expected, levels, lost):
     with tempfile.TemporaryDirectory() as folder:

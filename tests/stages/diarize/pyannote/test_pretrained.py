@@ -38,7 +38,6 @@ def diarized(folder: Path, **settings):
     return stage, row
 
 
-@pytest.mark.slow  # the layout before it comes below
 def test_community_layout_with_vbx(community):
     stage, row = diarized(community)
     pipeline = stage.diarizer.pipeline
