@@ -14,7 +14,10 @@ from curation.export.shards import Job
 PROGRAM = "energon"
 UUID_FILE = ".nv-meta/index.uuid"
 """Random as energon writes it; ours follows from the tar files, so that exporting twice gives the same bytes."""
-OPTIONS = ("--non-interactive", "--sample-type", "CrudeWebdataset", "--no-progress")
+OPTIONS = ("--non-interactive", "--sample-type", "CrudeWebdataset", "--no-progress", "--num-workers", "1")
+"""By one process: several write the index in the order in which they happen to end, and exporting twice would not give
+the same bytes.
+"""
 
 
 def write(job: Job) -> None:
