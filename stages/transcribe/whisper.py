@@ -65,7 +65,10 @@ class WhisperConfig(SystemConfig):
 
 
 class Whisper(AsrSystem):
-    """Adapter for Whisper models in CTranslate2 format; the multilingual ones identify languages too."""
+    """Adapter for Whisper models in CTranslate2 format; the multilingual ones identify languages too.
+
+    `workers`: how many calls, from as many threads, run at once. They share the weights.
+    """
 
     kind = "whisper"
     section = WhisperConfig
@@ -76,8 +79,9 @@ class Whisper(AsrSystem):
         Score("no_speech_probability", "1", "Whisper's probability that the utterance is not speech", "hypothesis"),
     )
 
-    def __init__(self, config: WhisperConfig) -> None:
+    def __init__(self, config: WhisperConfig, workers: int = 1) -> None:
         self.config: WhisperConfig = config
+        self._workers = workers
         english = config.model.partition("@")[0].endswith(".en")
         self._asked = ["en"] if config.languages is None and english else config.languages
         cantonese: frozenset[str] = frozenset({"yue"}) if "large-v3" in config.model else frozenset()
@@ -96,6 +100,7 @@ class Whisper(AsrSystem):
                 device=config.device,
                 compute_type=config.compute_type,
                 cpu_threads=config.threads,
+                num_workers=self._workers,
             )
         )
         self._match_mels()

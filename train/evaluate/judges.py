@@ -6,7 +6,6 @@ uses Whisper large-v3, Paraformer and a WavLM encoder) give other ones, so the r
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -17,8 +16,8 @@ from curation.stages.transcribe.whisper import Whisper, WhisperConfig
 
 PIECE_SECONDS = 28.0
 """Whisper takes 30 s at most. Only runaway speech is longer."""
-MOST_COPIES = 8
-"""Of a recogniser; each of Whisper base holds 75 MB."""
+MOST_AT_ONCE = 8
+"""Each utterance that Whisper base hears takes 60 MB beside the weights."""
 
 
 class Recogniser(Protocol):
@@ -40,18 +39,15 @@ class SpeakerJudge(Protocol):
 
 
 class WhisperRecogniser:
-    """Whisper through the adapter of the pipeline, beam 5; a copy of it for each thread that torch has here."""
+    """Whisper through the adapter of the pipeline, beam 5: as many utterances at once as torch has threads here."""
 
     def __init__(self, model: str = "whisper-base") -> None:
         import torch
 
         self.name = model
-        self._copies = min(torch.get_num_threads(), MOST_COPIES)
-        self._free: SimpleQueue[Whisper] = SimpleQueue()
-        for _ in range(self._copies):
-            system = Whisper(WhisperConfig(name="judge", model=model))
-            system.load()
-            self._free.put(system)
+        self._at_once = min(torch.get_num_threads(), MOST_AT_ONCE)
+        self._system = Whisper(WhisperConfig(name="judge", model=model), self._at_once)
+        self._system.load()
 
     def hear(self, waves: Sequence[Wave], languages: Sequence[str]) -> list[str]:
         """Texts; of pieces of 28 s, joined, where a wave is longer. An empty wave has an empty text.
@@ -63,17 +59,10 @@ class WhisperRecogniser:
         flat = [piece for row in pieces for piece in row]
         own = [language for row, language in zip(pieces, languages, strict=True) for _ in row]
         # Each by itself: on a CPU sixteen together take 1.5 times as long for each, since what the encoder computes for
-        # them leaves the cache. Two at once on two threads take half the time, one on both three quarters.
-        with ThreadPoolExecutor(self._copies) as threads:
-            texts = threads.map(self._text, flat, own)
+        # them leaves the cache. Two at once on two threads take .56 of the time, one on both .75.
+        with ThreadPoolExecutor(self._at_once) as threads:
+            texts = threads.map(lambda one, of: self._system.transcribe([one], [of])[0].text, flat, own)
             return [" ".join(next(texts) for _ in row) for row in pieces]
-
-    def _text(self, wave: Wave, language: str) -> str:
-        system = self._free.get()
-        try:
-            return system.transcribe([wave], [language])[0].text
-        finally:
-            self._free.put(system)
 
 
 class EncoderJudge:

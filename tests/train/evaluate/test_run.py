@@ -1,6 +1,7 @@
 """Evaluation with speech models that answer from a list, with known errors, and the real judges."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from curation.cli import app
 from curation.core.errors import ConfigError, ServiceError
+from curation.stages.transcribe.whisper import Whisper
 from curation.tokenize.base import CodecTokens
 from curation.tokenize.compact.codec import CompactCodec
 from curation.train.evaluate.judges import PIECE_SECONDS, EncoderJudge, WhisperRecogniser
@@ -164,13 +166,15 @@ def test_a_swap_is_the_source_with_the_voice_of_its_reference(sentences):
         list(evaluate(read_set(str(sentences)), ["swap"], None, Judges(Deaf(), FirstSample(), codec)))
 
 
-def test_copies_of_a_recogniser_hear_what_one_hears(monkeypatch):
-    waves = [wave[:16_000] for wave in real_speech.librivox()[:3]]
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    two = WhisperRecogniser("whisper-tiny.en").hear(waves, ["en"] * 3)
+def test_what_is_heard_at_once_is_what_is_heard_by_itself(monkeypatch):
+    waves = [wave[:16_000] for wave in real_speech.librivox()[:4]]
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)
-    assert two == WhisperRecogniser("whisper-tiny.en").hear(waves, ["en"] * 3)
-    assert len(set(two)) == 3
+    alone = WhisperRecogniser("whisper-tiny.en").hear(waves, ["en"] * 4)
+    assert len(set(alone)) == 4
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    two, transcribe = threading.Barrier(2, timeout=30), Whisper.transcribe
+    monkeypatch.setattr(Whisper, "transcribe", lambda *given: (two.wait(), transcribe(*given))[1])
+    assert WhisperRecogniser("whisper-tiny.en").hear(waves, ["en"] * 4) == alone
 
 
 @pytest.mark.slow

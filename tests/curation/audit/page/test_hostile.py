@@ -22,7 +22,8 @@ def test_no_string_does_more_than_to_be_read(browser, hostile):
     for tab in TABS:
         browser.go(f"#/{tab}")
     browser.run("document.querySelectorAll('details').forEach(item => item.open = true)")
-    browser.keys(*"j" * len(rows_of(hostile)))
+    for _ in range(len(rows_of(hostile))):  # keys at once would pass over rows that are not drawn by then
+        browser.keys("j")
     browser.go("#/listen?" + "&".join(f"{name}={RUN}<img src=x onerror={RUN}>" for name in ("speaker", "q", "id")))
     assert browser.run("return globalThis.hit ?? null") is None
     made = "#app script, #app img, #app style, #app base, #app iframe, #app [onload], #app [onerror]"
